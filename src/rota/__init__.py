@@ -1,0 +1,1 @@
+"""Rota: the right job, at the right moment, once, and you can see why."""

@@ -1,0 +1,142 @@
+"""Every exception that Rota raises.
+
+RotaError
+├── ConfigError              the application or its settings are wrong
+│   ├── CronError            an expression, with the place of the mistake
+│   ├── UnknownZoneError     a time zone that this machine does not know
+│   ├── DuplicateJobError    two jobs of one name
+│   ├── MissingExtraError    an optional package is not installed
+│   └── SettingsError        all mistakes of one start, listed together
+├── NotFoundError            a job, schedule, run or queue that does not exist
+├── ConflictError            the thing is not in a state that allows it
+├── PayloadError             a value that cannot be stored as JSON
+├── StoreError               the database refused
+│   ├── StoreUnreachableError  it is away
+│   └── SchemaError          its tables are older or newer than this code
+├── LockUnavailableError     somebody else holds the lock
+├── WaitTimeoutError         the run did not end in the time given
+└── Interrupted              raised inside a job's body: stop now
+    ├── RunCancelledError    somebody asked for it
+    ├── RunTimedOutError     its time is up
+    └── RunLostError         its lease is lost, or the node is stopping
+
+A message is one line of what is wrong; ``hint``, where there is one, is a line of what to do.
+"""
+
+from __future__ import annotations
+
+
+class RotaError(Exception):
+    """Base of all; ``exit_code`` is what the command line ends with."""
+
+    exit_code = 1
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        super().__init__(message or (self.__doc__ or "").split("\n")[0])
+        self.hint = hint
+
+
+class ConfigError(RotaError):
+    """The application or its settings are wrong."""
+
+    exit_code = 2
+
+
+class CronError(ConfigError, ValueError):
+    """A cron expression that cannot be read or can never fire.
+
+    ``expression`` is the text as given, ``span`` the half-open range of the bad part in it, ``field`` the name of
+    the field. ``str()`` of the error shows the expression with a caret under the bad part, the field and what it allows.
+    """
+
+    def __init__(
+        self, message: str, *, expression: str = "", span: tuple[int, int] = (0, 0), field: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.expression = expression
+        self.span = span
+        self.field = field
+
+
+class UnknownZoneError(ConfigError, ValueError):
+    """A time zone that this machine does not know."""
+
+
+class DuplicateJobError(ConfigError):
+    """Two jobs have one name."""
+
+
+class MissingExtraError(ConfigError, ImportError):
+    """An optional package is not installed."""
+
+
+class SettingsError(ConfigError):
+    """Settings that cannot be used; ``problems`` lists all of them, a line each."""
+
+    def __init__(self, problems: list[str], *, hint: str = "") -> None:
+        super().__init__("\n".join(problems), hint=hint)
+        self.problems = problems
+
+
+class NotFoundError(RotaError, LookupError):
+    """There is no such thing."""
+
+    exit_code = 3
+
+
+class ConflictError(RotaError):
+    """The thing is not in a state that allows it."""
+
+    exit_code = 5
+
+
+class PayloadError(RotaError, TypeError):
+    """A value that cannot be stored as JSON; ``path`` leads to it, as in ``args.user.born``."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, *, path: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+
+
+class StoreError(RotaError):
+    """The database refused."""
+
+    exit_code = 6
+
+
+class StoreUnreachableError(StoreError):
+    """The database cannot be reached."""
+
+
+class SchemaError(StoreError):
+    """The tables are older or newer than this code."""
+
+
+class LockUnavailableError(RotaError):
+    """Somebody else holds the lock."""
+
+    exit_code = 5
+
+
+class WaitTimeoutError(RotaError, TimeoutError):
+    """The run did not end in the time given."""
+
+    exit_code = 124
+
+
+class Interrupted(RotaError):  # noqa: N818 - a signal to the body, not a mistake of anybody's
+    """The body of the job is asked to stop."""
+
+
+class RunCancelledError(Interrupted):
+    """Somebody cancelled the run."""
+
+
+class RunTimedOutError(Interrupted):
+    """The run's time is up."""
+
+
+class RunLostError(Interrupted):
+    """The run's lease is lost, or its node is stopping: whatever it would still write is refused."""

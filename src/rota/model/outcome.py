@@ -1,0 +1,76 @@
+"""What became of one attempt, as a value: the body of a job may return one, and the engine decides by it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+Status = Literal["success", "partial", "failed", "skipped", "aborted_guard", "dry_run"]
+ERRORS_KEPT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The work is done; ``value`` is kept with the run, up to the result cap."""
+
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The work is not done. ``retry_after`` overrules the job's own delay; ``permanent`` forbids another attempt."""
+
+    error: str
+    retry_after: timedelta | None = None
+    permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Snoozed:
+    """Not now: run again after ``delay``. Counts neither as a failure nor as an attempt used up."""
+
+    delay: timedelta
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The work was given up on purpose."""
+
+    reason: str = ""
+
+
+Outcome = Succeeded | Failed | Snoozed | Cancelled
+
+
+@dataclass(slots=True, kw_only=True)
+class JobResult:
+    """The report of a job that works through items, the same for every application and recipe.
+
+    ``partial`` means that at least one item failed and at least one succeeded; ``failed``, that every item did;
+    ``aborted_guard``, that a safety limit stopped it before any further change. A ``failed`` result makes the run fail
+    (and be retried as its job says); all others make it succeed. ``errors`` holds the first 20 only, ``error_count``
+    counts all of them.
+    """
+
+    status: Status = "success"
+    message: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    errors: list[dict[str, str]] = field(default_factory=list)
+    error_count: int = 0
+    period: tuple[datetime, datetime] | None = None
+
+    def add_error(self, item: object, kind: str, message: str) -> None:
+        self.error_count += 1
+        if len(self.errors) < ERRORS_KEPT:
+            self.errors.append({"item": str(item), "kind": kind, "message": message})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON: the period as two ISO moments, half open."""
+        data = asdict(self)
+        if self.period is not None:
+            data["period"] = {"start": self.period[0].isoformat(), "end": self.period[1].isoformat()}
+        return data
