@@ -57,8 +57,8 @@ def fresh_database(server_url: str) -> Iterator[str]:
 class PostgresServer:
     """One PostgreSQL on a free port of the loopback, with its data in a directory of its own.
 
-    ``start`` after ``stop`` or ``kill`` brings it back on the same port with the same data, so that a test can
-    take the database away from under running nodes.
+    ``start`` after ``stop`` or ``kill`` brings it back on the same port with the same data: a test can take the
+    database away from under running nodes.
     """
 
     def __init__(self, *, fsync: bool = False) -> None:
@@ -146,7 +146,7 @@ def free_port() -> int:
 
 
 def wait_until(ready: Callable[[], bool], process: subprocess.Popen[Any], log: Path) -> None:
-    """Return when ``ready()`` is true; ``ServerError`` with the end of the log if the process ends or is late."""
+    """Return when ``ready()`` is true; raise with the end of the log if the process ends first or is late."""
     deadline = time.monotonic() + READY_WITHIN
     while not ready():
         if process.poll() is not None:
