@@ -57,8 +57,8 @@ def fresh_database(server_url: str) -> Iterator[str]:
 class PostgresServer:
     """One PostgreSQL on a free port of the loopback, with its data in a directory of its own.
 
-    ``start`` after ``stop`` or ``kill`` brings it back on the same port with the same data: a test can take the
-    database away from under running nodes.
+    ``start`` after ``stop`` or ``kill`` brings it back on the same port with the same data: a test can take
+    the database away from under running nodes.
     """
 
     def __init__(self, *, fsync: bool = False) -> None:
