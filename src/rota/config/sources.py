@@ -1,0 +1,255 @@
+"""Reads the sources of the settings, lowest first, and collects every mistake before it complains."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from rota.config.settings import Settings, fold
+from rota.errors import SettingsError
+
+PREFIX = "ROTA_"
+CONFIG_FILE = "ROTA_CONFIG"
+FILE_SUFFIX = "_file"
+ANY_NAME = "*"
+MESSAGES = {
+    "int_parsing": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "int_type": "should be a whole number",
+    "string_type": "should be text in quotation marks",
+}
+
+Keys = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One value as somebody gave it; ``origin`` is the file or the variable."""
+
+    keys: Keys
+    value: Any
+    origin: str
+    from_variable: bool = False
+
+    @property
+    def where(self) -> str:
+        return self.origin if self.from_variable else f"{self.origin}:{'.'.join(self.keys)}"
+
+
+Found = Iterator[Given | str]
+"""What a source yields: values and, among them, the problems it met, a line each."""
+
+
+def load_settings(environ: Mapping[str, str] | None = None, cwd: Path | None = None) -> Settings:
+    """The settings of this start; raises ``SettingsError`` with all that is wrong, in every source."""
+    environ, cwd = os.environ if environ is None else environ, cwd or Path.cwd()
+    given: dict[Keys, Given] = {}
+    problems: list[str] = []
+    for source in (_pyproject(cwd), _rota_toml(environ, cwd)):
+        _take(source, given, problems)
+    _take(_variables(environ, list(given)), given, problems)
+    settings = _validated(given, problems)
+    if settings is None or problems:
+        raise SettingsError(problems, hint="mend these, then ask `rota config check`")
+    return settings
+
+
+def _take(source: Found, given: dict[Keys, Given], problems: list[str]) -> None:
+    for found in source:
+        if isinstance(found, str):
+            problems.append(found)
+        elif _is_known(found.keys):
+            given[found.keys] = found
+        elif not _is_empty_section(found):
+            problems.append(_unknown(found))
+
+
+def _pyproject(cwd: Path) -> Found:
+    """Only where the application is: what it runs with belongs to the place, not to the package."""
+    path = _upward("pyproject.toml", cwd)
+    for found in _toml(path, _shown(path, cwd), ("tool", "rota")) if path else ():
+        if isinstance(found, Given) and found.keys != ("app",):
+            yield f"{found.where}: [tool.rota] takes only `app`; move this to rota.toml"
+        else:
+            yield found
+
+
+def _rota_toml(environ: Mapping[str, str], cwd: Path) -> Found:
+    named = environ.get(CONFIG_FILE, "")
+    path = cwd / named if named else _upward("rota.toml", cwd)
+    if named and path and not path.is_file():
+        yield f"{CONFIG_FILE}: there is no file {named}"
+    elif path:
+        yield from _toml(path, _shown(path, cwd))
+
+
+def _variables(environ: Mapping[str, str], known: list[Keys]) -> Found:
+    seen: dict[Keys, str] = {}
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or name == CONFIG_FILE:
+            continue
+        for found in _variable(name, environ[name], known):
+            if isinstance(found, Given) and seen.setdefault(found.keys, name) != name:
+                yield f"{name}: {seen[found.keys]} sets the same; keep one"
+            else:
+                yield found
+
+
+def _variable(name: str, text: str, known: list[Keys]) -> Found:
+    keys = _keys(name.removeprefix(PREFIX).lower())
+    in_file = not _is_known(keys) and keys[-1].endswith(FILE_SUFFIX)
+    if in_file:
+        keys = (*keys[:-1], keys[-1].removesuffix(FILE_SUFFIX))
+    if not _is_known(keys):
+        yield Given(_keys(name.removeprefix(PREFIX).lower()), text, name, from_variable=True)
+        return
+    if not text:
+        return
+    try:
+        value = Path(text).read_text().strip() if in_file else text
+    except (OSError, UnicodeDecodeError) as error:
+        yield f"{name}: {text} cannot be read: {getattr(error, 'strerror', None) or error}"
+        return
+    yield from _aimed(Given(keys, value, name, from_variable=True), known)
+
+
+def _aimed(given: Given, known: list[Keys]) -> Found:
+    """Give the name of a queue or schedule the spelling that the file has."""
+    if len(given.keys) != 3:
+        yield given
+        return
+    section, loose, key = given.keys
+    names = sorted({keys[1] for keys in known if keys[0] == section and fold(keys[1]) == fold(loose)})
+    if len(names) > 1:
+        yield f"{given.origin}: may mean {' or '.join(names)}; rename one"
+    else:
+        yield replace(given, keys=(section, names[0] if names else fold(loose), key))
+
+
+def _keys(path: str) -> Keys:
+    """The parts between ``__``; a name in the middle may hold ``__`` itself."""
+    first, *middle = path.split("__")
+    return (first, *(("__".join(middle[:-1]), middle[-1]) if len(middle) > 1 else middle))
+
+
+def _toml(path: Path, origin: str, table: Keys = ()) -> Found:
+    try:
+        content: Any = tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:  # bad TOML and bad UTF-8 are both ValueErrors
+        yield f"{origin}: {error}"
+        return
+    for key in table:
+        content = content.get(key) or {}
+    yield from (Given(keys, value, origin) for keys, value in _leaves(content))
+
+
+def _leaves(tree: Mapping[str, Any], above: Keys = ()) -> Iterator[tuple[Keys, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, (*above, key))
+        else:
+            yield (*above, key), value
+
+
+def _upward(name: str, cwd: Path) -> Path | None:
+    return next((folder / name for folder in (cwd, *cwd.parents) if (folder / name).is_file()), None)
+
+
+def _shown(path: Path, cwd: Path) -> str:
+    """As short as it is clear: relative for a file that was found upward."""
+    return os.path.relpath(path, cwd) if cwd.is_relative_to(path.parent) else str(path)
+
+
+def _shape(model: type[BaseModel], above: Keys = ()) -> Iterator[Keys]:
+    """The path of every setting, with ``*`` for a name that the user chooses."""
+    for name, field in model.model_fields.items():
+        kind, here = field.annotation, (*above, name)
+        if get_origin(kind) is dict:
+            kind, here = get_args(kind)[1], (*here, ANY_NAME)
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from _shape(kind, here)
+        else:
+            yield here
+
+
+SETTINGS = tuple(_shape(Settings))
+
+
+def _is_known(keys: Keys) -> bool:
+    return any(_fits(setting, keys) for setting in SETTINGS)
+
+
+def _fits(setting: Keys, keys: Keys) -> bool:
+    return len(setting) == len(keys) and all(
+        part in (ANY_NAME, key) for part, key in zip(setting, keys, strict=True)
+    )
+
+
+def _is_empty_section(found: Given) -> bool:
+    return found.value == {} and any(_fits(setting[: len(found.keys)], found.keys) for setting in SETTINGS)
+
+
+def _unknown(found: Given) -> str:
+    if near := _nearest(found.keys):
+        name = PREFIX + "__".join(near).upper() if found.from_variable else ".".join(near)
+        return f"{found.where}: there is no such setting; did you mean {name}?"
+    return f"{found.where}: there is no such setting"
+
+
+def _nearest(keys: Keys) -> Keys | None:
+    """The setting that is spelled most like this, with the user's own names left as they are."""
+    chosen = keys[1] if len(keys) == 3 else "name"
+    known = {".".join(setting).replace(ANY_NAME, chosen): setting for setting in SETTINGS}
+    match = get_close_matches(".".join(keys), known, n=1, cutoff=0.7)
+    return tuple(chosen if part == ANY_NAME else part for part in known[match[0]]) if match else None
+
+
+def _validated(given: Mapping[Keys, Given], problems: list[str]) -> Settings | None:
+    try:
+        settings = Settings.model_validate(_nested(given))
+    except ValidationError as error:
+        problems += [_explained(dict(mistake), given) for mistake in error.errors(include_url=False)]
+        return None
+    settings.remember(origins=_origins(settings, given), loose=_loose(given))
+    return settings
+
+
+def _nested(given: Mapping[Keys, Given]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for keys, found in given.items():
+        table = tree
+        for key in keys[:-1]:
+            table = table.setdefault(key, {})
+        table[keys[-1]] = found.value
+    return tree
+
+
+def _explained(mistake: dict[str, Any], given: Mapping[Keys, Given]) -> str:
+    place = tuple(str(part) for part in mistake["loc"])
+    sources = [
+        found.where for keys, found in given.items() if all(a == b for a, b in zip(keys, place, strict=False))
+    ]
+    message = MESSAGES.get(mistake["type"], mistake["msg"])
+    message = message.removeprefix("Value error, ").replace("Input should", "should")
+    value = mistake["input"]
+    shown = mistake["type"] != "value_error" and isinstance(value, str | int | float)
+    return f"{' and '.join(sources)}: {message}{f', not {value!r}' if shown else ''}"
+
+
+def _origins(settings: Settings, given: Mapping[Keys, Given]) -> dict[str, str]:
+    leaves = (keys for keys, _ in _leaves(settings.model_dump()))
+    return {".".join(keys): given[keys].origin if keys in given else "default" for keys in leaves}
+
+
+def _loose(given: Mapping[Keys, Given]) -> frozenset[tuple[str, str]]:
+    """The queues and schedules that only variables name: their spelling is a guess."""
+    named = [found for keys, found in given.items() if len(keys) == 3]
+    exact = {found.keys[:2] for found in named if not found.from_variable}
+    return frozenset((found.keys[0], found.keys[1]) for found in named if found.keys[:2] not in exact)
