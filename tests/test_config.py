@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from rota.config import Settings, load_settings
+from rota.config import ScheduleSettings, Settings, load_settings
 from rota.errors import SettingsError
+from rota.model.schedule import CATCH_UP, OVERLAP
 
-RATE_HINT = "write a number a second, minute, hour or day, as in 100/m"
 DEFAULTS = Settings().model_dump()
 
 
@@ -77,7 +78,7 @@ def test_all_mistakes_of_all_sources_are_told_at_once_each_with_its_place(tmp_pa
         "rota.toml:worker.threads: should be a whole number, not 'lots'",
         "ROTA_KEEP__RUNS_DAYS: should be greater than 0, not '0'",
         "ROTA_LOG__LEVEL: should be 'debug', 'info', 'warning' or 'error', not 'loud'",
-        f"rota.toml:queues.mail.rate: 'fast' is not a rate; {RATE_HINT}",
+        """rota.toml:queues.mail.rate: 'fast' is not a rate; Write "100/m", "5/s" or "1000/24h".""",
     ]
 
 
@@ -214,7 +215,9 @@ def test_a_list_in_a_variable_is_separated_by_commas(tmp_path: Path) -> None:
     [
         ("[lease]\nheartbeat = 8", "heartbeat must be at most half of duration"),
         ('[schedules.s]\ncron = "* * * * *"\nevery = "5m"', "cron and every exclude each other"),
-        ('[schedules.s]\ntz = "Mars/Phobos"', "'Mars/Phobos' is not a time zone"),
+        ('[schedules.s]\ncron = "0 99 * * *"', "rota.toml:schedules.s.cron: hour: 99 is outside 0-23"),
+        ('[schedules.s]\ntz = "Europe/Belin"', "did you mean Europe/Berlin?"),
+        ('[schedules.s]\ntz = "Mars/Phobos"', "no time zone is called 'Mars/Phobos'"),
         ("[schedules.s]\nevery = 0", "should be greater than 0"),
         ('[schedules.s]\noverlap = "skp"', "should be 'skip', 'queue_one'"),
         ("[worker]\nqueues = []", "at least 1 item"),
@@ -250,14 +253,17 @@ def test_a_file_that_is_not_text_is_a_mistake_and_not_a_crash(tmp_path: Path) ->
     assert problem.startswith("rota.toml: ")
 
 
+def test_the_choices_of_a_schedule_are_those_of_the_model() -> None:
+    def choices(name: str) -> tuple[str, ...]:
+        chosen, _none = get_args(ScheduleSettings.model_fields[name].annotation)
+        return get_args(chosen)
+
+    assert choices("catch_up") == CATCH_UP
+    assert choices("overlap") == OVERLAP
+
+
 def test_every_value_has_an_origin(tmp_path: Path) -> None:
     settings = load_settings({"ROTA_QUEUES__MAIL__RATE": "100/m"}, tmp_path)
 
-    def leaves(tree: dict[str, object], above: str = "") -> set[str]:
-        found: set[str] = set()
-        for key, value in tree.items():
-            found |= leaves(value, f"{above}{key}.") if isinstance(value, dict) and value else {above + key}
-        return found
-
-    assert leaves(settings.model_dump()) == set(settings.origins)
+    assert settings.values().keys() == settings.origins.keys()
     assert settings.origins["queues.mail.rate"] == "ROTA_QUEUES__MAIL__RATE"

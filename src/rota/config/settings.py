@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     BaseModel,
@@ -20,7 +20,11 @@ from pydantic import (
     model_validator,
 )
 
-from rota.durations import parse_duration
+from rota.cron.expression import Cron, Gap, Overlap
+from rota.cron.zones import zone
+from rota.errors import ConfigError
+from rota.model.duration import seconds
+from rota.model.rate import Rate
 
 _SCHEMES = ("sqlite", "postgresql", "postgres")
 
@@ -33,8 +37,30 @@ def _lowered(given: object) -> object:
     return given.lower() if isinstance(given, str) else given
 
 
-Seconds = Annotated[float, BeforeValidator(parse_duration)]
-PositiveSeconds = Annotated[PositiveFloat, BeforeValidator(parse_duration)]
+def _seconds(given: object) -> float:
+    """As everywhere in Rota; a truth value and what never ends are no durations."""
+    usable = isinstance(given, int | float | str) and not isinstance(given, bool)
+    try:
+        length = seconds(given) if usable else math.nan  # type: ignore[arg-type]
+    except ConfigError:
+        length = math.nan
+    if not math.isfinite(length):
+        raise ValueError(f'{given!r} is not a duration; write seconds, or "90s", "15m", "1h30m", "1d"')
+    return length
+
+
+def _checked(given: str | None, read: Callable[[str], object]) -> str | None:
+    """The text as it is, if ``read`` can read it; else its complaint and its hint."""
+    try:
+        if given is not None:
+            read(given)
+    except ConfigError as error:
+        raise ValueError(f"{error}; {error.hint}" if error.hint else str(error)) from None
+    return given
+
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+PositiveSeconds = Annotated[PositiveFloat, BeforeValidator(_seconds)]
 Names = Annotated[list[str], BeforeValidator(_words), Field(min_length=1)]
 
 
@@ -91,16 +117,12 @@ class QueueSettings(Section):
     """Runs of this queue at the same time on all nodes together."""
 
     rate: str | None = None
-    """Starts in a second, minute, hour or day: ``100/m``."""
+    """Starts in a time: ``100/m``, ``1000/24h``."""
 
     @field_validator("rate")
     @classmethod
     def _is_rate(cls, rate: str | None) -> str | None:
-        if rate is not None and not re.fullmatch(r"[1-9]\d*/[smhd]", rate):
-            raise ValueError(
-                f"{rate!r} is not a rate; write a number a second, minute, hour or day, as in 100/m"
-            )
-        return rate
+        return _checked(rate, Rate.parse)
 
 
 class ScheduleSettings(Section):
@@ -113,17 +135,19 @@ class ScheduleSettings(Section):
     catch_up: Literal["latest", "none", "all"] | None = None
     catch_up_window: PositiveSeconds | None = None
     overlap: Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"] | None = None
-    gap: Literal["after_gap", "skip"] | None = None
-    dst_overlap: Literal["first", "second", "both"] | None = None
+    gap: Gap | None = None
+    dst_overlap: Overlap | None = None
     jitter: Seconds | None = None
 
     @field_validator("tz")
     @classmethod
     def _known_zone(cls, tz: str | None) -> str | None:
-        try:
-            return tz if tz is None else ZoneInfo(tz).key
-        except (ValueError, OSError, LookupError):
-            raise ValueError(f"{tz!r} is not a time zone; write one as in Europe/Berlin") from None
+        return _checked(tz, zone)
+
+    @field_validator("cron")
+    @classmethod
+    def _is_cron(cls, expression: str | None) -> str | None:
+        return _checked(expression, Cron)
 
     @model_validator(mode="after")
     def _one_trigger(self) -> Self:
@@ -162,6 +186,10 @@ class Settings(Section):
         """For each value, as in ``worker.threads``: ``default``, the file or the variable it came from."""
         return self._origins
 
+    def values(self) -> dict[str, Any]:
+        """Every value under its dotted name, as in ``worker.threads``."""
+        return {".".join(keys): value for keys, value in leaves(self.model_dump())}
+
     def remember(self, *, origins: Mapping[str, str], loose: frozenset[tuple[str, str]]) -> None:
         """For the loader: where the values came from, and which names were spelled in a variable only."""
         self._origins, self._loose = origins, loose
@@ -184,6 +212,15 @@ class Settings(Section):
         if urlsplit(url).scheme not in _SCHEMES:  # the value is not shown: it may hold a password
             raise ValueError("must begin with sqlite:/// or postgresql://")
         return url
+
+
+def leaves(tree: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Each value of nested tables with the keys that lead to it; an empty table is a value."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, (*above, key))
+        else:
+            yield (*above, key), value
 
 
 def fold(name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from rota.config.settings import Settings, fold
+from rota.config.settings import Settings, fold, leaves
 from rota.errors import SettingsError
 
 PREFIX = "ROTA_"
@@ -57,7 +57,7 @@ def load_settings(environ: Mapping[str, str] | None = None, cwd: Path | None = N
     _take(_variables(environ, list(given)), given, problems)
     settings = _validated(given, problems)
     if settings is None or problems:
-        raise SettingsError(problems, hint="mend these, then ask `rota config check`")
+        raise SettingsError(problems, hint="Mend these, then ask `rota config check`.")
     return settings
 
 
@@ -147,15 +147,7 @@ def _toml(path: Path, origin: str, table: Keys = ()) -> Found:
         return
     for key in table:
         content = content.get(key) or {}
-    yield from (Given(keys, value, origin) for keys, value in _leaves(content))
-
-
-def _leaves(tree: Mapping[str, Any], above: Keys = ()) -> Iterator[tuple[Keys, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, (*above, key))
-        else:
-            yield (*above, key), value
+    yield from (Given(keys, value, origin) for keys, value in leaves(content))
 
 
 def _upward(name: str, cwd: Path) -> Path | None:
@@ -244,8 +236,8 @@ def _explained(mistake: dict[str, Any], given: Mapping[Keys, Given]) -> str:
 
 
 def _origins(settings: Settings, given: Mapping[Keys, Given]) -> dict[str, str]:
-    leaves = (keys for keys, _ in _leaves(settings.model_dump()))
-    return {".".join(keys): given[keys].origin if keys in given else "default" for keys in leaves}
+    origin = {".".join(keys): found.origin for keys, found in given.items()}
+    return {name: origin.get(name, "default") for name in settings.values()}
 
 
 def _loose(given: Mapping[Keys, Given]) -> frozenset[tuple[str, str]]:
