@@ -1,0 +1,64 @@
+"""The command `rota`. It must start fast: a command's module is imported when the command is called."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import click
+
+from rota.cli.groups import LazyGroup
+
+
+class Main(LazyGroup):
+    summaries: ClassVar[Mapping[str, str]] = {
+        "up": "Prepare the database, schedule and work, until told to stop.",
+        "status": "Show whether all is well.",
+        "job": "The things that can be done: list, show, run.",
+        "schedule": "When they are due: list, change, pause, look ahead, backfill.",
+        "run": "What was asked for: list, show, logs, wait, retry, cancel, why.",
+        "dead": "Runs that failed for good: list, retry, dismiss.",
+        "queue": "The lanes: list, pause, resume, limit.",
+        "node": "The processes that work: list, drain.",
+        "db": "The database: prepare, migrate, check.",
+        "cron": "Cron expressions: the next moments, in plain words.",
+        "config": "Settings: show them and where they come from, check them.",
+        "doctor": "Look for what is wrong with this installation.",
+    }
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """The one place where a command's error becomes a message and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("Interrupted.", err=True)
+            ctx.exit(130)
+        except Exception as error:  # whatever it is, the user sees a line and not a traceback
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise  # the reader of a pipe left, which click takes quietly
+            from rota.cli.errors import report
+
+            ctx.exit(report(error, debug=ctx.params["debug"]))
+
+
+@click.group(
+    cls=Main,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit codes: 0 ok, 1 it failed, 2 usage or settings, 3 not found, 4 refused, 5 conflict, "
+    "6 database unreachable, 124 timed out, 130 interrupted.",
+)
+@click.option("--app", metavar="MODULE:ATTRIBUTE", help="The application; else ROTA_APP, else the settings.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.version_option(package_name="rota", message="%(prog)s %(version)s")
+def main(app: str | None, debug: bool) -> None:
+    """The right job, at the right moment, once, and you can see why.
+
+    \b
+    rota up                             work here, until Ctrl-C
+    rota job run sync-prices --wait     do it now and wait for the end
+    rota run ls --state failed          what went wrong
+    rota cron next "0 2 * * *"          when would that be
+    """

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from rota.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def rota(*arguments: str, **environ: str) -> Result:
+    return CliRunner(env=environ).invoke(main, arguments)
+
+
+def shown(*arguments: str, **environ: str) -> dict[str, dict[str, object]]:
+    result = rota("config", "show", "--json", *arguments, **environ)
+    assert result.exit_code == 0, result.output
+    return {item["name"]: item for item in json.loads(result.stdout)["items"]}
+
+
+def test_each_value_is_shown_with_where_it_came_from(tmp_path: Path) -> None:
+    (tmp_path / "rota.toml").write_text("[worker]\nthreads = 3")
+
+    items = shown(ROTA_WORKER__DRAIN="1m")
+
+    assert items["worker.threads"] == {"name": "worker.threads", "value": 3, "origin": "rota.toml"}
+    assert items["worker.drain"] == {"name": "worker.drain", "value": 60, "origin": "ROTA_WORKER__DRAIN"}
+    assert items["lease.duration"]["origin"] == "default"
+
+
+def test_the_origin_is_a_column_where_it_is_asked_for() -> None:
+    plain = rota("config", "show", ROTA_WORKER__THREADS="3").stdout
+    with_origin = rota("config", "show", "--origin", ROTA_WORKER__THREADS="3").stdout
+
+    assert "ROTA_WORKER__THREADS" not in plain
+    assert "ROTA_WORKER__THREADS" in with_origin
+    assert plain.splitlines()[0].split() == ["SETTING", "VALUE"]
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("postgresql://rota:hunter2@db/rota", "postgresql://rota:***@db/rota"),
+        (
+            "postgresql://rota:hunter2%40@db:1/rota?sslmode=require",
+            "postgresql://rota:***@db:1/rota?sslmode=require",
+        ),
+        ("postgresql://db/rota?user=a&password=hunter2", "postgresql://db/rota?user=a&password=***"),
+        ("sqlite:////srv/rota.db", "sqlite:////srv/rota.db"),
+    ],
+)
+def test_a_password_is_not_shown(url: str, seen: str) -> None:
+    assert shown(ROTA_DATABASE=url)["database"]["value"] == seen
+    assert "hunter2" not in rota("config", "show", ROTA_DATABASE=url).output
+
+
+def test_check_tells_every_mistake_and_ends_with_2() -> None:
+    result = rota("config", "check", ROTA_WORKER__THREADS="0", ROTA_FOO="1")
+
+    assert result.exit_code == 2
+    assert result.stderr.count("Error: ROTA_") == 2
+
+
+def test_check_answers_programs_with_a_document() -> None:
+    result = rota("config", "check", "--json", ROTA_WORKER__THREADS="0")
+
+    assert result.exit_code == 2
+    assert json.loads(result.stdout) == {
+        "ok": False,
+        "problems": ["ROTA_WORKER__THREADS: should be greater than 0, not '0'"],
+    }
+
+
+def test_check_looks_at_the_application_too() -> None:
+    pytest.importorskip("rota.app")
+
+    for place in ("nowhere:rota", "json:nothing", "json:loads", "nothing"):
+        result = rota("--app", place, "config", "check")
+        assert result.exit_code == 2
+        assert place.partition(":")[0] in result.stderr
+
+
+def test_settings_that_cannot_be_used_stop_show_as_well() -> None:
+    result = rota("config", "show", ROTA_LOG__LEVEL="loud")
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
