@@ -1,4 +1,4 @@
-"""The calendar: when something is due. Pure arithmetic, the same on every node; it reads no clock and no database."""
+"""The calendar: when something is due. Pure arithmetic, alike on every node, with no clock or database."""
 
 from rota.cron.calendars import Calendar, Calendars, Dates, WeeklyWindows
 from rota.cron.combined import AnyOf, Excluding

@@ -56,7 +56,7 @@ class LocalCalendar(Calendar, Protocol):
         ...
 
     def window_us(self, moment_us: int, place: Zone) -> Window | None:
-        # Only within one segment of the zone do local seconds run evenly; beyond it the question is asked again.
+        # Local seconds run evenly only within one segment of the zone; beyond it the question is asked again.
         start, end, offset = (place if self.tz is None else zone(self.tz)).segment(moment_us // SECOND)
         window = self.local_window(moment_us // SECOND + offset)
         if window is None:
@@ -89,7 +89,7 @@ class Dates(LocalCalendar):
 
 @dataclass(frozen=True, slots=True)
 class WeeklyWindows(LocalCalendar):
-    """Stretches of every week: ``"Sat,Sun"``, ``"Mon-Fri 09:00-17:00"``, ``"Fri 22:00-06:00"`` (into Saturday)."""
+    """Stretches of every week: ``"Sat,Sun"``, ``"Mon-Fri 09:00-17:00"``, ``"Fri 22:00-06:00"``."""
 
     windows: tuple[str, ...]
     tz: str | None = None

@@ -11,7 +11,7 @@ from rota.cron.zones import zone
 from rota.errors import CronError
 
 _PATIENCE_US = 50 * 366 * 86_400 * SECOND
-"""The rarest expression, 29 February on a Monday, pauses for 40 years; what is silent for longer never fires."""
+"""The rarest expression, 29 February on a Monday, pauses for 40 years; a longer silence is for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class AnyOf(Trigger):
 
 @dataclass(frozen=True, slots=True)
 class Excluding(Trigger):
-    """A trigger without the fires that a calendar covers; days of the calendar are days in the trigger's zone.
+    """A trigger without the fires that a calendar covers; its days are days in the trigger's zone.
 
     What is covered is left out, not moved. When nothing is left for 50 years the answer is ``None``.
     """

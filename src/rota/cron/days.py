@@ -1,7 +1,7 @@
 """Which days of a month an expression means: decided by the month's shape alone.
 
-A month has one of 28 shapes, its length (28-31) and the weekday of its first day, so everything that ``L``, ``W``,
-``#`` and the rule of the two day fields can ask for is worked out once per shape and kept as a mask of days.
+A month has one of 28 shapes, its length (28-31) and the weekday of its first day, so everything that ``L``,
+``W``, ``#`` and the rule of the two day fields ask for is worked out once per shape and kept as a mask.
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ from typing import Literal
 SUNDAY, SATURDAY = 0, 6
 SHORTEST = 28
 _EVERY_SEVENTH = sum(1 << day for day in range(0, 35, 7))
-_LENGTHS_OF_MONTH = (
-    {month: (31,) for month in range(1, 13)} | {2: (28, 29)} | dict.fromkeys((4, 6, 9, 11), (30,))
-)
+_LENGTHS_OF_MONTH = dict.fromkeys(range(1, 13), (31,)) | dict.fromkeys((4, 6, 9, 11), (30,)) | {2: (28, 29)}
 
 
 @dataclass(frozen=True, slots=True)
 class MonthDay:
-    """``5W``, ``L``, ``L-3``, ``LW``, ``L-3W``: a day counted from either end, or the weekday nearest to it."""
+    """``5W``, ``L``, ``L-3``, ``LW``, ``L-3W``: a day from either end, or the weekday nearest to it."""
 
     day: int
     """The day itself, or how many days before the last one."""
@@ -56,11 +54,11 @@ class DayRule:
     weekdays: int
     special_weekdays: tuple[WeekdayOfMonth, ...]
     both: bool
-    """Debian's rule: when one of the two fields begins with ``*`` a day must match both, else either is enough."""
+    """Debian's rule: when one of the two fields begins with ``*`` a day must match both, else either."""
     _shapes: list[int | None] = field(default_factory=lambda: [None] * 28, repr=False, compare=False)
 
     def of(self, length: int, first: int) -> int:
-        """The mask of days (bit 1 is the first) of a month with this length whose first day is this weekday."""
+        """The mask of days, bit 1 for the first, of a month of this length that begins on this weekday."""
         index = (length - SHORTEST) * 7 + first
         mask = self._shapes[index]
         if mask is None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any, Literal
 
 from rota.clock import EPOCH, to_us
-from rota.cron.pattern import NEVER, Pattern
+from rota.cron.pattern import NEVER
 from rota.cron.syntax import Expression, parse
 from rota.cron.trigger import SECOND, Trigger
 from rota.cron.zones import FOREVER, Zone, zone
@@ -18,20 +19,21 @@ Gap = Literal["after_gap", "skip"]
 Overlap = Literal["first", "second", "both"]
 _GAPS, _OVERLAPS = ("after_gap", "skip"), ("first", "second", "both")
 LONGEST_GAP = 3 * 3600
-"""A longer jump is a change of the calendar and makes nothing up (Debian's cron, ``cron.c``: "clock corrected")."""
-_BEGIN, _END = -62_135_596_800, 253_402_300_799
-"""The seconds that a ``datetime`` in UTC can tell."""
+"""A longer jump is a change of the calendar and makes nothing up, as in Debian's ``cron.c``."""
+_BEGIN = -62_135_596_800
+"""The first second that a ``datetime`` in UTC can tell, as ``FOREVER`` is the first that it cannot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cron(Trigger):
     """Fires when the clock of a zone shows a time that the expression means.
 
-    ``gap`` and ``overlap`` say what a job at fixed times does when the clock is put forward over it or back: one
-    fire at the first moment after the gap, or none; in the first pass, the second, or both. A job with a ``*`` in its
-    second, minute or hour follows the clock and knows neither. A jump of more than three hours makes nothing up.
+    ``gap`` and ``overlap`` say what a job at fixed times does when the clock is put forward over it or back:
+    one fire at the first moment after the gap, or none; in the first pass, the second, or both. A job with a
+    ``*`` in its second, minute or hour follows the clock and knows neither. A jump of more than three hours
+    makes nothing up.
 
-    Raises ``CronError`` for an expression that cannot be read or never fires, ``UnknownZoneError`` for the zone.
+    Raises ``CronError`` for what cannot be read or never fires, ``UnknownZoneError`` for the zone.
     """
 
     expression: str
@@ -39,7 +41,7 @@ class Cron(Trigger):
     gap: Gap = "after_gap"
     overlap: Overlap = "first"
     parsed: Expression = field(init=False, repr=False, compare=False)
-    _pattern: Pattern = field(init=False, repr=False, compare=False)
+    _first_at: Callable[[int], int] = field(init=False, repr=False, compare=False)
     _zone: Zone = field(init=False, repr=False, compare=False)
     _tzinfo: tzinfo = field(init=False, repr=False, compare=False)
     _fills_gap: bool = field(init=False, repr=False, compare=False)
@@ -54,7 +56,7 @@ class Cron(Trigger):
         derived = {
             "expression": parsed.text,
             "parsed": parsed,
-            "_pattern": parsed.pattern,
+            "_first_at": parsed.pattern.first_at,
             "_zone": place,
             "_tzinfo": place.tzinfo,
             "_fills_gap": parsed.fixed and self.gap == "after_gap",
@@ -94,6 +96,14 @@ class Cron(Trigger):
         found = self._previous(-(-moment_us // SECOND))
         return None if found is None else found * SECOND
 
+    def fires(self, after: datetime, until: datetime | None = None) -> Iterator[datetime]:
+        """All fires later than ``after``, up to ``until`` inclusive or without end."""
+        last = FOREVER if until is None else to_us(until) // SECOND
+        found = self._next(to_us(after) // SECOND)
+        while found is not None and found <= last:
+            yield datetime.fromtimestamp(found, self._tzinfo)
+            found = self._next(found)
+
     def to_data(self) -> dict[str, Any]:
         data: dict[str, Any] = {"kind": "cron", "expression": self.expression, "tz": self.tz}
         if self.gap != "after_gap":
@@ -102,27 +112,33 @@ class Cron(Trigger):
             data["overlap"] = self.overlap
         return data
 
+    def __reduce__(self) -> tuple[type[Cron], tuple[str, str, Gap, Overlap]]:
+        return Cron, (self.expression, self.tz, self.gap, self.overlap)
+
     def _next(self, second: int) -> int | None:
         """The first fire after a UTC second."""
-        ends, offsets = self._zone.reaching(second)
+        ends, offsets = self._zone.table
         index = bisect_right(ends, second)
+        if index == len(ends):
+            ends, offsets = self._zone.reaching(second)
+            index = bisect_right(ends, second)
         offset = offsets[index]
         start = second + offset + 1
-        if self._first_only and index:
-            start = max(start, ends[index - 1] + offsets[index - 1])
-        found = self._pattern.first_at(start)
-        if self._second_only or found - offset >= ends[index]:
-            return self._next_across(index, start, found)
-        return found - offset if found - offset <= _END else None
+        if self._first_only and index and start < ends[index - 1] + offsets[index - 1]:
+            start = ends[index - 1] + offsets[index - 1]
+        found = self._first_at(start)
+        if found - offset < ends[index] and not self._second_only:
+            return found - offset
+        return self._next_across(index, start, found)
 
     def _next_across(self, index: int, start: int, found: int) -> int | None:
-        """Go on from segment ``index``, where ``found`` is the first match from the local second ``start`` on."""
+        """Go on from segment ``index``; ``found`` is the first match from the local ``start`` on."""
         origin = start
         while found < NEVER:
-            ends, offsets = self._zone.reaching(min(found, _END))
+            ends, offsets = self._zone.reaching(min(found, FOREVER))
             offset, end = offsets[index], ends[index]
             if found < self._limit(index, ends, offsets):
-                return found - offset if found - offset <= _END else None
+                return found - offset
             if end >= FOREVER:
                 return None
             after = offsets[index + 1]
@@ -130,7 +146,7 @@ class Cron(Trigger):
                 return end
             start = end + (max(offset, after) if self._first_only else after)
             if not origin <= start <= found:
-                origin, found = start, self._pattern.first_at(start)
+                origin, found = start, self._first_at(start)
             index += 1
         return None
 
@@ -139,7 +155,7 @@ class Cron(Trigger):
         ends, offsets = self._zone.reaching(second)
         index = bisect_right(ends, second - 1)
         local = min(second + offsets[index], self._limit(index, ends, offsets)) - 1
-        origin, found = local, self._pattern.last_at(local)
+        origin, found = local, self.parsed.pattern.last_at(local)
         while index:
             end, before, offset = ends[index - 1], offsets[index - 1], offsets[index]
             if found >= end + (max(before, offset) if self._first_only else offset):
@@ -149,7 +165,7 @@ class Cron(Trigger):
             index -= 1
             local = self._limit(index, ends, offsets) - 1
             if not found <= local <= origin:
-                origin, found = local, self._pattern.last_at(local)
+                origin, found = local, self.parsed.pattern.last_at(local)
         return found - offsets[index] if found - offsets[index] >= _BEGIN else None
 
     def _limit(self, index: int, ends: tuple[int, ...], offsets: tuple[int, ...]) -> int:

@@ -30,11 +30,9 @@ class Field(NamedTuple):
         return (1 << (self.top + 1)) - (1 << self.low)
 
 
-MONTH_WORDS = {
-    word: number
-    for number, word in enumerate("JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split(), start=1)
-}
-DAY_WORDS = {word: number for number, word in enumerate("SUN MON TUE WED THU FRI SAT".split())}
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+MONTH_WORDS = {word: number for number, word in enumerate(_MONTHS, start=1)}
+DAY_WORDS = {"SUN": 0, "MON": 1, "TUE": 2, "WED": 3, "THU": 4, "FRI": 5, "SAT": 6}
 
 SECOND = Field("second", "seconds", 0, 59, 59, {})
 MINUTE = Field("minute", "minutes", 0, 59, 59, {})

@@ -1,7 +1,7 @@
 """The rule at the end of a zone file, which says how its clock goes on for ever: a POSIX ``TZ`` text.
 
-``CET-1CEST,M3.5.0,M10.5.0/3`` reads: CET is one hour before UTC's zero (the sign is POSIX's), CEST one hour more,
-from the last (5) Sunday (0) of March (3) at 02:00 to the last Sunday of October at 03:00. See RFC 9636, section 3.3.
+``CET-1CEST,M3.5.0,M10.5.0/3`` reads: CET is an hour east of UTC (POSIX counts westwards), CEST one more,
+from the last (5) Sunday (0) of March (3) at 02:00 to the last Sunday of October at 03:00. See RFC 9636, 3.3.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from rota.errors import CronError, MissingExtraError
 class Holidays(LocalCalendar):
     """The public holidays of a country (ISO 3166, ``FR``) or of one of its subdivisions (``("DE", "BY")``).
 
-    Raises ``MissingExtraError`` without the package, ``CronError`` for a country or subdivision it does not know.
+    Raises ``MissingExtraError`` without the package, ``CronError`` for a country or part it does not know.
     """
 
     country: str
@@ -58,7 +58,7 @@ def _package() -> ModuleType:
 
 @lru_cache(maxsize=1024)
 def _holidays(country: str, subdivision: str | None, year: int) -> frozenset[date]:
-    """A year at a time and frozen: the package's own objects grow while they are read, which threads must not share."""
+    """A year at a time and frozen: the package's own objects grow while they are read."""
     return frozenset(_package().country_holidays(country, subdiv=subdivision, years=year))
 
 

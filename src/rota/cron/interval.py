@@ -22,8 +22,8 @@ _HINT = "as in 90s, 15m, 6h, 1h30m, 2d or 1w"
 class Every(Trigger):
     """Fires at ``anchor`` and at every whole number of intervals before and after it.
 
-    The interval is a ``timedelta`` or a text like ``90s``, ``6h``, ``1h30m``, of whole seconds, at least one. The anchor is
-    the Unix epoch unless given, so that every node computes the same moments. Raises ``CronError``.
+    The interval is a ``timedelta`` or a text like ``90s``, ``6h``, ``1h30m``, of whole seconds, at least one.
+    The anchor is the Unix epoch unless given, so that all nodes find the same moments. Raises ``CronError``.
     """
 
     interval: timedelta

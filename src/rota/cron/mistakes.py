@@ -98,7 +98,7 @@ def item(piece: Piece) -> CronError:
     return piece.error(f"{text} cannot be read", _form_hint(piece.field, upper))
 
 
-def _form_hint(field: Field, text: str) -> str:  # noqa: C901, PLR0911 - a flat list of likely slips, first match wins
+def _form_hint(field: Field, text: str) -> str:  # noqa: C901 - a flat list of likely slips, first match wins
     if field is DAY_OF_WEEK and "#" in text:
         return "a weekday and which one of the month, 1 to 5: FRI#2"
     if field is DAY_OF_WEEK and re.fullmatch(r"L\d", text):
@@ -159,7 +159,7 @@ def backwards(piece: Piece, low: int, high: int, step: int) -> CronError:
 
 
 def _unwrapped(piece: Piece, low: int, high: int, step: int) -> str:
-    """The same walk round the end of the field, as a list: ``22-2`` is ``22-23,0-2``, ``FRI-MON`` is ``FRI-SUN,MON``."""
+    """The same round as a list: ``22-2`` is ``22-23,0-2`` and ``FRI-MON`` is ``FRI-SUN,MON``."""
     field = piece.field
     if field is DAY_OF_WEEK and low == 7:
         low = 0

@@ -1,7 +1,7 @@
 """The wall-clock times an expression means, before any zone: integer arithmetic on local seconds since 1970.
 
-Every field is an integer with a bit per value. The next bit at or above k is the lowest one of ``mask >> k``, which
-``x & -x`` isolates; the last one at or below k is the highest one of the mask cut off above k.
+Every field is an integer with a bit per value. The next bit at or above k is the lowest one of ``mask >> k``,
+which ``x & -x`` isolates; the last one at or below k is the highest one of the mask cut off above k.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LENGTHS = (0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Masks of the values that match; ``first_at`` and ``last_at`` find the matching second nearest to another."""
+    """Masks of the values that match; ``first_at`` and ``last_at`` find the nearest matching second."""
 
     seconds: int
     minutes: int
@@ -38,6 +38,8 @@ class Pattern:
     first_time: int = field(init=False)
     """The first matching second of a day."""
     last_time: int = field(init=False)
+    first_second: int = field(init=False)
+    """The first matching second of a minute."""
 
     def __post_init__(self) -> None:
         every_day = self.months == MONTH.full and _means_all(self.days)
@@ -46,26 +48,29 @@ class Pattern:
         last = _highest(self.hours) * HOUR + _highest(self.minutes) * MINUTE + _highest(self.seconds)
         object.__setattr__(self, "first_time", first)
         object.__setattr__(self, "last_time", last)
+        object.__setattr__(self, "first_second", _lowest(self.seconds))
 
     def can_match(self) -> bool:
         return self.every_day or self.days.can_match(self.months)
 
     def first_at(self, local: int) -> int:
         """The first matching local second at or after this one; ``NEVER`` after the year 9999."""
-        day, time = divmod(local, DAY)
+        day = local // DAY
         matching = day if self.every_day else self._day_from(day)
         if matching == day:
-            hour, rest = divmod(time, HOUR)
+            time = local - day * DAY
+            hour = time // HOUR
             if self.hours >> hour & 1:
-                minute, second = divmod(rest, MINUTE)
+                rest = time - hour * HOUR
+                minute = rest // MINUTE
                 if self.minutes >> minute & 1:
-                    later = self.seconds >> second
+                    later = self.seconds >> rest - minute * MINUTE
                     if later:
                         return local + (later & -later).bit_length() - 1
                 later = self.minutes >> minute + 1
                 if later:
                     minute += (later & -later).bit_length()
-                    return local - rest + minute * MINUTE + self.first_time % MINUTE
+                    return local - rest + minute * MINUTE + self.first_second
             later = self.hours >> hour + 1
             if later:
                 hour += (later & -later).bit_length()

@@ -14,7 +14,7 @@ from rota.errors import CronError
 
 
 def cron(expression: str, *, tz: str = "UTC", gap: Gap = "after_gap", overlap: Overlap = "first") -> Cron:
-    """Whenever the clock of a zone shows what the expression says: ``cron("0 6 * * MON-FRI", tz="Europe/Paris")``."""
+    """When the clock of a zone shows what an expression says: ``cron("0 6 * * MON", tz="Europe/Paris")``."""
     return Cron(expression, tz, gap, overlap)
 
 
@@ -29,7 +29,7 @@ def every(
     anchor: datetime | None = None,
     tz: str = "UTC",
 ) -> Every:
-    """At a fixed interval of absolute time: ``every("90s")``, ``every(hours=6)``, ``every(timedelta(minutes=1))``."""
+    """At a fixed interval of absolute time: ``every("90s")``, ``every(hours=6)``, ``every(timedelta(1))``."""
     given = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
     if (interval is None) == (given == timedelta()):
         raise CronError("an interval is given once", hint='as every("6h") or as every(hours=6)')

@@ -23,7 +23,7 @@ MACROS = {
 }
 SUNDAY = 7
 
-# Nine digits are more than any field or step can use; [0-9] and not \d, which takes the digits of every script.
+# Nine digits are more than any field or step can use; \d would take the digits of every script.
 _VALUE = "[0-9]{1,9}|[A-Z]{3}"
 _ITEM = re.compile(rf"(?:(\*)|({_VALUE})(?:-({_VALUE}))?)(?:/([0-9]{{1,9}}))?", re.IGNORECASE | re.ASCII)
 _MONTH_DAY = re.compile(r"(?:L(?:-([0-9]{1,2}))?(W)?|([0-9]{1,2})W)", re.IGNORECASE | re.ASCII)
@@ -47,7 +47,7 @@ class Expression:
 
 @lru_cache(maxsize=4096)
 def parse(expression: str) -> Expression:
-    """Read an expression of five fields, of six with the seconds first, or a macro; ``CronError`` says what is wrong."""
+    """Read five fields, six with the seconds first, or a macro; raises ``CronError``."""
     pieces = _split(expression)
     second, minute, hour, day, month, weekday = pieces
     months = _plain(month)
@@ -91,7 +91,7 @@ def _plain(piece: Piece) -> int:
 
 
 def _item(piece: Piece) -> int:
-    """The mask of one item of a list: ``*``, ``5``, ``1-5``, each with ``/step``; a lone ``5/15`` goes to the end."""
+    """The mask of ``*``, ``5`` or ``1-5``, each with ``/step`` or without; ``5/15`` goes on to the end."""
     match = _ITEM.fullmatch(piece.text)
     if match is None:
         raise mistakes.item(piece)
@@ -140,7 +140,7 @@ def _mask(field: Field, low: int, high: int, step: int) -> int:
 def _day_rule(day: Piece, weekday: Piece) -> DayRule:
     days, special_days = _days(day)
     weekdays, special_weekdays = _weekdays(weekday)
-    # The first character decides, as in Debian's cron (entry.c): `*/2` and `*,5` count as a star, `1-31` does not.
+    # The first character decides, as in Debian's entry.c: `*/2` and `*,5` count as a star, `1-31` does not.
     both = day.text[0] in "*?" or weekday.text[0] in "*?"
     return DayRule(days, tuple(special_days), weekdays, tuple(special_weekdays), both)
 

@@ -20,8 +20,8 @@ SECOND = 1_000_000
 class Trigger(Protocol):
     """A fixed set of moments. ``next`` and ``previous`` walk the same set, so each undoes the other.
 
-    Whoever writes one gives ``tz``, ``next_after_us``, ``previous_before_us`` and ``to_data``; the rest follows. All of
-    it is pure and may be shared among threads.
+    Whoever writes one gives ``tz``, ``next_after_us``, ``previous_before_us`` and ``to_data``; the rest
+    follows. All of it is pure and may be shared among threads.
     """
 
     __slots__ = ()
@@ -32,7 +32,7 @@ class Trigger(Protocol):
         ...
 
     def next_after_us(self, moment_us: int) -> int | None:
-        """The first fire strictly later than a moment, both in microseconds of UTC since 1970; ``None`` after the last."""
+        """The first fire strictly later than a moment, both in microseconds of UTC since 1970."""
         ...
 
     def previous_before_us(self, moment_us: int) -> int | None:
@@ -64,8 +64,8 @@ class Trigger(Protocol):
 
     def excluding(self, *calendars: Calendar) -> Excluding:
         """The same trigger without the moments that any of the calendars covers."""
-        from rota.cron.combined import Excluding  # which is itself a trigger
         from rota.cron.calendars import Calendars
+        from rota.cron.combined import Excluding  # which is itself a trigger
 
         return Excluding(self, calendars[0] if len(calendars) == 1 else Calendars(*calendars))
 

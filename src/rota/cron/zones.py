@@ -1,8 +1,8 @@
 """Time zones as two tuples of integers, so that one bisection answers what the clock shows.
 
-``ends[i]`` is the UTC second at which segment ``i`` ends and ``offsets[i]`` the seconds east of UTC in it. They come
-from the same zone files that ``zoneinfo`` reads, and beyond their last change from the rule in the file's footer. That
-part reaches a few years ahead and grows when somebody asks for a later moment.
+``ends[i]`` is the UTC second at which segment ``i`` ends and ``offsets[i]`` the seconds east of UTC in it.
+They come from the zone files that ``zoneinfo`` reads, and beyond their last change from the rule in its
+footer. That part reaches a few years ahead and grows when somebody asks for a later moment.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _DAY = 86_400
 _YEAR = 31_556_952
 _AHEAD = 10 * _YEAR
-FOREVER: Final = (date.max.toordinal() - _EPOCH_ORDINAL + 3) * _DAY
-"""Later than every moment that a ``datetime`` can tell."""
+FOREVER: Final = (date.max.toordinal() - _EPOCH_ORDINAL + 1) * _DAY
+"""The first second that a ``datetime`` in UTC cannot tell."""
 _HEADER = struct.Struct(">4sc15x6l")
 _START_OF_RULES = 1970
 
@@ -123,7 +123,7 @@ def _zone_file(name: str) -> bytes:
 
 
 def _read(data: bytes) -> tuple[tuple[tuple[int, int], ...], Footer | None]:
-    """The changes and the footer of a TZif file (RFC 9636); version 2 and later repeat the data with 64 bits."""
+    """The changes and the footer of a TZif file (RFC 9636); version 2 repeats the data in 64 bits."""
     version, counts = _header(data, 0)
     if version == b"\0":
         return _changes(data, _HEADER.size, counts, "l"), None
