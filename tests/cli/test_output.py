@@ -1,6 +1,14 @@
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -121,3 +129,61 @@ def test_the_output_options_reach_the_command() -> None:
         out.one({"json": out.as_json, "utc": out.utc})
 
     assert json.loads(CliRunner().invoke(probe, ["--json", "--utc"]).stdout) == {"json": True, "utc": True}
+
+
+def on_a_terminal(program: str, **environ: str) -> str:
+    """What a person would see: the program's stdout and stderr are a pseudo-terminal, 40 columns wide."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
+    keep = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"NO_COLOR", "FORCE_COLOR", "COLUMNS"}
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=theirs,
+        stderr=theirs,
+        env={**keep, "TERM": "xterm", **environ},
+    ):
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # how Linux tells that the other side has closed
+            while part := os.read(ours, 65_536):
+                shown += part
+    os.close(ours)
+    return shown.decode()
+
+
+LISTING = """
+from rota.cli.output import Column, Output
+Output().listing([{"job": "x" * 60, "state": "failed"}], (Column("job"), Column("state")))
+"""
+WAITING = """
+from rota.cli.output import Output
+with Output().progress("sync [red]") as update: update(1, 4)
+"""
+
+
+def test_a_terminal_gets_colours_and_long_words_are_folded_to_its_width() -> None:
+    shown = on_a_terminal(LISTING)
+
+    assert "\x1b[31mfailed" in shown
+    assert shown.count("x") == 60
+    assert all(len(click.unstyle(line)) <= 40 for line in shown.splitlines())
+
+
+@pytest.mark.parametrize("environ", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_a_terminal_that_wants_no_colour_gets_none(environ: dict[str, str]) -> None:
+    shown = on_a_terminal(LISTING, **environ)
+
+    assert "failed" in shown
+    assert "\x1b" not in shown
+
+
+def test_a_terminal_shows_a_bar_while_waiting_and_a_dumb_one_nothing() -> None:
+    shown = on_a_terminal(WAITING)
+
+    assert "sync [red]" in click.unstyle(shown)
+    assert "25%" in shown
+    assert on_a_terminal(WAITING, TERM="dumb") == ""

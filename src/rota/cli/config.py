@@ -67,5 +67,5 @@ def _problems(place: str | None) -> list[str]:
     except SettingsError as error:
         return error.problems
     except ConfigError as error:
-        return [str(error)]
+        return [f"{error} ({error.hint})" if error.hint else str(error)]
     return []

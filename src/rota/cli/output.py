@@ -104,7 +104,8 @@ class Output:
             return
         from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-        parts = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        name = TextColumn("{task.description}", markup=False)
+        parts = (name, BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
         with Progress(*parts, console=_console(stderr=True), transient=True) as bar:
             task = bar.add_task(visible(label), total=None)
             yield lambda done, total: bar.update(task, completed=done or 0, total=total)
