@@ -50,7 +50,13 @@ class CronError(ConfigError, ValueError):
     """
 
     def __init__(
-        self, message: str, *, expression: str = "", span: tuple[int, int] = (0, 0), field: str = "", hint: str = ""
+        self,
+        message: str,
+        *,
+        expression: str = "",
+        span: tuple[int, int] = (0, 0),
+        field: str = "",
+        hint: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
         self.expression = expression

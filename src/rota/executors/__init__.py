@@ -1,1 +1,1 @@
-
+"""How and where attempts are done."""

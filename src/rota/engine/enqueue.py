@@ -1,0 +1,160 @@
+"""Making runs: what is asked for, checked and filled in with the policies of its job."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from rota.errors import NotFoundError, PayloadError
+from rota.model import payload
+from rota.model.job import DEFAULT_QUEUE, Job
+from rota.model.run import NewRun, RunState
+from rota.store import Store, Transaction, runs
+
+T = TypeVar("T")
+CHUNK = 2_000
+"""Rows in one insert."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What the caller wants of a run beside its arguments; ``None`` leaves it to the job. Moments are microseconds."""
+
+    due_at: int | None = None
+    key: str | None = None
+    debounce: bool = False
+    queue: str | None = None
+    priority: int | None = None
+    dry_run: bool = False
+    by: str | None = None
+    batch_id: int | None = None
+
+
+PLAIN = Ask()
+
+
+class Enqueuer:
+    """Builds and inserts runs of the jobs of one application."""
+
+    def __init__(
+        self, store: Store, jobs: Mapping[str, Job], environment: str | None = None, args_bytes: int = 262_144
+    ) -> None:
+        self.store = store
+        self.jobs = jobs
+        self.environment = environment
+        self._args_bytes = args_bytes
+        self._queues_made: set[str] = set()
+
+    def job(self, name: str) -> Job:
+        try:
+            return self.jobs[name]
+        except KeyError:
+            raise NotFoundError(f"there is no job {name!r}", hint=_suggest(name, self.jobs)) from None
+
+    def new_run(self, job: Job, arguments: Mapping[str, Any], now: int, ask: Ask = PLAIN) -> NewRun:
+        """Check the arguments and fill in the job's policies.
+
+        Raises:
+            PayloadError: an argument cannot be stored, is too large, is missing or is not known to the job.
+        """
+        check_arguments(job, arguments)
+        text = payload.dump(arguments, f"{job.name} argument", self._args_bytes) if arguments else "{}"
+        limit_key, limit_count = job.limit(arguments)
+        due_at = now if ask.due_at is None else ask.due_at
+        return NewRun(
+            job=job.name,
+            queue=ask.queue or job.queue,
+            state=RunState.SCHEDULED if due_at > now else RunState.AVAILABLE,
+            due_at=due_at,
+            created_at=now,
+            arguments=text,
+            priority=job.priority if ask.priority is None else ask.priority,
+            asked_by=ask.by,
+            batch_id=ask.batch_id,
+            mode="dry_run" if ask.dry_run else job.mode_in(self.environment),
+            unique_key=ask.key and f"{job.name}:{ask.key}",
+            unique_until="start" if ask.debounce else None,
+            limit_key=limit_key,
+            limit_count=limit_count,
+            rate_key=job.rate_key,
+        )
+
+    def new_run_by_name(self, name: str, arguments: Mapping[str, Any], now: int, ask: Ask) -> NewRun:
+        """A run of a job that this node's code may not know: then one that waits for a node which does."""
+        job = self.jobs.get(name)
+        if job is not None:
+            return self.new_run(job, arguments, now, ask)
+        return NewRun(
+            job=name,
+            queue=ask.queue or DEFAULT_QUEUE,
+            state=RunState.AVAILABLE,
+            due_at=now,
+            created_at=now,
+            arguments=payload.dump(arguments, "argument"),
+            asked_by=ask.by,
+        )
+
+    def enqueue(self, job: Job, arguments: Mapping[str, Any], ask: Ask, connection: Any = None) -> tuple[int, bool]:
+        """Insert one run. Returns its id, or that of the unfinished run which holds its key, and whether it is new."""
+        run = self.new_run(job, arguments, self.store.now_us(), ask)
+        insert = runs.debounce if ask.debounce else runs.insert_one
+        return self._within(connection, [run], lambda tx: insert(tx, run))
+
+    def enqueue_many(self, job: Job, items: Iterable[Mapping[str, Any]], ask: Ask, connection: Any = None) -> list[int]:
+        """Insert a run for each set of arguments, all of them or none, as one batch of rows."""
+        now = self.store.now_us()
+        made = [self.new_run(job, each, now, ask) for each in items]
+        return self._within(connection, made, lambda tx: insert_all(tx, made))
+
+    def _within(self, connection: Any, made: Sequence[NewRun], work: Callable[[Transaction], T]) -> T:
+        """Do the work in the caller's transaction, or in one of our own."""
+        if connection is not None:
+            tx = self.store.joined(connection)
+            self._make_queues(tx, made)
+            return work(tx)
+        with self.store.write() as tx:
+            self._make_queues(tx, made)
+            result = work(tx)
+            tx.announce()
+        self._queues_made.update(run.queue for run in made)
+        return result
+
+    def _make_queues(self, tx: Transaction, made: Sequence[NewRun]) -> None:
+        """A queue comes to be when something is first put into it."""
+        names = {run.queue for run in made}
+        if not names <= self._queues_made:
+            tx.rows("queues.ensure", [(name,) for name in sorted(names)])
+
+
+def insert_all(tx: Transaction, made: Sequence[NewRun]) -> list[int]:
+    ids: list[int] = []
+    for start in range(0, len(made), CHUNK):
+        ids += runs.insert(tx, made[start : start + CHUNK])
+    return ids
+
+
+def check_arguments(job: Job, arguments: Mapping[str, Any]) -> None:
+    """Refuse a misspelt or missing argument where it is written, not in a failed run an hour later."""
+    names = arguments.keys()
+    if job.accepted is not None and not names <= job.accepted:
+        unknown = sorted(names - job.accepted)[0]
+        raise PayloadError(
+            f"job {job.name!r} takes no argument {unknown!r}",
+            path=unknown,
+            hint=_suggest(unknown, job.accepted),
+        )
+    if not job.required <= names:
+        missing = ", ".join(sorted(job.required - names))
+        raise PayloadError(f"job {job.name!r} needs the argument {missing}", path=missing, hint=f"Give it: {missing}=…")
+
+
+def _suggest(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # slow to import, and only needed when somebody mistyped
+
+    known = sorted(known)
+    close = get_close_matches(name, known, n=1) or [each for each in known if each.endswith(f"/{name}")][:1]
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    return f"There are: {', '.join(known[:12])}{' …' if len(known) > 12 else ''}" if known else "There are none."

@@ -1,0 +1,260 @@
+"""Ends attempts in the ledger: many in one transaction, with all that hangs on them.
+
+What an outcome leads to is decided here, once::
+
+    Succeeded            succeeded
+    Snoozed              scheduled, later; not counted
+    Cancelled            cancelled
+    Failed, retries left scheduled, after the job's delay
+    Failed otherwise     failed: the dead letter
+    RunTimedOutError     as Failed
+    RunCancelledError    cancelled
+    RunLostError         available: handed back; not counted
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Sequence
+
+from rota.engine.attempt import result_text
+from rota.engine.context import Run
+from rota.engine.events import Listeners
+from rota.engine.tally import Tally
+from rota.errors import Interrupted, RunCancelledError, RunLostError
+from rota.model.event import Event
+from rota.model.node import NodeSettings, resident_bytes
+from rota.model.outcome import Cancelled, Failed, Outcome, Snoozed, Succeeded
+from rota.model.run import RunState
+from rota.store import Store, Transaction, events, runs
+from rota.store.database import Row
+from rota.store.runs import FailedAttempt, Settled
+
+MOST_AT_ONCE = 1_000
+
+
+class Finisher:
+    """The duty that commits outcomes; workers hand runs over with ``add``."""
+
+    name = "finisher"
+
+    def __init__(self, store: Store, listeners: Listeners, settings: NodeSettings, shard: int) -> None:
+        self.interval = settings.heartbeat
+        self.wake: Callable[[], None] = lambda: None
+        self.committed = threading.Condition()
+        self._store = store
+        self._listeners = listeners
+        self._linger = 0.0 if store.manual else settings.linger
+        self._most_bytes = settings.result_bytes
+        self._shard = shard
+        self._waiting: deque[Run] = deque()
+
+    def add(self, run: Run) -> None:
+        self._waiting.append(run)
+        if len(self._waiting) == 1:
+            self.wake()
+
+    @property
+    def empty(self) -> bool:
+        return not self._waiting
+
+    def tick(self) -> bool:
+        """Commit what has gathered. What could not be committed stays, in order, for the next tick."""
+        if not self._waiting:
+            return False
+        if self._linger and len(self._waiting) < MOST_AT_ONCE // 4:
+            time.sleep(self._linger)
+        batch = [self._waiting[place] for place in range(min(len(self._waiting), MOST_AT_ONCE))]
+        told = self._commit(batch)
+        for _ in batch:
+            self._waiting.popleft()
+        with self.committed:
+            self.committed.notify_all()
+        self._listeners.tell(told)
+        return bool(self._waiting)
+
+    def _commit(self, batch: Sequence[Run]) -> list[Event]:
+        rss = resident_bytes()
+        by_node: dict[str, list[Run]] = defaultdict(list)
+        for run in batch:
+            by_node[run.node_id].append(run)
+        told: list[Event] = []
+        with self._store.write() as tx:
+            for node, ended in by_node.items():
+                told += _Batch(node, ended, rss, self._store.now_us(), self._most_bytes, self._listeners).commit(
+                    tx, self._shard
+                )
+        return told
+
+
+class _Batch:
+    """The attempts of one node identity that end in one transaction."""
+
+    def __init__(
+        self, node: str, ended: list[Run], rss: int | None, now: int, most_bytes: int, listeners: Listeners
+    ) -> None:
+        self.node = node
+        self.ended = ended
+        self.now = now
+        self.rss = rss
+        self.most_bytes = most_bytes
+        self.listeners = listeners
+        self.good: list[Row] = []
+        self.other: list[Settled] = []
+        self.attempts: list[FailedAttempt] = []
+        self.events: list[Event] = []
+        self.announce = False
+
+    def commit(self, tx: Transaction, shard: int) -> list[Event]:
+        verdicts = [self._sort(run) for run in self.ended]
+        accepted = runs.succeed(tx, self.node, self.good) if self.good else set()
+        if self.other:
+            accepted |= runs.settle(tx, self.node, self.other)
+        if len(accepted) < len(self.ended):
+            self._refuse(accepted)
+        self._keep(tx, shard, [(run, v) for run, v in zip(self.ended, verdicts, strict=True) if run.id in accepted])
+        return [event for event in self.events if self.listeners.wants(event.kind)]
+
+    def _keep(self, tx: Transaction, shard: int, accepted: list[tuple[Run, str]]) -> None:
+        if self.attempts:
+            runs.add_attempts(tx, self.attempts)
+        logs = [(r.id, r.attempt, r.log_lines.text()) for r in self.ended if r.log_lines.lines]
+        if logs:
+            tx.rows("runs.save_logs", logs)
+        kept = [event for event in self.events if event.kind != "run.succeeded"]
+        events.record(tx, kept)
+        tally = Tally()
+        freed: Counter[str] = Counter()
+        batches: dict[int, Counter[str]] = defaultdict(Counter)
+        for run, verdict in accepted:
+            claim = run.claim
+            tally.add(claim.job, verdict, run.started_us, run.ended_us, claim.due_at)
+            if claim.limit_key is not None:
+                freed[claim.limit_key] += 1
+            if claim.batch_id is not None and verdict in {"succeeded", "failed", "cancelled"}:
+                batches[claim.batch_id][verdict] += 1
+        tally.save(tx, shard)
+        if freed:
+            runs.release_keys(tx, freed)
+        runs.count_batches(tx, batches)
+        if freed or batches or self.announce:
+            tx.announce()
+
+    def _sort(self, run: Run) -> str:
+        """Make the row that ends this attempt; returns the verdict it is counted under."""
+        outcome = run.outcome
+        if isinstance(outcome, Succeeded):
+            value = result_text(run, outcome.value, self.most_bytes)
+            peak = max(self.rss or 0, run.peak_rss or 0) or None
+            self.good.append((run.id, run.attempt, run.started_us, run.ended_us, value, peak))
+            if self.listeners.wants("run.succeeded"):
+                self._tell(run, "run.succeeded", attempt=run.attempt)
+            return "succeeded"
+        return self._settle(run, outcome)
+
+    def _settle(self, run: Run, outcome: Outcome | Interrupted | None) -> str:
+        match outcome:
+            case Snoozed(delay, reason):
+                self._tell(run, "run.snoozed", seconds=delay.total_seconds(), reason=reason)
+                return self._again(run, "snoozed", self.now + int(delay.total_seconds() * 1_000_000), reason)
+            case Cancelled(reason):
+                return self._cancelled(run, reason or "the body gave up")
+            case RunCancelledError():
+                return self._cancelled(run, str(outcome))
+            case RunLostError():
+                self.announce = True
+                self._end(run, RunState.AVAILABLE, run.claim.due_at, None, str(outcome), run.claim.failures)
+                return "handed_back"
+            case Interrupted():
+                self._tell(run, "run.timed_out", attempt=run.attempt, error=str(outcome))
+                return self._failed(run, Failed(str(outcome)), "timed_out")
+            case Failed():
+                return self._failed(run, outcome, "failed")
+        return self._failed(run, Failed(f"the attempt ended without an outcome: {outcome!r}"), "failed")
+
+    def _failed(self, run: Run, outcome: Failed, told_as: str) -> str:
+        failures = run.claim.failures + 1
+        retry = run.job_spec.retry
+        self._attempt(run, told_as, outcome.error)
+        if not outcome.permanent and failures < retry.attempts:
+            wait = outcome.retry_after.total_seconds() if outcome.retry_after is not None else retry.delay(failures)
+            due_at = self.now + int(wait * 1_000_000)
+            self._tell(
+                run,
+                "run.retried",
+                attempt=run.attempt,
+                error=outcome.error,
+                failures=failures,
+                seconds=round(wait, 3),
+            )
+            self._end(run, RunState.SCHEDULED, due_at, None, outcome.error, failures)
+            return "retried"
+        self._tell(run, "run.failed", attempt=run.attempt, error=outcome.error, failures=failures)
+        self._end(run, RunState.FAILED, run.claim.due_at, run.ended_us, outcome.error, failures)
+        return "failed"
+
+    def _cancelled(self, run: Run, reason: str) -> str:
+        self._attempt(run, "cancelled", reason)
+        self._tell(run, "run.cancelled", attempt=run.attempt, reason=reason)
+        self._end(run, RunState.CANCELLED, run.claim.due_at, run.ended_us, reason, run.claim.failures)
+        return "cancelled"
+
+    def _again(self, run: Run, verdict: str, due_at: int, reason: str) -> str:
+        self._end(run, RunState.SCHEDULED, due_at, None, reason or None, run.claim.failures)
+        return verdict
+
+    def _end(
+        self,
+        run: Run,
+        state: RunState,
+        due_at: int,
+        finished_at: int | None,
+        error: str | None,
+        failures: int,
+    ) -> None:
+        self.other.append(
+            Settled(
+                id=run.id,
+                attempt=run.attempt,
+                state=state,
+                due_at=due_at,
+                started_at=run.started_us or None,
+                finished_at=finished_at,
+                result=None,
+                error=error,
+                failures=failures,
+                crashed=0,
+                peak_rss=max(self.rss or 0, run.peak_rss or 0) or None,
+            )
+        )
+
+    def _attempt(self, run: Run, outcome: str, error: str) -> None:
+        self.attempts.append(
+            FailedAttempt(
+                run_id=run.id,
+                number=run.attempt,
+                node=run.node_id,
+                started_at=run.started_us,
+                finished_at=run.ended_us,
+                outcome=outcome,
+                error=error,
+                traceback=run.traceback,
+            )
+        )
+
+    def _refuse(self, accepted: set[int]) -> None:
+        """An attempt that had lost its run: its result is not taken, and that is written down."""
+        refused = {run.id for run in self.ended} - accepted
+        self.attempts = [each for each in self.attempts if each.run_id not in refused]
+        self.events = [event for event in self.events if event.run_id not in refused]
+        for run in self.ended:
+            if run.id in refused:
+                outcome = type(run.outcome).__name__
+                self._tell(run, "run.refused", attempt=run.attempt, node=run.node_id, outcome=outcome)
+
+    def _tell(self, run: Run, kind: str, **data: object) -> None:
+        self.events.append(
+            Event(at=self.now, kind=kind, subject=f"run:{run.id}", run_id=run.id, data={"job": run.job, **data})
+        )

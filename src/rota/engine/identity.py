@@ -1,0 +1,85 @@
+"""Who this node is, and how long it may trust that it still is."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from rota.model.node import NodeSettings, host_identity, new_node_id, resident_bytes
+from rota.store import Store, Transaction
+
+TRUST = 0.8
+"""The share of its lease for which a node believes in it: work stops before the lease does."""
+
+
+def steady_seconds() -> float:
+    """A clock that goes on while the machine sleeps, where there is one: a sleep must not make a lease look fresh."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
+
+
+class NodeIdentity:
+    """The node's row and lease. An identity that was given up for lost never comes back: ``renew`` makes a new one."""
+
+    def __init__(self, store: Store, settings: NodeSettings, version: str) -> None:
+        self.id = new_node_id()
+        self.draining = False
+        self._store = store
+        self._settings = settings
+        self._version = version
+        self._beaten_at: float | None = None
+
+    def trusted(self) -> bool:
+        return self._beaten_at is not None and self._now() - self._beaten_at < self._settings.lease * TRUST
+
+    def register(self) -> None:
+        at = self._now()
+        with self._store.write() as tx:
+            now = self._store.now_us()
+            tx.run(
+                "nodes.register",
+                id=self.id,
+                host=host_identity(),
+                pid=os.getpid(),
+                version=self._version,
+                queues=",".join(self._settings.queues),
+                threads=self._settings.threads,
+                now=now,
+                lease_until=now + self._lease_us,
+            )
+        self._beaten_at = at
+
+    def beat(self, running: int) -> bool:
+        """Extend the lease; False: the node was given up for lost."""
+        at = self._now()
+        with self._store.write() as tx:
+            now = self._store.now_us()
+            row = tx.one(
+                "nodes.beat",
+                id=self.id,
+                now=now,
+                lease_until=now + self._lease_us,
+                running=running,
+                rss=resident_bytes(),
+            )
+        if row is None:
+            return False
+        self._beaten_at = at
+        self.draining = self.draining or row[0] is not None
+        return True
+
+    def renew(self) -> str:
+        """Start anew under another identity; returns the old one."""
+        old, self.id = self.id, new_node_id()
+        self.register()
+        return old
+
+    def stop(self, tx: Transaction) -> None:
+        tx.run("nodes.stop", id=self.id, now=self._store.now_us())
+
+    @property
+    def _lease_us(self) -> int:
+        return int(self._settings.lease * 1_000_000)
+
+    def _now(self) -> float:
+        return self._store.now_us() / 1_000_000 if self._store.manual else steady_seconds()

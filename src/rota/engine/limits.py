@@ -1,0 +1,123 @@
+"""Claiming where runs share limits: how many may run under one key, in one queue, or start in a time.
+
+One transaction at a time, over all nodes, counts and claims: it holds the row ``rota:limits`` meanwhile. A run that may
+not start yet is set aside (*held*), so that the next claim does not meet it again: until one of its key ends, or until
+its rate allows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rota.model.job import Job
+from rota.model.rate import Rate
+from rota.model.run import Claim
+from rota.store import Transaction, runs
+from rota.store.database import Row
+from rota.store.queues import QueueWork
+
+LOOKAHEAD = 500
+"""Candidates looked at beyond the room there is, as some of them will have to wait."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What has been given out so far in one claim."""
+
+    running: dict[str, int]
+    full_at: dict[str, int]
+    chosen: list[int] = field(default_factory=list)
+    held: list[tuple[int, str, int | None]] = field(default_factory=list)
+    waiting: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitedClaim:
+    claims: list[Claim]
+    held: int
+    """Runs set aside; when there were any, there may be others behind them that can start."""
+    again_at: int | None
+    """The moment at which the queue's own rate allows the next start, if that is what stopped it."""
+
+
+def claim_limited(
+    tx: Transaction, queue: QueueWork, jobs: Mapping[str, Job], node: str, room: int, now: int
+) -> LimitedClaim:
+    """Claim up to ``room`` runs of a queue, in order, within every limit.
+
+    1. Take the row that serialises such claims, and see what the queue itself allows.
+    2. Look at the head of the queue, and count what runs under the keys found there.
+    3. Go through it in order: choose, or hold with the reason.
+    """
+    tx.one("queues.lock_limits")
+    allowed, full_at = _queue_room(tx, queue, room, now)
+    if allowed < 1:
+        rate = queue.rate
+        return LimitedClaim([], 0, rate.next_at(full_at) if rate and full_at > now else None)
+    candidates = tx.all("runs.candidates", queue=queue.name, limit=allowed + LOOKAHEAD)
+    tally = _tally(tx, candidates)
+    for candidate in candidates:
+        if len(tally.chosen) < allowed:
+            _place(candidate, tally, jobs, now)
+    _save(tx, queue, tally, full_at, now)
+    claims = runs.claim_chosen(tx, tally.chosen, node, now) if tally.chosen else []
+    return LimitedClaim(claims, len(tally.held), None)
+
+
+def _queue_room(tx: Transaction, queue: QueueWork, room: int, now: int) -> tuple[int, int]:
+    full_at = 0
+    if queue.concurrency is not None:
+        row = tx.one("runs.running_in_queue", queue=queue.name)
+        room = min(room, queue.concurrency - (int(row[0]) if row else 0))
+    if queue.rate is not None:
+        full_at = dict(tx.rows("queues.buckets", [(queue.bucket,)])).get(queue.bucket, 0)  # type: ignore[arg-type]
+        room = min(room, queue.rate.allowed(full_at, now))
+    return room, full_at
+
+
+def _tally(tx: Transaction, candidates: list[Row]) -> _Tally:
+    keys = {row[2] for row in candidates if row[2] is not None}
+    rates = {row[4] for row in candidates if row[4] is not None}
+    running = runs.running_by_key(tx, keys) if keys else {}
+    full_at = dict(tx.rows("queues.buckets", [(name,) for name in rates])) if rates else {}
+    return _Tally(running, full_at)  # type: ignore[arg-type]
+
+
+def _place(candidate: Row, tally: _Tally, jobs: Mapping[str, Job], now: int) -> None:
+    run_id, job_name, key, count, rate_key = candidate
+    if key is not None and tally.running.get(key, 0) >= count:
+        tally.held.append((run_id, f"concurrency {key} (limit {count})", None))
+        return
+    rate = jobs[job_name].rate if rate_key is not None and job_name in jobs else None
+    if rate is not None and not _take(tally, rate, rate_key, now):
+        tally.held.append((run_id, f"rate {rate_key}", _turn(tally, rate, rate_key)))
+        return
+    if key is not None:
+        tally.running[key] = tally.running.get(key, 0) + 1
+    tally.chosen.append(run_id)
+
+
+def _take(tally: _Tally, rate: Rate, key: str, now: int) -> bool:
+    full_at = tally.full_at.get(key, 0)
+    if rate.allowed(full_at, now) < 1:
+        return False
+    tally.full_at[key] = rate.taken(full_at, now, 1)
+    return True
+
+
+def _turn(tally: _Tally, rate: Rate, key: str) -> int:
+    """When a run held for its rate may try: those held before it go first."""
+    place = tally.waiting.get(key, 0)
+    tally.waiting[key] = place + 1
+    return rate.next_at(tally.full_at[key]) + place * rate.step_us
+
+
+def _save(tx: Transaction, queue: QueueWork, tally: _Tally, full_at: int, now: int) -> None:
+    if tally.held:
+        tx.rows("runs.hold", tally.held)
+    buckets = dict(tally.full_at)
+    if queue.rate is not None:
+        buckets[queue.bucket] = queue.rate.taken(full_at, now, len(tally.chosen))
+    if buckets:
+        tx.rows("queues.save_buckets", list(buckets.items()))

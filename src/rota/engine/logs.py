@@ -1,0 +1,79 @@
+"""Log lines that a job's body writes, captured for its run, up to a cap."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import MutableMapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from rota.clock import from_us
+
+if TYPE_CHECKING:
+    from rota.engine.context import Run
+
+current_run: ContextVar[Run | None] = ContextVar("rota_run", default=None)
+
+
+class LogLines:
+    """The lines of one attempt: the first ones up to the cap, and a count of what was left out."""
+
+    __slots__ = ("_bytes", "_most_bytes", "_most_lines", "changed", "left_out", "lines")
+
+    def __init__(self, most_lines: int, most_bytes: int) -> None:
+        self.lines: list[str] = []
+        self.left_out = 0
+        self.changed = False
+        self._bytes = 0
+        self._most_lines = most_lines
+        self._most_bytes = most_bytes
+
+    def add(self, line: str) -> None:
+        self.changed = True
+        if len(self.lines) >= self._most_lines or self._bytes + len(line) > self._most_bytes:
+            self.left_out += 1
+            return
+        self.lines.append(line)
+        self._bytes += len(line) + 1
+
+    def text(self) -> str:
+        tail = [f"… {self.left_out:,} more lines were left out"] if self.left_out else []
+        return "\n".join([*self.lines, *tail])
+
+
+class RunHandler(logging.Handler):
+    """Gives each record to the run in whose body it was made; a record made elsewhere is not ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        run = current_run.get()
+        if run is None:
+            return
+        try:
+            moment = from_us(int(record.created * 1_000_000)).isoformat(timespec="milliseconds")
+            run.log_lines.add(f"{moment} {record.levelname} {record.name}: {self.format(record)}")
+        except Exception:  # noqa: BLE001 - a record that cannot be formatted must not harm the run
+            self.handleError(record)
+
+
+class RunLogger(logging.LoggerAdapter[logging.Logger]):
+    """The logger given to a body: a stdlib logger that takes fields as keyword arguments too."""
+
+    def process(self, msg: object, kwargs: MutableMapping[str, Any]) -> tuple[object, MutableMapping[str, Any]]:
+        own = {name: kwargs.pop(name) for name in ("exc_info", "stack_info", "stacklevel", "extra") if name in kwargs}
+        if kwargs:
+            told = " ".join(f"{name}={value}" for name, value in kwargs.items())
+            text = str(msg)
+            msg = f"{text} {told.replace('%', '%%') if '%' in text else told}"
+        own["extra"] = {**(self.extra or {}), **own.get("extra", {}), "fields": kwargs}
+        return msg, own
+
+
+_handler = RunHandler()
+
+
+def capture() -> None:
+    """Begin to capture in this process; a second call changes nothing."""
+    root = logging.getLogger()
+    if _handler not in root.handlers:
+        root.addHandler(_handler)
+    logging.getLogger("rota.job").setLevel(logging.INFO)

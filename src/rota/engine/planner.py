@@ -1,0 +1,128 @@
+"""What is to become of the due moments of a schedule, from its watermark to now. Pure arithmetic.
+
+::
+
+    watermark          now - window          latest      now
+        |  older than the window  |  in the window |       |
+        |        missed           | by policy: ... | fired |
+
+``latest`` fires the latest and lets it stand for the others; ``none`` fires it only if it is hardly late; ``all`` fires
+every one in the window, the newest ``catch_up_cap`` of them, oldest first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rota.cron import Trigger
+from rota.model.fire import Verdict
+from rota.model.schedule import DAY, Definition
+
+HARDLY_LATE_US = 60_000_000
+"""A due moment this recent was met by a node that was there: no catching up, just a slow second."""
+COUNTED_AT_MOST = 10_000
+SECOND = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """One due moment, or a range of them, with one verdict; ``count`` is ``None`` beyond what is worth counting."""
+
+    verdict: Verdict
+    first: int
+    last: int
+    count: int | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Verdicts in order of time; the moments up to ``watermark`` are judged; ``next_due_at``: ``None``, never again."""
+
+    moments: list[Moments]
+    watermark: int
+    next_due_at: int | None
+
+
+def plan(definition: Definition, trigger: Trigger, watermark: int, now: int) -> Plan:
+    first = trigger.next_after_us(watermark)
+    if first is None or first > now:
+        return Plan([], watermark, first)
+    latest = trigger.previous_before_us(now + 1)
+    if latest is None or latest < first:
+        latest = first
+    following = trigger.next_after_us(latest)
+    if first == latest and now - latest <= HARDLY_LATE_US:
+        return Plan([_one(latest)], latest, following)
+    window_from = now - _window_us(definition, latest, following)
+    return Plan(_catch_up(definition, trigger, first, latest, window_from, now), latest, following)
+
+
+def _window_us(definition: Definition, latest: int, following: int | None) -> int:
+    if definition.catch_up_window is not None:
+        return int(definition.catch_up_window * SECOND)
+    return max(int(DAY * SECOND), (following or latest) - latest)
+
+
+def _catch_up(
+    definition: Definition, trigger: Trigger, first: int, latest: int, window_from: int, now: int
+) -> list[Moments]:
+    if definition.catch_up == "none":
+        window_from = max(window_from, now - HARDLY_LATE_US)
+    if latest < window_from:
+        return [_range(trigger, Verdict.MISSED, first, latest, _late(definition))]
+    found: list[Moments] = []
+    if first < window_from:
+        last_missed = trigger.previous_before_us(window_from)
+        found.append(_range(trigger, Verdict.MISSED, first, last_missed or first, _late(definition)))
+        first = trigger.next_after_us(last_missed or first) or latest
+    if definition.catch_up == "all":
+        return found + _all(definition, trigger, first, latest)
+    if first < latest:
+        before = trigger.previous_before_us(latest) or first
+        found.append(_range(trigger, Verdict.SUPERSEDED, first, before, "a later moment stands for it"))
+    return [*found, _one(latest)]
+
+
+def _late(definition: Definition) -> str:
+    if definition.catch_up == "none":
+        return "nobody was there, and catch_up is none"
+    return "nobody was there, and it is older than the catch-up window"
+
+
+def _all(definition: Definition, trigger: Trigger, first: int, latest: int) -> list[Moments]:
+    """The newest moments up to the cap; walked backwards, as there may be a great many before."""
+    newest = [latest]
+    while len(newest) < definition.catch_up_cap and newest[-1] > first:
+        earlier = trigger.previous_before_us(newest[-1])
+        if earlier is None or earlier < first:
+            break
+        newest.append(earlier)
+    found = [_one(moment) for moment in reversed(newest)]
+    if newest[-1] > first:
+        before = trigger.previous_before_us(newest[-1]) or first
+        reason = f"more were missed than the cap of {definition.catch_up_cap}"
+        found.insert(0, _range(trigger, Verdict.MISSED, first, before, reason))
+    return found
+
+
+def _one(moment: int) -> Moments:
+    return Moments(Verdict.FIRED, moment, moment, 1)
+
+
+def _range(trigger: Trigger, verdict: Verdict, first: int, last: int, reason: str) -> Moments:
+    return Moments(verdict, first, last, count_moments(trigger, first, last), reason)
+
+
+def count_moments(trigger: Trigger, first: int, last: int) -> int | None:
+    """How many due moments lie from ``first`` through ``last``; ``None``: more than is worth counting."""
+    count, moment = 1, first
+    while moment < last:
+        following = trigger.next_after_us(moment)
+        if following is None or following > last:
+            break
+        moment = following
+        count += 1
+        if count > COUNTED_AT_MOST:
+            return None
+    return count

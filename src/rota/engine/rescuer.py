@@ -1,0 +1,118 @@
+"""Brings back the runs of nodes that are gone: by their lease, never by the age of a run.
+
+A node whose process is seen to be dead on this very machine is given up at once; any other, when its lease has lapsed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+from rota.engine.events import Listeners
+from rota.engine.identity import NodeIdentity
+from rota.engine.tally import Tally
+from rota.model.event import Event
+from rota.model.node import host_identity, process_exists
+from rota.model.retry import CRASH_LIMIT
+from rota.model.run import RunState
+from rota.store import Store, Transaction, events, runs
+from rota.store.database import Row
+from rota.store.runs import FailedAttempt
+
+EVERY_SECONDS = 1.0
+AT_ONCE = 500
+FOREVER = 2**62
+
+
+class Rescuer:
+    """The duty that gives up lost nodes and makes their runs available again."""
+
+    name = "rescuer"
+
+    def __init__(self, store: Store, identity: NodeIdentity, listeners: Listeners, shard: int) -> None:
+        self.interval = EVERY_SECONDS
+        self._store = store
+        self._identity = identity
+        self._listeners = listeners
+        self._shard = shard
+
+    def tick(self) -> bool:
+        now = self._store.now_us()
+        with self._store.read() as tx:
+            lapsed = [(row[0], now) for row in tx.all("nodes.lapsed", now=now)]
+            dead = [(row[0], FOREVER) for row in tx.all("nodes.alive") if self._is_dead(*row)]
+            left_over = [row[0] for row in tx.all("nodes.lost_with_runs")]
+        given_up = [
+            node for node, lease_until in {**dict(lapsed), **dict(dead)}.items() if self._lose(node, lease_until)
+        ]
+        return any([self._rescue(node) for node in dict.fromkeys(given_up + left_over)])
+
+    def _is_dead(self, node: str, host: str, pid: int) -> bool:
+        if host != host_identity() or node == self._identity.id:
+            return False
+        return pid != os.getpid() and not process_exists(pid)
+
+    def _lose(self, node: str, lease_until: int) -> bool:
+        now = self._store.now_us()
+        with self._store.write() as tx:
+            if not tx.run("nodes.lose", id=node, now=now, lease_until=lease_until):
+                return False
+            event = Event(at=now, kind="node.lost", subject=f"node:{node}", data={"given_up_by": self._identity.id})
+            events.record(tx, [event])
+        self._listeners.tell([event])
+        return True
+
+    def _rescue(self, node: str) -> bool:
+        """Rescue up to so many runs of a node; True when there may be more."""
+        now = self._store.now_us()
+        with self._store.write() as tx:
+            lost = tx.all("runs.lost", node=node, limit=AT_ONCE)
+            told = self._bring_back(tx, node, lost, now) if lost else []
+        self._listeners.tell(told)
+        return len(lost) == AT_ONCE
+
+    def _bring_back(self, tx: Transaction, node: str, lost: list[Row], now: int) -> list[Event]:
+        rows, told, attempts = [], [], []
+        tally = Tally()
+        freed: dict[str, int] = {}
+        for run_id, job, _queue, attempt, crashes, started_at, limit_key, _batch_id, _failures in lost:
+            quarantined = crashes + 1 >= CRASH_LIMIT
+            error = f"its node was lost while it ran, for the {crashes + 1}. time" if quarantined else None
+            state = RunState.FAILED if quarantined else RunState.AVAILABLE
+            rows.append((run_id, attempt, state, now if quarantined else None, error))
+            attempts.append(
+                FailedAttempt(
+                    run_id=run_id,
+                    number=attempt,
+                    node=node,
+                    started_at=started_at,
+                    finished_at=now,
+                    outcome="crashed",
+                    error="the node was lost",
+                    traceback=None,
+                )
+            )
+            kind = "run.quarantined" if quarantined else "run.rescued"
+            data = {"job": job, "attempt": attempt, "node": node, "crashes": crashes + 1}
+            told.append(Event(at=now, kind=kind, subject=f"run:{run_id}", run_id=run_id, data=data))
+            tally.count(now, job, "crashed")
+            if limit_key is not None:
+                freed[limit_key] = freed.get(limit_key, 0) + 1
+        tx.rows("runs.rescue", rows, now=now)
+        runs.add_attempts(tx, attempts)
+        runs.count_batches(tx, _batches_of_quarantined(lost))
+        if freed:
+            runs.release_keys(tx, freed)
+        events.record(tx, told)
+        tally.save(tx, self._shard)
+        tx.announce()
+        return told
+
+
+def _batches_of_quarantined(lost: list[Row]) -> dict[int, Counter[str]]:
+    found: dict[int, Counter[str]] = {}
+    for row in lost:
+        crashes, batch_id = row[4], row[7]
+        if batch_id is not None and crashes + 1 >= CRASH_LIMIT:
+            found.setdefault(batch_id, Counter())["failed"] += 1
+    return found

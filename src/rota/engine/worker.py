@@ -1,0 +1,175 @@
+"""Claims runs for this node and hands them to the executor, as many as can begin at once or very soon."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from rota.engine.attempt import Attempt
+from rota.engine.context import Home, Run
+from rota.engine.limits import claim_limited
+from rota.engine.logs import LogLines
+from rota.executors.local import LocalExecutor
+from rota.model.job import Job
+from rota.model.node import NodeSettings
+from rota.model.run import Claim
+from rota.store import Store, Transaction, queues, runs
+from rota.store.queues import QueueWork
+
+AHEAD_SECONDS = 0.05
+"""Runs are claimed ahead of their turn by what the node works off in this time: none, where bodies take long."""
+MOST_AHEAD = 500
+STALE_SECONDS = 1.0
+"""A run claimed ahead that has waited this long is given back: others may be free."""
+UNKNOWN_JOB_SECONDS = 30.0
+
+
+class Identity(Protocol):
+    """Who claims, and whether its lease still stands."""
+
+    id: str
+
+    def trusted(self) -> bool: ...
+
+
+class Worker:
+    """The duty that claims; it also knows every run that this process is doing."""
+
+    name = "worker"
+
+    def __init__(
+        self, store: Store, jobs: Mapping[str, Job], identity: Identity, home: Home, settings: NodeSettings
+    ) -> None:
+        self.interval = settings.poll
+        self.running: dict[int, Run] = {}
+        self.executor = LocalExecutor(settings.threads, self._ended)
+        self.draining = False
+        self.ended: Callable[[Run], None] = lambda run: None
+        """Who takes what is over: the finisher."""
+        self.wake: Callable[[], None] = lambda: None
+        self._store = store
+        self._jobs = jobs
+        self._identity = identity
+        self._home = home
+        self._settings = settings
+        self._poll = settings.poll
+        self._hungry_below = 0
+        self._completed = 0
+        self._pace = _Pace()
+
+    def tick(self) -> bool:
+        """1. See how much more fits. 2. Ask which queues have work. 3. Claim from each in turn. 4. Begin."""
+        self.interval = self._poll
+        self._give_back_stale()
+        ahead = min(MOST_AHEAD, int(self._pace.per_second(self._completed) * AHEAD_SECONDS))
+        most = self._settings.threads + ahead
+        room = most - len(self.running)
+        # While bodies are short, wait for a good handful; a slot that frees below this mark wakes us.
+        self._hungry_below = most - max(1, ahead // 2)
+        if self.draining or room < 1 or len(self.running) > self._hungry_below or not self._identity.trusted():
+            return False
+        claims, more = self._claim(room)
+        if claims:
+            self.begin(claims)
+        return more
+
+    def begin(self, claims: list[Claim]) -> None:
+        attempts, unknown = [], []
+        for claim in claims:
+            job = self._jobs.get(claim.job)
+            if job is None:
+                unknown.append(claim)
+                continue
+            lines = LogLines(self._settings.log_lines, self._settings.log_bytes)
+            run = Run(claim, job, self._home, self._identity.id, lines)
+            self.running[claim.id] = run
+            attempts.append(Attempt(run, self._store.now_us))
+        self.executor.submit(attempts)  # type: ignore[arg-type]
+        if unknown:
+            self._park(unknown)
+
+    def take_back(self, waiting_longer_than: float = 0.0) -> None:
+        """Give claimed runs that have not begun back to the ledger."""
+        back = [work.run for work in self.executor.take_back(waiting_longer_than)]  # type: ignore[attr-defined]
+        if not back:
+            return
+        by_node: dict[str, list[tuple[int, int]]] = {}
+        for run in back:
+            self.running.pop(run.id, None)
+            by_node.setdefault(run.node_id, []).append((run.id, run.attempt))
+        with self._store.write() as tx:
+            for node, rows in by_node.items():
+                tx.rows("runs.hand_back", rows, node=node)
+            tx.announce()
+
+    def _claim(self, room: int) -> tuple[list[Claim], bool]:
+        claims: list[Claim] = []
+        more = False
+        now = self._store.now_us()
+        with self._store.read() as tx:
+            found = [queue for queue in queues.survey(tx) if self._serves(queue.name)]
+        for queue in found:
+            wanted = room - len(claims)
+            if wanted < 1:
+                return claims, True
+            with self._store.write() as tx:
+                got, again = self._claim_from(tx, queue, wanted, now)
+            claims += got
+            more = more or again
+        return claims, more
+
+    def _claim_from(self, tx: Transaction, queue: QueueWork, room: int, now: int) -> tuple[list[Claim], bool]:
+        node = self._identity.id
+        if not queue.limited:
+            got = runs.claim(tx, queue.name, node, room, now)
+            return got, len(got) >= room
+        limited = claim_limited(tx, queue, self._jobs, node, room, now)
+        if limited.again_at is not None:
+            self.interval = min(self.interval, max(0.001, (limited.again_at - now) / 1_000_000))
+        return limited.claims, limited.held > 0 or len(limited.claims) >= room
+
+    def _serves(self, queue: str) -> bool:
+        return "*" in self._settings.queues or queue in self._settings.queues
+
+    def _park(self, claims: list[Claim]) -> None:
+        """A job that this node's code does not know: another node may. Nothing is lost, and `why` tells it."""
+        now = self._store.now_us()
+        until = now + int(UNKNOWN_JOB_SECONDS * 1_000_000)
+        with self._store.write() as tx:
+            tx.rows("runs.hand_back", [(claim.id, claim.attempt) for claim in claims], node=self._identity.id)
+            tx.rows("runs.hold", [(claim.id, f"no node knows job {claim.job}", until) for claim in claims])
+
+    def _give_back_stale(self) -> None:
+        if len(self.running) > self._settings.threads:
+            self.take_back(STALE_SECONDS)
+
+    def _ended(self, work: Attempt) -> None:  # type: ignore[override]
+        run = work.run
+        self.running.pop(run.id, None)
+        self._completed += 1
+        self.ended(run)
+        if len(self.running) <= self._hungry_below:
+            self.wake()
+
+    def overdue(self) -> list[Run]:
+        now = time.monotonic()
+        return [run for run in list(self.running.values()) if run.deadline is not None and run.deadline < now]
+
+
+class _Pace:
+    """How many runs a second end here, smoothed over about a quarter of a second."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+        self._seen = 0
+        self._pace = 0.0
+
+    def per_second(self, completed: int) -> float:
+        now = time.monotonic()
+        passed = now - self._at
+        if passed >= 0.005:
+            weight = min(1.0, passed / 0.25)
+            self._pace += ((completed - self._seen) / passed - self._pace) * weight
+            self._at, self._seen = now, completed
+        return self._pace

@@ -1,0 +1,37 @@
+"""Lengths of time as people write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from rota.errors import ConfigError
+
+Duration = timedelta | float | str
+"""A ``timedelta``, a number of seconds, or text such as ``"90s"``, ``"15m"``, ``"1h30m"``, ``"7d"``."""
+
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
+
+
+def seconds(duration: Duration) -> float:
+    """The length in seconds; raises ``ConfigError`` for text it cannot read and for negative lengths."""
+    length = duration.total_seconds() if isinstance(duration, timedelta) else _read(duration)
+    if length < 0:
+        raise ConfigError(f"a duration of {duration!r} is negative")
+    return length
+
+
+def _read(duration: float | str) -> float:
+    if isinstance(duration, (int, float)):
+        return float(duration)
+    text = duration.strip().lower()
+    parts = _PART.findall(text)
+    if parts and "".join(number + unit for number, unit in parts) == text.replace(" ", ""):
+        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(
+            f"{duration!r} is not a duration", hint='Write seconds, or "90s", "15m", "1h30m", "7d".'
+        ) from None

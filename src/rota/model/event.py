@@ -1,0 +1,56 @@
+"""An event: a fact at a transition, handed to listeners, and kept where somebody must be able to see it later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+KINDS = {
+    "run.started": "an attempt begins; to listeners only",
+    "run.succeeded": "an attempt ended well; to listeners only, the run's row and the counters keep it",
+    "run.retried": "an attempt failed, and another will follow",
+    "run.failed": "the last attempt failed: the run is a dead letter",
+    "run.snoozed": "the body asked to be run again later",
+    "run.cancelled": "somebody gave the run up",
+    "run.cancel_requested": "somebody asked a running attempt to stop",
+    "run.timed_out": "the attempt was told that its time is up",
+    "run.rescued": "its node was lost, and another may claim it",
+    "run.quarantined": "it was running when its node was lost, too often: a dead letter",
+    "run.refused": "a result came from an attempt that had lost its run",
+    "run.retried_by_hand": "a person sent a dead letter back",
+    "run.dismissed": "a person closed a dead letter",
+    "run.forced": "a person ran a job that is off in this environment",
+    "fire.skipped": "a due moment was not run on purpose",
+    "fire.missed": "a due moment passed with nobody there",
+    "batch.finished": "all children of a batch are over",
+    "schedule.added": "a person made a schedule",
+    "schedule.edited": "a person changed a schedule",
+    "schedule.kept": "the code changed a schedule that a person had edited: the person's stands",
+    "schedule.reset": "a person took the code's version of a schedule back",
+    "schedule.paused": "",
+    "schedule.resumed": "",
+    "schedule.removed": "",
+    "queue.paused": "",
+    "queue.resumed": "",
+    "queue.limited": "",
+    "node.started": "",
+    "node.draining": "a person asked a node to finish and stop",
+    "node.stopped": "",
+    "node.lost": "a node's lease ran out",
+    "node.refused": "a node found itself given up for lost, and started anew",
+    "duty.failed": "a duty of a node raised; to listeners only, the node's row keeps the last one",
+}
+"""Every kind of event that Rota itself makes, and what it means where the name is not enough."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """``at`` is in microseconds of UTC; ``subject`` names the noun (``run:17``, ``schedule:nightly``)."""
+
+    at: int
+    kind: str
+    subject: str
+    run_id: int | None = None
+    actor: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,97 @@
+"""A job: a named thing to do, and its policies."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from rota.errors import ConfigError
+from rota.model.rate import Rate
+from rota.model.retry import Retry
+
+DEFAULT_QUEUE = "default"
+DEFAULT_TIMEOUT = 600.0
+RESERVED = frozenset({"at", "delay", "key", "debounce", "connection", "queue", "priority", "dry_run", "by"})
+"""What ``enqueue`` takes for itself, so that no argument of a job may be called so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A function under a name, with how it is queued, limited, timed out and retried. Times are seconds."""
+
+    name: str
+    function: Callable[..., Any]
+    queue: str = DEFAULT_QUEUE
+    priority: int = 0
+    retry: Retry = field(default_factory=Retry)
+    timeout: float | None = DEFAULT_TIMEOUT
+    overlap: str | None = None
+    """How a fire meets an earlier run that is not over; ``None`` where the job has no schedule and named none."""
+    concurrency: int | None = None
+    concurrency_key: Callable[..., str] | None = None
+    rate: Rate | None = None
+    environments: frozenset[str] | None = None
+    destructive: bool = False
+    sends: bool = False
+    description: str = ""
+    is_async: bool = field(init=False)
+    wants_run: bool = field(init=False)
+    """Whether the function has a parameter ``run``, to be given the ``Run`` of the attempt."""
+    accepted: frozenset[str] | None = field(init=False)
+    """The arguments it takes by name; ``None``: any."""
+    required: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        parameters = dict(inspect.signature(self.function).parameters)
+        open_ended = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+        named = {name: each for name, each in parameters.items() if each.kind is not each.VAR_KEYWORD}
+        wants_run = named.pop("run", None) is not None
+        set_once = partial(object.__setattr__, self)
+        set_once("is_async", inspect.iscoroutinefunction(self.function))
+        set_once("wants_run", wants_run)
+        set_once("accepted", None if open_ended else frozenset(named))
+        set_once("required", frozenset(name for name, each in named.items() if each.default is each.empty))
+
+    def limit(self, arguments: Mapping[str, Any]) -> tuple[str | None, int | None]:
+        """The key under which runs with these arguments are counted, and how many of them may run at once."""
+        count = self.concurrency
+        if count is None and (self.concurrency_key is not None or self.overlap not in {None, "allow"}):
+            count = 1
+        if count is None:
+            return None, None
+        if self.concurrency_key is None:
+            return f"job:{self.name}", count
+        return f"job:{self.name}:{self.concurrency_key(**arguments)}", count
+
+    @property
+    def rate_key(self) -> str | None:
+        return f"job:{self.name}" if self.rate else None
+
+    def enabled_in(self, environment: str | None) -> bool:
+        return environment is None or self.environments is None or environment in self.environments
+
+    def mode_in(self, environment: str | None) -> str | None:
+        """In staging a destructive job only looks, and a job that sends keeps still."""
+        if environment != "staging":
+            return None
+        if self.destructive:
+            return "dry_run"
+        return "muted" if self.sends else None
+
+
+def check_signature(name: str, function: Callable[..., Any]) -> None:
+    """Refuse a function whose parameters could not be given by ``enqueue``."""
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.name in RESERVED:
+            raise ConfigError(
+                f"job {name!r}: a parameter may not be called {parameter.name!r}",
+                hint=f"enqueue() takes {', '.join(sorted(RESERVED))} for itself; give the parameter another name.",
+            )
+        if parameter.kind in {parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL}:
+            raise ConfigError(
+                f"job {name!r}: parameter {parameter.name!r} cannot be given by name",
+                hint="Arguments of a run are stored by name: drop the / or the *.",
+            )

@@ -1,0 +1,99 @@
+"""A node: one start of a process that works; and how it is set up."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from uuid import uuid4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSettings:
+    """How a node works. Times are seconds, sizes bytes."""
+
+    threads: int = 16
+    """Attempts at one time, on threads (``def``) and on the event loop (``async def``) together."""
+    queues: tuple[str, ...] = ("*",)
+    poll: float = 0.5
+    lease: float = 15.0
+    heartbeat: float = 5.0
+    drain: float = 30.0
+    linger: float = 0.002
+    """How long results are gathered before they are committed together."""
+    schedules: bool = True
+    work: bool = True
+    result_bytes: int = 65_536
+    log_lines: int = 1_000
+    log_bytes: int = 65_536
+    runs_days: float = 30
+    failed_days: float = 90
+    fires_days: float = 400
+    events_days: float = 90
+    counters_days: float = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeRecord:
+    """A node as the ledger holds it; moments are microseconds of UTC."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    queues: str
+    threads: int
+    started_at: int
+    seen_at: int
+    lease_until: int
+    running: int
+    rss: int | None
+    draining_at: int | None
+    stopped_at: int | None
+    lost_at: int | None
+
+
+def new_node_id() -> str:
+    """Unique for every start of a process: names of hosts and numbers of processes come again."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+
+
+@cache
+def host_identity() -> str:
+    """Two nodes of one identity see each other's processes by number: a machine, or a container on it."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+        space = Path("/proc/self/ns/pid").readlink().name
+    except OSError:
+        return socket.gethostname()
+    return f"{socket.gethostname()}/{boot}/{space}"
+
+
+def process_exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """A dead process that its parent has not yet waited for still answers to signals."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] == "Z"
+
+
+def resident_bytes() -> int | None:
+    """The memory this process holds now, or ``None`` where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")

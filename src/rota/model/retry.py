@@ -1,0 +1,53 @@
+"""When a failed run is tried again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rota.errors import ConfigError
+from rota.model.duration import Duration, seconds
+
+CRASH_LIMIT = 3
+"""A run that was running when its process died, this often, is not tried again: it may be what kills them."""
+
+Exceptions = tuple[type[BaseException], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How often and how long after a failure a run is tried again.
+
+    The n-th retry waits ``base * factor ** (n - 1)``, at most ``cap``, then spread by ``jitter``: 0.2 means 20 % up or
+    down, 1 means anything from zero to twice. ``delays`` gives the waits one by one instead; the last one repeats.
+    An exception in ``never`` ends the run at once; with ``on`` given, so does every exception that is not in it.
+    Crashes of the process are counted apart (see ``CRASH_LIMIT``), hand-backs at shutdown and snoozes not at all.
+    """
+
+    attempts: int = 3
+    base: Duration = 5.0
+    factor: float = 2.0
+    cap: Duration = 3600.0
+    jitter: float = 0.2
+    delays: Sequence[Duration] = ()
+    on: Exceptions = (Exception,)
+    never: Exceptions = ()
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise ConfigError(f"attempts={self.attempts} would never run", hint="attempts=1 means: no retry.")
+        if not 0 <= self.jitter <= 1:
+            raise ConfigError(f"jitter={self.jitter} is not a share between 0 and 1")
+        for delay in (self.base, self.cap, *self.delays):
+            seconds(delay)
+
+    def allows(self, error: BaseException) -> bool:
+        return isinstance(error, self.on) and not isinstance(error, self.never)
+
+    def delay(self, failures: int) -> float:
+        """Seconds to wait after this many failures (1 or more)."""
+        if self.delays:
+            return seconds(self.delays[min(failures, len(self.delays)) - 1])
+        exact = min(seconds(self.cap), seconds(self.base) * self.factor ** min(failures - 1, 64))
+        return exact * random.uniform(1 - self.jitter, 1 + self.jitter)

@@ -1,0 +1,126 @@
+"""A run: one request to do a job, from the moment it is asked for until its attempts are over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+
+class RunState(StrEnum):
+    SCHEDULED = "scheduled"
+    AVAILABLE = "available"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        return self in ENDED
+
+
+ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
+
+MOVES: dict[RunState, frozenset[RunState]] = {
+    RunState.SCHEDULED: frozenset({RunState.AVAILABLE, RunState.CANCELLED}),
+    RunState.AVAILABLE: frozenset({RunState.RUNNING, RunState.SCHEDULED, RunState.CANCELLED}),
+    # back to `scheduled`: a retry or a snooze; back to `available`: handed back, or rescued from a lost node
+    RunState.RUNNING: ENDED | {RunState.SCHEDULED, RunState.AVAILABLE},
+    RunState.SUCCEEDED: frozenset(),
+    # a person's retry
+    RunState.FAILED: frozenset({RunState.AVAILABLE, RunState.CANCELLED}),
+    RunState.CANCELLED: frozenset({RunState.AVAILABLE}),
+}
+"""Every move a run may make. Each is one guarded statement in ``store/sql/runs.sql``."""
+
+
+class Claim(NamedTuple):
+    """A run as the node that claimed it gets it. ``attempt`` is its fencing token; moments are microseconds."""
+
+    id: int
+    job: str
+    attempt: int
+    arguments: str
+    queue: str
+    due_at: int
+    as_of: int
+    failures: int
+    checkpoint: str | None
+    limit_key: str | None
+    batch_id: int | None
+    schedule: str | None
+    fire_due_at: int | None
+    asked_by: str | None
+    mode: str | None
+    priority: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """A run about to be inserted; ``None`` where the database's default holds."""
+
+    job: str
+    queue: str
+    state: RunState
+    due_at: int
+    created_at: int
+    arguments: str
+    priority: int = 0
+    asked_by: str | None = None
+    mode: str | None = None
+    schedule: str | None = None
+    fire_id: int | None = None
+    fire_due_at: int | None = None
+    batch_id: int | None = None
+    unique_key: str | None = None
+    unique_until: str | None = None
+    limit_key: str | None = None
+    limit_count: int | None = None
+    rate_key: str | None = None
+
+    def row(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in NEW_RUN_COLUMNS)
+
+
+NEW_RUN_COLUMNS = tuple(field.name for field in fields(NewRun))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """A run as the ledger holds it; moments are microseconds of UTC, JSON is text."""
+
+    id: int
+    job: str
+    queue: str
+    state: str
+    priority: int
+    due_at: int
+    created_at: int
+    arguments: str
+    attempt: int
+    failures: int
+    crashes: int
+    asked_by: str | None
+    mode: str | None
+    schedule: str | None
+    fire_due_at: int | None
+    batch_id: int | None
+    unique_key: str | None
+    limit_key: str | None
+    limit_count: int | None
+    rate_key: str | None
+    held_by: str | None
+    held_until: int | None
+    node: str | None
+    as_of: int | None
+    started_at: int | None
+    finished_at: int | None
+    cancel_at: int | None
+    cancel_by: str | None
+    progress_done: int | None
+    progress_total: int | None
+    checkpoint: str | None
+    result: str | None
+    error: str | None
+    peak_rss: int | None

@@ -1,0 +1,81 @@
+"""A schedule: when a job is due, and what happens when that could not be kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from hashlib import blake2b
+from typing import Any
+
+from rota.errors import ConfigError
+
+DAY = 86400.0
+CATCH_UP = ("latest", "none", "all")
+OVERLAP = ("skip", "queue_one", "queue_all", "cancel_running", "allow")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """What a schedule says: kept as JSON, in code, configuration or made at run time alike. Times are seconds."""
+
+    job: str
+    trigger: Mapping[str, Any]
+    """As ``rota.cron.trigger_from_data`` reads it."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    catch_up: str = "latest"
+    catch_up_window: float | None = None
+    """How late a due moment may still be made up for; ``None``: a day, or one period if that is longer."""
+    catch_up_cap: int = 100
+    overlap: str = "skip"
+    jitter: float = 0.0
+    queue: str | None = None
+    priority: int | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("catch_up", self.catch_up, CATCH_UP)
+        check_choice("overlap", self.overlap, OVERLAP)
+        if self.catch_up_cap < 1:
+            raise ConfigError(
+                f"catch_up_cap={self.catch_up_cap} would make up for nothing", hint='Write catch_up="none".'
+            )
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Definition:
+        known = {each.name for each in fields(cls)}
+        return cls(**{name: value for name, value in json.loads(text).items() if name in known})
+
+    def jitter_us(self, schedule: str, due_at_us: int) -> int:
+        """A shift inside the window, always the same for one moment of one schedule, on every node."""
+        if not self.jitter:
+            return 0
+        digest = blake2b(f"{schedule}\0{due_at_us}".encode(), digest_size=8).digest()
+        return int(int.from_bytes(digest, "big") / 2**64 * self.jitter * 1_000_000)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleRecord:
+    """A schedule as the ledger holds it; moments are microseconds of UTC."""
+
+    name: str
+    job: str
+    definition: str
+    declared: str | None
+    owner: str
+    watermark: int
+    next_due_at: int | None
+    created_at: int
+    edited_at: int | None
+    edited_by: str | None
+    paused_at: int | None
+    paused_by: str | None
+    paused_why: str | None
+    removed_at: int | None
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{name}={value!r} is not known", hint=f"Choose one of {', '.join(choices)}.")

@@ -1,0 +1,90 @@
+"""The ledger: schedules, fires, runs, leases and what became of them. The only package that knows SQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from rota.clock import Clock
+from rota.errors import ConfigError
+from rota.store.database import Database, Transaction
+
+__all__ = ["Store", "Transaction", "open_store"]
+
+
+class Store:
+    """A database, the time that counts in it, and who is woken when there is new work.
+
+    The time is the database's own, so that nodes with wrong clocks agree; a ``clock`` given instead is for tests.
+    """
+
+    def __init__(self, database: Database, clock: Clock | None = None) -> None:
+        self.database = database
+        self._clock = clock
+        self.wakes: list[Callable[[], None]] = []
+
+    def now_us(self) -> int:
+        return self._clock.now_us() if self._clock else self.database.now_us()
+
+    @property
+    def manual(self) -> bool:
+        """Whether a clock of the caller's own stands in for the database's time."""
+        return self._clock is not None
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        with self.database.write() as transaction:
+            yield transaction
+        if transaction.announced:
+            self.wake()
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        return self.database.read()
+
+    def joined(self, connection: Any) -> Transaction:
+        return self.database.joined(driver_connection(connection))
+
+    def wake(self) -> None:
+        for wake in self.wakes:
+            wake()
+
+    def listen(self, stopping: threading.Event) -> None:
+        """Wake this process when another one announces work, until ``stopping`` is set; does nothing on SQLite."""
+        listen = getattr(self.database, "listen", None)
+        if listen is not None:
+            listen(self.wake, stopping)
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def open_store(url: str, clock: Clock | None = None) -> Store:
+    """Open ``sqlite:///…`` or ``postgresql://…``; nothing is connected to before it is needed.
+
+    Raises:
+        ConfigError: the URL is of another kind.
+        MissingExtraError: PostgreSQL is asked for and psycopg is not installed.
+    """
+    kind = url.partition(":")[0].partition("+")[0]
+    if kind == "sqlite":
+        from rota.store.sqlite import SqliteDatabase
+
+        return Store(SqliteDatabase(url), clock)
+    if kind in {"postgresql", "postgres"}:
+        from rota.store.postgres import PostgresDatabase
+
+        return Store(PostgresDatabase(url), clock)
+    raise ConfigError(
+        f"{url!r} is no database that Rota knows",
+        hint="Write sqlite:///app.db or postgresql://user@host/name.",
+    )
+
+
+def driver_connection(connection: Any) -> Any:
+    """The driver's connection within a SQLAlchemy Session or Connection; any other thing as it is."""
+    if hasattr(connection, "get_bind") and hasattr(connection, "connection"):
+        connection = connection.connection()
+    fairy = getattr(connection, "connection", None)
+    return getattr(fairy, "driver_connection", connection)

@@ -1,0 +1,115 @@
+"""One SQL text for two databases: the dialect, the query files, and a transaction that runs queries by name.
+
+Queries stand in ``sql/*.sql``, each under ``-- name: …`` with a line of purpose, with ``:name`` parameters. All that the
+two databases spell differently is written as a comment, so that each file is valid as it stands:
+
+``/* skip locked */``            leave rows that another transaction holds (SQLite has one writer: nothing to leave)
+``/* for update */``             hold the row until the transaction ends
+``/* identity */``               the type of a generated key, in migrations
+``/* rows(id bigint, …) */``     a table made of the parameter ``rows``: a list of tuples with those columns
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Protocol
+
+Row = tuple[Any, ...]
+
+_ROWS = re.compile(r"/\* rows\(([^)]*)\) \*/")
+_COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
+_NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+
+
+class Dialect(Protocol):
+    """All that the two databases spell differently."""
+
+    name: str
+    identity: str
+    skip_locked: str
+    for_update: str
+
+    def rows(self, columns: list[tuple[str, str]]) -> str:
+        """A table expression with these columns (name, type), made of the parameters of ``Transaction.rows``."""
+
+    def parameters(self, sql: str) -> str:
+        """Spell ``:name`` as the driver takes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A statement ready for the driver; ``columns`` names the columns of its ``rows`` table, if it has one."""
+
+    sql: str
+    columns: tuple[str, ...]
+
+
+class Transaction(Protocol):
+    """Runs queries by name, as ``runs.claim``, within one transaction."""
+
+    def all(self, query: str, **parameters: Any) -> list[Row]: ...
+
+    def one(self, query: str, **parameters: Any) -> Row | None: ...
+
+    def run(self, query: str, **parameters: Any) -> int:
+        """Return the number of rows changed: for a guarded statement, the answer."""
+
+    def rows(self, query: str, rows: Sequence[Row], **parameters: Any) -> list[Row]:
+        """Run a statement over a table of tuples, and return what it returns."""
+
+    announced: bool
+
+    def announce(self) -> None:
+        """Say at the commit that there is new work: a hint that saves waiting for the next poll."""
+
+
+class Database(Protocol):
+    """Where transactions come from. ``write`` may change rows, ``read`` may not; both commit at their end."""
+
+    dialect: Dialect
+
+    def write(self) -> AbstractContextManager[Transaction]: ...
+
+    def read(self) -> AbstractContextManager[Transaction]: ...
+
+    def joined(self, connection: Any) -> Transaction:
+        """A transaction on the caller's own connection; its commit or rollback stays the caller's."""
+
+    def exclusive(self) -> AbstractContextManager[Callable[[str], list[Row]]]:
+        """Run plain SQL scripts as one transaction that no other process runs at the same time: for migrations."""
+
+    def now_us(self) -> int:
+        """The database's own time."""
+
+    def close(self) -> None: ...
+
+
+def render(sql: str, dialect: Dialect) -> Query:
+    names: list[str] = []
+
+    def expand(match: re.Match[str]) -> str:
+        columns = [(name, kind) for name, kind in (column.split() for column in match[1].split(","))]
+        names.extend(name for name, _ in columns)
+        return dialect.rows(columns)
+
+    sql = _COMMENT.sub("", sql)  # before anything else: an apostrophe in a comment is no quote
+    sql = sql.replace("/* skip locked */", dialect.skip_locked).replace("/* for update */", dialect.for_update)
+    sql = _ROWS.sub(expand, sql.replace("/* identity */", dialect.identity))
+    return Query(dialect.parameters(sql), tuple(names))
+
+
+@cache
+def load_queries(dialect: Dialect) -> dict[str, Query]:
+    """Read every ``-- name: …`` block of the ``.sql`` files, as ``file.name``."""
+    queries: dict[str, Query] = {}
+    for path in (files(__package__) / "sql").iterdir():
+        if path.name.endswith(".sql"):
+            blocks = _NAME.split(path.read_text())[1:]
+            for name, sql in zip(blocks[::2], blocks[1::2], strict=True):
+                queries[f"{path.name.removesuffix('.sql')}.{name}"] = render(sql.strip().rstrip(";"), dialect)
+    return queries

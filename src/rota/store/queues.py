@@ -1,0 +1,55 @@
+"""The queues of the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rota.model.rate import Rate
+from rota.store.database import Transaction
+
+COUNT_CAP = 10_000
+"""No page counts further than this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRecord:
+    """A queue; ``rate`` is text such as ``100/m``, moments are microseconds of UTC."""
+
+    name: str
+    concurrency: int | None
+    rate: str | None
+    paused_at: int | None
+    paused_by: str | None
+    paused_why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueWork:
+    """A queue with something to claim; ``limited`` if that takes counting."""
+
+    name: str
+    concurrency: int | None
+    rate: Rate | None
+    limited: bool
+
+    @property
+    def bucket(self) -> str:
+        return f"queue:{self.name}"
+
+
+def survey(tx: Transaction) -> list[QueueWork]:
+    """The queues that are not paused and have runs to claim."""
+    found = []
+    for name, concurrency, rate, shared in tx.all("queues.survey"):
+        limited = bool(shared) or concurrency is not None or rate is not None
+        found.append(QueueWork(name, concurrency, Rate.parse(rate) if rate else None, limited))
+    return found
+
+
+def all_queues(tx: Transaction) -> list[QueueRecord]:
+    return [QueueRecord(**dict(zip(QueueRecord.__slots__, row, strict=True))) for row in tx.all("queues.all")]
+
+
+def get(tx: Transaction, name: str) -> QueueRecord | None:
+    row = tx.one("queues.get", name=name)
+    return QueueRecord(**dict(zip(QueueRecord.__slots__, row, strict=True))) if row else None

@@ -1,0 +1,142 @@
+"""The runs of the ledger: every move a run can make, each guarded by what it expects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rota.model.run import Claim, NewRun, RunRecord
+from rota.store.database import Row, Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The end of an attempt that did not succeed, or does not count. Field order is the column order of ``settle``."""
+
+    id: int
+    attempt: int
+    state: str
+    due_at: int
+    started_at: int | None
+    finished_at: int | None
+    result: str | None
+    error: str | None
+    failures: int
+    crashed: int
+    peak_rss: int | None
+    held_by: str | None = None
+    held_until: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedAttempt:
+    """A row of the attempts that did not succeed. Field order is the column order of ``add_attempts``."""
+
+    run_id: int
+    number: int
+    node: str | None
+    started_at: int | None
+    finished_at: int | None
+    outcome: str
+    error: str | None
+    traceback: str | None
+
+
+def insert(tx: Transaction, runs: Sequence[NewRun]) -> list[int]:
+    """Insert runs and return the ids of those that are new, in order; one whose unique key is taken is left out."""
+    return sorted(row[0] for row in tx.rows("runs.insert", [run.row() for run in runs]))
+
+
+def insert_one(tx: Transaction, run: NewRun) -> tuple[int, bool]:
+    """Insert a run, or find the unfinished one that holds its unique key. Returns the id, and whether it is new."""
+    while True:
+        if ids := insert(tx, [run]):
+            return ids[0], True
+        row = tx.one("runs.by_unique_key", unique_key=run.unique_key)
+        if row is not None:
+            return int(row[0]), False
+
+
+def debounce(tx: Transaction, run: NewRun) -> tuple[int, bool]:
+    """Put off the waiting run of the same key, with the new arguments, or insert one."""
+    row = tx.one("runs.debounce", unique_key=run.unique_key, due_at=run.due_at, arguments=run.arguments)
+    return (int(row[0]), False) if row else insert_one(tx, run)
+
+
+def claim(tx: Transaction, queue: str, node: str, limit: int, now: int) -> list[Claim]:
+    """Take runs that share no limit with others, most urgent first."""
+    return _in_order(tx.all("runs.claim", queue=queue, node=node, limit=limit, now=now))
+
+
+def claim_chosen(tx: Transaction, ids: Iterable[int], node: str, now: int) -> list[Claim]:
+    return _in_order(tx.rows("runs.claim_chosen", [(each,) for each in ids], node=node, now=now))
+
+
+def _in_order(rows: list[Row]) -> list[Claim]:
+    claims = [Claim._make(row) for row in rows]
+    if len(claims) > 1:
+        claims.sort(key=lambda claim: (claim.priority, claim.due_at, claim.id))
+    return claims
+
+
+def running_by_key(tx: Transaction, keys: Iterable[str]) -> dict[str, int]:
+    return dict(tx.rows("runs.running_by_key", [(key,) for key in keys]))  # type: ignore[arg-type]
+
+
+def release_keys(tx: Transaction, freed: Mapping[str, int]) -> None:
+    """Let the next held runs of these keys try, as many as have ended."""
+    for (key,) in tx.rows("runs.keys_with_held", [(key,) for key in freed]):
+        tx.run("runs.release_key", key=key, limit=freed[key])
+
+
+def succeed(tx: Transaction, node: str, rows: Sequence[Row]) -> set[int]:
+    """End attempts well: rows of (id, attempt, started, finished, result, rss). Returns the ids that were accepted."""
+    return {row[0] for row in tx.rows("runs.succeed", rows, node=node)}
+
+
+def settle(tx: Transaction, node: str, ends: Sequence[Settled]) -> set[int]:
+    """End attempts in any other way. Returns the ids that were accepted."""
+    return {row[0] for row in tx.rows("runs.settle", [_astuple(end) for end in ends], node=node)}
+
+
+def add_attempts(tx: Transaction, attempts: Sequence[FailedAttempt]) -> None:
+    tx.rows("runs.add_attempts", [_astuple(attempt) for attempt in attempts])
+
+
+def _astuple(record: Any) -> Row:
+    return tuple(getattr(record, name) for name in record.__slots__)
+
+
+def get(tx: Transaction, run_id: int) -> RunRecord | None:
+    row = tx.one("runs.get", id=run_id)
+    return _record(row) if row else None
+
+
+def page(
+    tx: Transaction,
+    *,
+    state: str | None = None,
+    job: str | None = None,
+    queue: str | None = None,
+    schedule: str | None = None,
+    before: int | None = None,
+    limit: int = 50,
+) -> list[RunRecord]:
+    """Newest first; ``before`` is the id to go on from."""
+    if state == "failed" and queue is None and schedule is None:
+        return [_record(row) for row in tx.all("runs.failed_page", job=job, before=before, limit=limit)]
+    rows = tx.all("runs.page", state=state, job=job, queue=queue, schedule=schedule, before=before, limit=limit)
+    return [_record(row) for row in rows]
+
+
+def _record(row: Row) -> RunRecord:
+    return RunRecord(**dict(zip(RunRecord.__slots__, row, strict=True)))
+
+
+def count_batches(tx: Transaction, ended: Mapping[int, Counter[str]]) -> None:
+    """Add to the counts of batches: by batch id, how many children succeeded, failed, were cancelled."""
+    rows = [(batch, n["succeeded"], n["failed"], n["cancelled"]) for batch, n in ended.items()]
+    if rows:
+        tx.rows("runs.count_batch", rows)

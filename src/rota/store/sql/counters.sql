@@ -1,0 +1,20 @@
+-- name: add
+INSERT INTO counter (minute, job, shard, measure, bucket, count)
+SELECT minute, job, :shard, measure, bucket, count
+FROM /* rows(minute bigint, job text, measure text, bucket bigint, count bigint) */ AS new
+WHERE true
+ON CONFLICT (minute, job, shard, measure, bucket) DO UPDATE SET count = counter.count + excluded.count;
+
+-- name: totals
+SELECT job, measure, bucket, sum(count) FROM counter
+WHERE minute >= :since AND (CAST(:job AS TEXT) IS NULL OR job = :job)
+GROUP BY job, measure, bucket;
+
+-- name: by_minute
+SELECT minute, measure, sum(count) FROM counter
+WHERE minute >= :since AND (CAST(:job AS TEXT) IS NULL OR job = :job) AND measure <> 'late'
+GROUP BY minute, measure
+ORDER BY minute;
+
+-- name: prune
+DELETE FROM counter WHERE minute IN (SELECT DISTINCT minute FROM counter WHERE minute < :before ORDER BY minute LIMIT :limit);

@@ -1,0 +1,206 @@
+-- Moments are microseconds of UTC since 1970; JSON is text; a flag is the moment it was set at.
+
+CREATE TABLE job (
+    name TEXT PRIMARY KEY,
+    queue TEXT NOT NULL,
+    definition TEXT NOT NULL,
+    registered_at BIGINT NOT NULL
+);
+
+CREATE TABLE queue (
+    name TEXT PRIMARY KEY,
+    concurrency BIGINT,
+    rate TEXT,
+    paused_at BIGINT,
+    paused_by TEXT,
+    paused_why TEXT
+);
+
+-- `definition` is in force; `declared` is what the code said last, and NULL where a person made the schedule.
+CREATE TABLE schedule (
+    name TEXT PRIMARY KEY,
+    job TEXT NOT NULL,
+    definition TEXT NOT NULL,
+    declared TEXT,
+    owner TEXT NOT NULL,
+    watermark BIGINT NOT NULL,
+    next_due_at BIGINT,
+    created_at BIGINT NOT NULL,
+    edited_at BIGINT,
+    edited_by TEXT,
+    paused_at BIGINT,
+    paused_by TEXT,
+    paused_why TEXT,
+    removed_at BIGINT
+);
+CREATE INDEX schedule_due ON schedule (next_due_at)
+    WHERE next_due_at IS NOT NULL AND paused_at IS NULL AND removed_at IS NULL;
+
+-- One row, for ever, for each due moment; a range of moments with one verdict is one row (`moments` of them, through `through_at`).
+CREATE TABLE fire (
+    id /* identity */,
+    schedule TEXT NOT NULL,
+    due_at BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    reason TEXT,
+    through_at BIGINT,
+    moments BIGINT,
+    decided_at BIGINT NOT NULL,
+    node TEXT
+);
+CREATE UNIQUE INDEX fire_once ON fire (schedule, due_at, kind);
+CREATE INDEX fire_decided ON fire (decided_at);
+
+CREATE TABLE run (
+    id /* identity */,
+    job TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    state TEXT NOT NULL,
+    priority BIGINT NOT NULL DEFAULT 0,
+    due_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    arguments TEXT NOT NULL,
+    attempt BIGINT NOT NULL DEFAULT 0,
+    failures BIGINT NOT NULL DEFAULT 0,
+    crashes BIGINT NOT NULL DEFAULT 0,
+    asked_by TEXT,
+    mode TEXT,
+    schedule TEXT,
+    fire_id BIGINT,
+    fire_due_at BIGINT,
+    batch_id BIGINT,
+    unique_key TEXT,
+    unique_until TEXT,
+    limit_key TEXT,
+    limit_count BIGINT,
+    rate_key TEXT,
+    held_by TEXT,
+    held_until BIGINT,
+    node TEXT,
+    as_of BIGINT,
+    started_at BIGINT,
+    finished_at BIGINT,
+    cancel_at BIGINT,
+    cancel_by TEXT,
+    progress_done BIGINT,
+    progress_total BIGINT,
+    checkpoint TEXT,
+    result TEXT,
+    error TEXT,
+    peak_rss BIGINT
+);
+CREATE INDEX run_claimable ON run (queue, priority, due_at, id) WHERE state = 'available' AND held_by IS NULL;
+CREATE INDEX run_claimable_limited ON run (queue)
+    WHERE state = 'available' AND held_by IS NULL AND (limit_key IS NOT NULL OR rate_key IS NOT NULL);
+CREATE INDEX run_due ON run (due_at) WHERE state = 'scheduled';
+CREATE INDEX run_held ON run (held_until) WHERE held_by IS NOT NULL;
+CREATE INDEX run_held_key ON run (limit_key, priority, due_at, id) WHERE held_by IS NOT NULL;
+CREATE INDEX run_running ON run (node) WHERE state = 'running';
+CREATE INDEX run_limited ON run (limit_key, state)
+    WHERE limit_key IS NOT NULL AND state IN ('scheduled', 'available', 'running');
+CREATE UNIQUE INDEX run_unique ON run (unique_key)
+    WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'available', 'running');
+CREATE INDEX run_failed ON run (id) WHERE state = 'failed';
+CREATE INDEX run_of_job ON run (job, id);
+CREATE INDEX run_of_fire ON run (fire_id) WHERE fire_id IS NOT NULL;
+
+-- Attempts that did not succeed; the one that did is told by its run.
+CREATE TABLE attempt (
+    run_id BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    node TEXT,
+    started_at BIGINT,
+    finished_at BIGINT,
+    outcome TEXT NOT NULL,
+    error TEXT,
+    traceback TEXT,
+    PRIMARY KEY (run_id, number)
+);
+
+CREATE TABLE log (
+    run_id BIGINT NOT NULL,
+    attempt BIGINT NOT NULL,
+    lines TEXT NOT NULL,
+    PRIMARY KEY (run_id, attempt)
+);
+
+CREATE TABLE batch (
+    id /* identity */,
+    parent_run_id BIGINT,
+    job TEXT NOT NULL,
+    total BIGINT NOT NULL,
+    succeeded BIGINT NOT NULL DEFAULT 0,
+    failed BIGINT NOT NULL DEFAULT 0,
+    cancelled BIGINT NOT NULL DEFAULT 0,
+    then_job TEXT,
+    then_arguments TEXT,
+    created_at BIGINT NOT NULL,
+    finished_at BIGINT
+);
+CREATE INDEX batch_open ON batch (id) WHERE finished_at IS NULL;
+
+-- What pages, metrics and alerts read instead of runs. `shard` keeps nodes from waiting for each other's rows.
+CREATE TABLE counter (
+    minute BIGINT NOT NULL,
+    job TEXT NOT NULL,
+    shard BIGINT NOT NULL,
+    measure TEXT NOT NULL,
+    bucket BIGINT NOT NULL,
+    count BIGINT NOT NULL,
+    PRIMARY KEY (minute, job, shard, measure, bucket)
+);
+
+CREATE TABLE node (
+    id TEXT PRIMARY KEY,
+    host TEXT NOT NULL,
+    pid BIGINT NOT NULL,
+    version TEXT NOT NULL,
+    queues TEXT NOT NULL,
+    threads BIGINT NOT NULL,
+    started_at BIGINT NOT NULL,
+    seen_at BIGINT NOT NULL,
+    lease_until BIGINT NOT NULL,
+    running BIGINT NOT NULL DEFAULT 0,
+    rss BIGINT,
+    draining_at BIGINT,
+    stopped_at BIGINT,
+    lost_at BIGINT
+);
+
+CREATE TABLE duty (
+    node TEXT NOT NULL,
+    name TEXT NOT NULL,
+    ticked_at BIGINT,
+    failed_at BIGINT,
+    error TEXT,
+    patience BIGINT NOT NULL,
+    PRIMARY KEY (node, name)
+);
+
+CREATE TABLE lease (
+    name TEXT PRIMARY KEY,
+    holder TEXT NOT NULL,
+    term BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL
+);
+-- Whoever claims runs that share a limit holds this row while counting them.
+INSERT INTO lease (name, holder, term, expires_at) VALUES ('rota:limits', '', 0, 0);
+
+-- A rate limit's state: the moment at which its bucket is full again (the generic cell rate algorithm).
+CREATE TABLE bucket (
+    name TEXT PRIMARY KEY,
+    full_at BIGINT NOT NULL
+);
+
+CREATE TABLE event (
+    id /* identity */,
+    at BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    run_id BIGINT,
+    actor TEXT,
+    data TEXT NOT NULL
+);
+CREATE INDEX event_subject ON event (subject, id);
+CREATE INDEX event_run ON event (run_id, id) WHERE run_id IS NOT NULL;

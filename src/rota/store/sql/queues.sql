@@ -1,0 +1,54 @@
+-- name: ensure
+INSERT INTO queue (name) SELECT name FROM /* rows(name text) */ AS new WHERE true
+ON CONFLICT (name) DO NOTHING;
+
+-- name: survey
+-- Which queues have work, and whether something in them or the queue itself is limited.
+SELECT name, concurrency, rate,
+    EXISTS (SELECT 1 FROM run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL
+            AND (run.limit_key IS NOT NULL OR run.rate_key IS NOT NULL)) AS limited
+FROM queue
+WHERE paused_at IS NULL
+  AND EXISTS (SELECT 1 FROM run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL);
+
+-- name: all
+SELECT name, concurrency, rate, paused_at, paused_by, paused_why FROM queue ORDER BY name;
+
+-- name: get
+SELECT name, concurrency, rate, paused_at, paused_by, paused_why FROM queue WHERE name = :name;
+
+-- name: waiting
+-- Counted up to a cap: a page must not scan a million rows.
+SELECT count(*), min(due_at) FROM (
+    SELECT due_at FROM run WHERE queue = :name AND state = 'available' AND held_by IS NULL LIMIT :cap
+) AS head;
+
+-- name: held
+SELECT count(*) FROM (SELECT 1 FROM run WHERE held_by IS NOT NULL AND queue = :name LIMIT :cap) AS head;
+
+-- name: running
+SELECT queue, count(*) FROM run WHERE state = 'running' GROUP BY queue;
+
+-- name: scheduled
+SELECT queue, count(*) FROM (SELECT queue FROM run WHERE state = 'scheduled' LIMIT :cap) AS head GROUP BY queue;
+
+-- name: pause
+UPDATE queue SET paused_at = :now, paused_by = :by, paused_why = :why WHERE name = :name AND paused_at IS NULL;
+
+-- name: resume
+UPDATE queue SET paused_at = NULL, paused_by = NULL, paused_why = NULL WHERE name = :name AND paused_at IS NOT NULL;
+
+-- name: limit
+UPDATE queue SET concurrency = :concurrency, rate = :rate WHERE name = :name;
+
+-- name: lock_limits
+SELECT term FROM lease WHERE name = 'rota:limits'
+/* for update */;
+
+-- name: buckets
+SELECT name, full_at FROM bucket WHERE name IN (SELECT name FROM /* rows(name text) */ AS asked);
+
+-- name: save_buckets
+INSERT INTO bucket (name, full_at) SELECT name, full_at FROM /* rows(name text, full_at bigint) */ AS new
+WHERE true
+ON CONFLICT (name) DO UPDATE SET full_at = excluded.full_at;

@@ -1,0 +1,203 @@
+"""SQLite: one file, one writer at a time, any number of processes."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from rota.errors import ConfigError, StoreError, StoreUnreachableError
+from rota.store.database import Query, Row, load_queries
+
+BUSY_SECONDS = 30.0
+_BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+@dataclass(frozen=True)
+class SqliteDialect:
+    name: str = "sqlite"
+    identity: str = "INTEGER PRIMARY KEY AUTOINCREMENT"
+    skip_locked: str = ""
+    for_update: str = ""
+
+    def rows(self, columns: list[tuple[str, str]]) -> str:
+        picked = ", ".join(f"json_extract(value, '$[{place}]') AS {name}" for place, (name, _) in enumerate(columns))
+        return f"(SELECT {picked} FROM json_each(:rows))"
+
+    def parameters(self, sql: str) -> str:
+        return sql
+
+
+class SqliteTransaction:
+    """Queries on one connection."""
+
+    __slots__ = ("_connection", "_queries", "announced")
+
+    def __init__(self, connection: sqlite3.Connection, queries: dict[str, Query]) -> None:
+        self._connection = connection
+        self._queries = queries
+        self.announced = False
+
+    def all(self, query: str, **parameters: Any) -> list[Row]:
+        return self._connection.execute(self._queries[query].sql, parameters).fetchall()
+
+    def one(self, query: str, **parameters: Any) -> Row | None:
+        row: Row | None = self._connection.execute(self._queries[query].sql, parameters).fetchone()
+        return row
+
+    def run(self, query: str, **parameters: Any) -> int:
+        return self._connection.execute(self._queries[query].sql, parameters).rowcount
+
+    def rows(self, query: str, rows: Sequence[Row], **parameters: Any) -> list[Row]:
+        parameters["rows"] = json.dumps(rows)
+        return self._connection.execute(self._queries[query].sql, parameters).fetchall()
+
+    def announce(self) -> None:
+        self.announced = True
+
+
+class SqliteDatabase:
+    """A file given as ``sqlite:///relative.db`` or ``sqlite:////absolute.db``.
+
+    ``?synchronous=normal`` trades the last moments before a power cut for speed; the default, ``full``, does not.
+    """
+
+    dialect = SqliteDialect()
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.path = Path(parts.path.removeprefix("/") if url.startswith("sqlite:///") else "").expanduser()
+        if self.path.name in {"", ":memory:"}:
+            raise ConfigError(f"{url!r} names no file", hint="Write sqlite:///app.db, or sqlite:////var/lib/app.db.")
+        self._synchronous = parse_qs(parts.query).get("synchronous", ["full"])[0]
+        if self._synchronous not in {"full", "normal"}:
+            raise ConfigError(f"synchronous={self._synchronous} is not known", hint="Write full (default) or normal.")
+        self._queries = load_queries(self.dialect)
+        self._idle: deque[sqlite3.Connection] = deque()
+        # Threads of one process queue here, fairly and at once; SQLite's own waiting sleeps for up to 100 ms.
+        self._writer = threading.RLock()
+
+    def now_us(self) -> int:
+        return time.time_ns() // 1000
+
+    @contextmanager
+    def write(self) -> Iterator[SqliteTransaction]:
+        with self._writer, self._connection() as connection:
+            _begin(connection)
+            try:
+                yield SqliteTransaction(connection, self._queries)
+                connection.execute("COMMIT")
+            except BaseException:
+                _roll_back(connection)
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[SqliteTransaction]:
+        with self._connection() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield SqliteTransaction(connection, self._queries)
+            finally:
+                _roll_back(connection)
+
+    def joined(self, connection: Any) -> SqliteTransaction:
+        if not isinstance(connection, sqlite3.Connection):
+            raise ConfigError(
+                f"a {type(connection).__module__} connection was given, but the store is SQLite",
+                hint="Enqueue on a connection to the store's own database.",
+            )
+        return SqliteTransaction(connection, self._queries)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[Callable[[str], list[Row]]]:
+        with self._writer, self._connection() as connection:
+            _begin(connection)
+            try:
+                yield lambda sql: [row for part in _statements(sql) for row in connection.execute(part).fetchall()]
+                connection.execute("COMMIT")
+            except BaseException:
+                _roll_back(connection)
+                raise
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        try:
+            yield connection
+        except sqlite3.OperationalError as error:
+            connection.close()
+            raise _translated(error, self.path) from error
+        except BaseException:
+            self._idle.append(connection)
+            raise
+        self._idle.append(connection)
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            connection.execute("PRAGMA busy_timeout = 0")
+        except (sqlite3.Error, OSError) as error:
+            raise StoreUnreachableError(
+                f"cannot open {self.path}: {error}",
+                hint="Check the path, its permissions and the free space.",
+            ) from error
+        return connection
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """Take the write lock, trying again for a while when another process holds it."""
+    give_up_at = time.monotonic() + BUSY_SECONDS
+    pause = 0.0005
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _BUSY_CODES or time.monotonic() > give_up_at:
+                raise
+        time.sleep(pause * random.uniform(0.5, 1.5))
+        pause = min(pause * 1.5, 0.01)
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+
+
+def _statements(sql: str) -> Iterator[str]:
+    statement = ""
+    for line in sql.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _translated(error: sqlite3.OperationalError, path: Path) -> StoreError:
+    if "no such table" in str(error):
+        return StoreError(f"{path} holds no tables of Rota: {error}", hint="Run: rota db migrate")
+    if error.sqlite_errorcode & 0xFF in _BUSY_CODES:
+        return StoreUnreachableError(
+            f"{path} is locked by another process",
+            hint="Find who holds a transaction open on it, and end it.",
+        )
+    return StoreUnreachableError(f"{path}: {error}", hint="Check the disk and the file's permissions.")
