@@ -1,0 +1,21 @@
+"""Links that go into messages: they work without a login, and for one person only."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from apps.codenotify.settings import Settings
+
+
+def unsubscribe_token(settings: Settings, user_id: int) -> str:
+    secret, text = settings.unsubscribe_secret.encode(), f"unsubscribe:{user_id}".encode()
+    return hmac.new(secret, text, hashlib.sha256).hexdigest()[:32]
+
+
+def unsubscribe_url(settings: Settings, user_id: int) -> str:
+    return f"{settings.public_url}/unsubscribe?user={user_id}&token={unsubscribe_token(settings, user_id)}"
+
+
+def preferences_url(settings: Settings) -> str:
+    return f"{settings.public_url}/preferences"

@@ -1,0 +1,61 @@
+"""What people do that the jobs go by: log in, read, follow a link, unsubscribe, choose channels."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from sqlalchemy import Engine, or_, select, update
+
+from apps.codenotify.channels import ADDRESS_COLUMNS
+from apps.codenotify.database import writing
+from apps.codenotify.links import unsubscribe_token
+from apps.codenotify.settings import Settings
+from apps.codenotify.tables import notifications, users
+
+
+def record_login(engine: Engine, user_id: int, at: datetime) -> None:
+    with writing(engine) as connection:
+        connection.execute(update(users).where(users.c.id == user_id).values(last_login_at=at, last_active_at=at))
+
+
+def record_activity(engine: Engine, user_id: int, at: datetime) -> None:
+    """A link in a mail was followed: whoever reads the mails is not inactive, however rarely they log in."""
+    later = or_(users.c.last_active_at.is_(None), users.c.last_active_at < at)
+    with writing(engine) as connection:
+        connection.execute(update(users).where(users.c.id == user_id, later).values(last_active_at=at))
+
+
+def read_notification(engine: Engine, notification_id: int, at: datetime) -> None:
+    """A notification was opened; the first time counts as when it was read."""
+    row = notifications.c
+    with writing(engine) as connection:
+        unread = update(notifications).where(row.id == notification_id, row.read_at.is_(None))
+        connection.execute(unread.values(read_at=at))
+        user_id = connection.scalar(select(row.user_id).where(row.id == notification_id))
+    if user_id is not None:
+        record_activity(engine, user_id, at)
+
+
+def unsubscribe(engine: Engine, settings: Settings, user_id: int, token: str) -> bool:
+    """Switch mail off for the person whom the token was made for; False, and nothing done, for another token."""
+    if not hmac.compare_digest(token, unsubscribe_token(settings, user_id)):
+        return False
+    with writing(engine) as connection:
+        channels = connection.scalar(select(users.c.channels).where(users.c.id == user_id)) or {}
+        connection.execute(update(users).where(users.c.id == user_id).values(channels={**channels, "email": False}))
+    return True
+
+
+def channels_from(value: Mapping[str, object] | Iterable[str]) -> dict[str, bool]:
+    """Channel choices from either form that is around: names switched on, or an object of booleans.
+
+    Raises ``ValueError`` for a channel that does not exist, ``TypeError`` for a choice that is no boolean.
+    """
+    choices = dict(value) if isinstance(value, Mapping) else dict.fromkeys(value, True)
+    if unknown := set(choices) - set(ADDRESS_COLUMNS):
+        raise ValueError(f"no such channel: {', '.join(sorted(unknown))}")
+    if not all(isinstance(choice, bool) for choice in choices.values()):
+        raise TypeError("a channel is switched on or off by true or false")
+    return {name: bool(choices.get(name, False)) for name in ADDRESS_COLUMNS}

@@ -1,0 +1,72 @@
+"""What the jobs work with: settings, database, HTTP client, senders and a clock, made once a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+
+import httpx
+from sqlalchemy import Engine
+
+from apps.codenotify.adapters.http import Spacing
+from apps.codenotify.channels import Sender, senders
+from apps.codenotify.database import connect
+from apps.codenotify.settings import Settings
+from apps.codenotify.tables import metadata
+
+
+def wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """``now`` is the wall clock: for cool-downs, leases, and the last look before something is sent; rules use the
+    run's ``as_of``."""
+
+    settings: Settings
+    engine: Engine
+    senders: Mapping[str, Sender]
+    client: httpx.Client
+    spacing: Spacing = field(default_factory=Spacing)
+    now: Callable[[], datetime] = wall_clock
+
+    @classmethod
+    def of(cls, settings: Settings, now: Callable[[], datetime] = wall_clock) -> Services:
+        """Services as the settings say; the tables are made if they are not there."""
+        engine = connect(settings.database_url)
+        metadata.create_all(engine)
+        client = httpx.Client(follow_redirects=True)
+        return cls(settings=settings, engine=engine, senders=senders(settings), client=client, now=now)
+
+    def close(self) -> None:
+        for sender in self.senders.values():
+            sender.close()
+        self.client.close()
+        self.engine.dispose()
+
+
+_given: list[Services] = []
+
+
+def current() -> Services:
+    """The services of this process: those of ``using``, else made from the environment when first needed."""
+    return _given[-1] if _given else _from_environment()
+
+
+@contextmanager
+def using(services: Services) -> Iterator[Services]:
+    """Within the block the jobs of this process work with ``services``."""
+    _given.append(services)
+    try:
+        yield services
+    finally:
+        _given.remove(services)
+
+
+@cache
+def _from_environment() -> Services:
+    return Services.of(Settings.from_env())

@@ -1,0 +1,196 @@
+"""Settings, read from the environment once; whatever is wrong with them is told together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from rota.errors import SettingsError
+
+_YES, _NO = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
+Reader = Callable[[str], Any]
+
+
+def boolean(text: str) -> bool:
+    if text.lower() not in _YES | _NO:
+        raise ValueError("give true, false, 1, 0, yes, no, on or off")
+    return text.lower() in _YES
+
+
+def number(low: float, high: float = float("inf"), kind: type[int] | type[float] = int) -> Reader:
+    """A reader of numbers from ``low`` to ``high``, both allowed."""
+
+    def read(text: str) -> int | float:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise ValueError("give a whole number" if kind is int else "give a number") from None
+        if not low <= value <= high:
+            raise ValueError(f"give {low:g} or more" if high == float("inf") else f"give {low:g} to {high:g}")
+        return value
+
+    return read
+
+
+def one_of(*allowed: str) -> Reader:
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise ValueError("give one of " + ", ".join(allowed))
+        return text
+
+    return read
+
+
+def seconds_list(text: str) -> tuple[float, ...]:
+    """Waits in seconds, as in ``1, 2``."""
+    return tuple(number(0, kind=float)(part.strip()) for part in text.split(",") if part.strip())
+
+
+def url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("give an address that begins with http:// or https://")
+    return text.rstrip("/")
+
+
+def setting(name: str, default: Any, read: Reader = str, *, secret: bool = False) -> Any:
+    """A field that ``name`` in the environment sets; a secret may stand in the file that ``<name>_FILE`` names."""
+    return field(default=default, metadata={"name": name, "read": read, "secret": secret})
+
+
+class FromEnvironment:
+    """What a dataclass of ``setting`` fields needs to be read from the environment."""
+
+    @classmethod
+    def collect(cls, env: Mapping[str, str], problems: list[str], prefix: str = "") -> dict[str, Any]:
+        """The values found, by field; each mistake becomes a line of ``problems`` that names the variable."""
+        found: dict[str, Any] = {}
+        for item in fields(cls):  # type: ignore[arg-type]
+            if "name" not in item.metadata:
+                continue
+            name = prefix + item.metadata["name"]
+            try:
+                text = _text_of(env, name, item.metadata["secret"])
+                if text is not None:
+                    found[item.name] = item.metadata["read"](text)
+            except (ValueError, OSError) as error:
+                shown = "the value given" if item.metadata["secret"] else repr(env.get(name, ""))
+                problems.append(f"{name}: cannot use {shown}: {error}")
+        return found
+
+
+def _text_of(env: Mapping[str, str], name: str, secret: bool) -> str | None:
+    """The text of a variable; empty counts as not set, as a blank line of a .env file means it."""
+    path = env.get(f"{name}_FILE") if secret else None
+    if path and env.get(name):
+        raise ValueError(f"set {name} or {name}_FILE, not both")
+    return (Path(path).read_text().strip() if path else env.get(name, "").strip()) or None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint(FromEnvironment):
+    """A contest platform's address and manners: seconds between requests, seconds to wait for an answer."""
+
+    url: str = setting("_URL", "", url)
+    min_interval_s: float = setting("_MIN_INTERVAL_S", 1.0, number(0, kind=float))
+    timeout_s: float = setting("_TIMEOUT_S", 15.0, number(0.01, kind=float))
+    quiet_after_429_s: float = setting("_QUIET_AFTER_429_S", 0.0, number(0, kind=float))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Webhook(FromEnvironment):
+    """A channel behind a provider's HTTP address; without an address the channel is not there."""
+
+    url: str = setting("_URL", "", url)
+    token: str = setting("_TOKEN", "", secret=True)
+    honours_keys: bool = setting("_HONOURS_KEYS", True, boolean)
+    """Whether the provider takes a message with a key that it has seen as the same message."""
+    timeout_s: float = setting("_TIMEOUT_S", 15.0, number(0.01, kind=float))
+    rate_per_s: float = setting("_RATE_PER_S", 0.0, number(0, kind=float))
+
+
+ENDPOINTS = {
+    "codeforces": Endpoint(url="https://codeforces.com", min_interval_s=2.0, timeout_s=10.0),
+    "leetcode": Endpoint(url="https://leetcode.com"),
+    "codechef": Endpoint(url="https://www.codechef.com", min_interval_s=2.0, quiet_after_429_s=60.0),
+    "atcoder": Endpoint(url="https://atcoder.jp"),
+    "kenkoooo": Endpoint(url="https://kenkoooo.com"),
+}
+WEBHOOKS = {name: Webhook() for name in ("whatsapp", "push", "discord", "telegram")}
+_DEVELOPMENT_SECRET = "codenotify-development"  # noqa: S105 - refused in production
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(FromEnvironment):
+    """Everything that can be set; ``README.md`` has the table."""
+
+    environment: str = setting("APP_ENV", "development", one_of("production", "staging", "development", "test"))
+    database_url: str = setting("CODENOTIFY_DATABASE_URL", "sqlite:///.rota/codenotify.db", secret=True)
+
+    sync_enabled: bool = setting("CONTEST_SYNC_ENABLED", True, boolean)
+    sync_cron: str = setting("CONTEST_SYNC_INTERVAL", "0 */6 * * *")
+    global_cooldown_ms: int = setting("CONTEST_GLOBAL_SYNC_COOLDOWN_MS", 300_000, number(0))
+    platform_cooldown_ms: int = setting("CONTEST_PLATFORM_SYNC_COOLDOWN_MS", 600_000, number(0))
+    cleanup_enabled: bool = setting("CONTEST_CLEANUP_ENABLED", True, boolean)
+    contest_retention_days: int = setting("CONTEST_CLEANUP_DAYS", 30, number(1))
+
+    retry_delays_s: tuple[float, ...] = setting("CONTEST_HTTP_RETRY_DELAYS", (1.0, 2.0), seconds_list)
+    retry_jitter: float = setting("CONTEST_HTTP_RETRY_JITTER", 0.2, number(0, 1, float))
+    retry_after_cap_s: float = setting("CONTEST_HTTP_RETRY_AFTER_CAP_S", 60.0, number(0, kind=float))
+    breaker_failures: int = setting("CONTEST_BREAKER_FAILURES", 3, number(1))
+    breaker_open_s: float = setting("CONTEST_BREAKER_OPEN_S", 900.0, number(1, kind=float))
+    breaker_cap_s: float = setting("CONTEST_BREAKER_CAP_S", 21_600.0, number(1, kind=float))
+    contact: str = setting("CONTEST_HTTP_CONTACT", "https://codenotify.example/contact")
+
+    notifications_enabled: bool = setting("NOTIFICATIONS_ENABLED", True, boolean)
+    max_attempts: int = setting("NOTIFICATION_MAX_RETRIES", 3, number(1, 10))
+    retry_delay_minutes: int = setting("NOTIFICATION_RETRY_DELAY_MINUTES", 5, number(1))
+    coalesce_min: int | None = setting("NOTIFICATION_COALESCE_MIN", None, number(2))
+    unread_retention_days: int | None = setting("NOTIFICATION_UNREAD_RETENTION_DAYS", None, number(91))
+    channel_concurrency: int = setting("NOTIFICATION_CHANNEL_CONCURRENCY", 10, number(1, 64))
+
+    smtp_host: str = setting("SMTP_HOST", "localhost")
+    smtp_port: int = setting("SMTP_PORT", 25, number(1, 65_535))
+    smtp_username: str = setting("SMTP_USERNAME", "")
+    smtp_password: str = setting("SMTP_PASSWORD", "", secret=True)
+    smtp_starttls: bool = setting("SMTP_STARTTLS", False, boolean)
+    smtp_timeout_s: float = setting("SMTP_TIMEOUT_S", 15.0, number(0.01, kind=float))
+    mail_rate_per_s: float = setting("MAIL_RATE_PER_S", 0.0, number(0, kind=float))
+    mail_from: str = setting("MAIL_FROM", "CodeNotify <reminders@codenotify.example>")
+    public_url: str = setting("PUBLIC_URL", "https://codenotify.example", url)
+    unsubscribe_secret: str = setting("UNSUBSCRIBE_SECRET", _DEVELOPMENT_SECRET, secret=True)
+
+    endpoints: Mapping[str, Endpoint] = field(default_factory=lambda: ENDPOINTS)
+    webhooks: Mapping[str, Webhook] = field(default_factory=lambda: WEBHOOKS)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
+        """The settings of this process. Raises ``SettingsError`` with every mistake, not the first alone."""
+        env = os.environ if env is None else env
+        problems: list[str] = []
+        endpoints = {name: _replaced(base, name, env, problems) for name, base in ENDPOINTS.items()}
+        webhooks = {name: _replaced(base, name, env, problems) for name, base in WEBHOOKS.items()}
+        values = cls.collect(env, problems)
+        settings = cls(**values, endpoints=endpoints, webhooks=webhooks)
+        problems += _contradictions(settings)
+        if problems:
+            raise SettingsError(problems, hint="apps/codenotify/README.md lists every setting")
+        return settings
+
+
+def _replaced(base: Any, name: str, env: Mapping[str, str], problems: list[str]) -> Any:
+    return replace(base, **base.collect(env, problems, prefix=name.upper()))
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    """Settings that are each right and together wrong."""
+    problems = []
+    if settings.environment == "production" and settings.unsubscribe_secret == _DEVELOPMENT_SECRET:
+        problems.append("UNSUBSCRIBE_SECRET: production needs one, or anybody could unsubscribe anybody")
+    if settings.breaker_cap_s < settings.breaker_open_s:
+        problems.append("CONTEST_BREAKER_CAP_S: must not be below CONTEST_BREAKER_OPEN_S")
+    if bool(settings.smtp_username) != bool(settings.smtp_password):
+        problems.append("SMTP_USERNAME, SMTP_PASSWORD: give both or neither")
+    return problems
