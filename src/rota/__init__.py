@@ -1,1 +1,73 @@
 """Rota: the right job, at the right moment, once, and you can see why."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from rota.app import Blueprint, Rota
+    from rota.cron import Dates, Holidays, Trigger, WeeklyWindows, any_of, at, cron, every
+    from rota.engine.context import Run
+    from rota.errors import RotaError
+    from rota.model.event import Event
+    from rota.model.outcome import Cancelled, Failed, JobResult, Snoozed, Succeeded
+    from rota.model.retry import Retry
+    from rota.model.run import RunState
+
+_HOMES = {
+    "Blueprint": "rota.app",
+    "Cancelled": "rota.model.outcome",
+    "Dates": "rota.cron",
+    "Event": "rota.model.event",
+    "Failed": "rota.model.outcome",
+    "Holidays": "rota.cron",
+    "JobResult": "rota.model.outcome",
+    "Retry": "rota.model.retry",
+    "Rota": "rota.app",
+    "RotaError": "rota.errors",
+    "Run": "rota.engine.context",
+    "RunState": "rota.model.run",
+    "Snoozed": "rota.model.outcome",
+    "Succeeded": "rota.model.outcome",
+    "Trigger": "rota.cron",
+    "WeeklyWindows": "rota.cron",
+    "any_of": "rota.cron",
+    "at": "rota.cron",
+    "cron": "rota.cron",
+    "every": "rota.cron",
+}
+
+__all__ = [  # noqa: F822 - imported when first asked for, so that the command line starts fast
+    "Blueprint",
+    "Cancelled",
+    "Dates",
+    "Event",
+    "Failed",
+    "Holidays",
+    "JobResult",
+    "Retry",
+    "Rota",
+    "RotaError",
+    "Run",
+    "RunState",
+    "Snoozed",
+    "Succeeded",
+    "Trigger",
+    "WeeklyWindows",
+    "any_of",
+    "at",
+    "cron",
+    "every",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'rota' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value

@@ -22,6 +22,11 @@ class Listeners:
     def add(self, kind: str, listener: Listener) -> None:
         self._by_kind[kind].append(listener)
 
+    def remove(self, kind: str, listener: Listener) -> None:
+        self._by_kind[kind].remove(listener)
+        if not self._by_kind[kind]:
+            del self._by_kind[kind]
+
     def wants(self, kind: str) -> bool:
         return any(fnmatchcase(kind, pattern) for pattern in self._by_kind) if self._by_kind else False
 

@@ -1,0 +1,89 @@
+"""Looking at queues and steering them, by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rota.engine.events import Listeners
+from rota.errors import ConflictError, NotFoundError
+from rota.model.event import Event
+from rota.model.rate import Rate
+from rota.store import Store, Transaction, events, queues
+from rota.store.queues import COUNT_CAP, QueueRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStatus:
+    """A queue and what is in it; counts stop at ``COUNT_CAP``. ``oldest_due_at``: of those that wait for a worker."""
+
+    record: QueueRecord
+    waiting: int
+    held: int
+    running: int
+    scheduled: int
+    oldest_due_at: int | None
+
+
+class Queues:
+    """``rota.queues``: list, pause, resume, limit."""
+
+    def __init__(self, store: Store, listeners: Listeners) -> None:
+        self._store = store
+        self._listeners = listeners
+
+    def all(self) -> list[QueueStatus]:
+        with self._store.read() as tx:
+            running = dict(tx.all("queues.running"))  # type: ignore[arg-type]
+            scheduled = dict(tx.all("queues.scheduled", cap=COUNT_CAP))  # type: ignore[arg-type]
+            return [self._status(tx, record, running, scheduled) for record in queues.all_queues(tx)]
+
+    def _status(
+        self, tx: Transaction, record: QueueRecord, running: dict[str, int], scheduled: dict[str, int]
+    ) -> QueueStatus:
+        waiting, oldest = tx.one("queues.waiting", name=record.name, cap=COUNT_CAP) or (0, None)
+        held = (tx.one("queues.held", name=record.name, cap=COUNT_CAP) or (0,))[0]
+        return QueueStatus(
+            record=record,
+            waiting=waiting,
+            held=held,
+            running=running.get(record.name, 0),
+            scheduled=scheduled.get(record.name, 0),
+            oldest_due_at=oldest,
+        )
+
+    def get(self, name: str) -> QueueRecord:
+        with self._store.read() as tx:
+            return _found(queues.get(tx, name), name)
+
+    def pause(self, name: str, by: str, why: str | None = None) -> None:
+        """No run of the queue starts until it is resumed; running ones go on. Raises ``ConflictError`` if it is paused."""
+        self._change(name, "queue.paused", by, "queues.pause", {"by": by, "why": why}, "is paused already", why=why)
+
+    def resume(self, name: str, by: str) -> None:
+        self._change(name, "queue.resumed", by, "queues.resume", {}, "is not paused")
+
+    def limit(self, name: str, by: str, concurrency: int | None, rate: str | None) -> None:
+        """How many of its runs may run at once and start in a time, over all nodes; ``None``: any number."""
+        if rate is not None:
+            Rate.parse(rate)
+        parameters = {"concurrency": concurrency, "rate": rate}
+        self._change(name, "queue.limited", by, "queues.limit", parameters, "", concurrency=concurrency, rate=rate)
+
+    def _change(
+        self, name: str, kind: str, by: str, query: str, parameters: dict[str, object], conflict: str, **data: object
+    ) -> None:
+        now = self._store.now_us()
+        with self._store.write() as tx:
+            _found(queues.get(tx, name), name)
+            if not tx.run(query, name=name, now=now, **parameters):
+                raise ConflictError(f"queue {name!r} {conflict}")
+            event = Event(at=now, kind=kind, subject=f"queue:{name}", actor=by, data=data)
+            events.record(tx, [event])
+            tx.announce()
+        self._listeners.tell([event])
+
+
+def _found(record: QueueRecord | None, name: str) -> QueueRecord:
+    if record is None:
+        raise NotFoundError(f"there is no queue {name!r}", hint="See them all: rota queue ls")
+    return record

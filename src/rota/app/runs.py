@@ -1,0 +1,142 @@
+"""Looking at runs and steering them, by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rota.engine.events import Listeners
+from rota.errors import ConflictError, NotFoundError
+from rota.model.event import Event
+from rota.model.run import RunRecord, RunState
+from rota.store import Store, events, runs
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRecord:
+    """An attempt that did not succeed; moments are microseconds of UTC."""
+
+    number: int
+    node: str | None
+    started_at: int | None
+    finished_at: int | None
+    outcome: str
+    error: str | None
+    traceback: str | None
+
+
+class Runs:
+    """``rota.runs``: pages of runs, one run with all that is known of it, cancel, retry, dismiss."""
+
+    def __init__(self, store: Store, listeners: Listeners) -> None:
+        self._store = store
+        self._listeners = listeners
+
+    def page(
+        self,
+        *,
+        state: str | None = None,
+        job: str | None = None,
+        queue: str | None = None,
+        schedule: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[RunRecord]:
+        """Newest first; go on with ``before`` = the last id."""
+        with self._store.read() as tx:
+            return runs.page(tx, state=state, job=job, queue=queue, schedule=schedule, before=before, limit=limit)
+
+    def get(self, run_id: int) -> RunRecord:
+        with self._store.read() as tx:
+            return _found(runs.get(tx, run_id), run_id)
+
+    def attempts(self, run_id: int) -> list[AttemptRecord]:
+        with self._store.read() as tx:
+            return [AttemptRecord(*row) for row in tx.all("runs.attempts", id=run_id)]
+
+    def logs(self, run_id: int) -> dict[int, str]:
+        """The captured lines of each attempt that wrote any."""
+        with self._store.read() as tx:
+            return dict(tx.all("runs.logs", id=run_id))  # type: ignore[arg-type]
+
+    def events(self, run_id: int) -> list[Event]:
+        with self._store.read() as tx:
+            return events.of_run(tx, run_id)
+
+    def cancel(self, run_id: int, by: str) -> RunState:
+        """Cancel a waiting run, or ask a running one to stop. Returns the state it is in now.
+
+        Raises:
+            ConflictError: it is over.
+        """
+        now = self._store.now_us()
+        with self._store.write() as tx:
+            record = _found(runs.get(tx, run_id), run_id)
+            waiting = (RunState.SCHEDULED, RunState.AVAILABLE)
+            if record.state in waiting and tx.one("runs.cancel_waiting", id=run_id, now=now, by=by):
+                self._leave_batch(tx, record)
+                told = self._tell(tx, "run.cancelled", run_id, by, now)
+                state = RunState.CANCELLED
+            elif tx.one("runs.request_cancel", id=run_id, now=now, by=by):
+                told = self._tell(tx, "run.cancel_requested", run_id, by, now)
+                state = RunState.RUNNING
+            else:
+                raise ConflictError(
+                    f"run {run_id} is {record.state} already", hint="Only a run that is not over can be cancelled."
+                )
+            tx.announce()
+        self._listeners.tell([told])
+        return state
+
+    def retry(self, run_id: int, by: str) -> None:
+        """Send a failed or cancelled run back to its queue, its counts of failures and crashes at zero."""
+        now = self._store.now_us()
+        with self._store.write() as tx:
+            record = _found(runs.get(tx, run_id), run_id)
+            if not tx.one("runs.retry", id=run_id, now=now):
+                raise ConflictError(
+                    f"run {run_id} is {record.state}", hint="Only failed and cancelled runs can be retried."
+                )
+            if record.batch_id is not None:
+                tx.run("runs.uncount_batch", id=record.batch_id)
+            told = self._tell(tx, "run.retried_by_hand", run_id, by, now)
+            tx.announce()
+        self._listeners.tell([told])
+
+    def dismiss(self, run_id: int, by: str) -> None:
+        """Close a dead letter: the run is cancelled and no longer listed among them."""
+        now = self._store.now_us()
+        with self._store.write() as tx:
+            record = _found(runs.get(tx, run_id), run_id)
+            if record.state != RunState.FAILED or not tx.one("runs.cancel_waiting", id=run_id, now=now, by=by):
+                raise ConflictError(
+                    f"run {run_id} is {record.state}, not failed", hint="See the dead letters: rota dead ls"
+                )
+            told = self._tell(tx, "run.dismissed", run_id, by, now)
+        self._listeners.tell([told])
+
+    def batch(self, batch_id: int) -> dict[str, Any]:
+        """The counts of a batch. Raises ``NotFoundError``."""
+        with self._store.read() as tx:
+            row = tx.one("runs.batch", id=batch_id)
+        if row is None:
+            raise NotFoundError(f"there is no batch {batch_id}")
+        names = ("id", "job", "total", "succeeded", "failed", "cancelled", "created_at", "finished_at")
+        return dict(zip(names, row, strict=True))
+
+    @staticmethod
+    def _leave_batch(tx: Any, record: RunRecord) -> None:
+        if record.batch_id is not None:
+            tx.rows("runs.count_batch", [(record.batch_id, 0, 0, 1)])
+
+    @staticmethod
+    def _tell(tx: Any, kind: str, run_id: int, by: str, now: int) -> Event:
+        event = Event(at=now, kind=kind, subject=f"run:{run_id}", run_id=run_id, actor=by)
+        events.record(tx, [event])
+        return event
+
+
+def _found(record: RunRecord | None, run_id: int) -> RunRecord:
+    if record is None:
+        raise NotFoundError(f"there is no run {run_id}", hint="See the newest ones: rota run ls")
+    return record

@@ -1,0 +1,286 @@
+"""Looking at schedules and changing them at run time, by hand or by the application."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from rota.clock import from_us, to_us
+from rota.cron import Trigger, trigger_from_data
+from rota.engine.enqueue import Enqueuer, check_arguments, insert_all
+from rota.engine.events import Listeners
+from rota.engine.planner import count_moments
+from rota.engine.scheduler import fired_run, parsed
+from rota.errors import ConfigError, ConflictError, NotFoundError
+from rota.model import payload
+from rota.model.event import Event
+from rota.model.fire import FireKind, FireRecord, Verdict
+from rota.model.schedule import Definition, ScheduleRecord
+from rota.store import Store, Transaction, events, schedules
+from rota.store.schedules import Edit
+
+BACKFILL_MOST = 10_000
+PERSON = "person"
+
+
+class Schedules:
+    """``rota.schedules``: list, add, edit, pause, resume, remove, run now, backfill, and the fire ledger."""
+
+    def __init__(self, store: Store, enqueuer: Enqueuer, listeners: Listeners) -> None:
+        self._store = store
+        self._enqueuer = enqueuer
+        self._listeners = listeners
+
+    def page(self, job: str | None = None, after: str | None = None, limit: int = 200) -> list[ScheduleRecord]:
+        """By name; go on with ``after`` = the last name."""
+        with self._store.read() as tx:
+            return schedules.page(tx, job, after, limit)
+
+    def get(self, name: str) -> ScheduleRecord:
+        """Raises ``NotFoundError``."""
+        with self._store.read() as tx:
+            return _found(schedules.peek(tx, name), name)
+
+    def next_fires(self, name: str, count: int = 5) -> list[datetime]:
+        """The next due moments, in the schedule's zone; none while it is paused or off."""
+        record = self.get(name)
+        if record.paused_at is not None or record.next_due_at is None:
+            return []
+        trigger = parsed(record.definition)[1]
+        moments: list[datetime] = []
+        moment: datetime | None = from_us(max(record.watermark, record.next_due_at - 1))
+        while len(moments) < count and (moment := trigger.next_after(moment)) is not None:
+            moments.append(moment)
+        return moments
+
+    def fires(self, name: str, before: datetime | None = None, limit: int = 50) -> list[FireRecord]:
+        """The verdicts on its due moments, newest first."""
+        self.get(name)
+        with self._store.read() as tx:
+            rows = tx.all("fires.page", schedule=name, before=to_us(before) if before else None, limit=limit)
+        return [FireRecord(**dict(zip(FireRecord.__slots__, row, strict=True))) for row in rows]
+
+    def events(self, name: str, limit: int = 20) -> list[Event]:
+        with self._store.read() as tx:
+            return events.of_subject(tx, f"schedule:{name}", limit)
+
+    def add(self, name: str, job: str, trigger: Trigger, *, by: str = "application", **policies: Any) -> ScheduleRecord:
+        """Make a schedule at run time; ``policies`` as in ``Definition``: arguments, catch_up, overlap, jitter, …
+
+        Raises:
+            ConflictError: there is one of this name.
+            PayloadError: the job does not take these arguments.
+        """
+        definition = self._definition(job, trigger, policies)
+        now = self._store.now_us()
+        with self._store.write() as tx:
+            made = self._insert(tx, name, definition, by, now) or self._revive(tx, name, definition, by, now)
+            if not made:
+                raise ConflictError(f"there is a schedule {name!r} already", hint="Change it: rota schedule edit")
+            told = self._tell(tx, "schedule.added", name, by, now, definition=definition.to_json())
+            tx.announce()
+        self._listeners.tell([told])
+        return self.get(name)
+
+    def add_many(
+        self,
+        items: Mapping[str, Mapping[str, Any]],
+        job: str,
+        trigger: Trigger,
+        *,
+        by: str = "application",
+        **policies: Any,
+    ) -> list[str]:
+        """Make a schedule for each name, with its arguments, in one transaction; names that are taken are left out."""
+        now = self._store.now_us()
+        rows = []
+        for name, arguments in items.items():
+            definition = self._definition(job, trigger, {**policies, "arguments": arguments})
+            next_at = trigger.next_after_us(now)
+            rows.append((name, job, definition.to_json(), None, PERSON, now, next_at, now, now, by))
+        with self._store.write() as tx:
+            added = [
+                name
+                for start in range(0, len(rows), 2_000)
+                for name in schedules.insert_many(tx, rows[start : start + 2_000])
+            ]
+            told = self._tell(tx, "schedule.added", f"{len(added)} schedules of {job}", by, now)
+            tx.announce()
+        self._listeners.tell([told])
+        return added
+
+    def edit(self, name: str, *, by: str, trigger: Trigger | None = None, **policies: Any) -> ScheduleRecord:
+        """Change a schedule. A changed trigger counts from now; a redeploy does not undo it, ``reset`` does."""
+        now = self._store.now_us()
+        with self._store.write() as tx:
+            record = _found(schedules.get(tx, name), name)
+            old = parsed(record.definition)[0]
+            definition = self._changed(old, trigger, policies)
+            mark = now if trigger is not None else record.watermark
+            self._change(tx, record, definition, mark, Edit(now, by))
+            told = self._tell(
+                tx, "schedule.edited", name, by, now, before=record.definition, after=definition.to_json()
+            )
+            tx.announce()
+        self._listeners.tell([told])
+        return self.get(name)
+
+    def reset(self, name: str, *, by: str) -> ScheduleRecord:
+        """Take the code's version back. Raises ``ConflictError`` if the code has none."""
+        now = self._store.now_us()
+        with self._store.write() as tx:
+            record = _found(schedules.get(tx, name), name)
+            if record.declared is None:
+                raise ConflictError(f"schedule {name!r} is not from code", hint="Remove it: rota schedule rm")
+            self._change(tx, record, Definition.from_json(record.declared), now, None)
+            told = self._tell(tx, "schedule.reset", name, by, now, before=record.definition, after=record.declared)
+            tx.announce()
+        self._listeners.tell([told])
+        return self.get(name)
+
+    def pause(self, name: str, *, by: str, why: str | None = None) -> None:
+        now = self._store.now_us()
+        with self._store.write() as tx:
+            _found(schedules.get(tx, name), name)
+            if not schedules.pause(tx, name, now, by=by, why=why):
+                raise ConflictError(f"schedule {name!r} is paused already")
+            told = self._tell(tx, "schedule.paused", name, by, now, why=why)
+        self._listeners.tell([told])
+
+    def resume(self, name: str, *, by: str) -> None:
+        """Go on from now: the moments that passed meanwhile are written down as skipped, and do not flood."""
+        now = self._store.now_us()
+        with self._store.write() as tx:
+            record = _found(schedules.get(tx, name), name)
+            if record.paused_at is None:
+                raise ConflictError(f"schedule {name!r} is not paused")
+            trigger = parsed(record.definition)[1]
+            self._write_paused(tx, record, trigger, now)
+            schedules.resume(tx, name, max(now, record.watermark), trigger.next_after_us(now))
+            told = self._tell(tx, "schedule.resumed", name, by, now)
+            tx.announce()
+        self._listeners.tell([told])
+
+    def _write_paused(self, tx: Transaction, record: ScheduleRecord, trigger: Trigger, now: int) -> None:
+        first = trigger.next_after_us(record.watermark)
+        last = trigger.previous_before_us(now + 1)
+        if first is None or last is None or first > last:
+            return
+        count = count_moments(trigger, first, last)
+        reason = f"paused by {record.paused_by}" + (f": {record.paused_why}" if record.paused_why else "")
+        row = (record.name, first, FireKind.DUE, Verdict.SKIPPED, reason, last if count != 1 else None, count)
+        tx.rows("fires.record", [row], now=now, node=None)
+
+    def remove(self, name: str, *, by: str) -> None:
+        """No due moment any more; its fires stay in the ledger. One from code comes back with the next start."""
+        now = self._store.now_us()
+        with self._store.write() as tx:
+            record = _found(schedules.get(tx, name), name)
+            if record.declared is not None:
+                raise ConflictError(
+                    f"schedule {name!r} is from code, and would come back with the next start",
+                    hint=f"Pause it instead: rota schedule pause {name}",
+                )
+            schedules.remove(tx, name, now)
+            told = self._tell(tx, "schedule.removed", name, by, now)
+        self._listeners.tell([told])
+
+    def run_now(self, name: str, *, by: str) -> int:
+        """A run as the schedule would make it, now; uses up no due moment. Returns the run's id."""
+        return self._fire_by_hand(name, None, FireKind.MANUAL, by)[0]
+
+    def backfill(self, name: str, first: datetime, last: datetime, *, by: str) -> list[int]:
+        """Runs for the due moments of a past range, both ends included, as if they were due now.
+
+        A moment that was backfilled before is left out. Raises ``ConfigError`` for a range of more than 10,000.
+        """
+        trigger = parsed(self.get(name).definition)[1]
+        now = self._store.now_us()
+        if to_us(last) > now:
+            raise ConfigError(
+                "the range reaches into the future", hint="Backfill up to now; what comes will fire by itself."
+            )
+        moments: list[int] = []
+        moment = trigger.next_after_us(to_us(first) - 1)
+        while moment is not None and moment <= to_us(last):
+            moments.append(moment)
+            if len(moments) > BACKFILL_MOST:
+                raise ConfigError(
+                    f"the range has more than {BACKFILL_MOST:,} due moments", hint="Backfill it in parts."
+                )
+            moment = trigger.next_after_us(moment)
+        return self._fire_by_hand(name, moments, FireKind.BACKFILL, by) if moments else []
+
+    def _fire_by_hand(self, name: str, moments: list[int] | None, kind: FireKind, by: str) -> list[int]:
+        now = self._store.now_us()
+        with self._store.write() as tx:
+            record = _found(schedules.get(tx, name), name)
+            definition = parsed(record.definition)[0]
+            job = self._enqueuer.job(record.job)
+            rows = [(name, moment, kind, Verdict.FIRED, f"asked for by {by}", None, 1) for moment in moments or [now]]
+            fires = sorted(tx.rows("fires.record", rows, now=now, node=None))
+            made = [fired_run(self._enqueuer, name, definition, job, due_at, fire, now) for fire, _, due_at in fires]
+            ids = insert_all(tx, [replace(run, asked_by=by) for run in made])
+            told = self._tell(tx, f"schedule.{kind}", name, by, now, runs=len(ids))
+            tx.announce()
+        self._listeners.tell([told])
+        if not ids and moments is None:
+            raise ConflictError(f"schedule {name!r} was run by hand in this very moment")
+        return ids
+
+    def _definition(self, job: str, trigger: Trigger, policies: Mapping[str, Any]) -> Definition:
+        spec = self._enqueuer.job(job)
+        arguments = dict(policies.get("arguments", {}))
+        check_arguments(spec, arguments)
+        payload.dump(arguments, f"{job} argument")
+        return Definition(job=job, trigger=trigger.to_data(), **{**policies, "arguments": arguments})
+
+    def _changed(self, old: Definition, trigger: Trigger | None, policies: Mapping[str, Any]) -> Definition:
+        new_trigger = trigger if trigger is not None else trigger_from_data(old.trigger)
+        kept = {name: getattr(old, name) for name in old.__slots__ if name not in {"job", "trigger"}}
+        return self._definition(old.job, new_trigger, {**kept, **policies})
+
+    def _change(
+        self, tx: Transaction, record: ScheduleRecord, definition: Definition, mark: int, edit: Edit | None
+    ) -> None:
+        text = definition.to_json()
+        next_at = parsed(text)[1].next_after_us(mark)
+        schedules.change(
+            tx, record, definition=text, watermark=max(mark, record.watermark), next_due_at=next_at, edit=edit
+        )
+
+    def _insert(self, tx: Transaction, name: str, definition: Definition, by: str, now: int) -> bool:
+        return schedules.insert(
+            tx,
+            name=name,
+            job=definition.job,
+            definition=definition.to_json(),
+            declared=None,
+            owner=PERSON,
+            now=now,
+            next_due_at=parsed(definition.to_json())[1].next_after_us(now),
+            edit=Edit(now, by),
+        )
+
+    def _revive(self, tx: Transaction, name: str, definition: Definition, by: str, now: int) -> bool:
+        """A schedule that was removed may be made again: its old fires, and its watermark, stay."""
+        record = schedules.get(tx, name)
+        if record is None or record.removed_at is None:
+            return False
+        revived = replace(record, job=definition.job, declared=None, owner=PERSON)
+        self._change(tx, revived, definition, now, Edit(now, by))
+        return True
+
+    @staticmethod
+    def _tell(tx: Transaction, kind: str, name: str, by: str, now: int, **data: object) -> Event:
+        event = Event(at=now, kind=kind, subject=f"schedule:{name}", actor=by, data=data)
+        events.record(tx, [event])
+        return event
+
+
+def _found(record: ScheduleRecord | None, name: str) -> ScheduleRecord:
+    if record is None:
+        raise NotFoundError(f"there is no schedule {name!r}", hint="See them all: rota schedule ls")
+    return record

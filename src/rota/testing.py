@@ -1,0 +1,161 @@
+"""For the tests of applications: a clock that stands still, everything due worked off at once, events captured.
+
+>>> clock = ManualClock(datetime(2026, 3, 5, 12, tzinfo=UTC))
+>>> rota = Rota(f"sqlite:///{tmp_path}/test.db", clock=clock)
+>>> rota.include(blueprint)
+>>> clock.advance(hours=6)
+>>> [run.job for run in run_due(rota)]
+['shop/sync']
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from rota.app import Rota
+from rota.clock import ManualClock, to_us
+from rota.engine import logs
+from rota.engine.context import Run
+from rota.engine.logs import LogLines
+from rota.engine.node import Node
+from rota.errors import ConfigError
+from rota.model import payload
+from rota.model.event import Event
+from rota.model.job import Job
+from rota.model.node import NodeSettings
+from rota.model.run import Claim, RunRecord
+
+__all__ = ["FakeHome", "ManualClock", "captured_events", "make_run", "run_due"]
+
+MOST_ROUNDS = 10_000
+_nodes: WeakKeyDictionary[Rota, Node] = WeakKeyDictionary()
+
+
+def run_due(rota: Rota, *, rounds: int = MOST_ROUNDS) -> list[RunRecord]:
+    """Work off everything that is due at the moment of the manual clock, with all it leads to; returns the runs.
+
+    Due moments fire, what has come due starts, bodies run (in threads of this process) and end, before this returns. A
+    retry that is due later waits for the clock to be moved. The first call begins the node's life: schedules of code
+    count from that moment on.
+    """
+    if not rota.store.manual:
+        raise ConfigError("run_due needs a manual clock", hint="Rota(url, clock=ManualClock(…))")
+    node = _nodes.get(rota) or _begin(rota)
+    newest = _newest_id(rota)
+    ended: dict[int, None] = {}
+    with captured_events(rota, "run.*") as seen:
+        for _ in range(rounds):
+            if not node.tick_all() and not _claimable(rota):
+                break
+    for event in seen:
+        if event.run_id is not None:
+            ended[event.run_id] = None
+    with rota.store.read() as tx:
+        fresh = [row[0] for row in tx.all("runs.window", after=newest, limit=100_000) if row[3] is not None]
+    return [rota.runs.get(run_id) for run_id in sorted({*ended, *fresh})]
+
+
+def _begin(rota: Rota) -> Node:
+    logs.capture()
+    rota.prepare()
+    # One manual clock stands for hours in a test's steps: no lease is to lapse between two of them.
+    node = rota.node(NodeSettings(lease=10 * 365 * 86_400, threads=4))
+    node.identity.register()
+    _nodes[rota] = node
+    return node
+
+
+def _newest_id(rota: Rota) -> int:
+    rota.prepare()
+    page = rota.runs.page(limit=1)
+    return page[0].id if page else 0
+
+
+def _claimable(rota: Rota) -> bool:
+    with rota.store.read() as tx:
+        return bool(tx.all("queues.survey"))
+
+
+@contextmanager
+def captured_events(rota: Rota, kind: str = "*") -> Iterator[list[Event]]:
+    """The events of a kind (or pattern) that are told in this process meanwhile."""
+    seen: list[Event] = []
+    rota.listeners.add(kind, seen.append)
+    try:
+        yield seen
+    finally:
+        rota.listeners.remove(kind, seen.append)
+
+
+class FakeHome:
+    """Where a ``make_run`` lives: it keeps what the body does, in memory."""
+
+    def __init__(self) -> None:
+        self.checkpoints: list[Any] = []
+        self.fanned_out: list[tuple[str, list[Mapping[str, Any]], str | None]] = []
+        self.emitted: list[tuple[str, Mapping[str, Any]]] = []
+        self.locks: dict[str, threading.Lock] = {}
+
+    def save_checkpoint(self, run: Run, text: str, connection: Any) -> bool:  # noqa: ARG002 - as the engine's
+        self.checkpoints.append(payload.load(text))
+        return True
+
+    def fan_out(
+        self,
+        run: Run,  # noqa: ARG002 - as the engine's
+        job: str,
+        items: Any,
+        then: str | None,
+        then_arguments: Mapping[str, Any],  # noqa: ARG002 - as the engine's
+    ) -> int:
+        self.fanned_out.append((job, list(items), then))
+        return len(self.fanned_out)
+
+    def emit(self, run: Run, kind: str, data: Mapping[str, Any]) -> None:  # noqa: ARG002 - as the engine's
+        self.emitted.append((kind, data))
+
+    def lock(self, name: str, ttl: float, wait: float) -> AbstractContextManager[Any]:  # noqa: ARG002 - as the engine's
+        return self.locks.setdefault(name, threading.Lock())
+
+
+def make_run(
+    *,
+    job: str = "test",
+    id: int = 1,  # noqa: A002 - the run's own word
+    attempt: int = 1,
+    as_of: datetime | None = None,
+    due_at: datetime | None = None,
+    checkpoint: Any = None,
+    dry_run: bool = False,
+    muted: bool = False,
+    actor: str | None = None,
+    home: FakeHome | None = None,
+) -> Run:
+    """A ``Run`` to call a job's function with, without a ledger; what the body does lands in ``home``."""
+    moment = as_of or datetime.now(UTC)
+    claim = Claim(
+        id=id,
+        job=job,
+        attempt=attempt,
+        arguments="{}",
+        queue="default",
+        due_at=to_us(due_at or moment),
+        as_of=to_us(moment),
+        failures=attempt - 1,
+        checkpoint=None if checkpoint is None else payload.dump(checkpoint, "checkpoint"),
+        limit_key=None,
+        batch_id=None,
+        schedule=None,
+        fire_due_at=to_us(due_at) if due_at else None,
+        asked_by=actor,
+        mode="dry_run" if dry_run else "muted" if muted else None,
+        priority=0,
+    )
+    run = Run(claim, Job(name=job, function=lambda: None), home or FakeHome(), "test", LogLines(1_000, 65_536))
+    run.begin(to_us(moment))
+    return run
