@@ -46,7 +46,8 @@ class CronError(ConfigError, ValueError):
     """A cron expression that cannot be read or can never fire.
 
     ``expression`` is the text as given, ``span`` the half-open range of the bad part in it, ``field`` the name of
-    the field. ``str()`` of the error shows the expression with a caret under the bad part, the field and what it allows.
+    the field. ``str()`` of the error shows the expression with a caret under the bad part, what its field allows and
+    the hint.
     """
 
     def __init__(
@@ -62,6 +63,14 @@ class CronError(ConfigError, ValueError):
         self.expression = expression
         self.span = span
         self.field = field
+
+    def __str__(self) -> str:
+        lines = [super().__str__()]
+        if self.expression.strip():
+            start, end = self.span
+            lines.append("  " + "".join(char if char.isprintable() else " " for char in self.expression).rstrip())
+            lines.append("  " + " " * start + "^" * max(end - start, 1))
+        return "\n".join([*lines, self.hint] if self.hint else lines)
 
 
 class UnknownZoneError(ConfigError, ValueError):

@@ -6,10 +6,12 @@ from types import ModuleType
 from rota.cron.calendars import Calendar, Calendars, Dates, WeeklyWindows
 from rota.cron.combined import AnyOf, Excluding
 from rota.cron.data import calendar_from_data, trigger_from_data
-from rota.cron.expression import Cron, Gap, Overlap
+from rota.cron.explanation import Explanation, explain
+from rota.cron.expression import Cron
 from rota.cron.holiday import Holidays
 from rota.cron.interval import Every
 from rota.cron.moments import At
+from rota.cron.sentence import describe
 from rota.cron.shorthand import any_of, at, cron, every
 from rota.cron.trigger import Trigger
 from rota.cron.zones import tzdata_version
@@ -40,10 +42,9 @@ __all__ = [
 
 
 class _CallableModule(ModuleType):
-    """``from rota import cron`` finds this package, whatever was imported before: so it can be called itself."""
+    """``from rota import cron`` may find this package, if it was imported before: so it can be called itself."""
 
-    def __call__(self, expression: str, *, tz: str = "UTC", gap: Gap = "after_gap", overlap: Overlap = "first") -> Cron:
-        return cron(expression, tz=tz, gap=gap, overlap=overlap)
+    __call__ = staticmethod(cron)
 
 
 sys.modules[__name__].__class__ = _CallableModule

@@ -165,9 +165,7 @@ def _days(given: date | str) -> list[date]:
     try:
         start, end = date.fromisoformat(first.strip()), date.fromisoformat((last or first).strip())
     except ValueError as error:
-        raise _unreadable(
-            "date", given, "as in 2026-12-25, or 2026-12-24/2026-12-26 with both ends"
-        ) from error
+        raise _unreadable("date", given, "as in 2026-12-25, or 2026-12-24/2026-12-26 with both ends") from error
     if end < start:
         raise _unreadable("range of dates", given, f"it goes backwards; write {end}/{start}")
     return [start + timedelta(days=number) for number in range((end - start).days + 1)]

@@ -42,7 +42,7 @@ class Cron(Trigger):
     overlap: Overlap = "first"
     parsed: Expression = field(init=False, repr=False, compare=False)
     _first_at: Callable[[int], int] = field(init=False, repr=False, compare=False)
-    _zone: Zone = field(init=False, repr=False, compare=False)
+    zone: Zone = field(init=False, repr=False, compare=False)
     _tzinfo: tzinfo = field(init=False, repr=False, compare=False)
     _fills_gap: bool = field(init=False, repr=False, compare=False)
     _first_only: bool = field(init=False, repr=False, compare=False)
@@ -57,7 +57,7 @@ class Cron(Trigger):
             "expression": parsed.text,
             "parsed": parsed,
             "_first_at": parsed.pattern.first_at,
-            "_zone": place,
+            "zone": place,
             "_tzinfo": place.tzinfo,
             "_fills_gap": parsed.fixed and self.gap == "after_gap",
             "_first_only": parsed.fixed and self.overlap == "first",
@@ -70,6 +70,13 @@ class Cron(Trigger):
     def fixed(self) -> bool:
         """The job is at fixed times; otherwise it follows the clock."""
         return self.parsed.fixed
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is probably not meant, or worth knowing; one line each."""
+        from rota.cron import advice  # seldom asked for, and it reads this module
+
+        return advice.warnings(self)
 
     def next_after(self, moment: datetime) -> datetime | None:
         """The first fire strictly later than an aware datetime; a naive one raises ``ValueError``."""
@@ -117,10 +124,10 @@ class Cron(Trigger):
 
     def _next(self, second: int) -> int | None:
         """The first fire after a UTC second."""
-        ends, offsets = self._zone.table
+        ends, offsets = self.zone.table
         index = bisect_right(ends, second)
         if index == len(ends):
-            ends, offsets = self._zone.reaching(second)
+            ends, offsets = self.zone.reaching(second)
             index = bisect_right(ends, second)
         offset = offsets[index]
         start = second + offset + 1
@@ -135,7 +142,7 @@ class Cron(Trigger):
         """Go on from segment ``index``; ``found`` is the first match from the local ``start`` on."""
         origin = start
         while found < NEVER:
-            ends, offsets = self._zone.reaching(min(found, FOREVER))
+            ends, offsets = self.zone.reaching(min(found, FOREVER))
             offset, end = offsets[index], ends[index]
             if found < self._limit(index, ends, offsets):
                 return found - offset
@@ -152,7 +159,7 @@ class Cron(Trigger):
 
     def _previous(self, second: int) -> int | None:
         """The last fire before a UTC second."""
-        ends, offsets = self._zone.reaching(second)
+        ends, offsets = self.zone.reaching(second)
         index = bisect_right(ends, second - 1)
         local = min(second + offsets[index], self._limit(index, ends, offsets)) - 1
         origin, found = local, self.parsed.pattern.last_at(local)

@@ -6,10 +6,14 @@ from typing import NamedTuple
 
 
 class Field(NamedTuple):
-    """One field; ``high`` is the last number that may be written, ``top`` the last one that ``*`` means."""
+    """One field of an expression.
+
+    ``high`` is the last number that may be written, ``top`` the last one that ``*`` means; ``cycle`` is what ends when
+    the field begins again.
+    """
 
     name: str
-    plural: str
+    cycle: str
     low: int
     high: int
     top: int
@@ -34,12 +38,12 @@ _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT",
 MONTH_WORDS = {word: number for number, word in enumerate(_MONTHS, start=1)}
 DAY_WORDS = {"SUN": 0, "MON": 1, "TUE": 2, "WED": 3, "THU": 4, "FRI": 5, "SAT": 6}
 
-SECOND = Field("second", "seconds", 0, 59, 59, {})
-MINUTE = Field("minute", "minutes", 0, 59, 59, {})
-HOUR = Field("hour", "hours", 0, 23, 23, {})
-DAY_OF_MONTH = Field("day of month", "days of the month", 1, 31, 31, {})
-MONTH = Field("month", "months", 1, 12, 12, MONTH_WORDS)
-DAY_OF_WEEK = Field("day of week", "days of the week", 0, 7, 6, DAY_WORDS)
+SECOND = Field("second", "minute", 0, 59, 59, {})
+MINUTE = Field("minute", "hour", 0, 59, 59, {})
+HOUR = Field("hour", "day", 0, 23, 23, {})
+DAY_OF_MONTH = Field("day of month", "month", 1, 31, 31, {})
+MONTH = Field("month", "year", 1, 12, 12, MONTH_WORDS)
+DAY_OF_WEEK = Field("day of week", "week", 0, 7, 6, DAY_WORDS)
 
 FIELDS = (SECOND, MINUTE, HOUR, DAY_OF_MONTH, MONTH, DAY_OF_WEEK)
 

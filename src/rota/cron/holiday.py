@@ -64,9 +64,7 @@ def _holidays(country: str, subdivision: str | None, year: int) -> frozenset[dat
 
 def _check(known: dict[str, list[str]], country: str, subdivision: str | None) -> None:
     if country not in known:
-        raise CronError(
-            f"no holidays are known for the country {country!r}", hint=_close(country, list(known))
-        )
+        raise CronError(f"no holidays are known for the country {country!r}", hint=_close(country, list(known)))
     if subdivision is not None and subdivision not in known[country]:
         hint = _close(subdivision, known[country])
         raise CronError(f"no holidays are known for the part {subdivision!r} of {country}", hint=hint)

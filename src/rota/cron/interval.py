@@ -83,9 +83,7 @@ def read_interval(text: str) -> timedelta:
         )
     return timedelta(
         seconds=sum(
-            int(number) * seconds
-            for number, seconds in zip(match.groups(), _UNITS.values(), strict=True)
-            if number
+            int(number) * seconds for number, seconds in zip(match.groups(), _UNITS.values(), strict=True) if number
         )
     )
 
@@ -101,11 +99,9 @@ def interval_text(interval: timedelta) -> str:
 
 
 def _check(interval: timedelta) -> None:
+    if not isinstance(interval, timedelta):
+        raise CronError(f"an interval is a text or a timedelta, not {interval!r}", field="interval", hint=_HINT)
     if interval.microseconds:
-        raise CronError(
-            f"the interval {interval} has a part of a second", field="interval", hint="use whole seconds"
-        )
+        raise CronError(f"the interval {interval} has a part of a second", field="interval", hint="use whole seconds")
     if not timedelta(seconds=1) <= interval <= _LONGEST:
-        raise CronError(
-            f"the interval {interval} is outside 1 second to 100 years", field="interval", hint=_HINT
-        )
+        raise CronError(f"the interval {interval} is outside 1 second to 100 years", field="interval", hint=_HINT)

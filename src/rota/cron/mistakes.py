@@ -16,9 +16,7 @@ _NAMED_INTERVALS = {"minute": "* * * * *", "second": "* * * * * *"}
 
 
 def not_text(expression: object) -> CronError:
-    return CronError(
-        f"a cron expression is text, not {type(expression).__name__}", hint='as in "0 6 * * MON-FRI"'
-    )
+    return CronError(f"a cron expression is text, not {type(expression).__name__}", hint='as in "0 6 * * MON-FRI"')
 
 
 def not_ascii(expression: str) -> CronError:
@@ -34,9 +32,7 @@ def not_ascii(expression: str) -> CronError:
 def macro(expression: str, macros: Iterable[str]) -> CronError:
     text = expression.strip()
     return CronError(
-        f"{text.split()[0]} is not a macro that can be used here"
-        if " " not in text
-        else f"{text} is not a schedule",
+        f"{text.split()[0]} is not a macro that can be used here" if " " not in text else f"{text} is not a schedule",
         expression=expression,
         span=_trimmed(expression),
         hint=_macro_hint(text, list(macros)),
@@ -88,9 +84,7 @@ def item(piece: Piece) -> CronError:
     """An item that has no known form."""
     text, upper = piece.text, piece.text.upper()
     if not text:
-        return piece.error(
-            "an item of the list is missing", "remove the comma, or write the value it should part"
-        )
+        return piece.error("an item of the list is missing", "remove the comma, or write the value it should part")
     if _ZONE.match(text):
         return count(piece.expression, [text])
     if re.fullmatch(r"[A-Z]{2,}", upper) and (word := _close_word(piece.field, upper)):
@@ -99,6 +93,8 @@ def item(piece: Piece) -> CronError:
 
 
 def _form_hint(field: Field, text: str) -> str:  # noqa: C901 - a flat list of likely slips, first match wins
+    if field is DAY_OF_WEEK and re.fullmatch(r"\w+#[06-9]", text):
+        return f"no month has a {text.partition('#')[2]}th one; allowed: 1 to 5, as in FRI#2"
     if field is DAY_OF_WEEK and "#" in text:
         return "a weekday and which one of the month, 1 to 5: FRI#2"
     if field is DAY_OF_WEEK and re.fullmatch(r"L\d", text):
@@ -113,10 +109,12 @@ def _form_hint(field: Field, text: str) -> str:  # noqa: C901 - a flat list of l
         return f"? stands alone, in a day field; write * for every {field.name}"
     if field not in (DAY_OF_MONTH, DAY_OF_WEEK) and re.search(r"[LW#]", text):
         return "L, W and # belong to the day fields"
-    if text.startswith("/"):
+    if re.fullmatch(r"/[0-9]+", text):
         return f"a step needs a start: *{text}"
     if text.endswith("/"):
         return f"a step needs a number: {text}2"
+    if field is DAY_OF_WEEK and re.search(r"[/.].*[A-Z]|^[A-Z]{4,}", text):
+        return "leave only the fields: a command does not belong to the expression"
     if text == "H" or text.startswith("H/"):
         return "H is Jenkins'; choose a value, or use the schedule's jitter"
     if "~" in text:
@@ -139,6 +137,8 @@ def _bounds_hint(field: Field, number: int) -> str:
     allowed = f"allowed: {field.allowed}"
     if number == field.high + 1 and field.low == 0 and field is not DAY_OF_WEEK:
         return f"{allowed}; the full round is 0"
+    if field is DAY_OF_WEEK and number >= 1970:
+        return f"{allowed}; years are not supported, and of six fields the first is the second"
     if field is DAY_OF_WEEK:
         return f"{allowed}; 0 and 7 are Sunday"
     return allowed

@@ -26,9 +26,7 @@ class At(Trigger):
     def __init__(self, moments: datetime | Iterable[datetime], tz: str = "UTC") -> None:
         given = [moments] if isinstance(moments, datetime) else list(moments)
         if not given:
-            raise CronError(
-                "no moment is given, so it would never fire", hint="give at least one aware datetime"
-            )
+            raise CronError("no moment is given, so it would never fire", hint="give at least one aware datetime")
         zone(tz)
         ordered = tuple(sorted({to_us(moment) for moment in given}))
         object.__setattr__(self, "moments", tuple(from_us(moment) for moment in ordered))

@@ -53,6 +53,17 @@ class Pattern:
     def can_match(self) -> bool:
         return self.every_day or self.days.can_match(self.months)
 
+    @property
+    def times_per_day(self) -> int:
+        return self.seconds.bit_count() * self.minutes.bit_count() * self.hours.bit_count()
+
+    def days_per_year(self) -> float:
+        """On average over the 28 years 2001-2028, after which dates fall on the same weekdays again."""
+        months = [(year, month) for year in range(2001, 2029) for month in range(1, 13)]
+        firsts = (date(year, month, 1).toordinal() - _EPOCH_ORDINAL for year, month in months)
+        masks = (self._mask(year, month, first) for (year, month), first in zip(months, firsts, strict=True))
+        return sum(mask.bit_count() for mask in masks) / 28
+
     def first_at(self, local: int) -> int:
         """The first matching local second at or after this one; ``NEVER`` after the year 9999."""
         day = local // DAY

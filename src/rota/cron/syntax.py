@@ -104,9 +104,7 @@ def _item(piece: Piece) -> int:
         return _mask(field, field.low, field.top, step)
     low = _value(piece, first, match.start(2))
     if last is None:
-        return (
-            _mask(field, low, max(low, field.top), step) if step_text is not None else 1 << _bit(field, low)
-        )
+        return _mask(field, low, max(low, field.top), step) if step_text is not None else 1 << _bit(field, low)
     high = _value(piece, last, match.start(3))
     if field is DAY_OF_WEEK and high == 0 < low:
         high = SUNDAY  # a week that ends at Sunday, FRI-SUN, is read to 7

@@ -172,9 +172,7 @@ def _suggestion(name: str) -> str:
     wanted = str(name).strip().lower().replace(" ", "_")
     close = get_close_matches(wanted, by_lower, n=1, cutoff=0.7)
     close = close or [last_parts[part] for part in get_close_matches(wanted, last_parts, n=1, cutoff=0.8)]
-    return (
-        f"did you mean {by_lower[close[0]]}?" if close else "use a name like Europe/Paris or America/New_York"
-    )
+    return f"did you mean {by_lower[close[0]]}?" if close else "use a name like Europe/Paris or America/New_York"
 
 
 def tzdata_version() -> str:
