@@ -16,6 +16,7 @@ from rota.cron.rhythm import Rhythm, rhythm
 from rota.cron.sentence import describe, month_day_words, weekday_words
 from rota.cron.trigger import SECOND as MICROSECONDS
 from rota.cron.words import MONTHS, WEEKDAYS, clock, listed, short_length
+from rota.cron.zones import FOREVER
 
 _NAMES = {MONTH.name: ["", *MONTHS], DAY_OF_WEEK.name: WEEKDAYS}
 
@@ -183,15 +184,15 @@ def _back(cron: Cron, second: int, before: int, after: int) -> str:
 
 def _note(cron: Cron, fire: int) -> str:
     start, end, offset = cron.zone.segment(fire)
+    before = cron.zone.segment(start - 1)[2]
+    after = cron.zone.segment(end)[2] if end < FOREVER else offset
     if cron.fixed and fire == start:
-        skipped = cron.parsed.pattern.first_at(start + cron.zone.segment(start - 1)[2])
+        skipped = cron.parsed.pattern.first_at(start + before)
         if skipped < start + offset:
             return f"moved from {_clock(skipped)}"
-    if fire + offset < start + cron.zone.segment(start - 1)[2]:
+    if fire + offset < start + before:
         return "second pass"
-    if fire + offset >= end + cron.zone.segment(end)[2]:
-        return "first pass"
-    return ""
+    return "first pass" if fire + offset >= end + after else ""
 
 
 def _clock(local: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from difflib import get_close_matches
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -71,5 +70,7 @@ def _check(known: dict[str, list[str]], country: str, subdivision: str | None) -
 
 
 def _close(wanted: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
     found = get_close_matches(wanted, known, n=3, cutoff=0.5) or known[:12]
     return f"known are {', '.join(found)}" if found else "it has no parts with holidays of their own"

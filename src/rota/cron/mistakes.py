@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from rota.cron.fields import DAY_OF_MONTH, DAY_OF_WEEK, MONTH, Field
 from rota.cron.piece import Piece
@@ -203,6 +202,8 @@ def _close_word(field: Field, text: str) -> str:
 
 
 def _close(text: str, candidates: list[str]) -> str:
+    from difflib import get_close_matches
+
     found = get_close_matches(text, candidates, n=1, cutoff=0.6)
     return f"did you mean {found[0]}?" if found else ""
 

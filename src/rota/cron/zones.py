@@ -12,10 +12,12 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, date, tzinfo
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from rota.cron.footer import Footer, read_footer
 from rota.errors import UnknownZoneError
+
+if TYPE_CHECKING:
+    from rota.cron.footer import Footer
 
 Table = tuple[tuple[int, ...], tuple[int, ...]]
 
@@ -124,6 +126,8 @@ def _zone_file(name: str) -> bytes:
 
 def _read(data: bytes) -> tuple[tuple[tuple[int, int], ...], Footer | None]:
     """The changes and the footer of a TZif file (RFC 9636); version 2 repeats the data in 64 bits."""
+    from rota.cron.footer import read_footer  # like zoneinfo, of no use to a program in UTC
+
     version, counts = _header(data, 0)
     if version == b"\0":
         return _changes(data, _HEADER.size, counts, "l"), None
