@@ -143,7 +143,7 @@ def cleanup_old_data(run: Run, services: Services) -> JobResult:
         except SQLAlchemyError as error:
             troubles.append("failed")
             result.add_error(step.name, "database", type(error).__name__)
-            run.log.warning("%s failed: %s", step.name, type(error).__name__)
+            run.log.warning("step failed", step=step.name, error=type(error).__name__)
     result.status = _status(run, result, troubles)
     if done := {name: count for name, count in result.counts.items() if count}:
         result.message = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in done.items())

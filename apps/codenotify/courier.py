@@ -154,7 +154,7 @@ class Courier:
         self._note_failure(parcel, outcome)
         if self._in_a_row[channel] >= DOWN_AFTER and channel not in self.down:
             self.down.add(channel)
-            self._run.log.warning("%s: %d failures in a row; given up for this run", channel, DOWN_AFTER)
+            self._run.log.warning("channel given up for this run", channel=channel, failures_in_a_row=DOWN_AFTER)
 
     def _note_failure(self, parcel: Parcel, outcome: Outcome) -> None:
         if outcome.status != "sent":

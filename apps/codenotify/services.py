@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -49,24 +48,7 @@ class Services:
         self.engine.dispose()
 
 
-_given: list[Services] = []
-
-
-def current() -> Services:
-    """The services of this process: those of ``using``, else made from the environment when first needed."""
-    return _given[-1] if _given else _from_environment()
-
-
-@contextmanager
-def using(services: Services) -> Iterator[Services]:
-    """Within the block the jobs of this process work with ``services``."""
-    _given.append(services)
-    try:
-        yield services
-    finally:
-        _given.remove(services)
-
-
 @cache
-def _from_environment() -> Services:
+def current() -> Services:
+    """The services of this process, made from the environment when first needed."""
     return Services.of(Settings.from_env())

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from rota import cron
 from rota.errors import SettingsError
 
 _YES, _NO = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
@@ -53,6 +54,12 @@ def url(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise ValueError("give an address that begins with http:// or https://")
     return text.rstrip("/")
+
+
+def schedule(text: str) -> str:
+    """A cron expression, looked at now: a mistake in it is told with all the others."""
+    cron(text, tz="UTC")
+    return text
 
 
 def setting(name: str, default: Any, read: Reader = str, *, secret: bool = False) -> Any:
@@ -130,7 +137,7 @@ class Settings(FromEnvironment):
     database_url: str = setting("CODENOTIFY_DATABASE_URL", "sqlite:///.rota/codenotify.db", secret=True)
 
     sync_enabled: bool = setting("CONTEST_SYNC_ENABLED", True, boolean)
-    sync_cron: str = setting("CONTEST_SYNC_INTERVAL", "0 */6 * * *")
+    sync_cron: str = setting("CONTEST_SYNC_INTERVAL", "0 */6 * * *", schedule)
     global_cooldown_ms: int = setting("CONTEST_GLOBAL_SYNC_COOLDOWN_MS", 300_000, number(0))
     platform_cooldown_ms: int = setting("CONTEST_PLATFORM_SYNC_COOLDOWN_MS", 600_000, number(0))
     cleanup_enabled: bool = setting("CONTEST_CLEANUP_ENABLED", True, boolean)

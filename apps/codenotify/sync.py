@@ -104,7 +104,7 @@ def _sync(run: Run, services: Services, platform: str, force: bool) -> Report:
         report.status, report.reason = "failed", getattr(error, "kind", "database")
         report.counts["failed"] = 1
         report.warnings = [str(error)[:300]]
-        run.log.warning("%s: %s: %s", platform, report.reason, report.warnings[0])
+        run.log.warning("platform failed", platform=platform, kind=report.reason, message=report.warnings[0])
     report.attempts = http.attempts
     return report
 

@@ -1,0 +1,108 @@
+"""CodeNotify's jobs: when they are due and how they may run. What they do stands in a module each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from apps.codenotify import cleanup, digest, dispatch, retry, sync
+from apps.codenotify.services import Services
+from apps.codenotify.settings import Settings
+from rota import Blueprint, JobResult, Retry, Run, Trigger, cron
+
+ASK_ONCE = "after-sync"
+THREE_TIMES = Retry(attempts=3, delays=[1, 2])
+
+
+def make_blueprint(settings: Settings, services: Callable[[], Services]) -> Blueprint:
+    """The jobs as ``settings`` have them; ``services`` is asked for when one of them runs.
+
+    Without a schedule, because its setting says off, a job can still be run by hand.
+    """
+    blueprint = Blueprint("codenotify")
+    _add_upkeep(blueprint, settings, services)
+    _add_senders(blueprint, settings, services)
+    return blueprint
+
+
+def _at(expression: str, enabled: bool = True) -> Trigger | None:
+    return cron(expression, tz="UTC") if enabled else None
+
+
+def _add_upkeep(blueprint: Blueprint, settings: Settings, services: Callable[[], Services]) -> None:
+    @blueprint.job(
+        "cleanup-old-data",
+        schedule=_at("0 2 * * *", settings.cleanup_enabled),
+        catch_up_window=timedelta(hours=24),
+        retry=THREE_TIMES,
+        timeout=timedelta(minutes=60),
+        destructive=True,
+        environments=["production", "staging"],
+    )
+    def cleanup_old_data(run: Run) -> JobResult:
+        """Remove old contests and read notifications, mark inactive people, clear expired tokens."""
+        return cleanup.cleanup_old_data(run, services())
+
+
+def _add_senders(blueprint: Blueprint, settings: Settings, services: Callable[[], Services]) -> None:
+    enabled = settings.notifications_enabled
+    sender = {"sends": True, "retry": THREE_TIMES, "timeout": timedelta(minutes=25), "environments": ["production"]}
+
+    @blueprint.job(
+        "dispatch-notifications",
+        schedule=_at("*/30 * * * *", enabled),
+        catch_up_window=timedelta(minutes=30),
+        **sender,
+    )
+    def dispatch_notifications(run: Run, reason: str = "schedule") -> JobResult:
+        """Tell everybody of the contests, new times and cancellations that are due."""
+        return dispatch.dispatch_notifications(run, services(), reason=reason)
+
+    @blueprint.job(
+        "retry-failed-deliveries",
+        schedule=_at("*/5 * * * *", enabled),
+        catch_up="none",
+        **sender | {"timeout": timedelta(minutes=4)},
+    )
+    def retry_failed_deliveries(run: Run) -> JobResult:
+        """Try failed messages again, while they are still of use."""
+        return retry.retry_failed_deliveries(run, services())
+
+    @blueprint.job(
+        "send-daily-digests",
+        schedule=_at("0 8 * * *", enabled),
+        catch_up_window=timedelta(hours=6),
+        **sender,
+    )
+    def send_daily_digests(run: Run) -> JobResult:
+        """Send the contests of the next 24 hours to those who want one message a day."""
+        return digest.send_digests(run, services(), "daily")
+
+    @blueprint.job(
+        "send-weekly-digests",
+        schedule=_at("0 8 * * 1", enabled),
+        catch_up_window=timedelta(hours=6),
+        **sender,
+    )
+    def send_weekly_digests(run: Run) -> JobResult:
+        """Send the contests of the next 7 days to those who want one message a week."""
+        return digest.send_digests(run, services(), "weekly")
+
+    @blueprint.job(
+        "sync-contests",
+        schedule=_at(settings.sync_cron, settings.sync_enabled),
+        catch_up_window=timedelta(hours=6),
+        retry=THREE_TIMES,
+        timeout=timedelta(minutes=10),
+        environments=["production", "staging"],
+    )
+    def sync_contests(
+        run: Run, platforms: list[str] | None = None, force: bool = False, source: str = "scheduler"
+    ) -> JobResult:
+        """Fetch the contests of every platform, and have people told of what is new."""
+        result = sync.sync_contests(run, services(), platforms=platforms, force=force, source=source)
+        if enabled and not run.dry_run and sync.news(result):
+            # Once is enough, however many syncs find something while it waits or runs.
+            dispatch_notifications.enqueue(key=ASK_ONCE, by=run.job, reason="sync")
+        result.details["notified_enqueued"] = enabled and not run.dry_run and sync.news(result)
+        return result
