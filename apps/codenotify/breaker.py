@@ -20,6 +20,7 @@ from apps.codenotify.settings import Settings
 from apps.codenotify.tables import sync_state
 
 State = Literal["closed", "open", "half_open"]
+Change = Literal["opened", "closed"]
 PROBE_AT_MOST = timedelta(minutes=10)
 
 
@@ -51,7 +52,7 @@ class Breaker:
         with writing(self.engine) as connection:
             return connection.execute(claim).rowcount == 1
 
-    def success(self) -> State | None:
+    def success(self) -> Change | None:
         row = sync_state.c
         close = (
             update(sync_state)
@@ -63,7 +64,7 @@ class Breaker:
             connection.execute(close)
         return "closed" if was_open else None
 
-    def failure(self, now: datetime, *, at_once: bool = False) -> State | None:
+    def failure(self, now: datetime, *, at_once: bool = False) -> Change | None:
         """Counts a failed operation; ``at_once`` opens without counting up to the limit."""
         with writing(self.engine) as connection:
             state.ensure(connection, self.platform)
@@ -77,7 +78,7 @@ class Breaker:
                 seconds = self._next_seconds(old.open_s)
                 values |= {"open_s": seconds, "open_until": now + timedelta(seconds=seconds)}
             connection.execute(update(sync_state).where(sync_state.c.scope == self.platform).values(values))
-        return "open" if opens else None
+        return "opened" if opens else None
 
     def _next_seconds(self, last: int) -> int:
         return int(min(last * 2 or self.settings.breaker_open_s, self.settings.breaker_cap_s))

@@ -138,6 +138,7 @@ def _conditional(answer: Answer, request: Request) -> Answer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: apart, each answer would wait 40 ms for an acknowledgement
     site: ContestServer
 
     def do_GET(self) -> None:

@@ -64,7 +64,7 @@ LINE: dict[str, Line] = {
 
 def _spoilt(share: float) -> Data:
     """The first ``share`` of the rows lose what no contest can be without."""
-    needed = ("durationSeconds", "startTime", "contest_code", "length", "duration_second")
+    needed = ("durationSeconds", "startTime", "contest_duration", "length", "duration_second")
 
     def spoil(rows: Rows) -> Rows:
         bad = ceil(len(rows) * share)

@@ -65,6 +65,7 @@ class WebhookSink:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: apart, each answer would wait 40 ms for an acknowledgement
     sink: WebhookSink
 
     def do_POST(self) -> None:
