@@ -29,6 +29,7 @@ from rota.model.event import Event
 from rota.model.job import Job
 from rota.model.node import NodeSettings
 from rota.model.run import Claim, RunRecord
+from rota.store import queues
 
 __all__ = ["FakeHome", "ManualClock", "captured_events", "make_run", "run_due"]
 
@@ -78,7 +79,7 @@ def _newest_id(rota: Rota) -> int:
 
 def _claimable(rota: Rota) -> bool:
     with rota.store.read() as tx:
-        return bool(tx.all("queues.survey"))
+        return any(queue.work for queue in queues.survey(tx))
 
 
 @contextmanager

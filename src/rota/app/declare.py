@@ -51,7 +51,7 @@ def declare(store: Store, declared: Declared) -> list[Event]:
                 schedules.remove(tx, record.name, now)
                 told.append(_event("schedule.removed", record.name, now, why="gone from the code"))
         events.record(tx, told)
-        tx.announce()
+    store.wake_time()
     return told
 
 

@@ -80,7 +80,7 @@ class Schedules:
             if not made:
                 raise ConflictError(f"there is a schedule {name!r} already", hint="Change it: rota schedule edit")
             told = self._tell(tx, "schedule.added", name, by, now, definition=definition.to_json())
-            tx.announce()
+        self._store.wake_time()
         self._listeners.tell([told])
         return self.get(name)
 
@@ -107,7 +107,7 @@ class Schedules:
                 for name in schedules.insert_many(tx, rows[start : start + 2_000])
             ]
             told = self._tell(tx, "schedule.added", f"{len(added)} schedules of {job}", by, now)
-            tx.announce()
+        self._store.wake_time()
         self._listeners.tell([told])
         return added
 
@@ -123,7 +123,7 @@ class Schedules:
             told = self._tell(
                 tx, "schedule.edited", name, by, now, before=record.definition, after=definition.to_json()
             )
-            tx.announce()
+        self._store.wake_time()
         self._listeners.tell([told])
         return self.get(name)
 
@@ -136,7 +136,7 @@ class Schedules:
                 raise ConflictError(f"schedule {name!r} is not from code", hint="Remove it: rota schedule rm")
             self._change(tx, record, Definition.from_json(record.declared), now, None)
             told = self._tell(tx, "schedule.reset", name, by, now, before=record.definition, after=record.declared)
-            tx.announce()
+        self._store.wake_time()
         self._listeners.tell([told])
         return self.get(name)
 
@@ -160,7 +160,7 @@ class Schedules:
             self._write_paused(tx, record, trigger, now)
             schedules.resume(tx, name, max(now, record.watermark), trigger.next_after_us(now))
             told = self._tell(tx, "schedule.resumed", name, by, now)
-            tx.announce()
+        self._store.wake_time()
         self._listeners.tell([told])
 
     def _write_paused(self, tx: Transaction, record: ScheduleRecord, trigger: Trigger, now: int) -> None:

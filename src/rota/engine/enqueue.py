@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -109,23 +108,29 @@ class Enqueuer:
         return self._within(connection, made, lambda tx: insert_all(tx, made))
 
     def _within(self, connection: Any, made: Sequence[NewRun], work: Callable[[Transaction], T]) -> T:
-        """Do the work in the caller's transaction, or in one of our own."""
+        """Do the work in the caller's transaction, or in one of our own; one row needs no more than its statement."""
+        names = {run.queue for run in made}
+        fresh = names - self._queues_made
         if connection is not None:
             tx = self.store.joined(connection)
-            self._make_queues(tx, made)
+            make_queues(tx, fresh)
             return work(tx)
-        with self.store.write() as tx:
-            self._make_queues(tx, made)
+        own = self.store.write if fresh or len(made) > 1 else self.store.single
+        with own() as tx:
+            make_queues(tx, fresh)
             result = work(tx)
-            tx.announce()
-        self._queues_made.update(run.queue for run in made)
+            if any(run.state is RunState.AVAILABLE for run in made):
+                tx.announce()
+        self._queues_made |= names
+        if any(run.state is RunState.SCHEDULED for run in made):
+            self.store.wake_time()
         return result
 
-    def _make_queues(self, tx: Transaction, made: Sequence[NewRun]) -> None:
-        """A queue comes to be when something is first put into it."""
-        names = {run.queue for run in made}
-        if not names <= self._queues_made:
-            tx.rows("queues.ensure", [(name,) for name in sorted(names)])
+
+def make_queues(tx: Transaction, names: Iterable[str]) -> None:
+    """A queue comes to be when something is first put into it."""
+    if names:
+        tx.rows("queues.ensure", [(name,) for name in sorted(names)])
 
 
 def insert_all(tx: Transaction, made: Sequence[NewRun]) -> list[int]:

@@ -81,8 +81,8 @@ class Node:
         self.heartbeat.runners = list(self._runners.values())
         self.worker.wake = self._waker("worker")
         self.finisher.wake = self._waker("finisher")
-        for name in ("worker", "scheduler", "stager"):
-            self.store.wakes.append(self._waker(name))
+        self.store.wakes.append(self._waker("worker"))
+        self.store.time_wakes += [self._waker("scheduler"), self._waker("stager")]
         for runner in self._runners.values():
             runner.start()
         threading.Thread(target=self._listen, name="rota-listen", daemon=True).start()

@@ -19,7 +19,7 @@ from rota.model.fire import FireKind, Verdict
 from rota.model.job import Job
 from rota.model.run import NewRun, RunState
 from rota.model.schedule import Definition
-from rota.store import Store, Transaction, events, runs
+from rota.store import Store, Transaction, events
 from rota.store.database import Row
 
 AT_ONCE = 500

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 
@@ -80,10 +81,12 @@ class NewRun:
     rate_key: str | None = None
 
     def row(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in NEW_RUN_COLUMNS)
+        row: tuple[Any, ...] = _row(self)
+        return row
 
 
 NEW_RUN_COLUMNS = tuple(field.name for field in fields(NewRun))
+_row = attrgetter(*NEW_RUN_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

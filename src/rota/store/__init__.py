@@ -24,6 +24,9 @@ class Store:
         self.database = database
         self._clock = clock
         self.wakes: list[Callable[[], None]] = []
+        """Called when there are runs to claim."""
+        self.time_wakes: list[Callable[[], None]] = []
+        """Called when something was scheduled that may come due before anybody would look."""
 
     def now_us(self) -> int:
         return self._clock.now_us() if self._clock else self.database.now_us()
@@ -40,6 +43,15 @@ class Store:
         if transaction.announced:
             self.wake()
 
+    @contextmanager
+    def single(self, durable: bool = True) -> Iterator[Transaction]:
+        """For one statement. What it announces is told after it: a hint that is lost is made up for by polling."""
+        with self.database.single(durable) as transaction:
+            yield transaction
+        if transaction.announced:
+            self.wake()
+            self.database.hint()
+
     def read(self) -> AbstractContextManager[Transaction]:
         return self.database.read()
 
@@ -48,6 +60,10 @@ class Store:
 
     def wake(self) -> None:
         for wake in self.wakes:
+            wake()
+
+    def wake_time(self) -> None:
+        for wake in self.time_wakes:
             wake()
 
     def listen(self, stopping: threading.Event) -> None:

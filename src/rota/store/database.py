@@ -65,7 +65,7 @@ class Transaction(Protocol):
     announced: bool
 
     def announce(self) -> None:
-        """Say at the commit that there is new work: a hint that saves waiting for the next poll."""
+        """Say at the commit that there are runs to claim: a hint that saves waiting for the next poll."""
 
 
 class Database(Protocol):
@@ -76,6 +76,12 @@ class Database(Protocol):
     def write(self) -> AbstractContextManager[Transaction]: ...
 
     def read(self) -> AbstractContextManager[Transaction]: ...
+
+    def single(self, durable: bool = True) -> AbstractContextManager[Transaction]:
+        """For one statement, which is a transaction of its own. One that is not ``durable`` may be lost in a power cut."""
+
+    def hint(self) -> None:
+        """Tell other processes that there are runs to claim."""
 
     def joined(self, connection: Any) -> Transaction:
         """A transaction on the caller's own connection; its commit or rollback stays the caller's."""

@@ -23,6 +23,7 @@ except ImportError as error:
 CHANNEL = "rota"
 POOL_SIZE = 16
 CONNECT_SECONDS = 10.0
+_OPTIONS = {True: "", False: "-c synchronous_commit=off"}
 _PARAMETER = re.compile(r"('[^']*')|(?<!:):([a-z_]+)")
 
 
@@ -84,7 +85,7 @@ class PostgresDatabase:
     def __init__(self, url: str) -> None:
         self.url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
         self._queries = load_queries(self.dialect)
-        self._pool: psycopg_pool.ConnectionPool[psycopg.Connection[Row]] | None = None
+        self._pools: dict[bool, psycopg_pool.ConnectionPool[psycopg.Connection[Row]]] = {}
         self._opening = threading.Lock()
         self._offset_us: int | None = None
         self._offset_measured = 0.0
@@ -108,6 +109,15 @@ class PostgresDatabase:
             yield transaction
             if transaction.announced:
                 transaction.notify()
+
+    @contextmanager
+    def single(self, durable: bool = True) -> Iterator[PostgresTransaction]:
+        with self._connection(durable) as connection:
+            yield PostgresTransaction(connection, self._queries)
+
+    def hint(self) -> None:
+        with self._connection() as connection:
+            PostgresTransaction(connection, self._queries).notify()
 
     @contextmanager
     def read(self) -> Iterator[PostgresTransaction]:
@@ -135,9 +145,8 @@ class PostgresDatabase:
             yield execute
 
     def close(self) -> None:
-        if self._pool is not None:
-            self._pool.close()
-            self._pool = None
+        while self._pools:
+            self._pools.popitem()[1].close()
 
     def listen(self, heard: Callable[[], None], stopping: threading.Event) -> None:
         """Call ``heard`` at every hint of work until ``stopping`` is set. Hints save waiting; polling is the truth."""
@@ -158,9 +167,9 @@ class PostgresDatabase:
         self._wall_minus_monotonic = time.time() - self._offset_measured
 
     @contextmanager
-    def _connection(self) -> Iterator[psycopg.Connection[Row]]:
+    def _connection(self, durable: bool = True) -> Iterator[psycopg.Connection[Row]]:
         try:
-            with self._opened().connection(timeout=CONNECT_SECONDS) as connection:
+            with self._opened(durable).connection(timeout=CONNECT_SECONDS) as connection:
                 yield connection
         except psycopg_pool.PoolTimeout as error:
             raise self._unreachable(error) from error
@@ -169,13 +178,13 @@ class PostgresDatabase:
         except psycopg.OperationalError as error:
             raise self._unreachable(error) from error
 
-    def _opened(self) -> psycopg_pool.ConnectionPool[psycopg.Connection[Row]]:
+    def _opened(self, durable: bool) -> psycopg_pool.ConnectionPool[psycopg.Connection[Row]]:
         with self._opening:
-            if self._pool is None:
-                self._pool = self._open()
-            return self._pool
+            if durable not in self._pools:
+                self._pools[durable] = self._open(durable)
+            return self._pools[durable]
 
-    def _open(self) -> psycopg_pool.ConnectionPool[psycopg.Connection[Row]]:
+    def _open(self, durable: bool) -> psycopg_pool.ConnectionPool[psycopg.Connection[Row]]:
         try:
             psycopg.connect(self.url, connect_timeout=int(CONNECT_SECONDS)).close()
         except psycopg.OperationalError as error:
@@ -186,8 +195,7 @@ class PostgresDatabase:
             min_size=1,
             max_size=POOL_SIZE,
             open=True,
-            kwargs={"autocommit": True, "application_name": "rota"},
-            check=None,
+            kwargs={"autocommit": True, "application_name": "rota", "options": _OPTIONS[durable]},
         )
 
     def _unreachable(self, error: Exception) -> StoreUnreachableError:

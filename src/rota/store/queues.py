@@ -25,11 +25,12 @@ class QueueRecord:
 
 @dataclass(frozen=True, slots=True)
 class QueueWork:
-    """A queue with something to claim; ``limited`` if that takes counting."""
+    """A queue that is not paused; ``work``: it has runs to claim; ``limited``: claiming them takes counting."""
 
     name: str
     concurrency: int | None
     rate: Rate | None
+    work: bool
     limited: bool
 
     @property
@@ -38,11 +39,11 @@ class QueueWork:
 
 
 def survey(tx: Transaction) -> list[QueueWork]:
-    """The queues that are not paused and have runs to claim."""
+    """The queues that are not paused."""
     found = []
-    for name, concurrency, rate, shared in tx.all("queues.survey"):
+    for name, concurrency, rate, work, shared in tx.all("queues.survey"):
         limited = bool(shared) or concurrency is not None or rate is not None
-        found.append(QueueWork(name, concurrency, Rate.parse(rate) if rate else None, limited))
+        found.append(QueueWork(name, concurrency, Rate.parse(rate) if rate else None, bool(work), limited))
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rota.model.run import Claim, NewRun, RunRecord
+from rota.model.run import NEW_RUN_COLUMNS, Claim, NewRun, RunRecord
 from rota.store.database import Row, Transaction
 
 
@@ -51,11 +51,11 @@ def insert(tx: Transaction, runs: Sequence[NewRun]) -> list[int]:
 
 def insert_one(tx: Transaction, run: NewRun) -> tuple[int, bool]:
     """Insert a run, or find the unfinished one that holds its unique key. Returns the id, and whether it is new."""
+    parameters = dict(zip(NEW_RUN_COLUMNS, run.row(), strict=True))
     while True:
-        if ids := insert(tx, [run]):
-            return ids[0], True
-        row = tx.one("runs.by_unique_key", unique_key=run.unique_key)
-        if row is not None:
+        if row := tx.one("runs.insert_one", **parameters):
+            return int(row[0]), True
+        if row := tx.one("runs.by_unique_key", unique_key=run.unique_key):
             return int(row[0]), False
 
 

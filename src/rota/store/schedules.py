@@ -67,7 +67,7 @@ def insert_many(tx: Transaction, rows: Sequence[Row]) -> list[str]:
 _KEEP = object()
 
 
-def change(tx: Transaction, record: ScheduleRecord, *, edit: Edit | None | object = _KEEP, **changes: object) -> None:
+def change(tx: Transaction, record: ScheduleRecord, *, edit: Edit | object | None = _KEEP, **changes: object) -> None:
     """Write a changed schedule; ``edit=None`` says that no person's edit stands any more."""
     if edit is not _KEEP:
         changes |= {"edited_at": edit.at, "edited_by": edit.by} if isinstance(edit, Edit) else _UNEDITED

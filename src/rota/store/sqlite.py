@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,7 @@ class SqliteDatabase:
             raise ConfigError(f"synchronous={self._synchronous} is not known", hint="Write full (default) or normal.")
         self._queries = load_queries(self.dialect)
         self._idle: deque[sqlite3.Connection] = deque()
+        self._idle_brief: deque[sqlite3.Connection] = deque()
         # Threads of one process queue here, fairly and at once; SQLite's own waiting sleeps for up to 100 ms.
         self._writer = threading.RLock()
 
@@ -90,8 +91,8 @@ class SqliteDatabase:
         return time.time_ns() // 1000
 
     @contextmanager
-    def write(self) -> Iterator[SqliteTransaction]:
-        with self._writer, self._connection() as connection:
+    def write(self, durable: bool = True) -> Iterator[SqliteTransaction]:
+        with self._writer, self._connection(durable) as connection:
             _begin(connection)
             try:
                 yield SqliteTransaction(connection, self._queries)
@@ -99,6 +100,9 @@ class SqliteDatabase:
             except BaseException:
                 _roll_back(connection)
                 raise
+
+    def single(self, durable: bool = True) -> AbstractContextManager[SqliteTransaction]:
+        return self.write(durable)
 
     @contextmanager
     def read(self) -> Iterator[SqliteTransaction]:
@@ -108,6 +112,9 @@ class SqliteDatabase:
                 yield SqliteTransaction(connection, self._queries)
             finally:
                 _roll_back(connection)
+
+    def hint(self) -> None:
+        """There is no way to; they poll."""
 
     def joined(self, connection: Any) -> SqliteTransaction:
         if not isinstance(connection, sqlite3.Connection):
@@ -129,31 +136,33 @@ class SqliteDatabase:
                 raise
 
     def close(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
+        for idle in (self._idle, self._idle_brief):
+            while idle:
+                idle.pop().close()
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        idle = self._idle if durable else self._idle_brief
         try:
-            connection = self._idle.pop()
+            connection = idle.pop()
         except IndexError:
-            connection = self._connect()
+            connection = self._connect(self._synchronous if durable else "normal")
         try:
             yield connection
         except sqlite3.OperationalError as error:
             connection.close()
             raise _translated(error, self.path) from error
         except BaseException:
-            self._idle.append(connection)
+            idle.append(connection)
             raise
-        self._idle.append(connection)
+        idle.append(connection)
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, synchronous: str) -> sqlite3.Connection:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            connection.execute(f"PRAGMA synchronous = {synchronous}")
             connection.execute("PRAGMA busy_timeout = 0")
         except (sqlite3.Error, OSError) as error:
             raise StoreUnreachableError(

@@ -3,13 +3,15 @@ INSERT INTO queue (name) SELECT name FROM /* rows(name text) */ AS new WHERE tru
 ON CONFLICT (name) DO NOTHING;
 
 -- name: survey
--- Which queues have work, and whether something in them or the queue itself is limited.
+-- The queues that are open, whether they have work, and whether some of it is limited. (Not by EXISTS: PostgreSQL would
+-- make a join of it, and read every waiting run.)
 SELECT name, concurrency, rate,
-    EXISTS (SELECT 1 FROM run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL
-            AND (run.limit_key IS NOT NULL OR run.rate_key IS NOT NULL)) AS limited
+    (SELECT 1 FROM run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL LIMIT 1) AS work,
+    (SELECT 1 FROM run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL
+     AND (run.limit_key IS NOT NULL OR run.rate_key IS NOT NULL) LIMIT 1) AS limited
 FROM queue
 WHERE paused_at IS NULL
-  AND EXISTS (SELECT 1 FROM run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL);
+ORDER BY name;
 
 -- name: all
 SELECT name, concurrency, rate, paused_at, paused_by, paused_why FROM queue ORDER BY name;

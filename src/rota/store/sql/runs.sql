@@ -9,6 +9,15 @@ WHERE true
 ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'available', 'running') DO NOTHING
 RETURNING id, unique_key;
 
+-- name: insert_one
+-- The same for one run: the shorter way for whoever waits for it.
+INSERT INTO run (job, queue, state, due_at, created_at, arguments, priority, asked_by, mode, schedule, fire_id,
+                 fire_due_at, batch_id, unique_key, unique_until, limit_key, limit_count, rate_key)
+VALUES (:job, :queue, :state, :due_at, :created_at, :arguments, :priority, :asked_by, :mode, :schedule, :fire_id,
+        :fire_due_at, :batch_id, :unique_key, :unique_until, :limit_key, :limit_count, :rate_key)
+ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'available', 'running') DO NOTHING
+RETURNING id;
+
 -- name: debounce
 -- Let the waiting run of a key wait on, with the newest arguments.
 UPDATE run SET due_at = :due_at, state = 'scheduled', arguments = :arguments, held_by = NULL, held_until = NULL
@@ -100,7 +109,7 @@ SELECT min(held_until) FROM run WHERE held_by IS NOT NULL;
 UPDATE run SET state = 'succeeded', started_at = done.started, finished_at = done.finished, result = done.value,
     peak_rss = done.rss, held_by = NULL, held_until = NULL
 FROM /* rows(done_id bigint, fence bigint, started bigint, finished bigint, value text, rss bigint) */ AS done
-WHERE run.id = done.done_id AND run.attempt = done.fence AND run.state = 'running' AND run.node = :node
+WHERE run.id = done.done_id AND run.attempt = done.fence AND run.state = 'running' AND run.node || '' = :node
 RETURNING id;
 
 -- name: settle
@@ -110,7 +119,7 @@ UPDATE run SET state = done.new_state, due_at = done.due, started_at = done.star
     peak_rss = coalesce(done.rss, peak_rss), held_by = done.hold, held_until = done.until,
     node = CASE WHEN done.finished IS NULL THEN NULL ELSE node END
 FROM /* rows(done_id bigint, fence bigint, new_state text, due bigint, started bigint, finished bigint, value text, error_text text, failure_count bigint, crashed bigint, rss bigint, hold text, until bigint) */ AS done
-WHERE run.id = done.done_id AND run.attempt = done.fence AND run.state = 'running' AND run.node = :node
+WHERE run.id = done.done_id AND run.attempt = done.fence AND run.state = 'running' AND run.node || '' = :node
 RETURNING id;
 
 -- name: cancel_requests
@@ -123,7 +132,7 @@ SELECT id, attempt FROM run WHERE node = :node AND state = 'running';
 -- name: save_progress
 UPDATE run SET progress_done = given.done, progress_total = given.total, peak_rss = given.rss
 FROM /* rows(run_id bigint, fence bigint, done bigint, total bigint, rss bigint) */ AS given
-WHERE run.id = given.run_id AND run.attempt = given.fence AND run.state = 'running' AND run.node = :node;
+WHERE run.id = given.run_id AND run.attempt = given.fence AND run.state = 'running' AND run.node || '' = :node;
 
 -- name: save_checkpoint
 -- Guarded like a result: an attempt that lost its run may not move the run's place.
@@ -180,7 +189,7 @@ RETURNING id;
 -- Claimed and not begun: as if it had never been claimed, but for the attempt number.
 UPDATE run SET state = 'available', node = NULL, started_at = NULL
 FROM /* rows(run_id bigint, fence bigint) */ AS given
-WHERE run.id = given.run_id AND run.attempt = given.fence AND run.state = 'running' AND run.node = :node;
+WHERE run.id = given.run_id AND run.attempt = given.fence AND run.state = 'running' AND run.node || '' = :node;
 
 -- name: get
 SELECT id, job, queue, state, priority, due_at, created_at, arguments, attempt, failures, crashes, asked_by, mode,
