@@ -132,9 +132,7 @@ def _items(low: int, high: int) -> st.SearchStrategy[Part]:
     onward = st.tuples(number, st.integers(1, high + 5)).map(
         lambda t: (f"{t[0]}/{t[1]}", frozenset(range(t[0], high + 1, t[1])))
     )
-    star = st.integers(1, high + 5).map(
-        lambda n: ("*" if n == 1 else f"*/{n}", frozenset(range(low, high + 1, n)))
-    )
+    star = st.integers(1, high + 5).map(lambda n: ("*" if n == 1 else f"*/{n}", frozenset(range(low, high + 1, n))))
     return st.one_of(star, single, single, spread, stepped, onward, star)
 
 

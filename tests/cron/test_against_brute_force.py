@@ -72,7 +72,6 @@ def test_expressions_with_seconds_fire_as_a_scan_of_seconds_says(written, change
     assert backwards(cron, start, end) == expected
 
 
-
 @settings(thorough, max_examples=150)
 @given(
     in_month=brute.days_of_month(),

@@ -129,7 +129,7 @@ def _rhythm(explanation: Explanation) -> str:
     from rota.cron.words import short_length
 
     rhythm = explanation.rhythm
-    rate = f"{rhythm.per_day:,.6g} a day" if rhythm.per_day >= 1 else f"{rhythm.per_year:,.2g} a year"
+    rate = f"{_about(rhythm.per_day)} a day" if rhythm.per_day >= 1 else f"{_about(rhythm.per_year)} a year"
     if rhythm.shortest is None or rhythm.longest is None:
         return f"{rate}; at most one in the next {rhythm.days} days"
     pauses = f"{short_length(rhythm.shortest)} to {short_length(rhythm.longest)}"
@@ -151,3 +151,7 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Aligned columns; nothing is cut."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _about(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"

@@ -15,6 +15,8 @@ from rota.errors import CronError
 _UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _TEXT = re.compile("".join(rf"(?:([0-9]{{1,9}}){unit}\s*)?" for unit in _UNITS), re.IGNORECASE | re.ASCII)
 _LONGEST = timedelta(days=36_525)
+_TOO_LONG = 10**10
+"""Seconds; more would not even fit into a ``timedelta``."""
 _HINT = "as in 90s, 15m, 6h, 1h30m, 2d or 1w"
 
 
@@ -81,11 +83,8 @@ def read_interval(text: str) -> timedelta:
             field="interval",
             hint=f"{_HINT}: whole numbers, the largest unit first",
         )
-    return timedelta(
-        seconds=sum(
-            int(number) * seconds for number, seconds in zip(match.groups(), _UNITS.values(), strict=True) if number
-        )
-    )
+    numbers = zip(match.groups(), _UNITS.values(), strict=True)
+    return timedelta(seconds=min(sum(int(number) * seconds for number, seconds in numbers if number), _TOO_LONG))
 
 
 def interval_text(interval: timedelta) -> str:

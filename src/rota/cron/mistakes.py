@@ -31,7 +31,7 @@ def not_ascii(expression: str) -> CronError:
 def macro(expression: str, macros: Iterable[str]) -> CronError:
     text = expression.strip()
     return CronError(
-        f"{text.split()[0]} is not a macro that can be used here" if " " not in text else f"{text} is not a schedule",
+        f"{text} is not one of the macros",
         expression=expression,
         span=_trimmed(expression),
         hint=_macro_hint(text, list(macros)),
