@@ -10,6 +10,7 @@ from rota.errors import NotFoundError, PayloadError
 from rota.model import payload
 from rota.model.job import DEFAULT_QUEUE, Job
 from rota.model.run import NewRun, RunState
+from rota.model.suggestion import suggestion
 from rota.store import Store, Transaction, runs
 
 T = TypeVar("T")
@@ -50,7 +51,7 @@ class Enqueuer:
         try:
             return self.jobs[name]
         except KeyError:
-            raise NotFoundError(f"there is no job {name!r}", hint=_suggest(name, self.jobs)) from None
+            raise NotFoundError(f"there is no job {name!r}", hint=suggestion(name, self.jobs)) from None
 
     def new_run(self, job: Job, arguments: Mapping[str, Any], now: int, ask: Ask = PLAIN) -> NewRun:
         """Check the arguments and fill in the job's policies.
@@ -148,18 +149,8 @@ def check_arguments(job: Job, arguments: Mapping[str, Any]) -> None:
         raise PayloadError(
             f"job {job.name!r} takes no argument {unknown!r}",
             path=unknown,
-            hint=_suggest(unknown, job.accepted),
+            hint=suggestion(unknown, job.accepted),
         )
     if not job.required <= names:
         missing = ", ".join(sorted(job.required - names))
         raise PayloadError(f"job {job.name!r} needs the argument {missing}", path=missing, hint=f"Give it: {missing}=…")
-
-
-def _suggest(name: str, known: Iterable[str]) -> str:
-    from difflib import get_close_matches  # slow to import, and only needed when somebody mistyped
-
-    known = sorted(known)
-    close = get_close_matches(name, known, n=1) or [each for each in known if each.endswith(f"/{name}")][:1]
-    if close:
-        return f"Did you mean {close[0]!r}?"
-    return f"There are: {', '.join(known[:12])}{' …' if len(known) > 12 else ''}" if known else "There are none."

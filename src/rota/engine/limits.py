@@ -115,7 +115,7 @@ def _turn(tally: _Tally, rate: Rate, key: str) -> int:
 
 def _save(tx: Transaction, queue: QueueWork, tally: _Tally, full_at: int, now: int) -> None:
     if tally.held:
-        tx.rows("runs.hold", tally.held)
+        tx.rows("runs.hold", tally.held, now=now)
     buckets = dict(tally.full_at)
     if queue.rate is not None:
         buckets[queue.bucket] = queue.rate.taken(full_at, now, len(tally.chosen))

@@ -161,7 +161,8 @@ class Worker:
         until = now + int(UNKNOWN_JOB_SECONDS * 1_000_000)
         with self._store.write() as tx:
             tx.rows("runs.hand_back", [(claim.id, claim.attempt) for claim in claims], node=self._identity.id)
-            tx.rows("runs.hold", [(claim.id, f"no node knows job {claim.job}", until) for claim in claims])
+            held = [(claim.id, f"no node knows job {claim.job}", until) for claim in claims]
+            tx.rows("runs.hold", held, now=now)
 
     def _give_back_stale(self) -> None:
         if len(self.running) > self._settings.threads:

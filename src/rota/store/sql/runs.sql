@@ -29,7 +29,7 @@ SELECT id FROM run WHERE unique_key = :unique_key AND state IN ('scheduled', 'av
 
 -- name: stage
 -- Runs that have come due, and held ones whose time is up, become claimable.
-UPDATE run SET state = 'available'
+UPDATE run SET state = 'available', staged_at = :now
 WHERE id IN (
     SELECT id FROM run WHERE state = 'scheduled' AND due_at <= :now ORDER BY due_at LIMIT :limit /* skip locked */
 )
@@ -81,7 +81,8 @@ SELECT count(*) FROM run WHERE state = 'running' AND queue = :queue AND node IS 
 
 -- name: hold
 -- Set aside runs that may not start yet, so that nobody looks at them again before they may.
-UPDATE run SET held_by = given.reason, held_until = given.until
+UPDATE run SET held_by = given.reason, held_until = given.until,
+    held_since = coalesce(held_since, :now), held_for = coalesce(held_for, given.reason)
 FROM /* rows(held bigint, reason text, until bigint) */ AS given
 WHERE run.id = given.held AND run.state = 'available';
 
