@@ -7,10 +7,9 @@ from datetime import UTC, datetime, time, timedelta
 import click
 
 from rota.errors import ConfigError
-from rota.model.duration import seconds
+from rota.model.duration import seconds, show_duration
 
 _DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
-_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
 def moment(text: str) -> datetime:
@@ -51,19 +50,6 @@ def show_distance(moment: datetime, now: datetime) -> str:
     if abs(distance) < 0.5:
         return "now"
     return f"in {show_duration(distance)}" if distance > 0 else f"{show_duration(-distance)} ago"
-
-
-def show_duration(length: float) -> str:
-    """Seconds in the two largest units that say something: ``0.25`` is ``250ms``, ``5400`` is ``1h30m``."""
-    if 0 < length < 0.9995:
-        return f"{length * 1000:.0f}ms" if length >= 0.001 else "<1ms"
-    left = round(length)
-    parts: list[str] = []
-    for unit, size in _UNITS:
-        count, left = divmod(left, size)
-        if count or parts:
-            parts.append(f"{count}{unit}" if count else "")
-    return "".join(parts[:2]) or "0s"
 
 
 def _read(text: str, now: datetime) -> datetime:

@@ -13,9 +13,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import click
 
-from rota.cli.moments import show_distance, show_duration, show_moment
+from rota.cli.moments import show_distance, show_moment
 from rota.cli.terminal import is_terminal, visible, wants_colour
 from rota.clock import Clock, SystemClock, from_us
+from rota.model.duration import show_duration
 
 if TYPE_CHECKING:  # rich takes 0.1 s: it is imported when a terminal is written to
     from rich.console import Console

@@ -11,6 +11,7 @@ Duration = timedelta | float | str
 """A ``timedelta``, a number of seconds, or text such as ``"90s"``, ``"15m"``, ``"1h30m"``, ``"7d"``."""
 
 _UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_WHOLE_UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|d|h|m|s)")
 
 
@@ -35,3 +36,16 @@ def _read(duration: float | str) -> float:
         raise ConfigError(
             f"{duration!r} is not a duration", hint='Write seconds, or "90s", "15m", "1h30m", "7d".'
         ) from None
+
+
+def show_duration(length: float) -> str:
+    """Seconds in the two largest units that say something: ``0.25`` is ``250ms``, ``5400`` is ``1h30m``."""
+    if 0 < length < 0.9995:
+        return f"{length * 1000:.0f}ms" if length >= 0.001 else "<1ms"
+    left = round(length)
+    parts: list[str] = []
+    for unit, size in _WHOLE_UNITS:
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count}{unit}" if count else "")
+    return "".join(parts[:2]) or "0s"

@@ -71,9 +71,22 @@ def status(database: Database) -> SchemaStatus:
     return SchemaStatus(max(applied, default=0), known[-1].number, missing)
 
 
+def peek(database: Database) -> SchemaStatus:
+    """As ``status``, by reading alone. Raises ``StoreError`` where there are no tables."""
+    known = known_migrations(database.dialect)
+    with database.read() as tx:
+        applied = {int(row[0]) for row in tx.all("schema.applied")}
+    missing = [migration.name for migration in known if migration.number not in applied]
+    return SchemaStatus(max(applied, default=0), known[-1].number, missing)
+
+
 def check(database: Database) -> None:
     """Raise ``SchemaError`` unless the database has just the migrations that this code knows."""
-    found = status(database)
+    demand(status(database))
+
+
+def demand(found: SchemaStatus) -> None:
+    """Raise ``SchemaError`` unless what was found is current."""
     if found.applied > found.known:
         raise _newer(found.applied, found.known)
     if found.missing:

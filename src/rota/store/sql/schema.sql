@@ -1,0 +1,2 @@
+-- name: applied
+SELECT number FROM migration ORDER BY number;
