@@ -1,0 +1,49 @@
+"""Moments, lengths of time and counts inside a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+
+from rota.clock import from_us
+from rota.model.duration import show_duration
+from rota.store.queues import COUNT_CAP
+
+SECOND = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """``now`` is in microseconds; ``zone`` is the one that moments are told in, ``None`` this machine's own."""
+
+    now: int
+    zone: tzinfo | None = UTC
+
+    def moment(self, at: int) -> str:
+        return f"{from_us(at).astimezone(self.zone):%Y-%m-%d %H:%M:%S %Z}"
+
+    def distance(self, at: int) -> str:
+        """``in 5m``, ``2m ago``, ``now`` inside half a second."""
+        away = (at - self.now) / SECOND
+        if abs(away) < 0.5:
+            return "now"
+        return f"in {show_duration(away)}" if away > 0 else f"{show_duration(-away)} ago"
+
+    def both(self, at: int) -> str:
+        return f"{self.moment(at)} ({self.distance(at)})"
+
+
+def span(length_us: float) -> str:
+    return show_duration(length_us / SECOND)
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 run``, ``3 runs``, ``10,000 or more runs``: counts stop at a cap."""
+    if count == 1:
+        return f"1 {noun}"
+    return f"{count:,}{' or more' if count >= COUNT_CAP else ''} {noun}s"
+
+
+def by_whom(by: str | None, why: str | None) -> str:
+    """`` by anna: migration``, as far as it is known."""
+    return (f" by {by}" if by else "") + (f": {why}" if why else "")

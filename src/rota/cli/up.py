@@ -1,0 +1,172 @@
+"""`rota up`: everything in one command."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from types import FrameType
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+from rota.cli.application import application_name
+from rota.cli.moments import duration
+from rota.cli.options import with_app
+from rota.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rota.app import Rota
+    from rota.app.health import HealthServer
+    from rota.engine.node import Node
+
+LEASH = "ROTA_LEASH"
+"""Set for a process that another one started and watches: the descriptor whose end means that it is gone."""
+
+
+@click.command()
+@click.option("--processes", type=click.IntRange(1, 256), help="Start so many processes, and watch over them.")
+@click.option("--threads", type=click.IntRange(1, 10_000), help="Runs at one time, in each process.")
+@click.option("--queues", metavar="A,B", help="Work on these queues only.")
+@click.option("--no-schedule", is_flag=True, help="Only work: fire no schedules, rescue nothing.")
+@click.option("--no-web", is_flag=True, help="No dashboard.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to answer /healthz, with --port.")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Answer /healthz and /readyz here; 0 takes a free one.")
+@click.option("--for", "lasting", type=duration, metavar="DURATION", help="End by itself after so long: 30s, 5m.")
+@click.option("--drain", type=duration, metavar="DURATION", help="Wait so long for what runs when stopping.")
+@with_app
+def up(
+    app: Rota,
+    processes: int | None,
+    threads: int | None,
+    queues: str | None,
+    no_schedule: bool,
+    no_web: bool,  # noqa: ARG001 - there is nothing to leave out as yet
+    host: str,
+    port: int | None,
+    lasting: float | None,
+    drain: float | None,
+) -> None:
+    """Prepare the database, schedule and work, until told to stop.
+
+    SIGTERM or Ctrl-C: no new work, wait for what runs, hand back the rest. A second one ends at once.
+
+    \b
+    rota up
+    rota up --processes 4 --threads 8
+    rota up --queues mail,reports --for 5m
+    """
+    from rota.cli.logs import set_up_logging
+
+    set_up_logging(app.setup.settings)
+    app.prepare()
+    count = processes or app.setup.processes
+    if count > 1 and LEASH not in os.environ:
+        from rota.cli.supervisor import Supervisor
+
+        arguments = _arguments(threads, queues, no_schedule, drain)
+        with _serving(app, host, port):
+            until_told(lasting, Supervisor(application_name(), arguments, count))
+        return
+    settings = app.setup.node
+    settings = replace(settings, threads=threads or settings.threads, schedules=not no_schedule)
+    settings = replace(
+        settings, queues=_names(queues) or settings.queues, drain=settings.drain if drain is None else drain
+    )
+    with _serving(app, host, port):
+        until_told(lasting, _Working(app, app.node(settings)))
+
+
+class _Working:
+    """This process as a node."""
+
+    def __init__(self, app: Rota, node: Node) -> None:
+        self._app = app
+        self._node = node
+
+    def start(self) -> None:
+        self._node.start()
+        jobs, schedules = len(self._app.jobs), len(self._app.declared_schedules)
+        click.echo(f"Rota is up: {self._node.identity.id}, {jobs} jobs, {schedules} schedules.", err=True)
+        if not self._app.jobs:
+            click.echo("It has no jobs: decorate a function with @rota.job, or include a blueprint.", err=True)
+        if LEASH in os.environ:
+            threading.Thread(target=_watch_leash, args=(self._node.asked_to_stop,), daemon=True).start()
+
+    def wait(self, timeout: float) -> bool:
+        return self._node.asked_to_stop.wait(timeout)
+
+    def stop(self) -> None:
+        waiting = len(self._node.worker.running)
+        click.echo(f"Stopping{f': waiting for {waiting} runs' if waiting else ''} …", err=True)
+        if not self._node.stop():
+            click.echo("Some runs were handed back; they will run again.", err=True)
+        click.echo("Rota is down.", err=True)
+
+
+class Work(Protocol):
+    """What ``until_told`` keeps up; ``wait`` returns True when it wants to stop by itself."""
+
+    def start(self) -> None: ...
+
+    def wait(self, timeout: float) -> bool: ...
+
+    def stop(self) -> None: ...
+
+
+def until_told(lasting: float | None, work: Work) -> None:
+    """Start, wait for a signal, the end of the time or a request from the ledger, stop."""
+    told = threading.Event()
+    _on_signals(told.set)
+    give_up_at = None if lasting is None else time.monotonic() + lasting
+    work.start()
+    while not told.is_set() and (give_up_at is None or time.monotonic() < give_up_at):
+        left = 0.5 if give_up_at is None else max(0.0, min(0.5, give_up_at - time.monotonic()))
+        if work.wait(left):
+            break
+    work.stop()
+
+
+def _on_signals(stop: Callable[[], None]) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as the interpreter calls it
+        stop()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, _end_at_once)
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, handle)
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as the interpreter calls it
+    sys.stderr.write("Ended at once; what ran is rescued by others, or at the next start.\n")
+    sys.stderr.flush()
+    os._exit(128 + number)
+
+
+def _watch_leash(stop: threading.Event) -> None:
+    """The process that watches over this one holds the other end: when it is gone, so is our reason to be."""
+    os.read(int(os.environ[LEASH]), 1)
+    stop.set()
+
+
+def _serving(app: Rota, host: str, port: int | None) -> HealthServer:
+    from rota.app.health import HealthServer
+
+    return HealthServer(app, host, port)
+
+
+def _names(queues: str | None) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in (queues or "").split(",") if name.strip())
+    if queues is not None and not names:
+        raise ConfigError("--queues names no queue", hint="As in --queues mail,reports; leave it out for all.")
+    return names
+
+
+def _arguments(threads: int | None, queues: str | None, no_schedule: bool, drain: float | None) -> list[str]:
+    given = {"--threads": threads, "--queues": queues, "--drain": drain}
+    words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    return [*words, *(["--no-schedule"] if no_schedule else [])]
