@@ -155,6 +155,7 @@ def make_run(
         fire_due_at=to_us(due_at) if due_at else None,
         asked_by=actor,
         mode="dry_run" if dry_run else "muted" if muted else None,
+        suspected=0,
         priority=0,
     )
     run = Run(claim, Job(name=job, function=lambda: None), home or FakeHome(), "test", LogLines(1_000, 65_536))

@@ -1,6 +1,10 @@
 """Brings back the runs of nodes that are gone: by their lease, never by the age of a run.
 
 A node whose process is seen to be dead on this very machine is given up at once; any other, when its lease has lapsed.
+
+Who killed the node? If it was doing one run, that run is to blame, and is quarantined after ``CRASH_LIMIT`` such crashes.
+If it was doing several, each is a suspect; one suspected twice is done alone from then on (see the worker), so that the
+guilty one betrays itself and the innocent ones are cleared.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ from rota.store.database import Row
 from rota.store.runs import FailedAttempt
 
 EVERY_SECONDS = 1.0
-AT_ONCE = 500
+AT_ONCE = 5_000
 FOREVER = 2**62
 
 
@@ -74,33 +78,27 @@ class Rescuer:
     def _bring_back(self, tx: Transaction, node: str, lost: list[Row], now: int) -> list[Event]:
         rows, told, attempts = [], [], []
         tally = Tally()
-        freed: dict[str, int] = {}
-        for run_id, job, _queue, attempt, crashes, started_at, limit_key, _batch_id, _failures in lost:
-            quarantined = crashes + 1 >= CRASH_LIMIT
-            error = f"its node was lost while it ran, for the {crashes + 1}. time" if quarantined else None
+        freed: Counter[str] = Counter()
+        batches: dict[int, Counter[str]] = {}
+        alone = len(lost) == 1
+        for run_id, job, _queue, attempt, crashes, suspected, started_at, limit_key, batch_id in lost:
+            crashes, suspected = crashes + alone, suspected + (not alone)
+            quarantined = crashes >= CRASH_LIMIT
+            error = f"its node was lost while doing it alone, {crashes} times" if quarantined else None
             state = RunState.FAILED if quarantined else RunState.AVAILABLE
-            rows.append((run_id, attempt, state, now if quarantined else None, error))
-            attempts.append(
-                FailedAttempt(
-                    run_id=run_id,
-                    number=attempt,
-                    node=node,
-                    started_at=started_at,
-                    finished_at=now,
-                    outcome="crashed",
-                    error="the node was lost",
-                    traceback=None,
-                )
-            )
+            rows.append((run_id, attempt, state, crashes, suspected, now if quarantined else None, error))
+            attempts.append(_crashed(run_id, attempt, node, started_at, now))
             kind = "run.quarantined" if quarantined else "run.rescued"
-            data = {"job": job, "attempt": attempt, "node": node, "crashes": crashes + 1}
+            data = {"job": job, "attempt": attempt, "node": node, "crashes": crashes, "suspected": suspected}
             told.append(Event(at=now, kind=kind, subject=f"run:{run_id}", run_id=run_id, data=data))
             tally.count(now, job, "crashed")
             if limit_key is not None:
-                freed[limit_key] = freed.get(limit_key, 0) + 1
+                freed[limit_key] += 1
+            if quarantined and batch_id is not None:
+                batches.setdefault(batch_id, Counter())["failed"] += 1
         tx.rows("runs.rescue", rows, now=now)
         runs.add_attempts(tx, attempts)
-        runs.count_batches(tx, _batches_of_quarantined(lost))
+        runs.count_batches(tx, batches)
         if freed:
             runs.release_keys(tx, freed)
         events.record(tx, told)
@@ -109,10 +107,14 @@ class Rescuer:
         return told
 
 
-def _batches_of_quarantined(lost: list[Row]) -> dict[int, Counter[str]]:
-    found: dict[int, Counter[str]] = {}
-    for row in lost:
-        crashes, batch_id = row[4], row[7]
-        if batch_id is not None and crashes + 1 >= CRASH_LIMIT:
-            found.setdefault(batch_id, Counter())["failed"] += 1
-    return found
+def _crashed(run_id: int, attempt: int, node: str, started_at: int | None, now: int) -> FailedAttempt:
+    return FailedAttempt(
+        run_id=run_id,
+        number=attempt,
+        node=node,
+        started_at=started_at,
+        finished_at=now,
+        outcome="crashed",
+        error="the node was lost",
+        traceback=None,
+    )

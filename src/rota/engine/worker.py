@@ -23,6 +23,8 @@ MOST_AHEAD = 500
 STALE_SECONDS = 1.0
 """A run claimed ahead that has waited this long is given back: others may be free."""
 UNKNOWN_JOB_SECONDS = 30.0
+ROOM_SECONDS = 10.0
+ROOM_AGAIN_SECONDS = 60.0
 
 
 class Identity(Protocol):
@@ -57,6 +59,7 @@ class Worker:
         self._hungry_below = 0
         self._completed = 0
         self._pace = _Pace()
+        self._solo = _Solo()
         self._guess: QueueWork | None = None
         self._guessed_at = 0.0
 
@@ -70,6 +73,9 @@ class Worker:
         # While bodies are short, wait for a good handful; a slot that frees below this mark wakes us.
         self._hungry_below = most - max(1, ahead // 2)
         if self.draining or room < 1 or len(self.running) > self._hungry_below or not self._identity.trusted():
+            return False
+        if any(run.claim.suspected > 1 for run in list(self.running.values())):
+            self._hungry_below = 0
             return False
         claims, more = self._claim(room)
         if claims:
@@ -108,8 +114,13 @@ class Worker:
     def _claim(self, room: int) -> tuple[list[Claim], bool]:
         if claims := self._claim_at_a_guess(room):
             return claims, True
-        claims, more = [], False
-        for queue in self._survey():
+        claims: list[Claim] = []
+        more = False
+        found = self._survey()
+        suspects = [queue for queue in found if queue.suspects]
+        if suspects and self._solo.wanted(bool(self.running)):
+            return ([] if self.running else self._claim_suspect(suspects[0])), False
+        for queue in found:
             if not queue.work:
                 continue
             wanted = room - len(claims)
@@ -152,6 +163,11 @@ class Worker:
             self.interval = min(self.interval, max(0.001, (limited.again_at - now) / 1_000_000))
         return limited.claims, limited.held > 0 or len(limited.claims) >= room
 
+    def _claim_suspect(self, queue: QueueWork) -> list[Claim]:
+        with self._store.write() as tx:
+            now = self._store.now_us()
+            return claim_limited(tx, queue, self._jobs, self._identity.id, 1, now, suspects=True).claims
+
     def _serves(self, queue: str) -> bool:
         return "*" in self._settings.queues or queue in self._settings.queues
 
@@ -179,6 +195,28 @@ class Worker:
     def overdue(self) -> list[Run]:
         now = time.monotonic()
         return [run for run in list(self.running.values()) if run.deadline is not None and run.deadline < now]
+
+
+class _Solo:
+    """When to do a suspect: alone. A busy node makes room for one, but does not wait for ever."""
+
+    def __init__(self) -> None:
+        self._waiting_since: float | None = None
+        self._not_before = 0.0
+
+    def wanted(self, busy: bool) -> bool:
+        """Whether to claim nothing but a suspect now (or, while ``busy``, nothing at all, to become idle)."""
+        now = time.monotonic()
+        if now < self._not_before:
+            return False
+        if not busy:
+            self._waiting_since = None
+            return True
+        self._waiting_since = self._waiting_since or now
+        if now - self._waiting_since < ROOM_SECONDS:
+            return True
+        self._waiting_since, self._not_before = None, now + ROOM_AGAIN_SECONDS
+        return False
 
 
 class _Pace:

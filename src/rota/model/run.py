@@ -54,6 +54,7 @@ class Claim(NamedTuple):
     fire_due_at: int | None
     asked_by: str | None
     mode: str | None
+    suspected: int
     priority: int
 
 
@@ -104,6 +105,7 @@ class RunRecord:
     attempt: int
     failures: int
     crashes: int
+    suspected: int
     asked_by: str | None
     mode: str | None
     schedule: str | None

@@ -25,13 +25,17 @@ class QueueRecord:
 
 @dataclass(frozen=True, slots=True)
 class QueueWork:
-    """A queue that is not paused; ``work``: it has runs to claim; ``limited``: claiming them takes counting."""
+    """A queue that is not paused.
+
+    ``work``: it has runs to claim; ``limited``: claiming them takes counting; ``suspects``: some are to be done alone.
+    """
 
     name: str
     concurrency: int | None
     rate: Rate | None
     work: bool
     limited: bool
+    suspects: bool
 
     @property
     def bucket(self) -> str:
@@ -41,9 +45,11 @@ class QueueWork:
 def survey(tx: Transaction) -> list[QueueWork]:
     """The queues that are not paused."""
     found = []
-    for name, concurrency, rate, work, shared in tx.all("queues.survey"):
+    for name, concurrency, rate, work, shared, suspects in tx.all("queues.survey"):
         limited = bool(shared) or concurrency is not None or rate is not None
-        found.append(QueueWork(name, concurrency, Rate.parse(rate) if rate else None, bool(work), limited))
+        found.append(
+            QueueWork(name, concurrency, Rate.parse(rate) if rate else None, bool(work), limited, bool(suspects))
+        )
     return found
 
 

@@ -39,10 +39,11 @@ RETURNING queue;
 SELECT min(due_at) FROM run WHERE state = 'scheduled';
 
 -- name: claim
--- Runs without limits of their own: no lock but the rows'.
+-- Runs without limits of their own: no lock but the rows'. Suspects (see the rescuer) are claimed alone.
 WITH picked AS MATERIALIZED (
     SELECT id FROM run
     WHERE state = 'available' AND queue = :queue AND held_by IS NULL AND limit_key IS NULL AND rate_key IS NULL
+      AND suspected < 2
     ORDER BY priority, due_at, id
     LIMIT :limit
     /* skip locked */
@@ -52,12 +53,12 @@ UPDATE run SET state = 'running', attempt = attempt + 1, node = :node, started_a
     unique_key = CASE WHEN unique_until = 'start' THEN NULL ELSE unique_key END
 WHERE id IN (SELECT id FROM picked)
 RETURNING id, job, attempt, arguments, queue, due_at, as_of, failures, checkpoint, limit_key, batch_id, schedule,
-    fire_due_at, asked_by, mode, priority;
+    fire_due_at, asked_by, mode, suspected, priority;
 
 -- name: candidates
--- The head of a queue where some runs share limits.
+-- The head of a queue where some runs share limits; or its suspects.
 SELECT id, job, limit_key, limit_count, rate_key FROM run
-WHERE state = 'available' AND queue = :queue AND held_by IS NULL
+WHERE state = 'available' AND queue = :queue AND held_by IS NULL AND (suspected >= 2) = (CAST(:suspects AS BIGINT) = 1)
 ORDER BY priority, due_at, id
 LIMIT :limit
 /* skip locked */;
@@ -69,7 +70,7 @@ UPDATE run SET state = 'running', attempt = attempt + 1, node = :node, started_a
 FROM /* rows(chosen bigint) */ AS picked
 WHERE run.id = picked.chosen
 RETURNING id, job, attempt, arguments, queue, due_at, as_of, failures, checkpoint, limit_key, batch_id, schedule,
-    fire_due_at, asked_by, mode, priority;
+    fire_due_at, asked_by, mode, suspected, priority;
 
 -- name: running_by_key
 SELECT run.limit_key, count(*) FROM run
@@ -166,23 +167,24 @@ RETURNING id;
 
 -- name: retry
 -- A person's retry: the counts start again, the attempt number never does.
-UPDATE run SET state = 'available', due_at = :now, failures = 0, crashes = 0, finished_at = NULL, error = NULL,
+UPDATE run SET state = 'available', due_at = :now, failures = 0, crashes = 0, suspected = 0, finished_at = NULL, error = NULL,
     cancel_at = NULL, cancel_by = NULL
 WHERE id = :id AND state IN ('failed', 'cancelled')
 RETURNING id, queue;
 
 -- name: lost
 -- What a lost node left running.
-SELECT id, job, queue, attempt, crashes, started_at, limit_key, batch_id, failures FROM run
+SELECT id, job, queue, attempt, crashes, suspected, started_at, limit_key, batch_id FROM run
 WHERE node = :node AND state = 'running'
 ORDER BY id
 LIMIT :limit
 /* for update */;
 
 -- name: rescue
-UPDATE run SET state = given.new_state, crashes = crashes + 1, finished_at = given.finished, error = given.error_text,
+UPDATE run SET state = given.new_state, crashes = given.crash_count, suspected = given.suspicions,
+    finished_at = given.finished, error = given.error_text,
     node = CASE WHEN given.finished IS NULL THEN NULL ELSE run.node END, due_at = :now
-FROM /* rows(run_id bigint, fence bigint, new_state text, finished bigint, error_text text) */ AS given
+FROM /* rows(run_id bigint, fence bigint, new_state text, crash_count bigint, suspicions bigint, finished bigint, error_text text) */ AS given
 WHERE run.id = given.run_id AND run.attempt = given.fence AND run.state = 'running'
 RETURNING id;
 
@@ -193,14 +195,14 @@ FROM /* rows(run_id bigint, fence bigint) */ AS given
 WHERE run.id = given.run_id AND run.attempt = given.fence AND run.state = 'running' AND run.node || '' = :node;
 
 -- name: get
-SELECT id, job, queue, state, priority, due_at, created_at, arguments, attempt, failures, crashes, asked_by, mode,
+SELECT id, job, queue, state, priority, due_at, created_at, arguments, attempt, failures, crashes, suspected, asked_by, mode,
     schedule, fire_due_at, batch_id, unique_key, limit_key, limit_count, rate_key, held_by, held_until, node, as_of,
     started_at, finished_at, cancel_at, cancel_by, progress_done, progress_total, checkpoint, result, error, peak_rss
 FROM run WHERE id = :id;
 
 -- name: page
 -- Newest first, from a cursor.
-SELECT id, job, queue, state, priority, due_at, created_at, arguments, attempt, failures, crashes, asked_by, mode,
+SELECT id, job, queue, state, priority, due_at, created_at, arguments, attempt, failures, crashes, suspected, asked_by, mode,
     schedule, fire_due_at, batch_id, unique_key, limit_key, limit_count, rate_key, held_by, held_until, node, as_of,
     started_at, finished_at, cancel_at, cancel_by, progress_done, progress_total, checkpoint, result, error, peak_rss
 FROM run
@@ -214,7 +216,7 @@ LIMIT :limit;
 
 -- name: failed_page
 -- The dead letters, newest first; the partial index serves them whatever else the table holds.
-SELECT id, job, queue, state, priority, due_at, created_at, arguments, attempt, failures, crashes, asked_by, mode,
+SELECT id, job, queue, state, priority, due_at, created_at, arguments, attempt, failures, crashes, suspected, asked_by, mode,
     schedule, fire_due_at, batch_id, unique_key, limit_key, limit_count, rate_key, held_by, held_until, node, as_of,
     started_at, finished_at, cancel_at, cancel_by, progress_done, progress_total, checkpoint, result, error, peak_rss
 FROM run

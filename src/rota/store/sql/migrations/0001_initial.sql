@@ -64,6 +64,7 @@ CREATE TABLE run (
     attempt BIGINT NOT NULL DEFAULT 0,
     failures BIGINT NOT NULL DEFAULT 0,
     crashes BIGINT NOT NULL DEFAULT 0,
+    suspected BIGINT NOT NULL DEFAULT 0,
     asked_by TEXT,
     mode TEXT,
     schedule TEXT,
@@ -93,6 +94,8 @@ CREATE TABLE run (
 CREATE INDEX run_claimable ON run (queue, priority, due_at, id) WHERE state = 'available' AND held_by IS NULL;
 CREATE INDEX run_claimable_limited ON run (queue)
     WHERE state = 'available' AND held_by IS NULL AND (limit_key IS NOT NULL OR rate_key IS NOT NULL);
+CREATE INDEX run_suspected ON run (queue, priority, due_at, id)
+    WHERE state = 'available' AND held_by IS NULL AND suspected >= 2;
 CREATE INDEX run_due ON run (due_at) WHERE state = 'scheduled';
 CREATE INDEX run_held ON run (held_until) WHERE held_by IS NOT NULL;
 CREATE INDEX run_held_key ON run (limit_key, priority, due_at, id) WHERE held_by IS NOT NULL;

@@ -1,0 +1,63 @@
+"""What the ledger promises under `kill -9`: nothing lost, nothing done twice with two valid results."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from rota import Rota
+from tests.end_to_end.processes import kill_group, nodes, open_app, until
+
+RUNS = 5_000
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_killing_every_process_five_times_loses_no_run_and_doubles_none(
+    database_url: str, count: int, tmp_path: Path
+) -> None:
+    app = open_app(database_url)
+    job = app.enqueuer.job("work")
+    items = [{"number": number, "seconds": 0.002 if number % 5 == 0 else 0.0} for number in range(RUNS)]
+    from rota.engine.enqueue import Ask
+
+    ids = app.enqueuer.enqueue_many(job, items, Ask())
+    dice, log = random.Random(7), tmp_path / "log"
+
+    for _ in range(5):
+        before = ended(app)
+        with nodes(database_url, count, log, "--threads", "4") as started:
+            until("some progress", lambda before=before: ended(app) > before, log=log)
+            time.sleep(dice.uniform(0.0, 0.08))
+            kill_group(started)
+    with nodes(database_url, count, log, "--threads", "4"):
+        until("all runs over", lambda: ended(app) >= RUNS, within=60, log=log)
+
+    states, results = ledger(app, ids)
+    assert states == {"succeeded": RUNS}
+    assert sorted(results) == list(range(RUNS))
+    assert counted(app) == RUNS  # counted in the transaction that takes a result: no result was taken twice
+
+
+def ended(app: Rota) -> int:
+    with app.store.read() as tx:
+        return sum(row[2] for row in tx.all("counters.by_minute", since=0, job="work") if row[1] in {"succeeded", "failed"})
+
+
+def counted(app: Rota) -> int:
+    with app.store.read() as tx:
+        return sum(row[2] for row in tx.all("counters.by_minute", since=0, job="work") if row[1] == "succeeded")
+
+
+def ledger(app: Rota, ids: list[int]) -> tuple[dict[str, int], list[int]]:
+    states: Counter[str] = Counter()
+    results: list[int] = []
+    before = None
+    while page := app.runs.page(job="work", before=before, limit=1_000):
+        states.update(run.state for run in page)
+        results += [int(run.result) for run in page if run.result is not None]
+        before = page[-1].id
+    return dict(states), results
