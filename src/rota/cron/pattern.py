@@ -67,53 +67,48 @@ class Pattern:
     def first_at(self, local: int) -> int:
         """The first matching local second at or after this one; ``NEVER`` after the year 9999."""
         day = local // DAY
-        matching = day if self.every_day else self._day_from(day)
-        if matching == day:
-            time = local - day * DAY
-            hour = time // HOUR
-            if self.hours >> hour & 1:
-                rest = time - hour * HOUR
-                minute = rest // MINUTE
-                if self.minutes >> minute & 1:
-                    later = self.seconds >> rest - minute * MINUTE
-                    if later:
-                        return local + (later & -later).bit_length() - 1
-                later = self.minutes >> minute + 1
+        time = local - day * DAY
+        over = time > self.last_time
+        wanted = day + over
+        matching = wanted if self.every_day else self._day_from(wanted)
+        if over or matching > day:
+            return matching * DAY + self.first_time if matching <= _LAST_DAY else NEVER
+        hour = time // HOUR
+        if self.hours >> hour & 1:
+            rest = time - hour * HOUR
+            minute = rest // MINUTE
+            if self.minutes >> minute & 1:
+                later = self.seconds >> rest - minute * MINUTE
                 if later:
-                    minute += (later & -later).bit_length()
-                    return local - rest + minute * MINUTE + self.first_second
-            later = self.hours >> hour + 1
+                    return local + (later & -later).bit_length() - 1
+            later = self.minutes >> minute + 1
             if later:
-                hour += (later & -later).bit_length()
-                return local - time + hour * HOUR + self.first_time % HOUR
-            matching = day + 1 if self.every_day else self._day_from(day + 1)
-        return matching * DAY + self.first_time if matching <= _LAST_DAY else NEVER
+                return local - rest + (minute + (later & -later).bit_length()) * MINUTE + self.first_second
+        later = self.hours >> hour + 1
+        return local - time + (hour + (later & -later).bit_length()) * HOUR + self.first_time % HOUR
 
     def last_at(self, local: int) -> int:
         """The last matching local second at or before this one; ``-NEVER`` before the year 1."""
-        day, time = divmod(local, DAY)
-        matching = day if self.every_day else self._day_until(day)
-        if matching == day:
-            found = self._last_time_at(time)
-            if found >= 0:
-                return day * DAY + found
-            matching = day - 1 if self.every_day else self._day_until(day - 1)
-        return matching * DAY + self.last_time if matching >= _FIRST_DAY else -NEVER
-
-    def _last_time_at(self, time: int) -> int:
-        """The last matching second of the day at or before this one, or -1."""
-        hour, rest = divmod(time, HOUR)
+        day = local // DAY
+        time = local - day * DAY
+        early = time < self.first_time
+        wanted = day - early
+        matching = wanted if self.every_day else self._day_until(wanted)
+        if early or matching < day:
+            return matching * DAY + self.last_time if matching >= _FIRST_DAY else -NEVER
+        hour = time // HOUR
         if self.hours >> hour & 1:
-            minute, second = divmod(rest, MINUTE)
+            rest = time - hour * HOUR
+            minute = rest // MINUTE
             if self.minutes >> minute & 1:
-                earlier = _up_to(self.seconds, second)
+                earlier = _up_to(self.seconds, rest - minute * MINUTE)
                 if earlier:
-                    return time - second + _highest(earlier)
+                    return local - rest + minute * MINUTE + _highest(earlier)
             earlier = _up_to(self.minutes, minute - 1)
             if earlier:
-                return hour * HOUR + _highest(earlier) * MINUTE + self.last_time % MINUTE
+                return local - rest + _highest(earlier) * MINUTE + self.last_time % MINUTE
         earlier = _up_to(self.hours, hour - 1)
-        return _highest(earlier) * HOUR + self.last_time % HOUR if earlier else -1
+        return local - time + _highest(earlier) * HOUR + self.last_time % HOUR
 
     def _day_from(self, day: int) -> int:
         """The first matching day at or after this one, both counted from 1970-01-01."""
