@@ -152,7 +152,7 @@ def _ids_within(
 
 
 def _clamped(services: Services) -> int:
-    outside = users.c.notify_before_hours.not_between(due.LEAST_HOURS, due.MOST_HOURS)
+    outside = ~users.c.notify_before_hours.between(due.LEAST_HOURS, due.MOST_HOURS)
     with reading(services.engine) as connection:
         return _count(connection, select(users.c.id).where(due.wants("immediate"), outside))
 

@@ -58,7 +58,8 @@ class MailCatcher:
 
     @property
     def recipients(self) -> list[str]:
-        return [entry["to"] for entry in self.index()]
+        """Who got mail, one entry a mail, sorted: mails that are sent together come in any order."""
+        return sorted(entry["to"] for entry in self.index())
 
     def index(self) -> list[dict[str, Any]]:
         path = self.directory / "index.jsonl"
