@@ -41,7 +41,7 @@ def test_its_error_is_the_one_that_is_raised():
     [block] = blocks("text")
 
     with pytest.raises(CronError) as told:
-        Cron(block.splitlines()[1])
+        Cron(block.splitlines()[1].strip())
     assert str(told.value) == block.rstrip("\n")
 
 
