@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from rota.app.blueprint import Blueprint, Collection
+from rota.app.counters import Counters
 from rota.app.declaration import Declaration
 from rota.app.declare import Declared, declare
 from rota.app.handles import JobHandle, RunHandle, due_moment
+from rota.app.nodes import Nodes
 from rota.app.queues import Queues
 from rota.app.runs import Runs
 from rota.app.schedules import Schedules
@@ -32,6 +34,8 @@ from rota.model.schedule import Definition
 from rota.store import Store, events, migrate, open_store
 
 if TYPE_CHECKING:
+    from rota.app.status import Status
+    from rota.app.why import Why
     from rota.config import Settings
 
 P = ParamSpec("P")
@@ -208,19 +212,33 @@ class Rota(Collection):
         ``wait`` blocks until it is over (somewhere: a node must be up). A job that is off in this environment needs
         ``force_disabled``.
         """
+        handle = self.run_by_hand(job, arguments, force_disabled=force_disabled, dry_run=dry_run, by=by)
+        if wait:
+            handle.wait(timeout)
+        return handle
+
+    def run_by_hand(
+        self,
+        job: str,
+        arguments: Mapping[str, Any],
+        *,
+        force_disabled: bool = False,
+        dry_run: bool = False,
+        by: str | None = None,
+    ) -> RunHandle:
+        """As ``trigger``, for arguments of any name."""
         spec = self.enqueuer.job(job)
         environment = self.setup.environment
         enabled = spec.enabled_in(environment)
         if not enabled and not force_disabled:
             raise ConflictError(
                 f"job {job!r} is off in the environment {environment!r}",
-                hint="Give force_disabled=True to run it all the same.",
+                hint="Give force_disabled=True (`rota job run --force`) to run it all the same.",
             )
-        handle = self.handles[job].enqueue(by=by or "manual", dry_run=dry_run, **arguments)
+        run_id, new = self.enqueuer.enqueue(spec, arguments, self.ask(dry_run=dry_run, by=by or "manual"))
+        handle = RunHandle(self.store, run_id, new)
         if not enabled:
             self._record_forced(handle, job, by)
-        if wait:
-            handle.wait(timeout)
         return handle
 
     def _record_forced(self, handle: RunHandle, job: str, by: str | None) -> None:
@@ -253,6 +271,32 @@ class Rota(Collection):
     @cached_property
     def queues(self) -> Queues:
         return Queues(self.store, self.listeners)
+
+    @cached_property
+    def nodes(self) -> Nodes:
+        return Nodes(self.store, self.listeners)
+
+    @cached_property
+    def counters(self) -> Counters:
+        return Counters(self.store)
+
+    def status(self) -> Status:
+        """Whether all is well, and if not, why. Raises ``StoreError`` where the database is away or has no tables."""
+        from rota.app.status import status
+
+        return status(self.store, self.listeners)
+
+    def why_run(self, run_id: int, zone: tzinfo | None = UTC) -> Why:
+        """What a run waits for, who has it, or how it ended; moments are told in ``zone``, ``None``: the local one."""
+        from rota.app.why_run import why_run
+
+        return why_run(self.store, run_id, zone)
+
+    def why_schedule(self, name: str, at: datetime | None = None, zone: tzinfo | None = UTC) -> Why:
+        """What a schedule waits for; with ``at``, what became of that moment (naive: on the schedule's own clock)."""
+        from rota.app.why_schedule import Here, why_schedule
+
+        return why_schedule(self.store, Here(self.jobs, self.setup.environment), name, at, zone)
 
     def run_record(self, run_id: int) -> RunRecord:
         return RunHandle(self.store, run_id).record()
