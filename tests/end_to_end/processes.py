@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rota import Rota
+from tests.end_to_end.workload import declare
 
 ROOT = Path(__file__).parents[2]
 APP = "tests.end_to_end.workload:rota"
@@ -65,9 +66,6 @@ def until(what: str, holds: Callable[[], bool], within: float = 30.0, log: Path 
 
 def open_app(url: str) -> Rota:
     """The same jobs in this process, which only looks and asks."""
-    from tests.end_to_end import workload
-
-    app = Rota(url)
-    app.jobs, app.handles = workload.rota.jobs, workload.rota.handles
+    app = declare(Rota(url))
     app.prepare()
     return app

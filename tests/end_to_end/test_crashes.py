@@ -20,11 +20,8 @@ def test_killing_every_process_five_times_loses_no_run_and_doubles_none(
     database_url: str, count: int, tmp_path: Path
 ) -> None:
     app = open_app(database_url)
-    job = app.enqueuer.job("work")
     items = [{"number": number, "seconds": 0.002 if number % 5 == 0 else 0.0} for number in range(RUNS)]
-    from rota.engine.enqueue import Ask
-
-    ids = app.enqueuer.enqueue_many(job, items, Ask())
+    app.handles["work"].enqueue_many(items)
     dice, log = random.Random(7), tmp_path / "log"
 
     for _ in range(5):
@@ -36,7 +33,7 @@ def test_killing_every_process_five_times_loses_no_run_and_doubles_none(
     with nodes(database_url, count, log, "--threads", "4"):
         until("all runs over", lambda: ended(app) >= RUNS, within=60, log=log)
 
-    states, results = ledger(app, ids)
+    states, results = ledger(app)
     assert states == {"succeeded": RUNS}
     assert sorted(results) == list(range(RUNS))
     assert counted(app) == RUNS  # counted in the transaction that takes a result: no result was taken twice
@@ -52,7 +49,7 @@ def counted(app: Rota) -> int:
         return sum(row[2] for row in tx.all("counters.by_minute", since=0, job="work") if row[1] == "succeeded")
 
 
-def ledger(app: Rota, ids: list[int]) -> tuple[dict[str, int], list[int]]:
+def ledger(app: Rota) -> tuple[dict[str, int], list[int]]:
     states: Counter[str] = Counter()
     results: list[int] = []
     before = None

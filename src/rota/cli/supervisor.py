@@ -12,6 +12,7 @@ from contextlib import suppress
 import click
 
 from rota.cli.up import LEASH
+from rota.errors import ConfigError
 
 HEALTHY_SECONDS = 10.0
 """A process that lived this long and then died is started again at once."""
@@ -34,7 +35,7 @@ class Supervisor:
         time.sleep(min(timeout, 0.1))
         for child in self._children:
             child.look()
-        return False
+        return all(child.hopeless for child in self._children)
 
     def stop(self) -> None:
         click.echo("Stopping …", err=True)
@@ -42,6 +43,8 @@ class Supervisor:
             child.tell()
         for child in self._children:
             child.wait()
+        if all(child.hopeless for child in self._children):
+            raise ConfigError("no process could start", hint="What each of them said stands above.")
         click.echo("Rota is down.", err=True)
 
 
@@ -55,6 +58,8 @@ class _Child:
         self._started_at = 0.0
         self._start_at = 0.0
         self._deaths = 0
+        self.hopeless = False
+        """Whether it said, at once, that its settings are wrong: the next one would say the same."""
 
     def start(self) -> None:
         mine_to_hold, theirs = os.pipe()[::-1]
@@ -81,6 +86,7 @@ class _Child:
         self._start_at = time.monotonic() + pause
         self._process = None
         code = process.returncode
+        self.hopeless = not healthy and code == ConfigError.exit_code
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         click.echo(f"Process {process.pid} {how}; starting another{f' in {pause:.0f} s' if pause else ''}.", err=True)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rota.app.health import HealthServer
     from rota.engine.node import Node
 
-LEASH = "ROTA_LEASH"
+LEASH = "_ROTA_LEASH"
 """Set for a process that another one started and watches: the descriptor whose end means that it is gone."""
 
 
