@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 SCENARIOS = {"ok": 200, "outage": 503, "gone": 410, "refuse-us": 401, "lose-answer": 0, "lose-request": 0}
@@ -23,10 +24,14 @@ class Hook:
 
 
 class WebhookSink:
-    """``honours_keys`` drops repeats; ``scenarios`` sets a channel's behaviour. A context manager."""
+    """``honours_keys`` drops repeats; ``scenarios`` sets a channel's behaviour. A context manager.
 
-    def __init__(self, *, honours_keys: bool = True) -> None:
+    With a ``file``, every message is a line of JSON there too.
+    """
+
+    def __init__(self, file: Path | None = None, *, honours_keys: bool = True) -> None:
         self.honours_keys = honours_keys
+        self._file = file
         self.scenarios: dict[str, str] = {}
         self.requests: list[Hook] = []
         self.messages: list[Hook] = []
@@ -60,7 +65,13 @@ class WebhookSink:
             if scenario in {"ok", "lose-answer"} and not repeated:
                 self._seen.add((hook.channel, hook.key))
                 self.messages.append(hook)
+                self._write(hook)
         return scenario
+
+    def _write(self, hook: Hook) -> None:
+        if self._file is not None:
+            with self._file.open("a") as file:
+                file.write(json.dumps(asdict(hook)) + "\n")
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,0 +1,133 @@
+"""``make up``: CodeNotify and all it talks to, on this machine, with made-up people.
+
+Data lies in ``.rota/`` and is kept from one start to the next; ``--fresh`` begins anew. Every other argument goes to
+``rota up``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+import click
+from sqlalchemy import Engine, inspect, select
+
+from apps import rota
+from apps.codenotify import generator
+from apps.codenotify.database import connect, reading
+from apps.codenotify.demo.surroundings import Surroundings, surroundings
+from apps.codenotify.tables import users
+
+ROOT = Path(__file__).parents[3]
+HOME = ROOT / ".rota"
+DATA = HOME / "codenotify"
+FRESH = "--fresh"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns what ``rota up`` ended with."""
+    os.chdir(ROOT)
+    if FRESH in arguments:
+        forget()
+    database = os.environ.get("CODENOTIFY_DATABASE_URL") or f"sqlite:///{DATA / 'codenotify.db'}"
+    with surroundings(DATA) as around:
+        prepare(database)
+        ask_for_a_sync()
+        introduce(around)
+        environment = {**os.environ, **around.environment, "CODENOTIFY_DATABASE_URL": database}
+        code = run_rota([each for each in arguments if each != FRESH], environment)
+        summarise(around)
+    return code
+
+
+def say(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def forget() -> None:
+    """Only what a demonstration has left here; a database elsewhere is not ours to remove."""
+    shutil.rmtree(DATA, ignore_errors=True)
+    for file in HOME.glob("rota.db*"):
+        file.unlink()
+
+
+def prepare(database: str) -> None:
+    DATA.mkdir(parents=True, exist_ok=True)
+    engine = connect(database)
+    try:
+        if has_people(engine):
+            say(f"CodeNotify's data is there from before; {FRESH} would begin anew.")
+            return
+        say("Making up 2,000 people and 400 contests …")
+        data = generator.generate("medium", as_of=datetime.now(UTC))
+        generator.load(engine, data, lambda table, rows: say(f"  {rows:>6,} {table.replace('_', ' ')}"))
+    finally:
+        engine.dispose()
+
+
+def has_people(engine: Engine) -> bool:
+    if not inspect(engine).has_table(users.name):
+        return False
+    with reading(engine) as connection:
+        return connection.execute(select(users.c.id).limit(1)).first() is not None
+
+
+def ask_for_a_sync() -> None:
+    """The first one by hand: nobody wants to wait for six o'clock."""
+    rota.migrate()
+    handle = rota.trigger("codenotify/sync-contests", by="make up", force=True, source="manual")
+    say(f"Asked for one sync-contests by hand: run {handle.id}. It will ask for a dispatch if it finds anything new.")
+    rota.close()
+
+
+def introduce(around: Surroundings) -> None:
+    say(f"Contest platforms answer at {around.platforms.root}. To break one, and to mend it again:")
+    say(f"  curl -X PUT {around.platforms.root}/scenario/codechef/unavailable")
+    say(f"  curl -X PUT {around.platforms.root}/scenario/codechef/ok")
+    say(f"Mails are kept in {shown(around.mails.directory)}")
+
+
+def run_rota(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """``rota up`` as a child in a session of its own, so that a Ctrl-C reaches it once, through us."""
+    command = [sys.executable, "-m", "rota", "up", *arguments]
+    child = subprocess.Popen(command, env=dict(environment), start_new_session=True)  # noqa: S603 - our own command
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        child.send_signal(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, forward)
+    code = child.wait()
+    return code if code >= 0 else 128 - code
+
+
+def summarise(around: Surroundings) -> None:
+    received = Counter(hook.channel for hook in around.hooks.messages)
+    told = ", ".join(f"{count:,} {channel}" for channel, count in sorted(received.items())) or "none"
+    everything = len(around.mails.index())
+    click.echo("")
+    click.echo(f"Mails caught     {around.mails.count:,} now, {everything:,} in all: {shown(around.mails.directory)}")
+    click.echo(f"Webhooks caught  {told}: {shown(DATA / 'webhooks.jsonl')}")
+    click.echo("")
+    click.echo("Now try")
+    click.echo("  .venv/bin/rota run ls                what ran, and how it ended")
+    click.echo("  .venv/bin/rota run show 1            one run, with its counts")
+    click.echo("  .venv/bin/rota schedule ls           what is due when")
+    click.echo("  make up                              go on with the data that is there")
+    click.echo(f'  make up ARGS="{FRESH}"               begin anew')
+
+
+def shown(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
