@@ -4,13 +4,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from rota.cron.fields import DAY_OF_MONTH, DAY_OF_WEEK, MONTH, Field
+from rota.cron.fields import DAY_OF_MONTH, DAY_OF_WEEK, FIELDS, MONTH, Field
 from rota.cron.piece import Piece
 from rota.errors import CronError
 
 _ZONE = re.compile(r"(?:CRON_)?TZ=(\S*)", re.IGNORECASE)
 _EVERY = re.compile(r"@every\s+(\S+)", re.IGNORECASE)
+
+
+class _Slip(NamedTuple):
+    """A form that people write and what they mean by it; ``hint`` may name the parts that ``pattern`` found."""
+
+    fields: set[str]
+    pattern: str
+    hint: str
+
+
+_ANY = {field.name for field in FIELDS}
+_DAY, _WEEKDAY = {DAY_OF_MONTH.name}, {DAY_OF_WEEK.name}
+_SLIPS = [  # the first that fits is told
+    _Slip(_WEEKDAY, r"\w+#([06-9]|\d\d+)", "no month has a {0}th one; allowed: 1 to 5, as in FRI#2"),
+    _Slip(_WEEKDAY, r".*#.*", "a weekday and which one of the month, 1 to 5: FRI#2"),
+    _Slip(_WEEKDAY, r"L(\d)", "the letter goes last: {0}L"),
+    _Slip(_WEEKDAY, r"L", "the last Saturday is SATL, the last day of the month is L in the day-of-month field"),
+    _Slip(_DAY, r".*#.*", "# belongs to the day-of-week field: FRI#2"),
+    _Slip(_DAY, r"W(\d+)", "the letter goes last: {0}W"),
+    _Slip(_ANY, r".*\?.*", "? stands alone, in a day field; write * for every {field}"),
+    _Slip(_ANY - _DAY - _WEEKDAY, r".*[LW#].*", "L, W and # belong to the day fields"),
+    _Slip(_ANY, r"/([0-9]+)", "a step needs a start: */{0}"),
+    _Slip(_ANY, r".*/", "a step needs a number: {text}2"),
+    _Slip(_WEEKDAY, r".*[/.].*[A-Z].*|[A-Z]{4}.*", "leave only the fields: a command is no part of the expression"),
+    _Slip(_ANY, r"H(?:/.*)?", "H is Jenkins'; choose a value, or use the schedule's jitter"),
+    _Slip(_ANY, r".*~.*", "a random time is not a schedule; choose a value, or use the schedule's jitter"),
+    _Slip(_ANY, r".*[LW].*", "L and W stand without ranges and steps: L, L-3, LW, 15W, FRIL"),
+]
 _NAMED_INTERVALS = {"minute": "* * * * *", "second": "* * * * * *"}
 
 
@@ -91,35 +120,11 @@ def item(piece: Piece) -> CronError:
     return piece.error(f"{text} cannot be read", _form_hint(piece.field, upper))
 
 
-def _form_hint(field: Field, text: str) -> str:  # noqa: C901 - a flat list of likely slips, first match wins
-    if field is DAY_OF_WEEK and re.fullmatch(r"\w+#[06-9]", text):
-        return f"no month has a {text.partition('#')[2]}th one; allowed: 1 to 5, as in FRI#2"
-    if field is DAY_OF_WEEK and "#" in text:
-        return "a weekday and which one of the month, 1 to 5: FRI#2"
-    if field is DAY_OF_WEEK and re.fullmatch(r"L\d", text):
-        return f"the letter goes last: {text[1]}L"
-    if field is DAY_OF_WEEK and text == "L":
-        return "the last Saturday is SATL, the last day of the month is L in the day-of-month field"
-    if field is DAY_OF_MONTH and "#" in text:
-        return "# belongs to the day-of-week field: FRI#2"
-    if field is DAY_OF_MONTH and re.fullmatch(r"W\d+", text):
-        return f"the letter goes last: {text[1:]}W"
-    if "?" in text:
-        return f"? stands alone, in a day field; write * for every {field.name}"
-    if field not in (DAY_OF_MONTH, DAY_OF_WEEK) and re.search(r"[LW#]", text):
-        return "L, W and # belong to the day fields"
-    if re.fullmatch(r"/[0-9]+", text):
-        return f"a step needs a start: *{text}"
-    if text.endswith("/"):
-        return f"a step needs a number: {text}2"
-    if field is DAY_OF_WEEK and re.search(r"[/.].*[A-Z]|^[A-Z]{4,}", text):
-        return "leave only the fields: a command does not belong to the expression"
-    if text == "H" or text.startswith("H/"):
-        return "H is Jenkins'; choose a value, or use the schedule's jitter"
-    if "~" in text:
-        return "a random time is not a schedule; choose a value, or use the schedule's jitter"
-    if re.search(r"[LW]", text):
-        return "L and W stand without ranges and steps: L, L-3, LW, 15W, FRIL"
+def _form_hint(field: Field, text: str) -> str:
+    for slip in _SLIPS:
+        match = re.fullmatch(slip.pattern, text, re.DOTALL)
+        if match and field.name in slip.fields:
+            return slip.hint.format(*match.groups(), text=text, field=field.name)
     return f"allowed: {field.allowed}, *, ranges a-b, lists a,b and steps */n"
 
 

@@ -50,9 +50,9 @@ def parse(expression: str) -> Expression:
     """Read five fields, six with the seconds first, or a macro; raises ``CronError``."""
     pieces = _split(expression)
     second, minute, hour, day, month, weekday = pieces
-    months = _plain(month)
+    time = _plain(second), _plain(minute), _plain(hour)
     rule = _day_rule(day, weekday)
-    pattern = Pattern(_plain(second), _plain(minute), _plain(hour), months, rule)
+    pattern = Pattern(*time, _plain(month), rule)
     if not pattern.can_match():
         raise mistakes.never(day, month, weekday)
     words = tuple(expression.split())
@@ -140,7 +140,11 @@ def _day_rule(day: Piece, weekday: Piece) -> DayRule:
     weekdays, special_weekdays = _weekdays(weekday)
     # The first character decides, as in Debian's entry.c: `*/2` and `*,5` count as a star, `1-31` does not.
     both = day.text[0] in "*?" or weekday.text[0] in "*?"
-    return DayRule(days, tuple(special_days), weekdays, tuple(special_weekdays), both)
+    return _shared_rule(days, tuple(special_days), weekdays, tuple(special_weekdays), both)
+
+
+# Most expressions mean the same few sets of days: each is worked out once.
+_shared_rule = lru_cache(maxsize=1024)(DayRule)
 
 
 def _days(piece: Piece) -> tuple[int, list[MonthDay]]:
