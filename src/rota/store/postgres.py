@@ -174,7 +174,8 @@ class PostgresDatabase:
         except psycopg_pool.PoolTimeout as error:
             raise self._unreachable(error) from error
         except psycopg.errors.UndefinedTable as error:
-            raise StoreError(f"the database holds no tables of Rota: {error}", hint="Run: rota db migrate") from error
+            told = str(error).partition("\n")[0]
+            raise StoreError(f"the database holds no tables of Rota: {told}", hint="Run: rota db migrate") from error
         except psycopg.OperationalError as error:
             raise self._unreachable(error) from error
 
@@ -199,9 +200,8 @@ class PostgresDatabase:
         )
 
     def _unreachable(self, error: Exception) -> StoreUnreachableError:
-        place = re.sub(r"//[^@/]*@", "//", self.url)
-        lines = str(error).strip().splitlines()
+        place = re.sub(r"//[^@/]*@", "//", self.url).partition("?")[0]  # a password may stand in both
         return StoreUnreachableError(
-            f"cannot reach {place}: {lines[-1] if lines else error}",
+            f"cannot reach {place}: {' '.join(str(error).split())}",
             hint="Is the server up, and are address, user and password right? `rota doctor` looks closer.",
         )
