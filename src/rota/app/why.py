@@ -9,8 +9,8 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """``kind`` is a word for programs, as ``queue_paused``; ``text`` a clause for people; moments in ``data`` are
-    microseconds of UTC."""
+    """``kind`` is a word for programs, as ``queue_paused``; ``text`` a clause for people; in ``data``, moments are
+    microseconds of UTC, lengths seconds."""
 
     kind: str
     text: str

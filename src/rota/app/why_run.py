@@ -274,12 +274,15 @@ class _Case:
         if late.total < LATE_US:
             if self.record.started_at is None:
                 return []
-            return [fact("on_time", f"it started {span(max(0, late.total))} after it was due", late=late.total)]
+            return [
+                fact("on_time", f"it started {span(max(0, late.total))} after it was due", late=late.total / SECOND)
+            ]
         verb = "started" if self.record.as_of is not None else "has waited for"
         total = f"{span(late.total)}{' late' if verb == 'started' else ''}"
         parts = ", ".join(f"{span(length)} {CAUSES[cause]}" for cause, length in late.parts.items())
         held = f" ({self.waits.held_for})" if "held" in late.parts and self.waits.held_for else ""
-        return [fact("late", f"it {verb} {total}: {parts}{held}", late=late.total, **late.parts)]
+        seconds = {cause: length / SECOND for cause, length in late.parts.items()}
+        return [fact("late", f"it {verb} {total}: {parts}{held}", late=late.total / SECOND, **seconds)]
 
     def _last(self, *kinds: str) -> Event | None:
         return next((each for each in reversed(self.events) if each.kind in kinds), None)

@@ -32,17 +32,21 @@ def load_application(spec: str | None = None) -> Rota:
 
 
 def application_name() -> str:
-    root = click.get_current_context().find_root()
-    if named := root.params.get("app") or os.environ.get("ROTA_APP"):
-        return str(named)
-    from rota.config import load_settings
-
-    if named := load_settings().app:
+    if named := named_application():
         return named
     raise ConfigError(
         "no application is named",
         hint="Give --app module:attribute, or set ROTA_APP, or `app` under [tool.rota] in pyproject.toml.",
     )
+
+
+def named_application() -> str | None:
+    root = click.get_current_context().find_root()
+    if named := root.params.get("app") or os.environ.get("ROTA_APP"):
+        return str(named)
+    from rota.config import load_settings
+
+    return load_settings().app
 
 
 def load_attribute(place: str) -> Any:
@@ -81,9 +85,7 @@ def _broken(name: str, error: Exception) -> ConfigError:
     last = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{last.filename}, line {last.lineno}"
     told = f"{type(error).__name__}: {error}" + ("" if isinstance(error, SyntaxError) else f" ({place})")
-    return ConfigError(
-        f"{name} cannot be imported: {told}", hint="Run `rota --debug …` to see the traceback."
-    )
+    return ConfigError(f"{name} cannot be imported: {told}", hint="Run `rota --debug …` to see the traceback.")
 
 
 def _instead(module: Any) -> str:

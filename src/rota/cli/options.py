@@ -49,12 +49,26 @@ def with_app(command: Command) -> Command:
     return wrapped  # type: ignore[return-value]
 
 
+def with_ledger(command: Command) -> Command:
+    """`--app` and `--store`, for what needs no job's code; gives ``app: Rota`` on tables that can be read."""
+
+    @app_option
+    @click.option("--store", "url", metavar="URL", help="A database instead of an application: sqlite:///app.db")
+    @functools.wraps(command)
+    def wrapped(*args: Any, place: str | None, url: str | None, **others: Any) -> Any:
+        from rota.cli.ledger import open_ledger
+
+        app = open_ledger(place, url)
+        click.get_current_context().call_on_close(app.close)
+        return command(*args, app=app, **others)
+
+    return wrapped  # type: ignore[return-value]
+
+
 def limit_option(default: int = 50) -> Callable[[Command], Command]:
     """`--limit`, `-n`; gives ``limit: int``."""
     kind = click.IntRange(1, 10_000)
-    return click.option(
-        "--limit", "-n", type=kind, default=default, show_default=True, help="At most so many."
-    )
+    return click.option("--limit", "-n", type=kind, default=default, show_default=True, help="At most so many.")
 
 
 state_option = click.option(
@@ -75,9 +89,7 @@ after_option = click.option("--after", metavar="CURSOR", help="Go on where a lis
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 """Gives ``yes: bool``; hand it to ``confirm``."""
 
-timeout_option = click.option(
-    "--timeout", type=duration, metavar="DURATION", help="Wait no longer: 90s, 15m."
-)
+timeout_option = click.option("--timeout", type=duration, metavar="DURATION", help="Wait no longer: 90s, 15m.")
 """Gives ``timeout: float | None``, in seconds."""
 
 

@@ -1,0 +1,165 @@
+"""The ledger's records as plain values, under the names that every JSON answer uses. Moments are aware datetimes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rota.app.counters import Figures
+from rota.app.nodes import NodeStatus
+from rota.app.queues import QueueStatus
+from rota.app.runs import AttemptRecord
+from rota.app.status import Status
+from rota.app.why import Why
+from rota.clock import from_us
+from rota.model.event import Event
+from rota.model.fire import FireRecord
+from rota.model.run import RunRecord
+from rota.model.schedule import ScheduleRecord
+
+Item = dict[str, Any]
+_HIDDEN = {"definition", "declared", "owner", "watermark"}
+_RUN_JSON = ("arguments", "checkpoint", "result")
+_SCHEDULE_POLICIES = ("catch_up", "catch_up_window", "catch_up_cap", "overlap", "jitter", "queue", "priority")
+
+
+def run_item(record: RunRecord) -> Item:
+    """A run as it stands in a list."""
+    values = _plain({name: getattr(record, name) for name in record.__slots__ if name not in _RUN_JSON})
+    done, total = values.pop("progress_done"), values.pop("progress_total")
+    return {**values, "progress": None if done is None else {"done": done, "total": total}}
+
+
+def run_document(record: RunRecord, attempts: Sequence[AttemptRecord] = (), events: Sequence[Event] = ()) -> Item:
+    """One run with all that is kept of it."""
+    values = {name: _json(getattr(record, name)) for name in _RUN_JSON}
+    tries = [attempt_item(each) for each in attempts]
+    return {**run_item(record), **values, "attempts": tries, "events": [event_item(each) for each in events]}
+
+
+def attempt_item(record: AttemptRecord) -> Item:
+    return _plain({name: getattr(record, name) for name in record.__slots__})
+
+
+def event_item(event: Event) -> Item:
+    return {"at": from_us(event.at), "kind": event.kind, "actor": event.actor, "data": dict(event.data)}
+
+
+def schedule_item(record: ScheduleRecord) -> Item:
+    """A schedule as it stands in a list; ``source`` is ``code`` or ``person``, ``when`` the trigger in words."""
+    from rota.cron import describe, trigger_from_data
+
+    definition = json.loads(record.definition)
+    values = _plain({name: getattr(record, name) for name in record.__slots__ if name not in _HIDDEN})
+    return {
+        "name": values.pop("name"),
+        "job": values.pop("job"),
+        "when": describe(trigger_from_data(definition["trigger"])),
+        "state": "removed" if record.removed_at else "paused" if record.paused_at else "active",
+        **values,
+        "source": "person" if record.declared is None else "code",
+        "trigger": definition["trigger"],
+    }
+
+
+def schedule_document(record: ScheduleRecord, next_fires: Sequence[Any], fires: Sequence[FireRecord]) -> Item:
+    """One schedule with its policies, what comes and what was."""
+    definition = json.loads(record.definition)
+    return {
+        **schedule_item(record),
+        "arguments": definition.get("arguments", {}),
+        "policies": {name: definition.get(name) for name in _SCHEDULE_POLICIES},
+        "watermark": from_us(record.watermark),
+        "next_fires": list(next_fires),
+        "fires": [fire_item(each) for each in fires],
+    }
+
+
+def fire_item(record: FireRecord) -> Item:
+    return _plain({name: getattr(record, name) for name in record.__slots__ if name != "schedule"})
+
+
+def queue_item(status: QueueStatus) -> Item:
+    record = _plain({name: getattr(status.record, name) for name in status.record.__slots__})
+    counts = {name: getattr(status, name) for name in ("waiting", "held", "running", "scheduled")}
+    return {**record, **counts, "oldest_due_at": _moment(status.oldest_due_at)}
+
+
+def node_item(status: NodeStatus) -> Item:
+    record = status.record
+    values = _plain({name: getattr(record, name) for name in record.__slots__})
+    stale = {duty.name for duty in status.stale}
+    duties = [
+        {
+            "name": duty.name,
+            "ticked_at": _moment(duty.ticked_at),
+            "stale": duty.name in stale,
+            "failed_at": _moment(duty.failed_at),
+            "error": duty.error,
+        }
+        for duty in status.duties
+    ]
+    return {**values, "queues": record.queues.split(","), "state": str(status.state), "duties": duties}
+
+
+def figures_item(figures: Figures) -> Item:
+    """Lengths in seconds, rounded to three figures: the buckets know no more."""
+    values = asdict(figures)
+    for name in ("p50", "p95", "late_p50", "late_p95"):
+        values[name] = _rounded(values[name])
+    return {**values, "per_minute": _rounded(figures.per_minute), "success": _rounded(figures.success)}
+
+
+def status_item(status: Status) -> Item:
+    return {
+        "health": str(status.health),
+        "reasons": [{"health": str(reason.health), "text": reason.text} for reason in status.reasons],
+        "at": from_us(status.at),
+        "nodes": [node_item(each) for each in status.nodes],
+        "queues": [queue_item(each) for each in status.queues],
+        "schedules": {
+            "count": status.schedules,
+            "overdue": status.overdue_count,
+            "first_overdue": [
+                {"name": each.name, "job": each.job, "due_at": from_us(each.due_at)} for each in status.overdue
+            ],
+        },
+        "paused": [_plain({name: getattr(each, name) for name in each.__slots__}) for each in status.paused],
+        "dead": status.dead,
+        "last_minutes": figures_item(status.last_minutes),
+        "hour": figures_item(status.hour),
+        "schema": asdict(status.schema) | {"current": status.schema.current},
+    }
+
+
+def why_item(why: Why) -> Item:
+    facts = [{"kind": str(fact.kind), "text": fact.text, **_plain(dict(fact.data))} for fact in why.facts]
+    return {"subject": why.subject, "state": str(why.state), "summary": why.summary, "facts": facts}
+
+
+def _plain(values: Mapping[str, Any]) -> Item:
+    """With moments instead of microseconds."""
+    return {
+        name: _moment(value) if _is_moment(name) and isinstance(value, int) else value for name, value in values.items()
+    }
+
+
+def _is_moment(name: str) -> bool:
+    return name.endswith("_at") or name in _MOMENTS
+
+
+_MOMENTS = {"as_of", "at", "before", "after", "until", "first", "second", "held_until", "lease_until"}
+
+
+def _moment(at: int | None) -> Any:
+    return None if at is None else from_us(at)
+
+
+def _json(text: str | None) -> Any:
+    return None if text is None else json.loads(text)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.3g}")

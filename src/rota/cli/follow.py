@@ -1,0 +1,78 @@
+"""Waiting at the terminal for a run to end: its progress, its log lines as they come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from rota.cli.errors import Exit
+from rota.cli.terminal import visible
+from rota.errors import WaitTimeoutError
+from rota.model.duration import show_duration
+from rota.model.run import RunRecord, RunState
+
+if TYPE_CHECKING:
+    from rota.app import Rota
+    from rota.cli.output import Output
+
+FIRST_PAUSE = 0.005
+LONGEST_PAUSE = 0.25
+FAILED = (RunState.FAILED, RunState.CANCELLED)
+
+
+def wait_for(app: Rota, run_id: int, timeout: float | None, out: Output) -> RunRecord:
+    """Wait with a bar of progress. Raises ``WaitTimeoutError``; the run goes on then, as it does after Ctrl-C."""
+    with out.progress(f"run {run_id}") as show:
+
+        def look(record: RunRecord) -> None:
+            show(record.progress_done, record.progress_total)
+
+        return watch(app, run_id, timeout, out, look)
+
+
+def watch(app: Rota, run_id: int, timeout: float | None, out: Output, look: Callable[[RunRecord], None]) -> RunRecord:
+    """Look at a run again and again until it is over."""
+    give_up_at = None if timeout is None else time.monotonic() + timeout
+    pause = FIRST_PAUSE
+    try:
+        while True:
+            record = app.runs.get(run_id)
+            look(record)
+            if RunState(record.state).ended:
+                return record
+            if give_up_at is not None and time.monotonic() >= give_up_at:
+                break
+            time.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+    except KeyboardInterrupt:
+        out.say(f"Run {run_id} goes on; stop it with: rota run cancel {run_id}")
+        raise
+    raise WaitTimeoutError(
+        f"run {run_id} is {record.state} after {show_duration(timeout or 0)}", hint=f"Ask why: rota run why {run_id}"
+    )
+
+
+def exit_code(record: RunRecord) -> Exit:
+    """What the shell is told of a run that is over."""
+    return Exit.FAILED if record.state in FAILED else Exit.OK
+
+
+class LogPrinter:
+    """Prints the lines of a run's attempts that it has not printed yet."""
+
+    def __init__(self, app: Rota, run_id: int) -> None:
+        self._app = app
+        self._run_id = run_id
+        self._printed: dict[int, int] = {}
+
+    def print_new(self) -> None:
+        for attempt, text in sorted(self._app.runs.logs(self._run_id).items()):
+            if attempt not in self._printed and (attempt > 1 or self._printed):
+                click.echo(f"--- attempt {attempt}", err=True)
+            lines = text.splitlines()
+            for line in lines[self._printed.get(attempt, 0) :]:
+                click.echo(visible(line))
+            self._printed[attempt] = len(lines)

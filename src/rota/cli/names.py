@@ -1,0 +1,55 @@
+"""The things that a command is told by name: found, or answered with the nearest name there is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rota.errors import NotFoundError
+from rota.model.suggestion import suggestion
+from rota.store import jobs, queues, schedules
+
+if TYPE_CHECKING:
+    from rota.app import Rota
+    from rota.app.nodes import NodeStatus
+    from rota.model.schedule import ScheduleRecord
+
+
+def known_job(app: Rota, name: str) -> str:
+    """A job of the application or of the ledger."""
+    with app.store.read() as tx:
+        names = {*app.jobs, *(record.name for record in jobs.all_jobs(tx))}
+    return _among("job", name, names)
+
+
+def known_schedule(app: Rota, name: str) -> ScheduleRecord:
+    """A schedule that was not removed."""
+    with app.store.read() as tx:
+        record = schedules.peek(tx, name)
+        if record is not None and record.removed_at is None:
+            return record
+        names = {each.name for each in schedules.page(tx, limit=10_000)}
+    was = "any more" if record is not None else ""
+    raise NotFoundError(f"there is no schedule {name!r} {was}".rstrip(), hint=suggestion(name, names))
+
+
+def known_queue(app: Rota, name: str) -> str:
+    with app.store.read() as tx:
+        return _among("queue", name, {record.name for record in queues.all_queues(tx)})
+
+
+def known_node(app: Rota, name: str) -> NodeStatus:
+    """By its whole name or by any beginning that only one has."""
+    nodes = app.nodes.all()
+    found = [node for node in nodes if node.record.id == name] or [
+        node for node in nodes if node.record.id.startswith(name)
+    ]
+    if len(found) == 1:
+        return found[0]
+    what = f"{len(found)} nodes begin with {name!r}" if found else f"there is no node {name!r}"
+    raise NotFoundError(what, hint=suggestion(name, {node.record.id for node in found or nodes}))
+
+
+def _among(kind: str, name: str, names: set[str]) -> str:
+    if name not in names:
+        raise NotFoundError(f"there is no {kind} {name!r}", hint=suggestion(name, names))
+    return name

@@ -1,0 +1,299 @@
+"""`rota run`: what was asked for, how it goes, and why."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rota.cli.groups import Group
+from rota.cli.options import (
+    acting_user,
+    after_option,
+    job_option,
+    limit_option,
+    state_option,
+    timeout_option,
+    with_ledger,
+    with_output,
+)
+from rota.cli.output import Column, Output
+
+if TYPE_CHECKING:
+    from rota.app import Rota
+    from rota.app.why import Why
+    from rota.model.run import RunRecord
+
+COLUMNS = (
+    Column("id", "run"),
+    Column("job"),
+    Column("state"),
+    Column("attempt"),
+    Column("due_at", "due", Output.distance),
+    Column("took", show=Output.duration),
+    Column("note"),
+)
+ids_argument = click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
+id_argument = click.argument("run_id", metavar="ID", type=int)
+
+
+@click.group(cls=Group)
+def run() -> None:
+    """What was asked for: list, show, logs, wait, retry, cancel, why."""
+
+
+@run.command()
+@state_option
+@job_option
+@click.option("--queue", metavar="NAME", help="Only this queue.")
+@click.option("--schedule", metavar="NAME", help="Only runs of this schedule.")
+@limit_option()
+@after_option
+@with_ledger
+@with_output
+def ls(
+    app: Rota,
+    states: tuple[str, ...],
+    job: str | None,
+    queue: str | None,
+    schedule: str | None,
+    limit: int,
+    after: str | None,
+    out: Output,
+) -> None:
+    """Runs, newest first.
+
+    \b
+    rota run ls --state failed --job shop/sync
+    rota run ls --json --limit 10
+    """
+    filters = {"job": job, "queue": queue, "schedule": schedule}
+    found = _page(app, states, filters, cursor(after), limit)
+    if not found:
+        _refuse_unknown(app, **filters)
+    out.listing(
+        [run_row(record, out) for record in found],
+        COLUMNS,
+        cursor=str(found[-1].id) if len(found) == limit else None,
+        empty="No run fits." if states or any(filters.values()) else "Nothing has run yet. Try: rota job run NAME",
+    )
+
+
+@run.command()
+@id_argument
+@with_ledger
+@with_output
+def show(app: Rota, run_id: int, out: Output) -> None:
+    """One run, with its attempts and what befell it.
+
+    \b
+    rota run show 17
+    """
+    from rota.app.items import run_document
+
+    record = app.runs.get(run_id)
+    document = run_document(record, app.runs.attempts(run_id), app.runs.events(run_id))
+    if out.as_json:
+        out.document(document)
+        return
+    out.one({**document, "attempts": None, "events": None, **_told(document)}, SHOWN)
+    _tables(document, out)
+
+
+@run.command()
+@id_argument
+@click.option("--follow", "-f", is_flag=True, help="Go on until the run is over.")
+@with_ledger
+@with_output
+def logs(app: Rota, run_id: int, follow: bool, out: Output) -> None:
+    """The lines that its body logged.
+
+    \b
+    rota run logs 17 -f
+    """
+    from rota.cli.follow import LogPrinter, watch
+
+    app.runs.get(run_id)
+    if out.as_json:
+        kept = app.runs.logs(run_id)
+        out.document({"items": [{"attempt": n, "lines": text.splitlines()} for n, text in kept.items()], "next": None})
+        return
+    printer = LogPrinter(app, run_id)
+    if follow:
+        watch(app, run_id, None, out, lambda _: printer.print_new())
+    printer.print_new()
+
+
+@run.command()
+@id_argument
+@timeout_option
+@with_ledger
+@with_output
+@click.pass_context
+def wait(ctx: click.Context, app: Rota, run_id: int, timeout: float | None, out: Output) -> None:
+    """Wait until a run is over: exit 0 if it succeeded, 1 if not, 124 if that takes too long.
+
+    \b
+    rota run wait 17 --timeout 5m
+    """
+    from rota.cli.follow import exit_code, wait_for
+
+    record = wait_for(app, run_id, timeout, out)
+    show_end(record, out)
+    ctx.exit(exit_code(record))
+
+
+@run.command()
+@ids_argument
+@with_ledger
+@with_output
+@click.pass_context
+def retry(ctx: click.Context, app: Rota, ids: tuple[int, ...], out: Output) -> None:
+    """Send failed or cancelled runs back to their queues.
+
+    \b
+    rota run retry 17 18
+    """
+    from rota.cli.bulk import change_each
+
+    ctx.exit(change_each(ids, lambda run_id: app.runs.retry(run_id, acting_user()), "available", out))
+
+
+@run.command()
+@ids_argument
+@with_ledger
+@with_output
+@click.pass_context
+def cancel(ctx: click.Context, app: Rota, ids: tuple[int, ...], out: Output) -> None:
+    """Give runs up: waiting ones at once, running ones are asked to stop.
+
+    \b
+    rota run cancel 17
+    """
+    from rota.cli.bulk import change_each
+
+    ctx.exit(change_each(ids, lambda run_id: app.runs.cancel(run_id, acting_user()), "cancelled", out))
+
+
+@run.command()
+@id_argument
+@with_ledger
+@with_output
+def why(app: Rota, run_id: int, out: Output) -> None:
+    """Why a run waits, started late, or ended as it did.
+
+    \b
+    rota run why 17
+    """
+    show_why(app.why_run(run_id, UTC if out.utc or out.as_json else None), out)
+
+
+def show_why(answer: Why, out: Output) -> None:
+    """The sentence, and the facts behind it that it does not say itself."""
+    from rota.app.items import why_item
+
+    if out.as_json:
+        out.document(why_item(answer))
+        return
+    click.echo(answer.summary)
+    for fact in answer.facts[1:]:
+        click.echo(f"- {fact.text}")
+
+
+def run_row(record: RunRecord, out: Output) -> dict[str, Any]:
+    """A run as an item; for people, with how long it took and the one thing to say about it."""
+    from rota.app.items import run_item
+
+    item = run_item(record)
+    return item if out.as_json else {**item, "took": _took(item), "note": _note(record)}
+
+
+def show_end(record: RunRecord, out: Output) -> None:
+    from rota.app.items import run_document
+
+    document = run_document(record)
+    if out.as_json:
+        out.document(document)
+    else:
+        out.one({**document, **_told(document)}, ENDED)
+
+
+def cursor(after: str | None) -> int | None:
+    """The cursor of a list of runs: the id of the last one."""
+    if after is None:
+        return None
+    if not after.isdigit():
+        raise click.BadParameter(f"{after!r} is no cursor; give the `next` of the list before", param_hint="--after")
+    return int(after)
+
+
+SHOWN = (
+    Column("id", "run"), Column("job"), Column("state"), Column("queue"), Column("schedule"), Column("asked_by"),
+    Column("mode"), Column("arguments"), Column("tries"), Column("due_at", "due", Output.both),
+    Column("started_at", "started", Output.both), Column("finished_at", "finished", Output.both),
+    Column("took", show=Output.duration), Column("node"), Column("progress_told", "progress"), Column("held_by"),
+    Column("held_until", show=Output.both), Column("cancel_by"), Column("unique_key"), Column("batch_id", "batch"),
+    Column("checkpoint"), Column("memory"), Column("result"), Column("error"),
+)  # fmt: skip
+ATTEMPTS = (
+    Column("number", "attempt"), Column("outcome"), Column("started_at", "started"),
+    Column("took", show=Output.duration), Column("node"), Column("error"),
+)  # fmt: skip
+EVENTS = (Column("at"), Column("kind", "event"), Column("actor", "by"), Column("data"))
+ENDED = tuple(column for column in SHOWN if column.key in {"id", "job", "state", "took", "result", "error"})
+
+
+def _told(document: dict[str, Any]) -> dict[str, Any]:
+    """What people are told in words of their own."""
+    progress, rss = document["progress"], document["peak_rss"]
+    counts = [f"attempt {document['attempt']}"]
+    counts += [f"{document[name]} {name}" for name in ("failures", "crashes") if document[name]]
+    return {
+        "arguments": document["arguments"] or None,
+        "tries": ", ".join(counts) if document["attempt"] else None,
+        "took": _took(document),
+        "progress_told": progress and f"{progress['done']} of {progress['total'] or '?'}",
+        "memory": rss and f"{rss / 1_048_576:.0f} MiB at most",
+    }
+
+
+def _tables(document: dict[str, Any], out: Output) -> None:
+    attempts = [{**each, "took": _took(each)} for each in document["attempts"]]
+    if attempts:
+        click.echo()
+        out.listing(attempts, ATTEMPTS)
+    if document["events"]:
+        click.echo()
+        out.listing(document["events"], EVENTS)
+
+
+def _took(item: dict[str, Any]) -> float | None:
+    started, finished = item.get("started_at"), item.get("finished_at")
+    return (finished - started).total_seconds() if started and finished else None
+
+
+def _note(record: RunRecord) -> str:
+    if record.error and record.state != "succeeded":
+        return record.error if len(record.error) <= 60 else f"{record.error[:59]}…"
+    return record.held_by or ""
+
+
+def _page(
+    app: Rota, states: tuple[str, ...], filters: dict[str, str | None], before: int | None, limit: int
+) -> list[RunRecord]:
+    """The newest runs over all the states asked for."""
+    pages = [app.runs.page(state=state, before=before, limit=limit, **filters) for state in states or (None,)]
+    return sorted((record for page in pages for record in page), key=lambda record: -record.id)[:limit]
+
+
+def _refuse_unknown(app: Rota, job: str | None, queue: str | None, schedule: str | None) -> None:
+    """An empty list for a misspelt name would be a lie."""
+    from rota.cli.names import known_job, known_queue, known_schedule
+
+    if job is not None:
+        known_job(app, job)
+    if queue is not None:
+        known_queue(app, queue)
+    if schedule is not None:
+        known_schedule(app, schedule)
