@@ -203,6 +203,11 @@ def test_the_short_words_make_the_same_values():
     assert at([START]) == At(START)
 
 
+def test_whether_something_is_a_trigger_can_be_asked():
+    assert isinstance(every("1h").excluding(), Trigger)
+    assert not isinstance("0 6 * * *", Trigger)
+
+
 def test_the_package_can_be_called_where_its_name_hides_the_function():
     import rota.cron
 

@@ -75,7 +75,8 @@ def _of_minutes(minutes: list[int], hours: list[int]) -> str:
     if len(minutes) == MINUTE.top + 1:
         return "" if len(hours) == HOUR.top + 1 else f" of {_hours(hours)}"
     step = _round_step(minutes, MINUTE.top + 1)
-    told = f"every {ORDINALS[step - 1] if step < 4 else f'{step}th'} minute" if step else _named("minute", minutes)
+    nth = {2: "2nd", 3: "3rd"}.get(step or 0, f"{step}th")
+    told = f"every {nth} minute" if step else _named("minute", minutes)
     return f" of {told} of {_hours(hours)}"
 
 

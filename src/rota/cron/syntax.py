@@ -23,9 +23,9 @@ MACROS = {
 }
 SUNDAY = 7
 
-# Nine digits are more than any field or step can use; \d would take the digits of every script.
-_VALUE = "[0-9]{1,9}|[A-Z]{3}"
-_ITEM = re.compile(rf"(?:(\*)|({_VALUE})(?:-({_VALUE}))?)(?:/([0-9]{{1,9}}))?", re.IGNORECASE | re.ASCII)
+# A long number is out of bounds, but as a step it is only long; \d would take the digits of every script.
+_VALUE = "[0-9]{1,99}|[A-Z]{3}"
+_ITEM = re.compile(rf"(?:(\*)|({_VALUE})(?:-({_VALUE}))?)(?:/([0-9]{{1,99}}))?", re.IGNORECASE | re.ASCII)
 _MONTH_DAY = re.compile(r"(?:L(?:-([0-9]{1,2}))?(W)?|([0-9]{1,2})W)", re.IGNORECASE | re.ASCII)
 _WEEKDAY = re.compile(r"([0-7]|[A-Z]{3})(?:L|#([1-5]))", re.IGNORECASE | re.ASCII)
 _WORD = re.compile(r"[^ \t\r\n\f\v]+")

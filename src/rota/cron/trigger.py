@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from rota.clock import EPOCH, to_us
 from rota.cron.zones import zone
@@ -17,6 +17,7 @@ SECOND = 1_000_000
 """Microseconds in one."""
 
 
+@runtime_checkable
 class Trigger(Protocol):
     """A fixed set of moments. ``next`` and ``previous`` walk the same set, so each undoes the other.
 
