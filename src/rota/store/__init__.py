@@ -93,7 +93,7 @@ def open_store(url: str, clock: Clock | None = None) -> Store:
 
         return Store(PostgresDatabase(url), clock)
     raise ConfigError(
-        f"{url!r} is no database that Rota knows",
+        f"{kind!r} is no kind of database that Rota knows",  # and not the URL: it may hold a password
         hint="Write sqlite:///app.db or postgresql://user@host/name.",
     )
 
