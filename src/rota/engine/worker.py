@@ -23,6 +23,7 @@ MOST_AHEAD = 500
 STALE_SECONDS = 1.0
 """A run claimed ahead that has waited this long is given back: others may be free."""
 UNKNOWN_JOB_SECONDS = 30.0
+SOON_SECONDS = 0.01
 ROOM_SECONDS = 10.0
 ROOM_AGAIN_SECONDS = 60.0
 
@@ -49,6 +50,8 @@ class Worker:
         self.draining = False
         self.ended: Callable[[Run], None] = lambda run: None
         """Who takes what is over: the finisher."""
+        self.all_committed: Callable[[], bool] = lambda: True
+        """Whether the ledger knows of every end: the finisher tells."""
         self.wake: Callable[[], None] = lambda: None
         self._store = store
         self._jobs = jobs
@@ -118,8 +121,10 @@ class Worker:
         more = False
         found = self._survey()
         suspects = [queue for queue in found if queue.suspects]
-        if suspects and self._solo.wanted(bool(self.running)):
-            return ([] if self.running else self._claim_suspect(suspects[0])), False
+        busy = bool(self.running) or not self.all_committed()
+        if suspects and self._solo.wanted(busy):
+            self.interval = SOON_SECONDS if busy else self._poll
+            return ([] if busy else self._claim_suspect(suspects[0])), False
         for queue in found:
             if not queue.work:
                 continue
