@@ -92,6 +92,12 @@ class Database(Protocol):
     def now_us(self) -> int:
         """The database's own time."""
 
+    def facts(self) -> dict[str, Any]:
+        """How it is set up, for who looks for what is wrong: ``kind``, ``version``, ``size`` in bytes, and its own."""
+
+    def vacuum(self) -> None:
+        """Give the space of deleted rows back; it may take long."""
+
     def close(self) -> None: ...
 
 

@@ -144,6 +144,21 @@ class PostgresDatabase:
             connection.execute("SELECT pg_advisory_xact_lock(hashtext('rota migrations'))")
             yield execute
 
+    def facts(self) -> dict[str, Any]:
+        with self._connection() as connection:
+            row = connection.execute(
+                "SELECT current_setting('server_version'), pg_database_size(current_database()),"
+                " current_setting('fsync'), current_setting('synchronous_commit')"
+            ).fetchone()
+        return dict(zip(("version", "size", "fsync", "synchronous_commit"), row or (), strict=True)) | {
+            "kind": "PostgreSQL"
+        }
+
+    def vacuum(self) -> None:
+        with self._connection() as connection:
+            for table in ("run", "attempt", "log", "fire", "event", "counter", "schedule", "node", "duty"):
+                connection.execute(f"VACUUM (ANALYZE) {table}".encode())
+
     def close(self) -> None:
         while self._pools:
             self._pools.popitem()[1].close()

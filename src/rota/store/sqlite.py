@@ -135,6 +135,18 @@ class SqliteDatabase:
                 _roll_back(connection)
                 raise
 
+    def facts(self) -> dict[str, Any]:
+        with self._connection() as connection:
+            mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+            pages = connection.execute("PRAGMA page_count").fetchone()[0]
+            size = pages * connection.execute("PRAGMA page_size").fetchone()[0]
+        return {"kind": "SQLite", "version": sqlite3.sqlite_version, "size": size, "journal_mode": mode}
+
+    def vacuum(self) -> None:
+        with self._writer, self._connection() as connection:
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         for idle in (self._idle, self._idle_brief):
             while idle:

@@ -1,0 +1,122 @@
+"""`rota db`: the tables that everything is kept in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from rota.cli.errors import Exit
+from rota.cli.groups import Group
+from rota.cli.options import app_option, with_output
+from rota.cli.output import Output, without_password
+
+if TYPE_CHECKING:
+    from rota.app import Rota
+
+store_option = click.option("--store", "url", metavar="URL", help="A database instead of an application.")
+
+
+@click.group(cls=Group)
+def db() -> None:
+    """The database: prepare, migrate, check."""
+
+
+@db.command()
+@app_option
+@store_option
+@with_output
+def init(place: str | None, url: str | None, out: Output) -> None:
+    """Make the tables, where there are none; one that has them is brought up to date.
+
+    \b
+    rota db init
+    """
+    _migrate(_found(place, url), out)
+
+
+@db.command()
+@click.option("--dry-run", is_flag=True, help="Only tell what is missing.")
+@app_option
+@store_option
+@with_output
+def migrate(place: str | None, url: str | None, dry_run: bool, out: Output) -> None:
+    """Bring the tables up to date with this version of Rota.
+
+    \b
+    rota db migrate
+    """
+    app = _found(place, url)
+    if dry_run:
+        from rota.store.migrate import status
+
+        missing = status(app.store.database).missing
+        _told(missing, "missing", "Missing: {}.", out)
+    else:
+        _migrate(app, out)
+
+
+@db.command()
+@app_option
+@store_option
+@with_output
+@click.pass_context
+def check(ctx: click.Context, place: str | None, url: str | None, out: Output) -> None:
+    """Whether the tables are those of this version, and how the database is set up: exit 1 if something is wrong.
+
+    \b
+    rota db check
+    """
+    from rota.app.doctor import FAIL, check_database
+    from rota.cli.doctor import show
+
+    app = _found(place, url)
+    findings = check_database(app.store)
+    show(findings, out, database=without_password(app.setup.database))
+    ctx.exit(Exit.FAILED if any(each.verdict == FAIL for each in findings) else Exit.OK)
+
+
+@db.command()
+@app_option
+@store_option
+@with_output
+def vacuum(place: str | None, url: str | None, out: Output) -> None:
+    """Give the space of what was pruned back: to the disk (SQLite), or to the tables (PostgreSQL).
+
+    On SQLite it takes as much free disk as the file is large, and nobody writes meanwhile.
+
+    \b
+    rota db vacuum
+    """
+    from rota.cli.ledger import check_tables
+
+    store = _found(place, url).store
+    check_tables(store)
+    database = store.database
+    before = database.facts()["size"]
+    database.vacuum()
+    after = database.facts()["size"]
+    if out.as_json:
+        out.document({"before": before, "after": after})
+    else:
+        out.say(f"{before / 1_048_576:,.1f} MiB before, {after / 1_048_576:,.1f} MiB after.")
+
+
+def _found(place: str | None, url: str | None) -> Rota:
+    from rota.cli.ledger import find_ledger
+
+    app = find_ledger(place, url)
+    click.get_current_context().call_on_close(app.close)
+    return app
+
+
+def _migrate(app: Rota, out: Output) -> None:
+    applied = app.migrate()
+    _told(applied, "applied", f"Applied to {without_password(app.setup.database)}: {{}}.", out)
+
+
+def _told(names: list[str], key: str, sentence: str, out: Output) -> None:
+    if out.as_json:
+        out.document({key: names})
+    else:
+        out.say(sentence.format(", ".join(names)) if names else "The tables are up to date.")

@@ -1,0 +1,130 @@
+"""`rota status`: whether all is well, and if not, why."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rota.cli.options import with_ledger, with_output
+from rota.cli.output import Column, Output
+from rota.cli.terminal import is_terminal, painted
+from rota.model.duration import show_duration
+
+if TYPE_CHECKING:
+    from rota.app import Rota
+    from rota.app.counters import Figures
+    from rota.app.status import Status
+
+EXITS = {"healthy": 0, "degraded": 1, "down": 2}
+COLOURS = {"healthy": "green", "degraded": "yellow", "down": "red"}
+EVERY_SECONDS = 2.0
+CLEAR = "\x1b[H\x1b[2J"
+
+
+@click.command()
+@click.option("--watch", is_flag=True, help="Show it anew every two seconds, until Ctrl-C.")
+@with_ledger
+@with_output
+@click.pass_context
+def status(ctx: click.Context, app: Rota, watch: bool, out: Output) -> None:
+    """Show whether all is well: exit 0 if healthy, 1 if degraded, 2 if down.
+
+    \b
+    rota status
+    rota status --json | jq .reasons
+    """
+    while True:
+        found = app.status()
+        if watch and is_terminal(sys.stdout):
+            click.echo(CLEAR, nl=False)
+        show(found, out)
+        if not watch:
+            break
+        time.sleep(EVERY_SECONDS)
+    ctx.exit(EXITS[found.health])
+
+
+def show(found: Status, out: Output) -> None:
+    from rota.app.items import status_item
+
+    item = status_item(found)
+    if out.as_json:
+        out.document(item)
+        return
+    health = painted(found.health.upper(), sys.stdout, fg=COLOURS[found.health], bold=True)
+    click.echo(f"{health}  {_counts(found)}")
+    for reason in found.reasons:
+        click.echo(f"! {reason.text}")
+    _paused(found, out)
+    click.echo(f"\nlast hour    {_figures(found.hour)}")
+    click.echo(f"last 5 min   {_figures(found.last_minutes)}\n")
+    out.listing([_node(each) for each in item["nodes"]], NODES, empty="No node has been seen in the last hour.")
+    click.echo()
+    out.listing(item["queues"], QUEUES, empty="There is no queue yet.")
+
+
+NODES = (
+    Column("id", "node"),
+    Column("state"),
+    Column("seen_at", "heartbeat", Output.distance),
+    Column("running"),
+    Column("threads"),
+    Column("queues", show=lambda _, names: ",".join(names)),
+    Column("version"),
+    Column("duties"),
+)
+QUEUES = (
+    Column("name", "queue"),
+    Column("waiting"),
+    Column("held"),
+    Column("running"),
+    Column("scheduled"),
+    Column("oldest_due_at", "oldest", Output.distance),
+    Column("paused_by", "paused by"),
+)
+
+
+def _counts(found: Status) -> str:
+    from rota.app.words import counted
+
+    alive = sum(node.alive for node in found.nodes)
+    running = sum(queue.running for queue in found.queues)
+    waiting = sum(queue.waiting + queue.held for queue in found.queues)
+    parts = [
+        counted(alive, "node"),
+        counted(found.schedules, "schedule"),
+        f"{running:,} running",
+        f"{waiting:,} waiting",
+    ]
+    return ", ".join([*parts, counted(found.dead, "dead letter")])
+
+
+def _paused(found: Status, out: Output) -> None:
+    from rota.app.status import told_of
+    from rota.app.words import Words
+
+    words = Words(found.at, UTC if out.utc else None)
+    for each in found.paused:
+        click.echo(f"- {told_of(each, words)}")
+
+
+def _figures(figures: Figures) -> str:
+    if not figures.attempts:
+        return "nothing ran"
+    share = "" if figures.success is None else f", {figures.success:.1%} succeeded"
+    parts = [f"{figures.per_minute:,.3g} runs/min{share}"]
+    if figures.p50 is not None and figures.p95 is not None:
+        parts.append(f"took {show_duration(figures.p50)} (p50), {show_duration(figures.p95)} (p95)")
+    if figures.late_p95 is not None:
+        parts.append(f"started {show_duration(figures.late_p95)} late (p95)")
+    return "; ".join(parts)
+
+
+def _node(item: dict[str, Any]) -> dict[str, Any]:
+    """For people, of the duties only what is wrong."""
+    stale = [duty["name"] for duty in item["duties"] if duty["stale"]]
+    return {**item, "duties": f"stale: {', '.join(stale)}" if stale else "ok" if item["duties"] else ""}
