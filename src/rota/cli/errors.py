@@ -46,7 +46,7 @@ def _told(error: Exception) -> tuple[list[str], str]:
         case SettingsError():
             return error.problems, error.hint
         case RotaError():
-            return [str(error)], error.hint
+            return [str(error).removesuffix(f"\n{error.hint}")], error.hint  # a CronError says its hint itself, too
         case _:
             text = " ".join(str(error).split())
             told = f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -65,6 +65,21 @@ def with_ledger(command: Command) -> Command:
     return wrapped  # type: ignore[return-value]
 
 
+def with_code(command: Command) -> Command:
+    """`--app`, for what needs a job's code; gives ``app: Rota``, loaded, on tables that can be written."""
+
+    @with_app
+    @functools.wraps(command)
+    def wrapped(*args: Any, app: Any, **others: Any) -> Any:
+        from rota.cli.ledger import check_tables
+
+        click.get_current_context().call_on_close(app.close)
+        check_tables(app.store)
+        return command(*args, app=app, **others)
+
+    return wrapped  # type: ignore[return-value]
+
+
 def limit_option(default: int = 50) -> Callable[[Command], Command]:
     """`--limit`, `-n`; gives ``limit: int``."""
     kind = click.IntRange(1, 10_000)

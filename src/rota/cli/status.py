@@ -60,8 +60,8 @@ def show(found: Status, out: Output) -> None:
     for reason in found.reasons:
         click.echo(f"! {reason.text}")
     _paused(found, out)
-    click.echo(f"\nlast hour    {_figures(found.hour)}")
-    click.echo(f"last 5 min   {_figures(found.last_minutes)}\n")
+    click.echo(f"\nlast hour    {figures_told(found.hour)}")
+    click.echo(f"last 5 min   {figures_told(found.last_minutes)}\n")
     out.listing([_node(each) for each in item["nodes"]], NODES, empty="No node has been seen in the last hour.")
     click.echo()
     out.listing(item["queues"], QUEUES, empty="There is no queue yet.")
@@ -112,7 +112,7 @@ def _paused(found: Status, out: Output) -> None:
         click.echo(f"- {told_of(each, words)}")
 
 
-def _figures(figures: Figures) -> str:
+def figures_told(figures: Figures) -> str:
     if not figures.attempts:
         return "nothing ran"
     share = "" if figures.success is None else f", {figures.success:.1%} succeeded"

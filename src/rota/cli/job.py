@@ -1,0 +1,183 @@
+"""`rota job`: the things that can be done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rota.cli.arguments import arguments_options, read_arguments
+from rota.cli.groups import Group
+from rota.cli.options import acting_user, timeout_option, with_code, with_ledger, with_output
+from rota.cli.output import Column, Output
+
+if TYPE_CHECKING:
+    from rota.app import Rota
+    from rota.app.catalog import JobEntry
+    from rota.app.counters import Figures
+
+COLUMNS = (
+    Column("name", "job"),
+    Column("queue"),
+    Column("next_due_at", "next", Output.distance),
+    Column("runs", "runs/h"),
+    Column("success", show=lambda _, share: "" if share is None else f"{share:.0%}"),
+    Column("p95", show=Output.duration),
+    Column("description"),
+)
+DAY = 24 * 60
+LAST_RUNS = 5
+NEXT_FIRES = 3
+
+
+@click.group(cls=Group)
+def job() -> None:
+    """The things that can be done: list, show, run."""
+
+
+@job.command()
+@with_ledger
+@with_output
+def ls(app: Rota, out: Output) -> None:
+    """The jobs, with what they did in the last hour.
+
+    \b
+    rota job ls
+    """
+    from rota.app.catalog import all_jobs
+    from rota.app.counters import figures
+
+    hour, nothing = app.counters.by_job(60), figures(60, [])
+    due = _next_due(app)
+    items = [_item(entry, hour.get(entry.name, nothing), due.get(entry.name)) for entry in all_jobs(app)]
+    out.listing(items, COLUMNS, empty="The application has no job: write a function and put @rota.job over it.")
+
+
+@job.command()
+@click.argument("name", metavar="JOB")
+@with_ledger
+@with_output
+def show(app: Rota, name: str, out: Output) -> None:
+    """A job: its policies, when it is due, what it did in the last day, its last runs.
+
+    \b
+    rota job show shop/sync
+    """
+    from rota.app.catalog import find_job
+
+    entry = find_job(app, name)
+    document = _document(app, entry)
+    if out.as_json:
+        out.document(document)
+        return
+    policies = {key: value for key, value in entry.policies.items() if value not in (None, False)}
+    out.one({"job": name, **policies, "last day": _told(app.counters.figures(DAY, name))})
+    _tables(app, name, document, out)
+
+
+@job.command()
+@click.argument("name", metavar="JOB")
+@arguments_options
+@click.option("--wait", is_flag=True, help="Wait for the end: exit 0 if it succeeded, 1 if not, 124 on time-out.")
+@timeout_option
+@click.option("--dry-run", is_flag=True, help="Its body must look and count, and change nothing.")
+@click.option("--force", is_flag=True, help="Also if it is off in this environment.")
+@with_code
+@with_output
+@click.pass_context
+def run(
+    ctx: click.Context,
+    app: Rota,
+    name: str,
+    pairs: tuple[str, ...],
+    document: str | None,
+    wait: bool,
+    timeout: float | None,
+    dry_run: bool,
+    force: bool,
+    out: Output,
+) -> None:
+    """Run a job now, by hand: a node does it, under the same limits as its scheduled runs.
+
+    \b
+    rota job run shop/sync --arg days=3 --wait --timeout 5m
+    rota job run shop/sync --json-args @arguments.json
+    """
+    arguments = read_arguments(pairs, document)
+    handle = app.run_by_hand(name, arguments, force_disabled=force, dry_run=dry_run, by=acting_user())
+    if wait:
+        _wait(ctx, app, handle.id, timeout, out)
+    elif out.as_json:
+        from rota.app.items import run_document
+
+        out.document(run_document(handle.record()))
+    else:
+        click.echo(handle.id)
+        out.say(f"Run {handle.id} of {name} was asked for; follow it: rota run wait {handle.id}")
+
+
+def _wait(ctx: click.Context, app: Rota, run_id: int, timeout: float | None, out: Output) -> None:
+    from rota.cli.follow import exit_code, wait_for
+    from rota.cli.run import show_end
+
+    if not any(node.alive for node in app.nodes.all()):
+        out.say("No node is alive yet to do it; start one with: rota up")
+    record = wait_for(app, run_id, timeout, out)
+    show_end(record, out)
+    ctx.exit(exit_code(record))
+
+
+def _item(entry: JobEntry, hour: Figures, next_due_at: Any) -> dict[str, Any]:
+    figures = {"runs": hour.runs, "success": hour.success, "p50": hour.p50, "p95": hour.p95}
+    return {"name": entry.name, **entry.policies, "here": entry.here, "next_due_at": next_due_at, **figures}
+
+
+def _document(app: Rota, entry: JobEntry) -> dict[str, Any]:
+    from rota.app.items import figures_item, run_item, schedule_item
+
+    schedules = app.schedules.page(job=entry.name)
+    return {
+        "name": entry.name,
+        "here": entry.here,
+        "policies": dict(entry.policies),
+        "schedules": [
+            {**schedule_item(each), "next_fires": app.schedules.next_fires(each.name, NEXT_FIRES)} for each in schedules
+        ],
+        "day": figures_item(app.counters.figures(DAY, entry.name)),
+        "runs": [run_item(record) for record in app.runs.page(job=entry.name, limit=LAST_RUNS)],
+    }
+
+
+def _tables(app: Rota, name: str, document: dict[str, Any], out: Output) -> None:
+    from rota.cli.run import COLUMNS as RUN_COLUMNS
+    from rota.cli.run import run_row
+    from rota.cli.schedule import COLUMNS as SCHEDULE_COLUMNS
+
+    if document["schedules"]:
+        click.echo()
+        out.listing(document["schedules"], SCHEDULE_COLUMNS)
+    if document["runs"]:
+        click.echo()
+        records = app.runs.page(job=name, limit=LAST_RUNS)
+        out.listing([run_row(record, out) for record in records], RUN_COLUMNS)
+
+
+def _told(figures: Figures) -> str:
+    from rota.cli.status import figures_told
+
+    return figures_told(figures)
+
+
+def _next_due(app: Rota) -> dict[str, Any]:
+    """The next due moment of each job that has one."""
+    from rota.clock import from_us
+
+    due: dict[str, Any] = {}
+    after: str | None = None
+    while page := app.schedules.page(after=after, limit=1_000):
+        for record in page:
+            if record.next_due_at is not None and record.paused_at is None:
+                moment = from_us(record.next_due_at)
+                due[record.job] = min(moment, due.get(record.job, moment))
+        after = page[-1].name
+    return due

@@ -1,0 +1,376 @@
+"""`rota schedule`: when the jobs are due."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rota.cli.arguments import arguments_options, read_arguments
+from rota.cli.groups import Group
+from rota.cli.moments import moment, read_moment
+from rota.cli.options import (
+    acting_user,
+    after_option,
+    confirm,
+    job_option,
+    limit_option,
+    with_code,
+    with_ledger,
+    with_output,
+    yes_option,
+)
+from rota.cli.output import Column, Output
+from rota.cli.trigger import policy_options, read_policies, read_trigger, trigger_options
+
+if TYPE_CHECKING:
+    from rota.app import Rota
+    from rota.model.schedule import ScheduleRecord
+
+COLUMNS = (
+    Column("name", "schedule"),
+    Column("job"),
+    Column("state"),
+    Column("next_due_at", "next", Output.distance),
+    Column("source"),
+    Column("when"),
+)
+SHOWN = (
+    Column("name", "schedule"), Column("job"), Column("when"), Column("state"), Column("source"),
+    Column("paused_told", "paused"), Column("edited_told", "edited"), Column("arguments"),
+    Column("policies_told", "policies"), Column("watermark", show=Output.both),
+)  # fmt: skip
+FIRES = (
+    Column("due_at", "due"), Column("kind"), Column("verdict"), Column("run_id", "run"), Column("moments"),
+    Column("reason"),
+)  # fmt: skip
+MANY = 10
+name_argument = click.argument("name", metavar="SCHEDULE")
+
+
+@click.group(cls=Group)
+def schedule() -> None:
+    """When they are due: list, change, pause, look ahead, backfill."""
+
+
+@schedule.command()
+@job_option
+@limit_option(200)
+@after_option
+@with_ledger
+@with_output
+def ls(app: Rota, job: str | None, limit: int, after: str | None, out: Output) -> None:
+    """The schedules, by name.
+
+    \b
+    rota schedule ls --job shop/sync
+    """
+    from rota.app.items import schedule_item
+    from rota.cli.names import known_job
+
+    found = app.schedules.page(job, after, limit)
+    if job is not None and not found:
+        known_job(app, job)
+    cursor = found[-1].name if len(found) == limit else None
+    out.listing([schedule_item(each) for each in found], COLUMNS, cursor=cursor, empty="There is no schedule.")
+
+
+@schedule.command()
+@name_argument
+@with_ledger
+@with_output
+def show(app: Rota, name: str, out: Output) -> None:
+    """A schedule: its policies, its next due moments, the verdicts on the last ones.
+
+    \b
+    rota schedule show shop/sync
+    """
+    from rota.cli.names import known_schedule
+
+    show_schedule(app, known_schedule(app, name), out)
+
+
+@schedule.command()
+@name_argument
+@click.option("--job", metavar="JOB", required=True, help="What is to be done.")
+@trigger_options
+@arguments_options
+@policy_options
+@with_code
+@with_output
+def add(app: Rota, name: str, job: str, out: Output, **given: Any) -> None:
+    """Make a schedule that is in no code.
+
+    \b
+    rota schedule add nightly --job shop/sync --cron "0 2 * * *" --tz Europe/Paris
+    rota schedule add once --job shop/report --at "tomorrow 07:00" --arg month=11
+    """
+    trigger = read_trigger(given)
+    if trigger is None:
+        raise click.UsageError("Say when it is due: --cron, --every or --at.")
+    arguments = read_arguments(given["pairs"], given["document"])
+    record = app.schedules.add(name, job, trigger, by=acting_user(), arguments=arguments, **read_policies(given))
+    show_schedule(app, record, out)
+
+
+@schedule.command()
+@name_argument
+@trigger_options
+@arguments_options
+@policy_options
+@with_code
+@with_output
+def edit(app: Rota, name: str, out: Output, **given: Any) -> None:
+    """Change a schedule; what is not given stays. A new start of the application does not undo it, `reset` does.
+
+    \b
+    rota schedule edit nightly --cron "30 2 * * *"
+    rota schedule edit nightly --overlap queue_one --catch-up none
+    """
+    from rota.cli.names import known_schedule
+
+    known_schedule(app, name)
+    changes = read_policies(given)
+    if given["pairs"] or given["document"]:
+        changes["arguments"] = read_arguments(given["pairs"], given["document"])
+    trigger = read_trigger(given)
+    if trigger is None and not changes:
+        raise click.UsageError("Nothing is changed: give --cron, --every, --at, --arg or a policy.")
+    show_schedule(app, app.schedules.edit(name, by=acting_user(), trigger=trigger, **changes), out)
+
+
+@schedule.command()
+@name_argument
+@with_ledger
+@with_output
+def reset(app: Rota, name: str, out: Output) -> None:
+    """Take the code's version of a schedule back.
+
+    \b
+    rota schedule reset shop/sync
+    """
+    from rota.cli.names import known_schedule
+
+    known_schedule(app, name)
+    show_schedule(app, app.schedules.reset(name, by=acting_user()), out)
+
+
+@schedule.command()
+@name_argument
+@click.option("--why", metavar="TEXT", help="Told to whoever asks why nothing runs.")
+@with_ledger
+@with_output
+def pause(app: Rota, name: str, why: str | None, out: Output) -> None:
+    """Let no due moment fire until it is resumed.
+
+    \b
+    rota schedule pause shop/sync --why "the supplier is down"
+    """
+    from rota.cli.names import known_schedule
+
+    known_schedule(app, name)
+    app.schedules.pause(name, by=acting_user(), why=why)
+    _told(app, name, f"Schedule {name} is paused.", out)
+
+
+@schedule.command()
+@name_argument
+@with_ledger
+@with_output
+def resume(app: Rota, name: str, out: Output) -> None:
+    """Go on from now; what was due meanwhile is written down as skipped.
+
+    \b
+    rota schedule resume shop/sync
+    """
+    from rota.cli.names import known_schedule
+
+    known_schedule(app, name)
+    app.schedules.resume(name, by=acting_user())
+    _told(app, name, f"Schedule {name} goes on.", out)
+
+
+@schedule.command()
+@name_argument
+@with_code
+@with_output
+def run(app: Rota, name: str, out: Output) -> None:
+    """Run it now, as it would run by itself; no due moment is used up.
+
+    \b
+    rota schedule run shop/sync
+    """
+    from rota.cli.names import known_schedule
+
+    known_schedule(app, name)
+    run_id = app.schedules.run_now(name, by=acting_user())
+    if out.as_json:
+        from rota.app.items import run_document
+
+        out.document(run_document(app.runs.get(run_id)))
+    else:
+        click.echo(run_id)
+        out.say(f"Run {run_id} was asked for; follow it: rota run wait {run_id}")
+
+
+@schedule.command("next")
+@name_argument
+@click.option("-n", "count", type=click.IntRange(1, 10_000), default=10, show_default=True, help="So many.")
+@with_ledger
+@with_output
+def next_(app: Rota, name: str, count: int, out: Output) -> None:
+    """The next due moments, as the schedule's zone shows them.
+
+    \b
+    rota schedule next shop/sync -n 3
+    """
+    from rota.cli.names import known_schedule
+
+    known_schedule(app, name)
+    items = [{"at": each} for each in app.schedules.next_fires(name, count)]
+    columns = (
+        Column("at", "due", lambda out, at: out.moment(at) if out.utc else f"{at:%Y-%m-%d %H:%M:%S %Z}"),
+        Column("at", "in", Output.distance),
+    )
+    out.listing(items, columns, empty=f"None: ask why with rota schedule why {name}")
+
+
+@schedule.command()
+@name_argument
+@click.option(
+    "--from", "first", type=moment, required=True, metavar="MOMENT", help="The first due moment, or before it."
+)
+@click.option("--to", "last", type=moment, default="now", show_default=True, metavar="MOMENT", help="The last one.")
+@click.option("--dry-run", is_flag=True, help="Only tell which moments.")
+@yes_option
+@with_code
+@with_output
+def backfill(app: Rota, name: str, first: datetime, last: datetime, dry_run: bool, yes: bool, out: Output) -> None:
+    """Make runs for the due moments of a past range, both ends included; asks if there are more than ten.
+
+    \b
+    rota schedule backfill shop/sync --from 2026-11-01 --to 2026-11-07
+    """
+    from rota.cli.names import known_schedule
+
+    known_schedule(app, name)
+    moments = app.schedules.due_moments(name, first, _not_in_future(app, last))
+    if dry_run:
+        out.listing([{"due_at": each} for each in moments], [Column("due_at", "due")], empty="No moment was due then.")
+        return
+    if len(moments) > MANY:
+        confirm(f"make {len(moments):,} runs of schedule {name}?", yes=yes)
+    ids = app.schedules.backfill(name, moments[0], moments[-1], by=acting_user()) if moments else []
+    out.listing(
+        [{"id": run_id} for run_id in ids],
+        [Column("id", "run")],
+        empty="No moment was due then, or all are backfilled.",
+    )
+
+
+@schedule.command()
+@name_argument
+@yes_option
+@with_ledger
+@with_output
+def rm(app: Rota, name: str, yes: bool, out: Output) -> None:
+    """Remove a schedule that was made at run time; the verdicts on its moments stay.
+
+    \b
+    rota schedule rm nightly
+    """
+    from rota.cli.names import known_schedule
+
+    record = known_schedule(app, name)
+    if record.declared is None:
+        confirm(f"remove schedule {name}?", yes=yes)
+    app.schedules.remove(name, by=acting_user())
+    if out.as_json:
+        out.document({"name": name, "state": "removed"})
+    else:
+        out.say(f"Schedule {name} is removed.")
+
+
+@schedule.command()
+@name_argument
+@click.option("--at", "text", metavar="MOMENT", help="What became of this moment: 2026-11-22T02:30, on its own clock.")
+@with_ledger
+@with_output
+def why(app: Rota, name: str, text: str | None, out: Output) -> None:
+    """Why it is not due, why nothing ran, or what became of one moment.
+
+    \b
+    rota schedule why shop/sync
+    rota schedule why shop/sync --at "2026-03-29 02:30"
+    """
+    from rota.cli.names import known_schedule
+    from rota.cli.run import show_why
+    from rota.errors import NotFoundError
+
+    zone = UTC if out.utc or out.as_json else None
+    try:
+        answer = app.why_schedule(name, _on_its_clock(text) if text else None, zone)
+    except NotFoundError:
+        known_schedule(app, name)
+        raise
+    show_why(answer, out)
+
+
+def _not_in_future(app: Rota, last: datetime) -> datetime:
+    """``now`` is this machine's; the database's clock, which counts, may be a little behind."""
+    from rota.clock import from_us
+
+    now = from_us(app.store.now_us())
+    return now if 0 < (last - now).total_seconds() < MANY else last
+
+
+def _on_its_clock(text: str) -> datetime:
+    """A time without a zone stays so: it is read on the schedule's clock."""
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        pass
+    try:
+        return read_moment(text, datetime.now().astimezone())
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--at") from None
+
+
+def _told(app: Rota, name: str, message: str, out: Output) -> None:
+    from rota.app.items import schedule_item
+
+    if out.as_json:
+        out.document(schedule_item(app.schedules.get(name)))
+    else:
+        out.say(message)
+
+
+def show_schedule(app: Rota, record: ScheduleRecord, out: Output) -> None:
+    from rota.app.items import schedule_document
+
+    fires = app.schedules.fires(record.name, limit=MANY)
+    document = schedule_document(record, app.schedules.next_fires(record.name), fires)
+    if out.as_json:
+        out.document(document)
+        return
+    out.one({**document, **_words(document, out)}, SHOWN)
+    if document["next_fires"]:
+        click.echo("\nnext")
+        for each in document["next_fires"]:
+            click.echo(f"  {each:%a %Y-%m-%d %H:%M:%S %Z}  {out.distance(each)}")
+    if document["fires"]:
+        click.echo()
+        out.listing(document["fires"], FIRES)
+
+
+def _words(document: dict[str, Any], out: Output) -> dict[str, Any]:
+    policies = {key: value for key, value in document["policies"].items() if value not in (None, 0, 0.0)}
+    paused = [document["paused_by"], document["paused_why"], out.moment(document["paused_at"])]
+    edited = [document["edited_by"], out.moment(document["edited_at"])]
+    return {
+        "arguments": document["arguments"] or None,
+        "policies_told": ", ".join(f"{key} {value}" for key, value in policies.items()),
+        "paused_told": ", ".join(part for part in paused if part),
+        "edited_told": ", ".join(part for part in edited if part),
+    }

@@ -1,0 +1,67 @@
+"""When a schedule is due and what its policies are, as options of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from rota.cli.moments import duration, moment
+
+if TYPE_CHECKING:
+    from rota.cron import Trigger
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+POLICIES = ("catch_up", "catch_up_window", "overlap", "jitter", "queue", "priority")
+
+
+def trigger_options(command: Command) -> Command:
+    """`--cron`, `--every`, `--at`, `--tz`, for ``read_trigger``."""
+    for decorate in (
+        click.option("--tz", metavar="ZONE", help="The zone of its clock, as Europe/Paris; UTC unless given."),
+        click.option("--at", "moments", type=moment, multiple=True, metavar="MOMENT", help="Once; may be repeated."),
+        click.option("--every", metavar="INTERVAL", help="At a fixed interval: 90s, 6h, 1h30m."),
+        click.option("--cron", metavar="EXPRESSION", help='As "0 2 * * *"; see rota cron explain.'),
+    ):
+        command = decorate(command)
+    return command
+
+
+def policy_options(command: Command) -> Command:
+    """For ``read_policies``."""
+    overlap = click.Choice(["skip", "queue_one", "queue_all", "cancel_running", "allow"])
+    for decorate in (
+        click.option("--priority", type=int, help="Lower is sooner."),
+        click.option("--queue", metavar="NAME", help="Another queue than the job's."),
+        click.option("--jitter", type=duration, metavar="DURATION", help="Spread the starts over so long."),
+        click.option("--overlap", type=overlap, help="When it is due and an earlier run is not over."),
+        click.option("--catch-up-window", type=duration, metavar="DURATION", help="How late it is still made up for."),
+        click.option("--catch-up", type=click.Choice(["latest", "none", "all"]), help="Of moments that were missed."),
+    ):
+        command = decorate(command)
+    return command
+
+
+def read_trigger(given: Mapping[str, Any]) -> Trigger | None:
+    """The one that is given; raises ``UsageError`` for two of them, ``CronError`` for what cannot be read."""
+    from rota.cron import At, Cron, Every
+
+    cron, every, moments, tz = given["cron"], given["every"], given["moments"], given["tz"]
+    if sum(map(bool, (cron, every, moments))) > 1:
+        raise click.UsageError("--cron, --every and --at exclude each other; keep one.")
+    zone = tz or "UTC"
+    if cron:
+        return Cron(cron, zone)
+    if every:
+        return Every(every, tz=zone)
+    if moments:
+        return At(moments, zone)
+    if tz:
+        raise click.UsageError("--tz says nothing by itself: give --cron, --every or --at too.")
+    return None
+
+
+def read_policies(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that are given."""
+    return {name: given[name] for name in POLICIES if given[name] is not None}
