@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from rota.clock import from_us, to_us
@@ -17,6 +18,7 @@ from rota.errors import ConfigError, ConflictError, NotFoundError
 from rota.model import payload
 from rota.model.event import Event
 from rota.model.fire import FireKind, FireRecord, Verdict
+from rota.model.run import RunState
 from rota.model.schedule import Definition, ScheduleRecord
 from rota.store import Store, Transaction, events, schedules
 from rota.store.schedules import Edit
@@ -49,11 +51,8 @@ class Schedules:
         if record.paused_at is not None or record.next_due_at is None:
             return []
         trigger = parsed(record.definition)[1]
-        moments: list[datetime] = []
-        moment: datetime | None = from_us(max(record.watermark, record.next_due_at - 1))
-        while len(moments) < count and (moment := trigger.next_after(moment)) is not None:
-            moments.append(moment)
-        return moments
+        since = from_us(max(record.watermark, record.next_due_at - 1))
+        return list(islice(trigger.fires(since), count))
 
     def fires(self, name: str, before: datetime | None = None, limit: int = 50) -> list[FireRecord]:
         """The verdicts on its due moments, newest first."""
@@ -118,7 +117,7 @@ class Schedules:
             record = _found(schedules.get(tx, name), name)
             old = parsed(record.definition)[0]
             definition = self._changed(old, trigger, policies)
-            mark = now if trigger is not None else record.watermark
+            mark = self._leave(tx, record, definition, now, f"changed by {by}")
             self._change(tx, record, definition, mark, Edit(now, by))
             told = self._tell(
                 tx, "schedule.edited", name, by, now, before=record.definition, after=definition.to_json()
@@ -134,7 +133,9 @@ class Schedules:
             record = _found(schedules.get(tx, name), name)
             if record.declared is None:
                 raise ConflictError(f"schedule {name!r} is not from code", hint="Remove it: rota schedule rm")
-            self._change(tx, record, Definition.from_json(record.declared), now, None)
+            definition = Definition.from_json(record.declared)
+            mark = self._leave(tx, record, definition, now, f"reset by {by}")
+            self._change(tx, record, definition, mark, None)
             told = self._tell(tx, "schedule.reset", name, by, now, before=record.definition, after=record.declared)
         self._store.wake_time()
         self._listeners.tell([told])
@@ -157,19 +158,31 @@ class Schedules:
             if record.paused_at is None:
                 raise ConflictError(f"schedule {name!r} is not paused")
             trigger = parsed(record.definition)[1]
-            self._write_paused(tx, record, trigger, now)
+            self._skip(tx, record, now, "")
             schedules.resume(tx, name, max(now, record.watermark), trigger.next_after_us(now))
             told = self._tell(tx, "schedule.resumed", name, by, now)
         self._store.wake_time()
         self._listeners.tell([told])
 
-    def _write_paused(self, tx: Transaction, record: ScheduleRecord, trigger: Trigger, now: int) -> None:
+    def _leave(self, tx: Transaction, record: ScheduleRecord, new: Definition, now: int, reason: str) -> int:
+        """From when a new definition counts: from now, if it is due otherwise than the old one."""
+        if parsed(record.definition)[0].trigger == new.trigger:
+            return record.watermark
+        self._skip(tx, record, now, reason)
+        return now
+
+    def _skip(self, tx: Transaction, record: ScheduleRecord, now: int, reason: str) -> None:
+        """Write down that the moments which passed unjudged do not run, so that none is without a verdict."""
+        if record.next_due_at is None:
+            return
+        trigger = parsed(record.definition)[1]
         first = trigger.next_after_us(record.watermark)
         last = trigger.previous_before_us(now + 1)
         if first is None or last is None or first > last:
             return
         count = count_moments(trigger, first, last)
-        reason = f"paused by {record.paused_by}" + (f": {record.paused_why}" if record.paused_why else "")
+        if record.paused_at is not None:
+            reason = f"paused by {record.paused_by}" + (f": {record.paused_why}" if record.paused_why else "")
         row = (record.name, first, FireKind.DUE, Verdict.SKIPPED, reason, last if count != 1 else None, count)
         tx.rows("fires.record", [row], now=now, node=None)
 
@@ -183,6 +196,7 @@ class Schedules:
                     f"schedule {name!r} is from code, and would come back with the next start",
                     hint=f"Pause it instead: rota schedule pause {name}",
                 )
+            self._skip(tx, record, now, f"removed by {by}")
             schedules.remove(tx, name, now)
             told = self._tell(tx, "schedule.removed", name, by, now)
         self._listeners.tell([told])
@@ -196,22 +210,20 @@ class Schedules:
 
         A moment that was backfilled before is left out. Raises ``ConfigError`` for a range of more than 10,000.
         """
+        moments = [to_us(moment) for moment in self.due_moments(name, first, last)]
+        return self._fire_by_hand(name, moments, FireKind.BACKFILL, by) if moments else []
+
+    def due_moments(self, name: str, first: datetime, last: datetime) -> list[datetime]:
+        """The due moments of a past range, both ends included. Raises as ``backfill`` does."""
         trigger = parsed(self.get(name).definition)[1]
-        now = self._store.now_us()
-        if to_us(last) > now:
+        if to_us(last) > self._store.now_us():
             raise ConfigError(
                 "the range reaches into the future", hint="Backfill up to now; what comes will fire by itself."
             )
-        moments: list[int] = []
-        moment = trigger.next_after_us(to_us(first) - 1)
-        while moment is not None and moment <= to_us(last):
-            moments.append(moment)
-            if len(moments) > BACKFILL_MOST:
-                raise ConfigError(
-                    f"the range has more than {BACKFILL_MOST:,} due moments", hint="Backfill it in parts."
-                )
-            moment = trigger.next_after_us(moment)
-        return self._fire_by_hand(name, moments, FireKind.BACKFILL, by) if moments else []
+        moments = list(islice(trigger.fires(first - timedelta(microseconds=1), last), BACKFILL_MOST + 1))
+        if len(moments) > BACKFILL_MOST:
+            raise ConfigError(f"the range has more than {BACKFILL_MOST:,} due moments", hint="Backfill it in parts.")
+        return moments
 
     def _fire_by_hand(self, name: str, moments: list[int] | None, kind: FireKind, by: str) -> list[int]:
         now = self._store.now_us()
@@ -222,7 +234,9 @@ class Schedules:
             rows = [(name, moment, kind, Verdict.FIRED, f"asked for by {by}", None, 1) for moment in moments or [now]]
             fires = sorted(tx.rows("fires.record", rows, now=now, node=None))
             made = [fired_run(self._enqueuer, name, definition, job, due_at, fire, now) for fire, _, due_at in fires]
-            ids = insert_all(tx, [replace(run, asked_by=by) for run in made])
+            # Due now, whatever moment it stands for: neither jitter nor the past makes it wait, or count as late.
+            asked = [replace(run, asked_by=by, due_at=now, state=RunState.AVAILABLE) for run in made]
+            ids = insert_all(tx, asked)
             told = self._tell(tx, f"schedule.{kind}", name, by, now, runs=len(ids))
             tx.announce()
         self._listeners.tell([told])
