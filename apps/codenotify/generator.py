@@ -155,7 +155,9 @@ def _count_due(data: Dataset, people: Sequence[Person], known: Sequence[Contest]
 def _notifications(data: Dataset, scale: Scale, chance: random.Random, known: Sequence[Contest]) -> None:
     """What was sent in the past: a row for each, 70 % of them read, and the ledger's row that goes with it."""
     past = [contest for contest in known if data.as_of - HISTORY < contest.start_time < data.as_of - 2 * DAY]
-    made, sent, seen = [], [], set()
+    made: list[dict[str, Any]] = []
+    sent: list[dict[str, Any]] = []
+    seen: set[tuple[int, str]] = set()
     while len(made) < scale.notifications:
         user_id, contest = chance.randint(1, scale.users), chance.choice(past)
         if (user_id, contest.key) in seen:

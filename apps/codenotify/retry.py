@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import func, select
 
@@ -54,5 +54,5 @@ def _not_sent(run: Run, services: Services, waits: list[timedelta]) -> JobResult
     with reading(services.engine) as connection:
         which = ledger.retry_due(services.now(), waits)
         would = connection.scalar(select(func.count()).select_from(deliveries).where(which)) or 0
-    status = "dry_run" if run.dry_run else "skipped"
+    status: Literal["dry_run", "skipped"] = "dry_run" if run.dry_run else "skipped"
     return JobResult(status=status, counts=dict.fromkeys(COUNTED, 0), details={"would_retry": would})

@@ -64,7 +64,7 @@ def schedule(text: str) -> str:
 
 def setting(name: str, default: Any, read: Reader = str, *, secret: bool = False) -> Any:
     """A field that ``name`` in the environment sets; a secret may stand in the file that ``<name>_FILE`` names."""
-    return field(default=default, metadata={"name": name, "read": read, "secret": secret})
+    return field(default=default, repr=not secret, metadata={"name": name, "read": read, "secret": secret})
 
 
 class FromEnvironment:

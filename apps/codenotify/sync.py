@@ -50,9 +50,10 @@ class Report:
     warnings: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        reason = {"failed": "error_kind", "skipped": "skipped"}.get(self.status)
-        named = {reason: self.reason} if reason else {}
-        return {"status": self.status, "attempts": self.attempts, **named, **self.counts}
+        if self.status == "skipped":
+            return {"status": self.status, "skipped": self.reason}
+        kind = {"error_kind": self.reason} if self.status == "failed" else {}
+        return {"status": self.status, "attempts": self.attempts, **kind, **dict.fromkeys(COUNTED, 0), **self.counts}
 
 
 def sync_contests(

@@ -16,6 +16,8 @@ from apps.codenotify.settings import ENDPOINTS, WEBHOOKS, Settings
 from tests.codenotify.helpers import WallClock
 
 Open = Callable[..., Services]
+NOBODY = "http://127.0.0.1:1"
+"""What a test has not asked for is not there; nothing ever leaves this machine."""
 
 
 @pytest.fixture
@@ -47,16 +49,24 @@ def settings(request: pytest.FixtureRequest) -> Settings:
     """Settings without waits; what a test has asked for before is where they point."""
     asked = request.fixturenames
     url = request.getfixturevalue("database_url" if "database_url" in asked else "sqlite_url")
-    settings = Settings(database_url=url, retry_delays_s=(0.0, 0.0), retry_jitter=0.0, smtp_timeout_s=5.0)
-    if "platforms" in asked:
-        server = request.getfixturevalue("platforms")
-        endpoints = {
-            name: replace(each, url=server.url(name), min_interval_s=0.0, quiet_after_429_s=0.0, timeout_s=5.0)
-            for name, each in ENDPOINTS.items()
-        }
-        settings = replace(settings, endpoints=endpoints)
+    server = request.getfixturevalue("platforms") if "platforms" in asked else None
+    endpoints = {
+        name: replace(
+            each, url=server.url(name) if server else NOBODY, min_interval_s=0.0, quiet_after_429_s=0.0, timeout_s=5.0
+        )
+        for name, each in ENDPOINTS.items()
+    }
+    settings = Settings(
+        database_url=url,
+        endpoints=endpoints,
+        retry_delays_s=(0.0, 0.0),
+        retry_jitter=0.0,
+        smtp_host="127.0.0.1",
+        smtp_port=1,
+        smtp_timeout_s=5.0,
+    )
     if "mails" in asked:
-        settings = replace(settings, smtp_host="127.0.0.1", smtp_port=request.getfixturevalue("mails").port)
+        settings = replace(settings, smtp_port=request.getfixturevalue("mails").port)
     if "hooks" in asked:
         sink = request.getfixturevalue("hooks")
         webhooks = {

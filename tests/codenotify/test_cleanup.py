@@ -50,7 +50,7 @@ def add_notification(services, user_id, created_at, read_at=None, name="x"):
 
 
 @pytest.mark.parametrize(("age", "stays"), [(30 * DAY, True), (30 * DAY + JUST, False), (30 * DAY - JUST, True)])
-def test_a_contest_goes_when_it_ended_more_than_30_days_ago(database_url, services, age, stays):
+def test_a_contest_goes_when_it_ended_more_than_30_days_ago(services, age, stays):
     add_contest(services, announce("1", NOW - age - 2 * HOUR))
 
     assert clean(services).counts["contests_deleted"] == (not stays)
@@ -76,7 +76,7 @@ def test_a_deleted_contest_leaves_its_notification_readable(database_url, servic
 
 
 @pytest.mark.parametrize(("age", "stays"), [(90 * DAY, True), (90 * DAY + JUST, False)])
-def test_a_read_notification_goes_after_90_days(database_url, services, age, stays):
+def test_a_read_notification_goes_after_90_days(services, age, stays):
     add_notification(services, add_user(services), NOW - age, read_at=NOW)
 
     assert clean(services).counts["notifications_deleted"] == (not stays)
@@ -124,7 +124,7 @@ def test_the_ledger_goes_with_its_notification_once_the_contest_is_a_week_over(s
         ({"created_at": NOW - 400 * DAY, "role": "admin"}, True),
     ],
 )
-def test_who_is_inactive_for_180_days_is_marked_so_and_nothing_is_deleted(database_url, services, columns, stays):
+def test_who_is_inactive_for_180_days_is_marked_so_and_nothing_is_deleted(services, columns, stays):
     add_user(services, **columns)
 
     result = clean(services)
@@ -146,7 +146,7 @@ def test_who_is_inactive_for_180_days_is_marked_so_and_nothing_is_deleted(databa
         ({"created_at": NOW - 8 * DAY, "last_login_at": NOW - DAY}, True),
     ],
 )
-def test_a_refresh_token_is_cleared_when_it_has_expired(database_url, services, columns, stays):
+def test_a_refresh_token_is_cleared_when_it_has_expired(services, columns, stays):
     add_user(services, refresh_token_hash="hash", **columns)
 
     assert clean(services).counts["tokens_cleared"] == (not stays)

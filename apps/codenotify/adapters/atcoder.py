@@ -66,6 +66,8 @@ def _page_rows(response: httpx.Response) -> list[LexborNode]:
 
 def _from_page(row: LexborNode) -> Contest:
     link = row.css_first("a[href^='/contests/']")
+    if link is None:
+        raise ValueError("it has no link")
     slug, title = (link.attributes["href"] or "").removeprefix("/contests/"), text(link.text())
     cells = row.css("td")
     start, length = _start(row), _length(cells[2].text())

@@ -37,9 +37,10 @@ def _rows(response: httpx.Response) -> list[Any]:
         if "limit exceeded" in comment.lower():
             raise TransientError("rate_limited", comment)
         raise PermanentError("refused", comment)
-    if not isinstance(body.get("result"), list):
+    rows = body.get("result")
+    if not isinstance(rows, list):
         raise PermanentError("schema", "the answer has no list of contests")
-    return body["result"]
+    return rows
 
 
 def _contest(row: dict[str, Any]) -> Contest:

@@ -39,9 +39,10 @@ def _ask(http: Http, name: str, columns: str) -> list[Any]:
     def rows(response: httpx.Response) -> list[Any]:
         body = read_json(response)
         data = body.get("data") if isinstance(body, dict) else None
-        if not isinstance(data, dict) or not isinstance(data.get(name), list):
+        found = data.get(name) if isinstance(data, dict) else None
+        if not isinstance(found, list):
             raise PermanentError("graphql", _message(body))
-        return data[name]
+        return found
 
     return http.post(
         "leetcode",

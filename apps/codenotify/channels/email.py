@@ -11,7 +11,7 @@ from email.utils import format_datetime, formataddr, parseaddr
 from queue import Empty, LifoQueue
 
 from apps.codenotify.channels.message import Message
-from apps.codenotify.errors import AmbiguousError, PermanentError, TransientError
+from apps.codenotify.errors import AmbiguousError, OutsideError, PermanentError, TransientError
 from apps.codenotify.settings import Settings
 
 _LEADING_DOT = re.compile(rb"(?m)^\.")
@@ -89,7 +89,7 @@ class EmailSender:
 
     def _envelope(self, connection: smtplib.SMTP, recipient: str) -> smtplib.SMTP:
         code, _ = connection.mail(self._from)
-        refusal = None if code == 250 else _sender_refusal(code)
+        refusal: OutsideError | None = None if code == 250 else _sender_refusal(code)
         if refusal is None:
             code, _ = connection.rcpt(recipient)
             refusal = None if code in {250, 251} else _refusal(code, "bad_address")

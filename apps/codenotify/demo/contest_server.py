@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from apps.codenotify.contest import Contest
 from apps.codenotify.demo import shapes
-from apps.codenotify.demo.faults import DATA, LINE, NAMES, Answer
+from apps.codenotify.demo.faults import DATA, LINE, NAMES, Answer, Data
 
 SITES = ("codeforces", "leetcode", "codechef", "atcoder", "kenkoooo")
 Listing = Callable[[datetime], Sequence[Contest]]
@@ -102,7 +102,8 @@ class ContestServer:
         return _conditional(answer, request)
 
     def _body(self, site: str, body: Any, name: str) -> str:
-        now, spoil = self.clock(), DATA.get(name, lambda rows: rows)
+        now = self.clock()
+        spoil: Data = DATA.get(name, _as_they_are)
         platform = "atcoder" if site == "kenkoooo" else site
         mine = [contest for contest in self.listing(now) if contest.platform == platform]
         match site:
@@ -117,6 +118,10 @@ class ContestServer:
                 return shapes.atcoder_answer(spoil(shapes.atcoder_rows(mine, now)), tables)
             case _:
                 return json.dumps(spoil(shapes.archive_rows(mine, now)))
+
+
+def _as_they_are(rows: shapes.Rows) -> shapes.Rows:
+    return rows
 
 
 def _refusal(request: Request) -> Answer | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from asyncio import Server, WriteTransport
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import Message
@@ -46,9 +47,7 @@ class MailCatcher:
 
     @property
     def port(self) -> int:
-        server = self._controller.server
-        assert server is not None  # noqa: S101 - it is there as long as the catcher runs
-        return int(server.sockets[0].getsockname()[1])
+        return self._controller.bound_port
 
     @property
     def mails(self) -> list[Message]:
@@ -69,7 +68,7 @@ class MailCatcher:
         return self.bouncing.get(recipient, self.scenario)
 
     def keep(self, envelope: Envelope) -> None:
-        content = bytes(envelope.content or b"")
+        content = envelope.original_content or b""
         mail = message_from_bytes(content, policy=default)
         with self._lock:
             self.count += 1
@@ -112,7 +111,7 @@ class _Handler:
         if "refuse-data" in fates:
             return "554 Message refused"
         self._catcher.keep(envelope)
-        if "lose-answer" in fates and server.transport is not None:
+        if "lose-answer" in fates and isinstance(server.transport, WriteTransport):
             server.transport.abort()
         return "250 Caught"
 
@@ -122,12 +121,19 @@ class _Controller(Controller):
         self._catcher = catcher
         super().__init__(_Handler(catcher), **options)
 
+    @property
+    def bound_port(self) -> int:
+        """The port that the system chose for port 0."""
+        if not isinstance(self.server, Server):
+            raise TypeError("the catcher is not running")
+        return int(self.server.sockets[0].getsockname()[1])
+
     def factory(self) -> SMTP:
         self._catcher.connections += 1
-        return super().factory()
+        made: SMTP = super().factory()  # type: ignore[no-untyped-call]
+        return made
 
     def _trigger_server(self) -> None:
-        """Port 0 lets the system choose; the base class would knock at port 0 to see whether anybody is there."""
-        assert self.server is not None  # noqa: S101
-        self.port = self.server.sockets[0].getsockname()[1]
-        super()._trigger_server()
+        """The base class knocks to see whether anybody is there, and would do so at port 0."""
+        self.port = self.bound_port
+        super()._trigger_server()  # type: ignore[no-untyped-call]
