@@ -34,6 +34,8 @@ from rota.store import queues
 __all__ = ["FakeHome", "ManualClock", "captured_events", "make_run", "run_due"]
 
 MOST_ROUNDS = 10_000
+IDLE_ROUNDS = 3
+"""What is claimable and was not claimed in so many rounds waits for something: the limit of its queue."""
 _nodes: WeakKeyDictionary[Rota, Node] = WeakKeyDictionary()
 
 
@@ -50,8 +52,11 @@ def run_due(rota: Rota, *, rounds: int = MOST_ROUNDS) -> list[RunRecord]:
     newest = _newest_id(rota)
     ended: dict[int, None] = {}
     with captured_events(rota, "run.*") as seen:
+        idle = 0
         for _ in range(rounds):
-            if not node.tick_all() and not _claimable(rota):
+            before = len(seen)
+            idle = 0 if node.tick_all() or len(seen) > before else idle + 1
+            if idle >= IDLE_ROUNDS or (idle and not _claimable(rota)):
                 break
     for event in seen:
         if event.run_id is not None:

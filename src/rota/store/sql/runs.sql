@@ -39,11 +39,14 @@ RETURNING queue;
 SELECT min(due_at) FROM run WHERE state = 'scheduled';
 
 -- name: claim
--- Runs without limits of their own: no lock but the rows'. Suspects (see the rescuer) are claimed alone.
+-- Runs without limits of their own: no lock but the rows'. Suspects (see the rescuer) are claimed alone. Whoever claims
+-- may have looked at the queue a moment ago: that it was paused or limited since is seen here.
 WITH picked AS MATERIALIZED (
     SELECT id FROM run
     WHERE state = 'available' AND queue = :queue AND held_by IS NULL AND limit_key IS NULL AND rate_key IS NULL
       AND suspected < 2
+      AND NOT EXISTS (SELECT 1 FROM queue WHERE name = :queue
+                      AND (paused_at IS NOT NULL OR concurrency IS NOT NULL OR rate IS NOT NULL))
     ORDER BY priority, due_at, id
     LIMIT :limit
     /* skip locked */
