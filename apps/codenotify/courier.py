@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # Messages between two commits: what a crash may leave unknown, on a channel whose provider honours no keys.
 AT_ONCE = 50
+SECONDS_AT_MOST = 60
 DOWN_AFTER = 10
 Parcel = Sequence[Checked]
 """Rows that leave as one message: one, or a person's reminders put together."""
@@ -45,6 +46,7 @@ class Courier:
         self._run, self._services = run, services
         self._in_a_row: Counter[str] = Counter()
         self._paces = {name: Pace(sender.rate_per_s) for name, sender in services.senders.items()}
+        self._at_once = at_once([sender.rate_per_s for sender in services.senders.values()])
         workers = services.settings.channel_concurrency
         self._pools = {name: ThreadPoolExecutor(workers, name) for name in services.senders}
 
@@ -68,7 +70,7 @@ class Courier:
         try:
             while waiting:
                 self._run.check()
-                some, rest = _cut(waiting)
+                some, rest = _cut(waiting, self._at_once)
                 self._deliver_some([row.id for row in some])
                 waiting = rest
         finally:
@@ -162,9 +164,13 @@ class Courier:
             self.errors.append((f"delivery {row.id}", str(outcome.error), f"{row.channel}, user {row.user_id}"))
 
 
-def _cut(rows: list[Row[Any]]) -> tuple[list[Row[Any]], list[Row[Any]]]:
+def at_once(rates: Iterable[float]) -> int:
+    """How many messages between two commits: on a slow channel fewer, so that their lease outlasts the wait."""
+    return max(1, min([AT_ONCE, *(int(rate * SECONDS_AT_MOST) for rate in rates if rate)]))
+
+
+def _cut(rows: list[Row[Any]], end: int) -> tuple[list[Row[Any]], list[Row[Any]]]:
     """The first rows, and the others; never between two of one person, which may leave as one message."""
-    end = AT_ONCE
     while end < len(rows) and rows[end].user_id == rows[end - 1].user_id:
         end += 1
     return rows[:end], rows[end:]

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from sqlalchemy import Engine, Table, func, select
 
 from apps.codenotify.contest import Contest
-from apps.codenotify.database import writing
+from apps.codenotify.database import create_tables, writing
 from apps.codenotify.demo.world import World
 from apps.codenotify.population import Person, make_person
 from apps.codenotify.tables import contests, deliveries, metadata, notifications, users
@@ -77,7 +77,7 @@ def generate(size: Size = "small", *, seed: int = 42, as_of: datetime) -> Datase
 
 def load(engine: Engine, data: Dataset, progress: Callable[[str, int], None] = lambda _table, _rows: None) -> None:
     """Make the tables and fill them; ``progress`` hears of each table when it is done."""
-    metadata.create_all(engine)
+    create_tables(engine, metadata)
     for table in (users, contests, notifications, deliveries):
         rows = data.tables[table.name]
         with writing(engine) as connection:

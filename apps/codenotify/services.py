@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 
 from apps.codenotify.adapters.http import Spacing
 from apps.codenotify.channels import Sender, senders
-from apps.codenotify.database import connect
+from apps.codenotify.clients import http_client
+from apps.codenotify.database import connect, create_tables
 from apps.codenotify.settings import Settings
 from apps.codenotify.tables import metadata
 
@@ -37,8 +38,8 @@ class Services:
     def of(cls, settings: Settings, now: Callable[[], datetime] = wall_clock) -> Services:
         """Services as the settings say; the tables are made if they are not there."""
         engine = connect(settings.database_url)
-        metadata.create_all(engine)
-        client = httpx.Client(follow_redirects=True)
+        create_tables(engine, metadata)
+        client = http_client(follow_redirects=True)
         return cls(settings=settings, engine=engine, senders=senders(settings), client=client, now=now)
 
     def close(self) -> None:

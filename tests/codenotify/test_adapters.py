@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 
 from apps.codenotify.adapters import FETCH
 from apps.codenotify.adapters.codechef import canonical
 from apps.codenotify.adapters.fetched import Fetched
 from apps.codenotify.adapters.http import Http, Spacing
+from apps.codenotify.clients import http_client
 from apps.codenotify.contest import PLATFORMS
 from apps.codenotify.demo.contest_server import ContestServer
 from apps.codenotify.errors import PermanentError, TransientError
@@ -40,7 +40,7 @@ class Asker:
         self.settings = settings
         self.slept: list[float] = []
         self.http: Http | None = None
-        self.client = httpx.Client(follow_redirects=True)
+        self.client = http_client(follow_redirects=True)
 
     def __call__(self, platform: str, validators: dict | None = None, since: datetime = NOW - 30 * DAY) -> Fetched:
         self.http = Http(self.client, self.settings, Spacing(), self.slept.append, validators)
@@ -291,7 +291,8 @@ def test_codeforces_contest_without_a_start_is_skipped_and_never_given_one(platf
 
 
 def test_leetcode_refuses_a_request_without_referer(platforms, settings):
-    response = httpx.post(f"{platforms.url('leetcode')}/graphql", json={"operationName": "allContests"})
+    with http_client() as client:
+        response = client.post(f"{platforms.url('leetcode')}/graphql", json={"operationName": "allContests"})
     assert response.status_code == 403
 
 

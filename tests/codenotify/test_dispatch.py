@@ -541,21 +541,21 @@ def test_no_address_and_no_name_appears_in_the_result(services, mails, hooks, wa
 
 
 def test_many_people_are_told_by_pages(services, mails, wall):
-    for number in range(450):
+    for number in range(250):
         add_user(services, f"user{number}")
     add_contest(services, announce())
     run = make_run(as_of=wall())
 
     result = dispatch.dispatch_notifications(run, services)
 
-    assert result.counts["sent"] == 450
-    assert len(set(mails.recipients)) == 450
-    assert run.checkpoint["counts"]["sent"] == 450
+    assert result.counts["sent"] == 250
+    assert len(set(mails.recipients)) == 250
+    assert run.checkpoint["counts"]["sent"] == 250
     assert mails.connections <= 12
 
 
 def test_a_run_stopped_half_way_goes_on_where_it_was(services, mails, wall):
-    for number in range(450):
+    for number in range(270):
         add_user(services, f"user{number}")
     add_contest(services, announce())
     run = make_run(as_of=wall())
@@ -563,16 +563,16 @@ def test_a_run_stopped_half_way_goes_on_where_it_was(services, mails, wall):
 
     def keep_and_stop(envelope) -> None:
         keep(envelope)
-        if mails.count == 260:
+        if mails.count == 205:
             run.interrupt(RunLostError())
 
     mails.keep = keep_and_stop
     with pytest.raises(RunLostError):
         dispatch.dispatch_notifications(run, services)
-    assert 260 <= mails.count < 450
+    assert 205 <= mails.count < 270
 
     again = make_run(as_of=wall(), attempt=2, checkpoint=run.checkpoint)
     result = dispatch.dispatch_notifications(again, services)
 
-    assert len(mails.recipients) == len(set(mails.recipients)) == 450
-    assert (result.counts["pairs_due"], result.counts["unknown"]) == (450, 0)
+    assert len(mails.recipients) == len(set(mails.recipients)) == 270
+    assert (result.counts["pairs_due"], result.counts["unknown"]) == (270, 0)

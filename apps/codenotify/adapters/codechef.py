@@ -58,7 +58,7 @@ def _contest(row: dict[str, Any]) -> Contest:
         end_time=end,
         duration_minutes=whole(row["contest_duration"], 1),
         website_url=f"https://www.codechef.com/{code}",
-        participant_count=row.get("distinct_users"),
+        participant_count=whole(row.get("distinct_users") or 0),
         metadata={"contest_id": row.get("contest_id"), "contest_code": code},
     )
 

@@ -60,7 +60,11 @@ def _contest(row: dict[str, Any]) -> Contest:
         duration_minutes=seconds // 60,
         website_url=f"https://codeforces.com/contest/{row['id']}",
         difficulty=str(row["difficulty"]) if row.get("difficulty") else None,
-        country=row.get("country"),
-        city=row.get("city"),
+        country=_maybe(row.get("country")),
+        city=_maybe(row.get("city")),
         metadata={name: row[name] for name in OPTIONAL if name in row},
     )
+
+
+def _maybe(value: Any) -> str | None:
+    return text(value) if value else None

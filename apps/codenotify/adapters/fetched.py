@@ -12,6 +12,8 @@ from apps.codenotify.adapters.http import Http
 from apps.codenotify.contest import Contest
 from apps.codenotify.errors import PermanentError
 
+MOST = 2**32
+
 
 class Skip(Exception):  # noqa: N818 - not an error: an item that is left out on purpose
     """Raised by a reader for an item that is understood, and not wanted; the message is the reason counted."""
@@ -39,7 +41,7 @@ class Fetched:
                 readable.append(reader(item))
             except Skip as reason:
                 self.skipped[str(reason)] += 1
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
                 invalid.append(f"{_named(name, item)}: {type(error).__name__} {error}"[:200])
         self.raw_count += len(items)
         if invalid:
@@ -71,16 +73,16 @@ class Fetch(Protocol):
 
 
 def text(value: Any) -> str:
-    """A string that is not empty; anything else is a schema error."""
-    if not isinstance(value, str) or not value.strip():
+    """A string that is not empty; anything else is a schema error, and so is a NUL, which no database keeps."""
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise ValueError(f"expected text, got {value!r:.40}")
     return value.strip()
 
 
 def whole(value: Any, low: int = 0) -> int:
-    """A whole number of at least ``low``; digits in a string count, a boolean does not."""
+    """A whole number from ``low`` up to what a column holds; digits in a string count, a boolean does not."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise TypeError(f"expected a whole number, got {value!r:.40}")
-    if int(value) < low:
-        raise ValueError(f"expected {low} or more, got {value}")
+    if not low <= int(value) <= MOST:
+        raise ValueError(f"expected {low} to {MOST}, got {value!s:.40}")
     return int(value)

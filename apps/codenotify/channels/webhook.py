@@ -9,6 +9,7 @@ import httpx
 
 from apps.codenotify.adapters.http import LATER, retry_after
 from apps.codenotify.channels.message import Message
+from apps.codenotify.clients import http_client
 from apps.codenotify.errors import AmbiguousError, PermanentError, TransientError
 from apps.codenotify.settings import Webhook
 
@@ -31,7 +32,7 @@ class WebhookSender:
         self._url = hook.url
         self._body = BODIES[name]
         authorization = {"Authorization": f"Bearer {hook.token}"} if hook.token else {}
-        self._client = httpx.Client(timeout=hook.timeout_s, headers=authorization)
+        self._client = http_client(timeout=hook.timeout_s, headers=authorization)
 
     def send(self, message: Message) -> str:
         try:

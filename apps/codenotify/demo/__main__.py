@@ -1,8 +1,4 @@
-"""``make up``: CodeNotify and all it talks to, on this machine, with made-up people.
-
-Data lies in ``.rota/`` and is kept from one start to the next; ``--fresh`` begins anew. Every other argument goes to
-``rota up``.
-"""
+"""``make up``: CodeNotify and all it talks to, on this machine, with made-up people."""
 
 from __future__ import annotations
 
@@ -28,46 +24,50 @@ from apps.codenotify.tables import users
 
 ROOT = Path(__file__).parents[3]
 HOME = ROOT / ".rota"
-DATA = HOME / "codenotify"
-FRESH = "--fresh"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Returns what ``rota up`` ended with."""
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--fresh", is_flag=True, help="Forget what is there from before, and begin anew.")
+@click.option("--size", type=click.Choice(["small", "medium"]), default="medium", help="How many people to make up.")
+@click.option("--data", type=click.Path(path_type=Path), default=HOME / "codenotify", help="Where to keep the data.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def main(fresh: bool, size: generator.Size, data: Path, arguments: tuple[str, ...]) -> None:
+    """CodeNotify with local platforms, mail server and webhook provider, run by `rota up ARGUMENTS`.
+
+    The data is kept from one start to the next.
+    """
     os.chdir(ROOT)
-    if FRESH in arguments:
-        forget()
-    database = os.environ.get("CODENOTIFY_DATABASE_URL") or f"sqlite:///{DATA / 'codenotify.db'}"
-    with surroundings(DATA) as around:
-        prepare(database)
+    if fresh:
+        forget(data)
+    database = os.environ.get("CODENOTIFY_DATABASE_URL") or f"sqlite:///{data / 'codenotify.db'}"
+    with surroundings(data) as around:
+        prepare(database, size)
         ask_for_a_sync()
         introduce(around)
-        environment = {**os.environ, **around.environment, "CODENOTIFY_DATABASE_URL": database}
-        code = run_rota([each for each in arguments if each != FRESH], environment)
-        summarise(around)
-    return code
+        code = run_rota(arguments, {**os.environ, **around.environment, "CODENOTIFY_DATABASE_URL": database})
+        summarise(around, data)
+    sys.exit(code)
 
 
 def say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def forget() -> None:
+def forget(data: Path) -> None:
     """Only what a demonstration has left here; a database elsewhere is not ours to remove."""
-    shutil.rmtree(DATA, ignore_errors=True)
+    shutil.rmtree(data, ignore_errors=True)
     for file in HOME.glob("rota.db*"):
         file.unlink()
 
 
-def prepare(database: str) -> None:
-    DATA.mkdir(parents=True, exist_ok=True)
+def prepare(database: str, size: generator.Size) -> None:
     engine = connect(database)
     try:
         if has_people(engine):
-            say(f"CodeNotify's data is there from before; {FRESH} would begin anew.")
+            say("CodeNotify's data is there from before; --fresh would begin anew.")
             return
-        say("Making up 2,000 people and 400 contests …")
-        data = generator.generate("medium", as_of=datetime.now(UTC))
+        say("Making up people and contests …")
+        data = generator.generate(size, as_of=datetime.now(UTC))
         generator.load(engine, data, lambda table, rows: say(f"  {rows:>6,} {table.replace('_', ' ')}"))
     finally:
         engine.dispose()
@@ -101,28 +101,28 @@ def run_rota(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     child = subprocess.Popen(command, env=dict(environment), start_new_session=True)  # noqa: S603 - our own command
 
     def forward(number: int, _frame: FrameType | None) -> None:
-        child.send_signal(number)
+        child.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a terminal that closes only hangs up
         signal.signal(number, forward)
     code = child.wait()
     return code if code >= 0 else 128 - code
 
 
-def summarise(around: Surroundings) -> None:
+def summarise(around: Surroundings, data: Path) -> None:
     received = Counter(hook.channel for hook in around.hooks.messages)
     told = ", ".join(f"{count:,} {channel}" for channel, count in sorted(received.items())) or "none"
     everything = len(around.mails.index())
     click.echo("")
     click.echo(f"Mails caught     {around.mails.count:,} now, {everything:,} in all: {shown(around.mails.directory)}")
-    click.echo(f"Webhooks caught  {told}: {shown(DATA / 'webhooks.jsonl')}")
+    click.echo(f"Webhooks caught  {told}: {shown(data / 'webhooks.jsonl')}")
     click.echo("")
     click.echo("Now try")
     click.echo("  .venv/bin/rota run ls                what ran, and how it ended")
     click.echo("  .venv/bin/rota run show 1            one run, with its counts")
     click.echo("  .venv/bin/rota schedule ls           what is due when")
     click.echo("  make up                              go on with the data that is there")
-    click.echo(f'  make up ARGS="{FRESH}"               begin anew')
+    click.echo('  make up ARGS="--fresh"               begin anew')
 
 
 def shown(path: Path) -> str:
@@ -130,4 +130,4 @@ def shown(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

@@ -12,6 +12,7 @@ from asyncio import Server, WriteTransport
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import Message
+from email.parser import BytesHeaderParser
 from email.policy import default
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,7 @@ class MailCatcher:
 
     def keep(self, envelope: Envelope) -> None:
         content = envelope.original_content or b""
-        mail = message_from_bytes(content, policy=default)
+        mail = BytesHeaderParser(policy=default).parsebytes(content)
         with self._lock:
             self.count += 1
             name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{self.count:06}.eml"
