@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -83,41 +84,47 @@ def status(store: Store, listeners: Listeners) -> Status:
     """Raises ``StoreError`` where the database is away or has no tables."""
     now = store.now_us()
     schema = migrate.peek(store.database)
-    queues = Queues(store, listeners).all()
+    queues = tuple(Queues(store, listeners).all())
     counters = Counters(store)
-    hour, last_minutes = counters.figures(60), counters.figures(5)
+    hour = counters.figures(60)
     with store.read() as tx:
-        nodes = survey(tx, now)
-        schedules = int((tx.one("schedules.count") or (0,))[0])
-        overdue = tuple(
-            OverdueSchedule(*row) for row in tx.all("status.overdue", before=now - OVERDUE_AFTER_US, limit=NAMED)
+        nodes = tuple(survey(tx, now))
+        overdue, overdue_count = _overdue(tx, now)
+        words = Words(now)
+        reasons = (
+            *_of_schema(schema),
+            *_of_nodes(nodes, words),
+            *_of_schedules(overdue, overdue_count, words),
+            *_of_queues(queues, nodes, words),
+            *_of_runs(hour),
         )
-        overdue_count = int((tx.one("schedules.overdue", before=now - OVERDUE_AFTER_US) or (0,))[0])
-        dead = int((tx.one("status.dead", cap=COUNT_CAP) or (0,))[0])
-        paused = _paused(tx, queues)
-    words = Words(now)
-    reasons = (
-        *_of_schema(schema),
-        *_of_nodes(nodes, words),
-        *_of_schedules(overdue, overdue_count, words),
-        *_of_queues(queues, nodes, words),
-        *_of_runs(hour),
-    )
-    return Status(
-        at=now,
-        health=_worst(reasons),
-        reasons=tuple(reasons),
-        nodes=tuple(nodes),
-        queues=tuple(queues),
-        schedules=schedules,
-        overdue=overdue,
-        overdue_count=overdue_count,
-        paused=paused,
-        dead=dead,
-        hour=hour,
-        last_minutes=last_minutes,
-        schema=schema,
-    )
+        return Status(
+            at=now,
+            health=_worst(reasons),
+            reasons=reasons,
+            nodes=nodes,
+            queues=queues,
+            schedules=_count(tx, "schedules.count"),
+            overdue=overdue,
+            overdue_count=overdue_count,
+            paused=_paused(tx, queues),
+            dead=_count(tx, "status.dead", cap=COUNT_CAP),
+            hour=hour,
+            last_minutes=counters.figures(5),
+            schema=schema,
+        )
+
+
+def _count(tx: Transaction, query: str, **parameters: int) -> int:
+    row = tx.one(query, **parameters)
+    return int(row[0]) if row else 0
+
+
+def _overdue(tx: Transaction, now: int) -> tuple[tuple[OverdueSchedule, ...], int]:
+    """The most overdue schedules, and how many there are in all."""
+    before = now - OVERDUE_AFTER_US
+    first = tuple(OverdueSchedule(*row) for row in tx.all("status.overdue", before=before, limit=NAMED))
+    return first, _count(tx, "schedules.overdue", before=before) if first else 0
 
 
 def _worst(reasons: tuple[Reason, ...]) -> Health:
@@ -125,7 +132,7 @@ def _worst(reasons: tuple[Reason, ...]) -> Health:
     return next((health for health in (Health.DOWN, Health.DEGRADED) if health in told), Health.HEALTHY)
 
 
-def _paused(tx: Transaction, queues: list[QueueStatus]) -> tuple[Paused, ...]:
+def _paused(tx: Transaction, queues: Sequence[QueueStatus]) -> tuple[Paused, ...]:
     found = [
         Paused("queue", each.record.name, each.record.paused_at, each.record.paused_by, each.record.paused_why)
         for each in queues
@@ -142,7 +149,7 @@ def _of_schema(schema: SchemaStatus) -> list[Reason]:
     return [Reason(Health.DEGRADED, f"{told}: {todo}.")]
 
 
-def _of_nodes(nodes: list[NodeStatus], words: Words) -> list[Reason]:
+def _of_nodes(nodes: Sequence[NodeStatus], words: Words) -> list[Reason]:
     alive = [node for node in nodes if node.alive]
     gone = [_gone(node, words) for node in nodes if _gone_lately(node, words.now)]
     if not alive:
@@ -186,7 +193,7 @@ def _of_schedules(overdue: tuple[OverdueSchedule, ...], count: int, words: Words
     return [Reason(Health.DEGRADED, f"{told}; ask `rota schedule why {first.name}`.")]
 
 
-def _of_queues(queues: list[QueueStatus], nodes: list[NodeStatus], words: Words) -> list[Reason]:
+def _of_queues(queues: Sequence[QueueStatus], nodes: Sequence[NodeStatus], words: Words) -> list[Reason]:
     found: list[Reason] = []
     for queue in queues:
         name, oldest = queue.record.name, queue.oldest_due_at
