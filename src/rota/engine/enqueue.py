@@ -30,6 +30,11 @@ class Ask:
     dry_run: bool = False
     by: str | None = None
     batch_id: int | None = None
+    limit: tuple[str | None, int | None] | None = None
+    """The key and count to be limited by, instead of the job's own."""
+    schedule: str | None = None
+    fire_id: int | None = None
+    fire_due_at: int | None = None
 
 
 PLAIN = Ask()
@@ -61,7 +66,7 @@ class Enqueuer:
         """
         check_arguments(job, arguments)
         text = payload.dump(arguments, f"{job.name} argument", self._args_bytes) if arguments else "{}"
-        limit_key, limit_count = job.limit(arguments)
+        limit_key, limit_count = ask.limit or job.limit(arguments)
         due_at = now if ask.due_at is None else ask.due_at
         return NewRun(
             job=job.name,
@@ -72,6 +77,9 @@ class Enqueuer:
             arguments=text,
             priority=job.priority if ask.priority is None else ask.priority,
             asked_by=ask.by,
+            schedule=ask.schedule,
+            fire_id=ask.fire_id,
+            fire_due_at=ask.fire_due_at,
             batch_id=ask.batch_id,
             mode="dry_run" if ask.dry_run else job.mode_in(self.environment),
             unique_key=ask.key and f"{job.name}:{ask.key}",

@@ -111,7 +111,9 @@ class _Batch:
         verdicts = [self._sort(run) for run in self.ended]
         accepted = runs.succeed(tx, self.node, self.good) if self.good else set()
         if self.other:
-            accepted |= runs.settle(tx, self.node, self.other)
+            settled = runs.settle(tx, self.node, self.other, self.now)
+            accepted |= settled.keys()
+            verdicts = [self._stopped(run, v, settled.get(run.id)) for run, v in zip(self.ended, verdicts, strict=True)]
         if len(accepted) < len(self.ended):
             self._refuse(accepted)
         self._keep(tx, shard, [(run, v) for run, v in zip(self.ended, verdicts, strict=True) if run.id in accepted])
@@ -204,6 +206,14 @@ class _Batch:
     def _again(self, run: Run, verdict: str, due_at: int, reason: str) -> str:
         self._end(run, RunState.SCHEDULED, due_at, None, reason or None, run.claim.failures)
         return verdict
+
+    def _stopped(self, run: Run, verdict: str, state: str | None) -> str:
+        """Somebody asked the run to stop while its attempt ended in another way: it is not tried again."""
+        if state != RunState.CANCELLED or verdict == "cancelled":
+            return verdict
+        self.events = [each for each in self.events if each.run_id != run.id or each.kind == "run.timed_out"]
+        self._tell(run, "run.cancelled", attempt=run.attempt, reason=f"asked for; the attempt had {verdict}")
+        return "cancelled"
 
     def _end(
         self,

@@ -48,12 +48,11 @@ def plan(definition: Definition, trigger: Trigger, watermark: int, now: int) -> 
     first = trigger.next_after_us(watermark)
     if first is None or first > now:
         return Plan([], watermark, first)
-    latest = trigger.previous_before_us(now + 1)
-    if latest is None or latest < first:
-        latest = first
+    following = trigger.next_after_us(first)
+    if (following is None or following > now) and now - first <= HARDLY_LATE_US:
+        return Plan([_one(first)], first, following)
+    latest = trigger.previous_before_us(now + 1) or first
     following = trigger.next_after_us(latest)
-    if first == latest and now - latest <= HARDLY_LATE_US:
-        return Plan([_one(latest)], latest, following)
     window_from = now - _window_us(definition, latest, following)
     return Plan(_catch_up(definition, trigger, first, latest, window_from, now), latest, following)
 

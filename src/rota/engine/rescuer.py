@@ -81,21 +81,18 @@ class Rescuer:
         freed: Counter[str] = Counter()
         batches: dict[int, Counter[str]] = {}
         alone = len(lost) == 1
-        for run_id, job, _queue, attempt, crashes, suspected, started_at, limit_key, batch_id in lost:
+        for run_id, job, _queue, attempt, crashes, suspected, started_at, limit_key, batch_id, asked_at, asked_by in lost:
             crashes, suspected = crashes + alone, suspected + (not alone)
-            quarantined = crashes >= CRASH_LIMIT
-            error = f"its node was lost while doing it alone, {crashes} times" if quarantined else None
-            state = RunState.FAILED if quarantined else RunState.AVAILABLE
-            rows.append((run_id, attempt, state, crashes, suspected, now if quarantined else None, error))
+            state, kind, error = _verdict(crashes, asked_at, asked_by)
+            rows.append((run_id, attempt, state, crashes, suspected, now if state.ended else None, error))
             attempts.append(_crashed(run_id, attempt, node, started_at, now))
-            kind = "run.quarantined" if quarantined else "run.rescued"
             data = {"job": job, "attempt": attempt, "node": node, "crashes": crashes, "suspected": suspected}
             told.append(Event(at=now, kind=kind, subject=f"run:{run_id}", run_id=run_id, data=data))
             tally.count(now, job, "crashed")
             if limit_key is not None:
                 freed[limit_key] += 1
-            if quarantined and batch_id is not None:
-                batches.setdefault(batch_id, Counter())["failed"] += 1
+            if state.ended and batch_id is not None:
+                batches.setdefault(batch_id, Counter())[state] += 1
         tx.rows("runs.rescue", rows, now=now)
         runs.add_attempts(tx, attempts)
         runs.count_batches(tx, batches)
@@ -105,6 +102,15 @@ class Rescuer:
         tally.save(tx, self._shard)
         tx.announce()
         return told
+
+
+def _verdict(crashes: int, asked_at: int | None, asked_by: str | None) -> tuple[RunState, str, str | None]:
+    """The state of a run whose node was lost, the event that tells it, and the reason if it is over."""
+    if asked_at is not None:
+        return RunState.CANCELLED, "run.cancelled", f"cancelled by {asked_by}; its node was lost before it stopped"
+    if crashes >= CRASH_LIMIT:
+        return RunState.FAILED, "run.quarantined", f"its node was lost while doing it alone, {crashes} times"
+    return RunState.AVAILABLE, "run.rescued", None
 
 
 def _crashed(run_id: int, attempt: int, node: str, started_at: int | None, now: int) -> FailedAttempt:

@@ -128,11 +128,17 @@ def fired_run(
     enqueuer: Enqueuer, schedule: str, definition: Definition, job: Job, moment: int, fire_id: int, now: int
 ) -> NewRun:
     """The run of a fire."""
-    due_at = moment + definition.jitter_us(schedule, moment)
-    ask = Ask(due_at=due_at, queue=definition.queue, priority=definition.priority, by=f"schedule:{schedule}")
-    key, count = limits(schedule, definition, job)
-    run = enqueuer.new_run(job, definition.arguments, now, ask)
-    return replace(run, schedule=schedule, fire_id=fire_id, fire_due_at=moment, limit_key=key, limit_count=count)
+    ask = Ask(
+        due_at=moment + definition.jitter_us(schedule, moment),
+        queue=definition.queue,
+        priority=definition.priority,
+        by=f"schedule:{schedule}",
+        limit=limits(schedule, definition, job),
+        schedule=schedule,
+        fire_id=fire_id,
+        fire_due_at=moment,
+    )
+    return enqueuer.new_run(job, definition.arguments, now, ask)
 
 
 def limits(schedule: str, definition: Definition, job: Job) -> tuple[str | None, int | None]:
@@ -143,7 +149,7 @@ def limits(schedule: str, definition: Definition, job: Job) -> tuple[str | None,
     return key, count
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=16_384)
 def parsed(text: str) -> tuple[Definition, Trigger]:
     definition = Definition.from_json(text)
     return definition, trigger_from_data(definition.trigger)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -45,8 +45,10 @@ class Definition:
 
     @classmethod
     def from_json(cls, text: str) -> Definition:
-        known = {each.name for each in fields(cls)}
-        return cls(**{name: value for name, value in json.loads(text).items() if name in known})
+        data = json.loads(text)
+        if not data.keys() <= set(cls.__slots__):  # written by a newer version
+            data = {name: value for name, value in data.items() if name in cls.__slots__}
+        return cls(**data)
 
     def jitter_us(self, schedule: str, due_at_us: int) -> int:
         """A shift inside the window, always the same for one moment of one schedule, on every node."""

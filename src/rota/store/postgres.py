@@ -66,7 +66,11 @@ class PostgresTransaction:
     def rows(self, query: str, rows: Sequence[Row], **parameters: Any) -> list[Row]:
         prepared = self._queries[query]
         columns = zip(*rows, strict=True) if rows else ((),) * len(prepared.columns)
-        parameters |= {f"rows_{name}": list(column) for name, column in zip(prepared.columns, columns, strict=True)}
+        # unnest pads a missing array with NULLs, and a column of NULLs costs as much to send as one of text.
+        parameters |= {
+            f"rows_{name}": list(column) if column.count(None) < len(column) else None
+            for name, column in zip(prepared.columns, columns, strict=True)
+        }
         cursor = self._connection.execute(prepared.sql, parameters)
         return cursor.fetchall() if cursor.description else []
 

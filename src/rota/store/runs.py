@@ -96,9 +96,12 @@ def succeed(tx: Transaction, node: str, rows: Sequence[Row]) -> set[int]:
     return {row[0] for row in tx.rows("runs.succeed", rows, node=node)}
 
 
-def settle(tx: Transaction, node: str, ends: Sequence[Settled]) -> set[int]:
-    """End attempts in any other way. Returns the ids that were accepted."""
-    return {row[0] for row in tx.rows("runs.settle", [_astuple(end) for end in ends], node=node)}
+def settle(tx: Transaction, node: str, ends: Sequence[Settled], now: int) -> dict[int, str]:
+    """End attempts in any other way. Returns the states of those that were accepted, by id.
+
+    A run that was to be tried again is ``cancelled`` instead where somebody has asked it to stop.
+    """
+    return dict(tx.rows("runs.settle", [_astuple(end) for end in ends], node=node, now=now))  # type: ignore[arg-type]
 
 
 def add_attempts(tx: Transaction, attempts: Sequence[FailedAttempt]) -> None:

@@ -52,7 +52,7 @@ WITH picked AS MATERIALIZED (
     /* skip locked */
 )
 UPDATE run SET state = 'running', attempt = attempt + 1, node = :node, started_at = :now,
-    as_of = coalesce(as_of, :now), cancel_at = NULL, cancel_by = NULL,
+    as_of = coalesce(as_of, :now),
     unique_key = CASE WHEN unique_until = 'start' THEN NULL ELSE unique_key END
 WHERE id IN (SELECT id FROM picked)
 RETURNING id, job, attempt, arguments, queue, due_at, as_of, failures, checkpoint, limit_key, batch_id, schedule,
@@ -68,7 +68,7 @@ LIMIT :limit
 
 -- name: claim_chosen
 UPDATE run SET state = 'running', attempt = attempt + 1, node = :node, started_at = :now,
-    as_of = coalesce(as_of, :now), cancel_at = NULL, cancel_by = NULL,
+    as_of = coalesce(as_of, :now),
     unique_key = CASE WHEN unique_until = 'start' THEN NULL ELSE unique_key END
 FROM /* rows(chosen bigint) */ AS picked
 WHERE run.id = picked.chosen
@@ -118,14 +118,17 @@ WHERE run.id = done.done_id AND run.attempt = done.fence AND run.state = 'runnin
 RETURNING id;
 
 -- name: settle
--- Ends an attempt in any other way: failed, cancelled, tried again later, or handed back.
-UPDATE run SET state = done.new_state, due_at = done.due, started_at = done.started, finished_at = done.finished,
+-- Ends an attempt in any other way: failed, cancelled, tried again later, or handed back. There is no again for a run
+-- that somebody asked to stop.
+UPDATE run SET due_at = done.due, started_at = done.started,
+    state = CASE WHEN done.finished IS NULL AND run.cancel_at IS NOT NULL THEN 'cancelled' ELSE done.new_state END,
+    finished_at = coalesce(done.finished, CASE WHEN run.cancel_at IS NOT NULL THEN CAST(:now AS BIGINT) END),
     result = done.value, error = done.error_text, failures = done.failure_count, crashes = crashes + done.crashed,
     peak_rss = coalesce(done.rss, peak_rss), held_by = done.hold, held_until = done.until,
-    node = CASE WHEN done.finished IS NULL THEN NULL ELSE node END
+    node = CASE WHEN done.finished IS NULL AND run.cancel_at IS NULL THEN NULL ELSE node END
 FROM /* rows(done_id bigint, fence bigint, new_state text, due bigint, started bigint, finished bigint, value text, error_text text, failure_count bigint, crashed bigint, rss bigint, hold text, until bigint) */ AS done
 WHERE run.id = done.done_id AND run.attempt = done.fence AND run.state = 'running' AND run.node || '' = :node
-RETURNING id;
+RETURNING id, state;
 
 -- name: cancel_requests
 SELECT id, attempt, cancel_by FROM run WHERE node = :node AND state = 'running' AND cancel_at IS NOT NULL;
@@ -169,15 +172,17 @@ UPDATE run SET cancel_at = :now, cancel_by = :by WHERE id = :id AND state = 'run
 RETURNING id;
 
 -- name: retry
--- A person's retry: the counts start again, the attempt number never does.
+-- A person's retry: the counts start again, the attempt number never does. Not while another run holds its key.
 UPDATE run SET state = 'available', due_at = :now, failures = 0, crashes = 0, suspected = 0, finished_at = NULL, error = NULL,
     cancel_at = NULL, cancel_by = NULL
 WHERE id = :id AND state IN ('failed', 'cancelled')
+  AND NOT EXISTS (SELECT 1 FROM run AS other
+                  WHERE other.unique_key = run.unique_key AND other.state IN ('scheduled', 'available', 'running'))
 RETURNING id, queue;
 
 -- name: lost
 -- What a lost node left running.
-SELECT id, job, queue, attempt, crashes, suspected, started_at, limit_key, batch_id FROM run
+SELECT id, job, queue, attempt, crashes, suspected, started_at, limit_key, batch_id, cancel_at, cancel_by FROM run
 WHERE node = :node AND state = 'running'
 ORDER BY id
 LIMIT :limit
@@ -294,10 +299,6 @@ RETURNING id, job, total, succeeded, failed, cancelled, then_job, then_arguments
 
 -- name: batch
 SELECT id, job, total, succeeded, failed, cancelled, created_at, finished_at FROM batch WHERE id = :id;
-
--- name: uncount_batch
--- A failed child that a person retries is open again.
-UPDATE batch SET failed = failed - 1 WHERE id = :id AND finished_at IS NULL AND failed > 0;
 
 -- name: held_keys
 -- Shared limits that somebody waits for.
