@@ -74,7 +74,7 @@ class Runs:
             record = _found(runs.get(tx, run_id), run_id)
             waiting = (RunState.SCHEDULED, RunState.AVAILABLE)
             if record.state in waiting and tx.one("runs.cancel_waiting", id=run_id, now=now, by=by):
-                self._leave_batch(tx, record)
+                self._move_in_batch(tx, record, 0, 1)
                 told = self._tell(tx, "run.cancelled", run_id, by, now)
                 state = RunState.CANCELLED
             elif tx.one("runs.request_cancel", id=run_id, now=now, by=by):
@@ -94,11 +94,9 @@ class Runs:
         with self._store.write() as tx:
             record = _found(runs.get(tx, run_id), run_id)
             if not tx.one("runs.retry", id=run_id, now=now):
-                raise ConflictError(
-                    f"run {run_id} is {record.state}", hint="Only failed and cancelled runs can be retried."
-                )
-            if record.batch_id is not None:
-                tx.run("runs.uncount_batch", id=record.batch_id)
+                raise _not_retried(record)
+            self._move_in_batch(tx, record, -1 if record.state == RunState.FAILED else 0,
+                                -1 if record.state == RunState.CANCELLED else 0)  # fmt: skip
             told = self._tell(tx, "run.retried_by_hand", run_id, by, now)
             tx.announce()
         self._listeners.tell([told])
@@ -112,6 +110,7 @@ class Runs:
                 raise ConflictError(
                     f"run {run_id} is {record.state}, not failed", hint="See the dead letters: rota dead ls"
                 )
+            self._move_in_batch(tx, record, -1, 1)
             told = self._tell(tx, "run.dismissed", run_id, by, now)
         self._listeners.tell([told])
 
@@ -125,15 +124,25 @@ class Runs:
         return dict(zip(names, row, strict=True))
 
     @staticmethod
-    def _leave_batch(tx: Any, record: RunRecord) -> None:
+    def _move_in_batch(tx: Any, record: RunRecord, failed: int, cancelled: int) -> None:
+        """Keep the counts of a batch what its children are."""
         if record.batch_id is not None:
-            tx.rows("runs.count_batch", [(record.batch_id, 0, 0, 1)])
+            tx.rows("runs.count_batch", [(record.batch_id, 0, failed, cancelled)])
 
     @staticmethod
     def _tell(tx: Any, kind: str, run_id: int, by: str, now: int) -> Event:
         event = Event(at=now, kind=kind, subject=f"run:{run_id}", run_id=run_id, actor=by)
         events.record(tx, [event])
         return event
+
+
+def _not_retried(record: RunRecord) -> ConflictError:
+    if record.state in {RunState.FAILED, RunState.CANCELLED}:
+        key = (record.unique_key or "").removeprefix(f"{record.job}:")
+        return ConflictError(
+            f"another run of {record.job} holds the key {key!r}", hint="Retry it once that one is over."
+        )
+    return ConflictError(f"run {record.id} is {record.state}", hint="Only failed and cancelled runs can be retried.")
 
 
 def _found(record: RunRecord | None, run_id: int) -> RunRecord:

@@ -81,9 +81,9 @@ class Rescuer:
         freed: Counter[str] = Counter()
         batches: dict[int, Counter[str]] = {}
         alone = len(lost) == 1
-        for run_id, job, _queue, attempt, crashes, suspected, started_at, limit_key, batch_id, asked_at, asked_by in lost:
+        for run_id, job, attempt, crashes, suspected, started_at, limit_key, batch_id, *asked in lost:
             crashes, suspected = crashes + alone, suspected + (not alone)
-            state, kind, error = _verdict(crashes, asked_at, asked_by)
+            state, kind, error = _verdict(crashes, *asked)
             rows.append((run_id, attempt, state, crashes, suspected, now if state.ended else None, error))
             attempts.append(_crashed(run_id, attempt, node, started_at, now))
             data = {"job": job, "attempt": attempt, "node": node, "crashes": crashes, "suspected": suspected}

@@ -182,7 +182,7 @@ RETURNING id, queue;
 
 -- name: lost
 -- What a lost node left running.
-SELECT id, job, queue, attempt, crashes, suspected, started_at, limit_key, batch_id, cancel_at, cancel_by FROM run
+SELECT id, job, attempt, crashes, suspected, started_at, limit_key, batch_id, cancel_at, cancel_by FROM run
 WHERE node = :node AND state = 'running'
 ORDER BY id
 LIMIT :limit

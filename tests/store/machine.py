@@ -1,0 +1,305 @@
+"""A stateful model of the store: whatever happens in whatever order, the ledger's promises hold after each step."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from shutil import copyfile, rmtree
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+
+from rota.app.runs import Runs
+from rota.engine.events import Listeners
+from rota.engine.limits import claim_limited
+from rota.engine.rescuer import Rescuer
+from rota.errors import ConflictError
+from rota.model.job import Job
+from rota.model.rate import Rate
+from rota.model.run import MOVES, Claim, NewRun, RunRecord, RunState
+from rota.store import Store, open_store, queues, runs
+from rota.store.runs import Settled
+from rota.testing import ManualClock
+from tests.ledgers import migrated
+
+JOB = Job(name="job", function=lambda: None, rate=Rate.parse("3/m"))
+MINUTE = 60_000_000
+
+
+class Somebody:
+    """An identity that rescues, and claims."""
+
+    def __init__(self, node: str) -> None:
+        self.id = node
+
+    def trusted(self) -> bool:
+        return True
+
+
+class Ledger(RuleBasedStateMachine):
+    claims = Bundle("claims")
+    """Every claim ever made: also of attempts that have lost their run since."""
+    ids = Bundle("ids")
+    template: Path | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="rota-machine-"))
+        path = self.folder / "rota.db"
+        if Ledger.template is None:
+            Ledger.template = Path(tempfile.mkdtemp(prefix="rota-machine-")) / "rota.db"
+            migrated(f"sqlite:///{Ledger.template}")
+        copyfile(Ledger.template, path)
+        self.clock = ManualClock()
+        self.store: Store = open_store(f"sqlite:///{path}?synchronous=normal", self.clock)
+        self.runs = Runs(self.store, Listeners())
+        self.nodes: list[str] = []
+        self.births = 0
+        self.made: set[int] = set()
+        self.seen: dict[int, RunRecord] = {}
+        self.ends: dict[tuple[int, int], int] = defaultdict(int)
+        self.started: dict[str, list[int]] = defaultdict(list)
+        self.dismissed = 0
+        self.batch_of: dict[int, int] = {}
+
+    @initialize()
+    def begin(self) -> None:
+        with self.store.write() as tx:
+            tx.rows("queues.ensure", [("default",)])
+            self.batch = tx.one("runs.add_batch", parent_run_id=None, job="job", total=3, then_job=None,
+                                then_arguments="{}", now=0)[0]  # fmt: skip
+        for _ in range(2):
+            self.start_node()
+
+    def start_node(self) -> None:
+        node, now = f"node-{self.births}", self.store.now_us()
+        self.births += 1
+        with self.store.write() as tx:
+            tx.run("nodes.register", id=node, host="elsewhere", pid=1, version="0", queues="*", threads=1, now=now,
+                   lease_until=now + 10**15)  # fmt: skip
+        self.nodes.append(node)
+
+    @rule(
+        target=ids,
+        key=st.sampled_from([None, None, "a", "b"]),
+        limit=st.sampled_from([(None, None), ("one", 1), ("two", 2)]),
+        rated=st.booleans(),
+        delay=st.sampled_from([0, 0, 30]),
+        in_batch=st.booleans(),
+        priority=st.integers(-1, 1),
+    )
+    def enqueue(self, key: Any, limit: tuple[Any, Any], rated: bool, delay: int, in_batch: bool, priority: int) -> int:
+        now = self.store.now_us()
+        in_batch = in_batch and len(self.batch_of) < 3
+        run = self.new_run(now + delay * 1_000_000, key=key, limit=limit, priority=priority,
+                           rate_key="job:job" if rated else None, batch=self.batch if in_batch else None)  # fmt: skip
+        with self.store.write() as tx:
+            run_id, new = runs.insert_one(tx, run)
+        assert new or run_id in self.made
+        assert new or self.seen[run_id].unique_key == key
+        self.made.add(run_id)
+        if new and in_batch:
+            self.batch_of[run_id] = self.batch
+        return run_id
+
+    @rule(target=ids, key=st.sampled_from(["a", "debounced"]))
+    def debounce(self, key: str) -> int:
+        with self.store.write() as tx:
+            run_id, _ = runs.debounce(tx, self.new_run(self.store.now_us() + 5_000_000, key=key, until="start"))
+        self.made.add(run_id)
+        return run_id
+
+    def new_run(
+        self,
+        due_at: int,
+        *,
+        key: str | None = None,
+        until: str | None = None,
+        limit: tuple[Any, Any] = (None, None),
+        rate_key: str | None = None,
+        batch: int | None = None,
+        priority: int = 0,
+    ) -> NewRun:
+        now = self.store.now_us()
+        return NewRun(
+            job="job", queue="default", state=RunState.SCHEDULED if due_at > now else RunState.AVAILABLE,
+            due_at=due_at, created_at=now, arguments="{}", priority=priority, unique_key=key, unique_until=until,
+            limit_key=limit[0], limit_count=limit[1], rate_key=rate_key, batch_id=batch,
+        )  # fmt: skip
+
+    @rule(seconds=st.sampled_from([1, 5, 20, 61]))
+    def time_passes(self, seconds: int) -> None:
+        self.clock.advance(seconds=seconds)
+
+    @rule()
+    def stage(self) -> None:
+        now = self.store.now_us()
+        with self.store.write() as tx:
+            tx.all("runs.stage", now=now, limit=100)
+            tx.all("runs.release_timed", now=now, limit=100)
+
+    @rule(target=claims, node=st.integers(0, 9), room=st.integers(1, 3), suspects=st.booleans())
+    def claim(self, node: int, room: int, suspects: bool) -> Any:
+        who, now = self.nodes[node % len(self.nodes)], self.store.now_us()
+        with self.store.write() as tx:
+            [queue] = queues.survey(tx)
+            got = runs.claim(tx, "default", who, room, now)
+            if len(got) < room:
+                got += claim_limited(tx, queue, {"job": JOB}, who, room - len(got), now, suspects).claims
+        assert len(got) <= room
+        for each in got:
+            if self.seen[each.id].rate_key is not None:
+                self.started["rate"].append(now)
+        return multiple(*((each, who) for each in got))
+
+    @rule(claim=claims)
+    def finish_well(self, claim: tuple[Claim, str]) -> None:
+        """By whoever ever claimed it: whether this is the end is decided by the ledger alone."""
+        run, node = claim
+        with self.store.write() as tx:
+            accepted = runs.succeed(tx, node, [(run.id, run.attempt, 1, 2, None, None)])
+            self.freed(tx, accepted, run)
+            if accepted and run.batch_id:
+                tx.rows("runs.count_batch", [(run.batch_id, 1, 0, 0)])
+        self.judge(run, node, bool(accepted))
+
+    @rule(claim=claims, state=st.sampled_from(["failed", "scheduled", "available", "cancelled"]))
+    def finish_otherwise(self, claim: tuple[Claim, str], state: str) -> None:
+        run, node = claim
+        over = RunState(state).ended
+        later = self.store.now_us() + (7_000_000 if state == "scheduled" else 0)
+        end = Settled(id=run.id, attempt=run.attempt, state=state, due_at=later, started_at=1,
+                      finished_at=2 if over else None, result=None, error="why", failures=run.failures + 1, crashed=0,
+                      peak_rss=None)  # fmt: skip
+        with self.store.write() as tx:
+            accepted = runs.settle(tx, node, [end], self.store.now_us())
+            self.freed(tx, accepted, run)
+            if accepted and run.batch_id and RunState(self.state(tx, run.id)).ended:
+                failed = self.state(tx, run.id) == "failed"
+                tx.rows("runs.count_batch", [(run.batch_id, 0, int(failed), int(not failed))])
+        self.judge(run, node, bool(accepted))
+
+    def freed(self, tx: Any, accepted: Any, run: Claim) -> None:
+        if accepted and run.limit_key:
+            runs.release_keys(tx, {run.limit_key: 1})
+
+    def state(self, tx: Any, run_id: int) -> str:
+        return str(tx.one("runs.state", id=run_id)[0])
+
+    def judge(self, run: Claim, node: str, accepted: bool) -> None:
+        before = self.seen[run.id]
+        holds = (before.state, before.attempt, before.node) == (RunState.RUNNING, run.attempt, node)
+        assert accepted == holds
+        self.ends[run.id, run.attempt] += accepted
+
+    @rule(claim=claims)
+    def hand_back(self, claim: tuple[Claim, str]) -> None:
+        run, node = claim
+        with self.store.write() as tx:
+            tx.rows("runs.hand_back", [(run.id, run.attempt)], node=node)
+
+    @rule(run_id=ids)
+    def cancel(self, run_id: int) -> None:
+        over = RunState(self.seen[run_id].state).ended
+        try:
+            state = self.runs.cancel(run_id, "anna")
+        except ConflictError:
+            assert over
+        else:
+            assert not over
+            assert state in {RunState.CANCELLED, RunState.RUNNING}
+
+    @rule(run_id=ids)
+    def retry_by_hand(self, run_id: int) -> None:
+        before = self.seen[run_id]
+        taken = before.unique_key and any(
+            other.unique_key == before.unique_key and not RunState(other.state).ended for other in self.seen.values()
+        )
+        try:
+            self.runs.retry(run_id, "anna")
+        except ConflictError:
+            assert before.state not in {RunState.FAILED, RunState.CANCELLED} or taken
+        else:
+            assert before.state in {RunState.FAILED, RunState.CANCELLED}
+
+    @rule(run_id=ids)
+    def dismiss(self, run_id: int) -> None:
+        try:
+            self.runs.dismiss(run_id, "anna")
+        except ConflictError:
+            assert self.seen[run_id].state != RunState.FAILED
+        else:
+            assert self.seen[run_id].state == RunState.FAILED
+
+    @rule(node=st.integers(0, 9), claim=st.one_of(st.none(), consumes(claims)))
+    def lose_node(self, node: int, claim: Any) -> None:
+        """A node vanishes; another one gives it up and brings its runs back; the zombie's claims live on."""
+        lost = self.nodes.pop(node % len(self.nodes))
+        self.start_node()
+        with self.store.write() as tx:
+            assert tx.run("nodes.lose", id=lost, now=self.store.now_us(), lease_until=2**62) == 1
+            assert tx.run("nodes.lose", id=lost, now=self.store.now_us(), lease_until=2**62) == 0
+        Rescuer(self.store, Somebody(self.nodes[0]), Listeners(), 0).tick()  # type: ignore[arg-type]
+        assert not any(run.node == lost and run.state == RunState.RUNNING for run in self.rows())
+
+    # --- what must hold
+
+    def rows(self) -> list[RunRecord]:
+        with self.store.read() as tx:
+            return runs.page(tx, limit=10_000)
+
+    @invariant()
+    def holds(self) -> None:
+        now_rows = self.rows()
+        self.nothing_is_lost(now_rows)
+        self.moves_are_allowed(now_rows)
+        self.keys_and_limits(now_rows)
+        self.waits_are_sound(now_rows)
+        self.batch_counts(now_rows)
+        self.seen = {run.id: run for run in now_rows}
+
+    def nothing_is_lost(self, now_rows: list[RunRecord]) -> None:
+        assert {run.id for run in now_rows} == self.made
+        assert all(count <= 1 for count in self.ends.values())
+
+    def moves_are_allowed(self, now_rows: list[RunRecord]) -> None:
+        for run in now_rows:
+            before = self.seen.get(run.id)
+            if before is None:
+                continue
+            assert run.attempt >= before.attempt
+            assert run.state == before.state or RunState(run.state) in MOVES[RunState(before.state)]
+            if before.cancel_at is not None and before.state == RunState.RUNNING:
+                # asked to stop, so it is not tried again; handed back before it began, it still knows
+                assert RunState(run.state).ended or run.cancel_at == before.cancel_at
+            claimed = before.state != RunState.RUNNING and run.state == RunState.RUNNING
+            assert run.attempt == before.attempt + claimed
+
+    def keys_and_limits(self, now_rows: list[RunRecord]) -> None:
+        unfinished = [run.unique_key for run in now_rows if run.unique_key and not RunState(run.state).ended]
+        assert len(unfinished) == len(set(unfinished))
+        for key, count in (("one", 1), ("two", 2)):
+            assert sum(run.limit_key == key and run.state == RunState.RUNNING for run in now_rows) <= count
+        for moment in self.started["rate"]:
+            in_a_minute = [other for other in self.started["rate"] if moment <= other < moment + MINUTE]
+            assert len(in_a_minute) <= 3 + 2  # a full bucket, and what is earned within the minute
+
+    def waits_are_sound(self, now_rows: list[RunRecord]) -> None:
+        for run in now_rows:
+            assert run.held_by is None or run.state == RunState.AVAILABLE
+            assert (run.state == RunState.RUNNING) == (run.node is not None and run.finished_at is None)
+            assert RunState(run.state).ended == (run.finished_at is not None)
+
+    def batch_counts(self, now_rows: list[RunRecord]) -> None:
+        """The counts of a batch are what its children are."""
+        with self.store.read() as tx:
+            _, _, _, good, bad, given_up, _, _ = tx.one("runs.batch", id=self.batch) or (0,) * 8
+        states = [run.state for run in now_rows if run.batch_id == self.batch]
+        assert good == states.count("succeeded")
+        assert (bad, given_up) == (states.count("failed"), states.count("cancelled"))
+
+    def teardown(self) -> None:
+        self.store.close()
+        rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,18 @@
+"""Runs the stateful model of ``tests.store.machine``."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, Phase, settings
+
+from tests.store.machine import Ledger
+
+Ledger.TestCase.settings = settings(
+    max_examples=60,
+    stateful_step_count=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.generate, Phase.shrink],
+)
+TestEveryOrderOfEventsKeepsTheLedgersPromises = Ledger.TestCase
