@@ -45,7 +45,7 @@ class Scale:
 SCALES: dict[Size, Scale] = {
     "small": Scale(50, 40, 120, 3 * 7 * DAY),
     "medium": Scale(2_000, 400, 6_000, 7 * 7 * DAY),
-    "full": Scale(50_000, 1_200, 500_000, 7 * 7 * DAY),
+    "full": Scale(50_000, 1_000, 500_000, 7 * 7 * DAY),
 }
 
 

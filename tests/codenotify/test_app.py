@@ -56,18 +56,20 @@ def jobs(records) -> list[str]:
 
 def test_the_jobs_are_those_of_the_table(rota):
     expected = {
-        "sync-contests": ("0 */6 * * *", 600, False, False),
-        "dispatch-notifications": ("*/30 * * * *", 1500, True, False),
-        "cleanup-old-data": ("0 2 * * *", 3600, False, True),
-        "retry-failed-deliveries": ("*/5 * * * *", 240, True, False),
-        "send-daily-digests": ("0 8 * * *", 1500, True, False),
-        "send-weekly-digests": ("0 8 * * 1", 1500, True, False),
+        "sync-contests": ("0 */6 * * *", 600, "latest", 6 * 3600, False, False),
+        "dispatch-notifications": ("*/30 * * * *", 1500, "latest", 1800, True, False),
+        "cleanup-old-data": ("0 2 * * *", 3600, "latest", 24 * 3600, False, True),
+        "retry-failed-deliveries": ("*/5 * * * *", 240, "none", None, True, False),
+        "send-daily-digests": ("0 8 * * *", 1500, "latest", 6 * 3600, True, False),
+        "send-weekly-digests": ("0 8 * * 1", 1500, "latest", 6 * 3600, True, False),
     }
 
     found = {
         name.removeprefix(PREFIX): (
             rota.declared_schedules[name].trigger["expression"],
             job.timeout,
+            rota.declared_schedules[name].catch_up,
+            rota.declared_schedules[name].catch_up_window,
             job.sends,
             job.destructive,
         )
@@ -93,6 +95,21 @@ def test_a_day_has_as_many_runs_as_the_crons_say(rota, clock, mails, platforms):
         "retry-failed-deliveries": 48,
         "send-daily-digests": 1,
     }
+
+
+def test_two_schedulers_at_six_make_one_sync(tmp_path, clock, settings, around, platforms):
+    both = [Rota(f"sqlite:///{tmp_path / 'shared.db'}", clock=clock) for _ in range(2)]
+    for app in both:
+        app.include(make_blueprint(settings, lambda: around))
+        run_due(app)
+    clock.set(NOW.replace(hour=18))
+
+    done = {record.id: record.job for app in both for record in run_due(app)}
+
+    for app in both:
+        app.close()
+    assert list(done.values()).count("codenotify/sync-contests") == 1
+    assert platforms.asked("codeforces") == 1
 
 
 def test_a_sync_with_news_leads_to_one_dispatch_and_mails(rota, platforms, mails, around):

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from dataclasses import asdict
 
+import pytest
+
 from apps.codenotify import dispatch
 from apps.codenotify.tables import deliveries
 from rota.testing import make_run
@@ -80,12 +82,13 @@ def test_killed_after_mails_were_accepted_none_is_sent_twice_and_none_untouched_
     assert result.counts["unknown"] == statuses(services).count("unknown")
 
 
-def test_killed_after_webhooks_were_accepted_everybody_has_exactly_one(services, settings, hooks, mails, wall):
-    for number in range(120):
-        add_user(services, f"user{number}", channels={"push": True}, push_token=f"token{number}")
+@pytest.mark.parametrize("number", [1, 70, 120])
+def test_killed_after_webhooks_were_accepted_everybody_has_exactly_one(services, settings, hooks, mails, wall, number):
+    for user in range(120):
+        add_user(services, f"user{user}", channels={"push": True}, push_token=f"token{user}")
     add_contest(services, announce())
     worker: list[Worker] = []
-    kill_at(70, worker, hooks, "take")
+    kill_at(number, worker, hooks, "take")
     worker.append(Worker(settings))
     assert worker[0].wait() == -signal.SIGKILL
 
@@ -94,6 +97,6 @@ def test_killed_after_webhooks_were_accepted_everybody_has_exactly_one(services,
 
     assert statuses(services) == ["sent"] * 120
     tokens = [hook.body["token"] for hook in hooks.messages]
-    assert sorted(tokens) == sorted(f"token{number}" for number in range(120))
+    assert sorted(tokens) == sorted(f"token{user}" for user in range(120))
     assert len(hooks.requests) > 120
     assert all(row.provider_message_id == f"msg-cn:{row.id}" for row in rows(services, deliveries))

@@ -24,6 +24,7 @@ from apps.codenotify.tables import users
 
 ROOT = Path(__file__).parents[3]
 HOME = ROOT / ".rota"
+NEWS_EVERY_S = 2.0
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -44,7 +45,8 @@ def main(fresh: bool, size: generator.Size, data: Path, arguments: tuple[str, ..
         prepare(database, size)
         ask_for_a_sync()
         introduce(around)
-        code = run_rota(arguments, {**os.environ, **around.environment, "CODENOTIFY_DATABASE_URL": database})
+        environment = {**os.environ, **around.environment, "CODENOTIFY_DATABASE_URL": database}
+        code = run_rota(arguments, environment, around)
         summarise(around, data)
     sys.exit(code)
 
@@ -95,7 +97,7 @@ def introduce(around: Surroundings) -> None:
     say(f"Mails are kept in {shown(around.mails.directory)}")
 
 
-def run_rota(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+def run_rota(arguments: Sequence[str], environment: Mapping[str, str], around: Surroundings) -> int:
     """``rota up`` as a child in a session of its own, so that a Ctrl-C reaches it once, through us."""
     command = [sys.executable, "-m", "rota", "up", *arguments]
     child = subprocess.Popen(command, env=dict(environment), start_new_session=True)  # noqa: S603 - our own command
@@ -105,8 +107,21 @@ def run_rota(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a terminal that closes only hangs up
         signal.signal(number, forward)
-    code = child.wait()
+    code = watch(child, around)
     return code if code >= 0 else 128 - code
+
+
+def watch(child: subprocess.Popen[bytes], around: Surroundings) -> int:
+    """Says now and then what has been caught, until the child ends; returns its code."""
+    told = (0, 0)
+    while True:
+        try:
+            return child.wait(NEWS_EVERY_S)
+        except subprocess.TimeoutExpired:
+            caught = (around.mails.count, len(around.hooks.messages))
+            if caught != told:
+                say(f"Caught {caught[0]:,} mails and {caught[1]:,} webhook messages so far.")
+            told = caught
 
 
 def summarise(around: Surroundings, data: Path) -> None:
