@@ -1,0 +1,101 @@
+"""The commands `db` and `doctor`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Shop, open_shop
+
+
+def findings(shop: Shop, *arguments: str) -> dict[str, str]:
+    result = shop.rota(*arguments, "--json")
+    return {item["name"]: item["verdict"] for item in json.loads(result.stdout)["items"]}
+
+
+def test_init_makes_the_tables_once(place: Path, database_url: str) -> None:
+    shop = open_shop(place, database_url)
+    missing = shop.json("db", "migrate", "--dry-run")["missing"]
+
+    assert shop.json("db", "init")["applied"] == missing
+    assert "0001_initial" in missing
+    assert shop.json("db", "init")["applied"] == []
+    assert shop.rota("db", "migrate").stderr == "The tables are up to date.\n"
+    assert shop.rota("db", "check").exit_code == 0
+
+
+def test_vacuum_tells_what_it_gave_back(shop_anywhere: Shop) -> None:
+    assert shop_anywhere.json("db", "vacuum")["after"] > 0
+
+
+def test_a_healthy_installation_has_nothing_that_fails(shop_anywhere: Shop) -> None:
+    with shop_anywhere.app.running():
+        result = shop_anywhere.rota("doctor")
+
+    assert result.exit_code == 0, result.output
+    assert "fail" not in result.stdout
+    for name in ("time zones", "extras", "database", "schema", "clock", "nodes", "versions", "duties", "leases"):
+        assert name in result.stdout
+
+
+def test_what_is_wrong_says_what_to_do_and_ends_with_1(empty_shop: Shop) -> None:
+    result = empty_shop.rota("doctor")
+
+    assert result.exit_code == 1
+    assert "→ Make it: rota db init" in result.stdout
+    assert not (empty_shop.place / "rota.db").exists()
+
+
+def test_an_older_schema_fails(shop_anywhere: Shop) -> None:
+    with shop_anywhere.app.store.database.exclusive() as execute:
+        execute("DELETE FROM migration WHERE number = 3;")
+
+    assert findings(shop_anywhere, "db", "check")["schema"] == "fail"
+
+
+def test_mixed_versions_warn(shop: Shop) -> None:
+    node = shop.app.node()
+    node.identity._version = "0.0.9"
+    node.identity.register()
+
+    assert findings(shop, "doctor")["versions"] == "warn"
+
+
+def test_a_duty_that_stands_still_fails(shop: Shop) -> None:
+    node = shop.app.node()
+    node.identity.register()
+    with shop.app.store.write() as tx:
+        long_ago = shop.app.store.now_us() - 3_600_000_000
+        tx.rows("nodes.save_duties", [("scheduler", long_ago, None, None, 30_000_000)], node=node.identity.id)
+    result = shop.rota("doctor")
+
+    assert result.exit_code == 1
+    assert "the scheduler of" in result.stdout
+
+
+def test_leases_and_runs_that_were_left_behind_are_told(shop_anywhere: Shop) -> None:
+    shop = shop_anywhere
+    shop.app.enqueue("shop/breaks")
+    with shop.app.store.write() as tx:
+        tx.all("runs.claim", queue="default", node="gone", limit=1, now=shop.app.store.now_us())
+        tx.one("leases.acquire", name="lock:billing", holder="gone", now=1, expires_at=2)
+    found = findings(shop, "doctor")
+
+    assert (found["leases"], found["runs"]) == ("warn", "fail")
+
+
+def test_a_database_that_is_away_is_a_finding(place: Path) -> None:
+    shop = open_shop(place, "postgresql://me:hunter2@127.0.0.1:1/none?password=hunter3")
+    result = shop.rota("doctor")
+
+    assert result.exit_code == 1
+    assert "cannot reach postgresql://127.0.0.1:1/none" in result.stdout
+    assert "hunter" not in result.output
+
+
+def test_old_zone_data_warns(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rota.cron.tzdata_version", lambda: "2019c")
+
+    assert findings(shop, "doctor")["time zones"] == "warn"

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+
+from tests.cli.conftest import Shop
+
+
+def test_the_list_has_every_job_with_its_next_moment(shop: Shop) -> None:
+    items = {item["name"]: item for item in shop.json("job", "ls")["items"]}
+
+    assert items.keys() == {"shop/sync", "shop/breaks", "shop/elsewhere"}
+    assert items["shop/sync"]["queue"] == "sync"
+    assert items["shop/sync"]["description"] == "Fetch what is new."
+    assert items["shop/sync"]["next_due_at"] is not None
+    assert items["shop/breaks"]["next_due_at"] is None
+
+
+def test_show_tells_policies_schedules_figures_and_runs(shop_anywhere: Shop) -> None:
+    shop = shop_anywhere
+    shop.app.enqueue("shop/sync")
+    shop.work()
+    document = shop.json("job", "show", "shop/sync")
+
+    assert document["policies"]["attempts"] == 3
+    assert len(document["schedules"][0]["next_fires"]) == 3
+    assert document["day"]["succeeded"] == 1
+    assert document["day"]["success"] == 1.0
+    assert document["runs"][0]["state"] == "succeeded"
+    assert "Europe/Paris" in shop.rota("job", "show", "shop/sync").stdout
+
+
+def test_run_prints_the_id_alone_on_stdout(shop: Shop) -> None:
+    result = shop.rota("job", "run", "shop/sync", "--arg", "days=3", "--arg", "name=anna")
+    record = shop.app.runs.get(int(result.stdout))
+
+    assert json.loads(record.arguments) == {"days": 3, "name": "anna"}
+    assert record.asked_by is not None
+    assert record.asked_by.startswith("cli")
+
+
+def test_arguments_come_from_a_document_a_file_or_standard_input(shop: Shop) -> None:
+    (shop.place / "arguments.json").write_text('{"days": 5}')
+
+    def arguments(*options: str, typed: str | None = None) -> object:
+        result = shop.rota("job", "run", "shop/sync", "--json", *options, typed=typed)
+        return json.loads(result.stdout)["arguments"]
+
+    assert arguments("--json-args", '{"days": 4}') == {"days": 4}
+    assert arguments("--json-args", "@arguments.json", "--arg", 'name="7"') == {"days": 5, "name": "7"}
+    assert arguments("--json-args", "@-", typed='{"days": 6}') == {"days": 6}
+
+
+def test_a_document_that_is_no_object_is_refused(shop: Shop) -> None:
+    for given in ("[1]", "{", "@nowhere.json"):
+        result = shop.rota("job", "run", "shop/sync", "--json-args", given)
+        assert result.exit_code == 2
+        assert "--json-args" in result.stderr
+
+
+def test_waiting_for_the_end_tells_it_by_the_exit_code(shop: Shop) -> None:
+    with shop.app.running():
+        good = shop.rota("job", "run", "shop/sync", "--wait", "--timeout", "20s", "--json")
+        bad = shop.rota("job", "run", "shop/breaks", "--wait", "--timeout", "20s")
+
+    assert (good.exit_code, json.loads(good.stdout)["result"]["days"]) == (0, 1)
+    assert bad.exit_code == 1
+
+
+def test_waiting_without_a_node_says_so_and_times_out(shop: Shop) -> None:
+    result = shop.rota("job", "run", "shop/sync", "--wait", "--timeout", "20ms")
+
+    assert result.exit_code == 124
+    assert "No node is alive yet" in result.stderr
+
+
+def test_a_dry_run_is_one(shop: Shop) -> None:
+    with shop.app.running():
+        result = shop.rota("job", "run", "shop/sync", "--dry-run", "--wait", "--timeout", "20s", "--json")
+
+    assert json.loads(result.stdout)["result"]["dry"] is True
+
+
+def test_a_job_that_is_off_here_needs_force(shop: Shop) -> None:
+    object.__setattr__(shop.app.setup, "environment", "laptop")
+    refused = shop.rota("job", "run", "shop/elsewhere")
+
+    assert refused.exit_code == 5
+    assert "--force" in refused.stderr
+    assert shop.rota("job", "run", "shop/elsewhere", "--force").exit_code == 0

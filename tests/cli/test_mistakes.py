@@ -1,0 +1,192 @@
+"""What newcomers get wrong: each mistake is told in one line of what and one of what to do, with its exit code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from tests.cli.conftest import SOURCE, Shop, open_shop
+
+ROTA = [sys.executable, "-m", "rota"]
+
+
+def told(result: Result) -> list[str]:
+    """The lines on stderr; nothing went to stdout, and no traceback anywhere."""
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    return result.stderr.splitlines()
+
+
+def assert_two_lines(result: Result, code: int, what: str, todo: str) -> None:
+    lines = told(result)
+    assert result.exit_code == code
+    assert [line.partition(":")[0] for line in lines] == ["Error", "Hint"], lines
+    assert what in lines[0]
+    assert todo in lines[1]
+
+
+def test_a_wrong_cron_shows_the_place_under_its_one_line(shop: Shop) -> None:
+    result = shop.rota("schedule", "add", "x", "--job", "shop/sync", "--cron", "61 * * * *")
+
+    assert result.exit_code == 2
+    assert told(result) == ["Error: minute: 61 is outside 0-59", "  61 * * * *", "  ^^", "Hint: allowed: 0-59"]
+
+
+def test_an_unknown_zone(shop: Shop) -> None:
+    result = shop.rota("schedule", "add", "x", "--job", "shop/sync", "--every", "1h", "--tz", "Europe/Pari")
+
+    assert_two_lines(result, 2, "no time zone is called 'Europe/Pari'", "did you mean Europe/Paris?")
+
+
+def test_an_argument_that_cannot_be_stored(shop: Shop) -> None:
+    result = shop.rota("job", "run", "shop/sync", "--arg", "days=NaN")
+
+    assert_two_lines(result, 2, "argument.days: nan is nothing that JSON can hold", "pass None")
+
+
+def test_an_argument_that_the_job_does_not_take(shop: Shop) -> None:
+    result = shop.rota("job", "run", "shop/sync", "--arg", "dayz=1")
+
+    assert_two_lines(result, 2, "takes no argument 'dayz'", "Did you mean 'days'?")
+
+
+@pytest.mark.parametrize("name", ["by", "job", "self", "timeout"])
+def test_an_argument_called_like_one_of_our_own(shop: Shop, name: str) -> None:
+    result = shop.rota("job", "run", "shop/sync", "--arg", f"{name}=1")
+
+    assert_two_lines(result, 2, f"takes no argument {name!r}", "There are: days, name")
+
+
+@pytest.mark.parametrize("command", ["run", "show"])
+def test_an_unknown_job(shop: Shop, command: str) -> None:
+    assert_two_lines(
+        shop.rota("job", command, "shop/snyc"), 3, "there is no job 'shop/snyc'", "Did you mean 'shop/sync'?"
+    )
+
+
+def test_a_job_without_its_prefix(shop: Shop) -> None:
+    assert_two_lines(shop.rota("job", "run", "sync"), 3, "there is no job 'sync'", "Did you mean 'shop/sync'?")
+
+
+READS = (
+    ["run", "ls"], ["run", "show", "1"], ["run", "why", "1"], ["run", "logs", "1"], ["run", "wait", "1"],
+    ["run", "cancel", "1"], ["status"], ["job", "ls"], ["job", "run", "shop/sync"], ["schedule", "ls"],
+    ["schedule", "why", "x"], ["dead", "ls"], ["queue", "ls"], ["node", "ls"], ["db", "vacuum"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("command", READS, ids=" ".join)
+def test_a_database_that_is_not_there_yet_is_not_made_by_looking(empty_shop: Shop, command: list[str]) -> None:
+    assert_two_lines(empty_shop.rota(*command), 6, "there is no database", "rota db init")
+    assert not (empty_shop.place / "rota.db").exists()
+
+
+@pytest.mark.parametrize("command", READS, ids=" ".join)
+def test_a_database_that_is_away(place: Path, command: list[str]) -> None:
+    shop = open_shop(place, "postgresql://me:hunter2@127.0.0.1:1/none")
+    result = shop.rota(*command)
+
+    assert_two_lines(result, 6, "cannot reach postgresql://127.0.0.1:1/none", "Is the server up")
+    assert "hunter2" not in result.output
+
+
+def test_a_database_without_tables(place: Path, database_url: str) -> None:
+    shop = open_shop(place, database_url)
+    with shop.app.store.database.exclusive() as execute:
+        execute("CREATE TABLE something (id BIGINT);")
+
+    assert_two_lines(shop.rota("run", "ls"), 6, "holds no tables of Rota", "Run: rota db migrate")
+
+
+@pytest.mark.parametrize("command", [["run", "ls"], ["status"], ["job", "run", "shop/sync"]], ids=" ".join)
+def test_an_older_schema(shop_anywhere: Shop, command: list[str]) -> None:
+    with shop_anywhere.app.store.database.exclusive() as execute:
+        execute("DELETE FROM migration WHERE number = 3;")
+
+    result = shop_anywhere.rota(*command)
+
+    assert_two_lines(
+        result,
+        6,
+        "the database is at schema 2" if "postgres" in shop_anywhere.url else "at schema 1",
+        "rota db migrate",
+    )
+
+
+@pytest.mark.parametrize("command", [["run", "ls"], ["status"], ["db", "migrate"]], ids=" ".join)
+def test_a_newer_schema(shop_anywhere: Shop, command: list[str]) -> None:
+    with shop_anywhere.app.store.database.exclusive() as execute:
+        execute("INSERT INTO migration VALUES (99, '0099_later', 0);")
+
+    assert_two_lines(shop_anywhere.rota(*command), 6, "at schema 99, newer than", "Upgrade Rota")
+
+
+def test_a_wrong_setting(shop: Shop) -> None:
+    result = shop.rota("run", "ls", app=False, ROTA_WORKER__THREADS="many", ROTA_DATABASE=shop.url)
+
+    assert_two_lines(result, 2, "ROTA_WORKER__THREADS: should be a whole number", "rota config check")
+
+
+def test_a_database_of_a_kind_that_we_do_not_know(place: Path) -> None:
+    result = open_shop(place, "unused").rota("run", "ls", "--store", "mysql://me:hunter2@db/x", app=False)
+
+    assert_two_lines(result, 2, "'mysql' is no kind of database", "sqlite:///app.db")
+    assert "hunter2" not in result.output
+
+
+def test_two_jobs_of_one_name(place: Path) -> None:
+    twice = SOURCE + '\n@rota.job("shop/sync")\ndef again() -> None: ...\n'
+    shop = open_shop(place, "sqlite:///rota.db", twice)
+
+    assert_two_lines(shop.rota("job", "ls"), 2, "two jobs are called 'shop/sync'", "another name")
+
+
+def test_a_missing_extra(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    holidays = SOURCE.replace('tz="Europe/Paris")', 'tz="Europe/Paris").excluding(Holidays("FR"))')
+    shop = open_shop(place, "sqlite:///rota.db", holidays.replace("import Retry", "import Holidays, Retry"))
+    monkeypatch.setitem(sys.modules, "holidays", None)
+
+    assert_two_lines(
+        shop.rota("job", "ls"), 2, "holiday calendars need the package holidays", "pip install 'rota[holidays]'"
+    )
+
+
+def test_an_application_that_is_not_there(place: Path) -> None:
+    result = open_shop(place, "sqlite:///rota.db").rota("--app", "nowhere:rota", "job", "ls", app=False)
+
+    assert_two_lines(result, 2, "there is no module 'nowhere'", "--app and ROTA_APP")
+
+
+def test_a_moment_that_cannot_be_read(shop: Shop) -> None:
+    result = shop.rota("schedule", "why", "shop/sync", "--at", "someday")
+
+    assert result.exit_code == 2
+    assert "'someday' is not a moment; write 2026-11-22T10:00, now, -2h, +15m or tomorrow 07:00" in result.stderr
+
+
+# --- the same from outside, as real processes
+
+
+def test_a_mistake_is_told_by_a_real_process_as_well(empty_shop: Shop) -> None:
+    command = [*ROTA, "--app", f"{empty_shop.module}:rota", "run", "ls"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=empty_shop.place)
+
+    assert (done.returncode, done.stdout) == (6, "")
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_a_list_is_there_in_half_a_second(shop: Shop) -> None:
+    shop.app.enqueue("shop/sync")
+    command = [*ROTA, "--app", f"{shop.module}:rota", "run", "ls", "--json"]
+    took = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        subprocess.run(command, capture_output=True, check=True, cwd=shop.place)
+        took.append(time.perf_counter() - begun)
+
+    assert min(took) < 0.5

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+
+from tests.cli.conftest import Shop
+
+NIGHTLY = ("schedule", "add", "nightly", "--job", "shop/sync", "--cron", "30 2 * * *", "--tz", "Europe/Paris")
+
+
+def test_the_list_says_in_words_when_each_is_due(shop: Shop) -> None:
+    items = {item["name"]: item for item in shop.json("schedule", "ls")["items"]}
+
+    assert items["shop/sync"]["when"] == "Every day at 02:00, Europe/Paris time."
+    assert (items["shop/sync"]["state"], items["shop/sync"]["source"]) == ("active", "code")
+
+
+def test_one_that_is_added_is_shown_with_what_comes(shop_anywhere: Shop) -> None:
+    document = shop_anywhere.json(*NIGHTLY, "--arg", "days=3", "--overlap", "queue_one", "--jitter", "5m")
+
+    assert document["source"] == "person"
+    assert document["arguments"] == {"days": 3}
+    assert (document["policies"]["overlap"], document["policies"]["jitter"]) == ("queue_one", 300)
+    assert len(document["next_fires"]) == 5
+
+
+def test_intervals_and_single_moments_are_triggers_too(shop: Shop) -> None:
+    every = shop.json("schedule", "add", "a", "--job", "shop/sync", "--every", "6h")
+    at = shop.json(
+        "schedule", "add", "b", "--job", "shop/sync", "--at", "2099-01-01T07:00Z", "--at", "2099-01-02T07:00Z"
+    )
+
+    assert every["trigger"]["kind"] == "every"
+    assert at["next_fires"] == ["2099-01-01T07:00:00Z", "2099-01-02T07:00:00Z"]
+
+
+def test_one_trigger_is_given_and_no_more(shop: Shop) -> None:
+    none = shop.rota("schedule", "add", "a", "--job", "shop/sync")
+    two = shop.rota("schedule", "add", "a", "--job", "shop/sync", "--cron", "* * * * *", "--every", "1h")
+
+    assert (none.exit_code, two.exit_code) == (2, 2)
+    assert "--cron, --every or --at" in none.stderr
+    assert "exclude each other" in two.stderr
+
+
+def test_an_edit_changes_what_is_given_and_a_reset_takes_the_code_back(shop: Shop) -> None:
+    edited = shop.json("schedule", "edit", "shop/sync", "--every", "6h", "--catch-up", "none")
+    reset = shop.json("schedule", "reset", "shop/sync")
+
+    assert (edited["trigger"]["kind"], edited["policies"]["catch_up"]) == ("every", "none")
+    assert edited["edited_by"].startswith("cli")
+    assert (reset["trigger"]["kind"], reset["edited_by"]) == ("cron", None)
+    assert shop.rota("schedule", "edit", "shop/sync").exit_code == 2
+
+
+def test_a_pause_names_who_and_why_and_a_resume_ends_it(shop: Shop) -> None:
+    paused = shop.json("schedule", "pause", "shop/sync", "--why", "migration")
+
+    assert (paused["state"], paused["paused_why"]) == ("paused", "migration")
+    assert shop.rota("schedule", "pause", "shop/sync").exit_code == 5
+    assert "migration" in shop.rota("schedule", "why", "shop/sync").stdout
+    assert shop.json("schedule", "resume", "shop/sync")["state"] == "active"
+
+
+def test_next_is_told_on_the_clock_of_the_schedule(shop: Shop) -> None:
+    assert len(shop.json("schedule", "next", "shop/sync", "-n", "3")["items"]) == 3
+    shown = shop.rota("schedule", "next", "shop/sync", "-n", "1").stdout
+
+    assert "02:00:00 CE" in shown
+
+
+def test_next_of_a_paused_one_says_to_ask_why(shop: Shop) -> None:
+    shop.app.schedules.pause("shop/sync", by="anna")
+
+    assert "rota schedule why shop/sync" in shop.rota("schedule", "next", "shop/sync").stderr
+
+
+def test_run_makes_a_run_at_once(shop: Shop) -> None:
+    run_id = int(shop.rota("schedule", "run", "shop/sync").stdout)
+
+    assert shop.app.runs.get(run_id).schedule == "shop/sync"
+
+
+def test_a_backfill_of_few_moments_is_done_and_of_many_is_asked_for(shop: Shop) -> None:
+    few = shop.json("schedule", "backfill", "shop/sync", "--from", "-3d")
+    asked = shop.rota("schedule", "backfill", "shop/sync", "--from", "-60d")
+    many = shop.json("schedule", "backfill", "shop/sync", "--from", "-60d", "--yes")
+
+    assert len(few["items"]) == 3
+    assert asked.exit_code == 2
+    assert "--yes" in asked.stderr
+    assert len(many["items"]) == 57
+
+
+def test_a_dry_backfill_only_tells_the_moments(shop: Shop) -> None:
+    assert len(shop.json("schedule", "backfill", "shop/sync", "--from", "-3d", "--dry-run")["items"]) == 3
+    assert shop.app.runs.page() == []
+
+
+def test_rm_asks_first_and_leaves_what_is_from_code(shop: Shop) -> None:
+    shop.rota(*NIGHTLY)
+
+    assert shop.rota("schedule", "rm", "nightly").exit_code == 2
+    assert shop.rota("schedule", "rm", "nightly", "--yes").exit_code == 0
+    gone = shop.rota("schedule", "pause", "nightly")
+    assert (gone.exit_code, "any more" in gone.stderr) == (3, True)
+    from_code = shop.rota("schedule", "rm", "shop/sync", "--yes")
+    assert (from_code.exit_code, "Pause it instead" in from_code.stderr) == (5, True)
+
+
+def test_why_at_a_moment_reads_it_on_the_clock_of_the_schedule(shop: Shop) -> None:
+    shop.rota(*NIGHTLY)
+    gap = shop.rota("schedule", "why", "nightly", "--at", "2099-03-29 02:30").stdout
+    document = shop.json("schedule", "why", "nightly", "--at", "2099-07-01T12:00")
+
+    assert "does not show 02:30 on 2099-03-29" in gap
+    assert document["facts"][0]["kind"] == "not_a_due_moment"
+    assert document["facts"][0]["before"] == "2099-07-01T00:30:00Z"
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest(shop: Shop) -> None:
+    for command in ("show", "pause", "resume", "next", "run", "rm", "why", "reset"):
+        result = shop.rota("schedule", command, "shop/snyc")
+        assert result.exit_code == 3, command
+        assert "Did you mean 'shop/sync'?" in result.stderr
+
+
+def test_a_cursor_goes_on_where_the_list_ended(shop: Shop) -> None:
+    shop.rota(*NIGHTLY)
+    first = shop.json("schedule", "ls", "--limit", "1")
+    rest = json.loads(shop.rota("schedule", "ls", "--json", "--after", first["next"]).stdout)
+
+    assert [item["name"] for item in first["items"] + rest["items"]] == ["nightly", "shop/elsewhere", "shop/sync"]

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import json
+
+from tests.cli.conftest import Shop
+
+
+def test_without_a_node_it_is_down_and_ends_with_2(shop_anywhere: Shop) -> None:
+    result = shop_anywhere.rota("status")
+
+    assert result.exit_code == 2
+    assert result.stdout.startswith("DOWN  0 nodes, 2 schedules")
+    assert "! No node is alive, so nothing runs: start one with `rota up`." in result.stdout
+
+
+def test_with_a_node_it_is_healthy_and_ends_with_0(shop: Shop) -> None:
+    with shop.app.running():
+        result = shop.rota("status")
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout.startswith("HEALTHY  1 node")
+
+
+def test_a_degradation_ends_with_1_and_what_is_paused_is_listed(shop: Shop) -> None:
+    shop.app.queues.pause("sync", "cli:anna", "provider down")
+    with shop.app.store.database.exclusive() as execute:
+        execute("UPDATE schedule SET next_due_at = 1;")
+    node = shop.app.node()
+    node.identity.register()
+    result = shop.rota("status")
+
+    assert result.exit_code == 1
+    assert "overdue: shop/sync" in result.stdout
+    assert "- queue sync, paused" in result.stdout
+
+
+def test_programs_get_the_reasons(shop: Shop) -> None:
+    result = shop.rota("status", "--json")
+
+    assert result.exit_code == 2
+    document = json.loads(result.stdout)
+    assert document["health"] == "down"
+    assert document["reasons"][0]["health"] == "down"
+    assert document["dead"] == 0
