@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -12,6 +13,7 @@ from rota.engine.context import Run
 from rota.engine.logs import current_run
 from rota.errors import Interrupted, RunCancelledError
 from rota.model import payload
+from rota.model.duration import seconds
 from rota.model.outcome import Cancelled, Failed, JobResult, Outcome, Snoozed, Succeeded
 
 TRACEBACK_CHARACTERS = 20_000
@@ -31,12 +33,12 @@ class Attempt:
         return self.run.job_spec.is_async
 
     def perform(self) -> None:
-        """Call the body of a ``def`` job in this thread."""
+        """Call the body of a ``def`` job in this thread; not at all, if it was told to stop while it waited for one."""
         run = self.run
-        run.begin(self._now_us())
         token = current_run.set(run)
         try:
-            run.outcome = _judge(run, run.job_spec.function(**_arguments(run)))
+            run.begin(self._now_us())
+            run.outcome = run.interrupted or _judge(run, run.job_spec.function(**_arguments(run)))
         except BaseException as error:  # noqa: BLE001 - a body may raise anything, SystemExit too
             run.outcome = _judge_error(run, error)
         finally:
@@ -46,16 +48,26 @@ class Attempt:
     async def perform_async(self) -> None:
         """Await the body of an ``async def`` job. Its task has a context of its own, so nothing is to be reset."""
         run = self.run
-        run.begin(self._now_us())
         current_run.set(run)
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - we are in one
-        run.attach(task, asyncio.get_running_loop())
         try:
-            run.outcome = _judge(run, await run.job_spec.function(**_arguments(run)))
+            run.begin(self._now_us())
+            run.attach(asyncio.current_task(), asyncio.get_running_loop())
+            run.outcome = run.interrupted or _judge(run, await _awaited(run))
         except BaseException as error:  # noqa: BLE001 - as above; a cancelled task ends here
             run.outcome = _judge_error(run, error)
         run.ended_us = self._now_us()
+
+
+async def _awaited(run: Run) -> Any:
+    """What the body returns. One that caught its cancellation and returned has noticed the signal to stop."""
+    value = await run.job_spec.function(**_arguments(run))
+    if run.interrupted is not None:
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            return value  # it comes only now: the body never met it, and has done all its work
+        run.check()
+    return value
 
 
 def _arguments(run: Run) -> Mapping[str, Any]:
@@ -79,8 +91,10 @@ def _judge(run: Run, value: Any) -> Outcome | Interrupted:
             return value
         case JobResult(status="failed"):
             return Failed(value.message or "every item failed")
-        case JobResult():
-            return Succeeded(value.as_dict())
+        case _ if inspect.isawaitable(value):
+            if inspect.iscoroutine(value):
+                value.close()
+            return Failed("the body returned something to await, and nobody does: write async def", permanent=True)
         case _:
             return Succeeded(value)
 
@@ -93,13 +107,17 @@ def _judge_error(run: Run, error: BaseException) -> Outcome | Interrupted:
     if isinstance(error, RunCancelledError):
         return Cancelled(str(error))
     run.traceback = tail(_traceback(error), TRACEBACK_CHARACTERS)
-    retry = run.job_spec.retry
-    after = getattr(error, "retry_after", None)
-    return Failed(
-        describe(error),
-        retry_after=timedelta(seconds=after) if isinstance(after, (int, float)) else after,
-        permanent=not retry.allows(error),
-    )
+    permanent = not run.job_spec.retry.allows(error)
+    return Failed(describe(error), retry_after=_retry_after(error), permanent=permanent)
+
+
+def _retry_after(error: BaseException) -> timedelta | None:
+    """What the exception itself asks for; what makes no sense (a date, a header's text) leaves it to the job."""
+    try:
+        after = getattr(error, "retry_after", None)
+        return None if after is None else timedelta(seconds=seconds(after))
+    except Exception:  # noqa: BLE001 - it is somebody else's exception, and must not hide the failure
+        return None
 
 
 def describe(error: BaseException) -> str:
@@ -128,10 +146,10 @@ def result_text(run: Run, value: Any, most: int) -> str | None:
     if value is None:
         return None
     try:
-        text = payload.dump(value, "result")
-    except payload.PayloadError as error:
-        run.log_lines.add(f"the result was not kept: {error}")
-        return payload.dump({"not_kept": str(error)}, "result")
+        text = payload.dump(value.as_dict() if isinstance(value, JobResult) else value, "result")
+    except Exception as error:  # noqa: BLE001 - a value may do anything when it is looked at
+        run.log_lines.add(f"the result was not kept: {describe(error)}")
+        return payload.dump({"not_kept": describe(error)}, "result")
     if len(text) > most:
         run.log_lines.add(f"the result of {len(text):,} bytes was cut at {most:,}")
         return payload.dump({"cut_at": most, "bytes": len(text), "head": text[: most // 2]}, "result")

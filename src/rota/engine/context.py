@@ -271,8 +271,9 @@ class Run:
         if self._task is not None:
             self._task()
 
-    def attach(self, task: asyncio.Task[Any], loop: asyncio.AbstractEventLoop) -> None:
+    def attach(self, task: asyncio.Task[Any] | None, loop: asyncio.AbstractEventLoop) -> None:
         """Let the signal cancel this task too."""
+        assert task is not None  # noqa: S101 - it is the caller's own
         self._task = lambda: loop.call_soon_threadsafe(task.cancel)
         if self._interrupt is not None:
             task.cancel()

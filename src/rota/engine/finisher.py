@@ -14,16 +14,18 @@ What an outcome leads to is decided here, once::
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 
-from rota.engine.attempt import result_text
+from rota.engine.attempt import describe, result_text
 from rota.engine.context import Run
 from rota.engine.events import Listeners
+from rota.engine.logs import LogLines
 from rota.engine.tally import Tally
-from rota.errors import Interrupted, RunCancelledError, RunLostError
+from rota.errors import Interrupted, RunCancelledError, RunLostError, StoreUnreachableError
 from rota.model.event import Event
 from rota.model.node import NodeSettings, resident_bytes
 from rota.model.outcome import Cancelled, Failed, Outcome, Snoozed, Succeeded
@@ -32,6 +34,7 @@ from rota.store import Store, Transaction, events, runs
 from rota.store.database import Row
 from rota.store.runs import FailedAttempt, Settled
 
+logger = logging.getLogger("rota.engine")
 MOST_AT_ONCE = 1_000
 
 
@@ -67,13 +70,37 @@ class Finisher:
         if self._linger and len(self._waiting) < MOST_AT_ONCE // 4:
             time.sleep(self._linger)
         batch = [self._waiting[place] for place in range(min(len(self._waiting), MOST_AT_ONCE))]
+        try:
+            self._commit_and_tell(batch)
+        except StoreUnreachableError:
+            raise
+        except Exception:
+            logger.exception("the ends of %d runs could not be committed together", len(batch))
+            for run in batch:
+                self._commit_alone(run)
+        return bool(self._waiting)
+
+    def _commit_and_tell(self, batch: Sequence[Run]) -> None:
         told = self._commit(batch)
         for _ in batch:
             self._waiting.popleft()
         with self.committed:
             self.committed.notify_all()
         self._listeners.tell(told)
-        return bool(self._waiting)
+
+    def _commit_alone(self, run: Run) -> None:
+        """What one run left behind cannot be stored: that is its failure, and keeps no other from its end."""
+        try:
+            self._commit_and_tell([run])
+        except StoreUnreachableError:
+            raise
+        except Exception as error:
+            logger.exception("the end of run %d could not be committed", run.id)
+            run.outcome = Failed(f"its outcome could not be stored: {describe(error)}")
+            run.traceback = None
+            run.log_lines = LogLines(0, 0)
+            run.progress_changed = False
+            self._commit_and_tell([run])
 
     def _commit(self, batch: Sequence[Run]) -> list[Event]:
         rss = resident_bytes()
@@ -109,6 +136,7 @@ class _Batch:
 
     def commit(self, tx: Transaction, shard: int) -> list[Event]:
         verdicts = [self._sort(run) for run in self.ended]
+        self._save_progress(tx)
         accepted = runs.succeed(tx, self.node, self.good) if self.good else set()
         if self.other:
             settled = runs.settle(tx, self.node, self.other, self.now)
@@ -118,6 +146,14 @@ class _Batch:
             self._refuse(accepted)
         self._keep(tx, shard, [(run, v) for run, v in zip(self.ended, verdicts, strict=True) if run.id in accepted])
         return [event for event in self.events if self.listeners.wants(event.kind)]
+
+    def _save_progress(self, tx: Transaction) -> None:
+        """The last word on it, which came after the watcher looked; before the ends, as it is for running runs."""
+        rows = [
+            (r.id, r.attempt, r.progress_done, r.progress_total, r.peak_rss) for r in self.ended if r.progress_changed
+        ]
+        if rows:
+            tx.rows("runs.save_progress", rows, node=self.node)
 
     def _keep(self, tx: Transaction, shard: int, accepted: list[tuple[Run, str]]) -> None:
         if self.attempts:

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from rota.clock import from_us
+from rota.model.payload import storable
 
 if TYPE_CHECKING:
     from rota.engine.context import Run
@@ -30,6 +31,7 @@ class LogLines:
 
     def add(self, line: str) -> None:
         self.changed = True
+        line = storable(line)
         if len(self.lines) >= self._most_lines or self._bytes + len(line) > self._most_bytes:
             self.left_out += 1
             return

@@ -83,7 +83,12 @@ class Job:
 
 
 def check_signature(name: str, function: Callable[..., Any]) -> None:
-    """Refuse a function whose parameters could not be given by ``enqueue``."""
+    """Refuse a function whose parameters could not be given by ``enqueue``, or whose call would not run its body."""
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigError(
+            f"job {name!r} is a generator: calling it would do nothing",
+            hint="Drop the yield, or loop over it in a job.",
+        )
     for parameter in inspect.signature(function).parameters.values():
         if parameter.name in RESERVED:
             raise ConfigError(

@@ -6,8 +6,19 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from rota.model.duration import Duration, seconds
+from rota.model.payload import storable
+
 Status = Literal["success", "partial", "failed", "skipped", "aborted_guard", "dry_run"]
 ERRORS_KEPT = 20
+
+
+# A body may give what it likes. It is made storable, or refused, where the body can see it: not when its run is ended.
+_set = object.__setattr__
+
+
+def _length(duration: Duration) -> timedelta:
+    return timedelta(seconds=seconds(duration))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +36,11 @@ class Failed:
     retry_after: timedelta | None = None
     permanent: bool = False
 
+    def __post_init__(self) -> None:
+        _set(self, "error", storable(str(self.error)))
+        if self.retry_after is not None:
+            _set(self, "retry_after", _length(self.retry_after))
+
 
 @dataclass(frozen=True, slots=True)
 class Snoozed:
@@ -33,12 +49,19 @@ class Snoozed:
     delay: timedelta
     reason: str = ""
 
+    def __post_init__(self) -> None:
+        _set(self, "delay", _length(self.delay))
+        _set(self, "reason", storable(str(self.reason)))
+
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
     """The work was given up on purpose."""
 
     reason: str = ""
+
+    def __post_init__(self) -> None:
+        _set(self, "reason", storable(str(self.reason)))
 
 
 Outcome = Succeeded | Failed | Snoozed | Cancelled
