@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 
 from tests.cli.conftest import Shop
 
@@ -42,3 +45,17 @@ def test_programs_get_the_reasons(shop: Shop) -> None:
     assert document["health"] == "down"
     assert document["reasons"][0]["health"] == "down"
     assert document["dead"] == 0
+
+
+def test_watching_goes_on_until_ctrl_c(shop: Shop) -> None:
+    command = [sys.executable, "-m", "rota", "--app", f"{shop.module}:rota", "status", "--watch"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=shop.place, text=True
+    ) as watching:
+        assert watching.stdout is not None
+        assert watching.stdout.readline().startswith("DOWN")
+        watching.send_signal(signal.SIGINT)
+        _, said = watching.communicate(timeout=10)
+
+    assert watching.returncode == 130
+    assert said == "Interrupted.\n"

@@ -218,8 +218,9 @@ class _Case:
         record = self.record
         found = []
         if self.fire is not None and self.fire.kind != FireKind.DUE:
-            stands_for = self.words.moment(self.fire.due_at)
-            told = f"{self.fire.reason}, for the due moment {stands_for} of schedule {record.schedule}"
+            moment = f" for the due moment {self.words.moment(self.fire.due_at)}"
+            of_past = moment if self.fire.kind == FireKind.BACKFILL else ""
+            told = f"schedule {record.schedule} was run by hand{of_past}, {self.fire.reason}"
             found.append(fact(self.fire.kind, told, schedule=record.schedule, due_at=self.fire.due_at))
         elif self.fire is not None:
             told = f"schedule {record.schedule} was due {self.words.moment(self.fire.due_at)}"

@@ -248,7 +248,7 @@ def _told(document: dict[str, Any]) -> dict[str, Any]:
     """What people are told in words of their own."""
     progress, rss = document["progress"], document["peak_rss"]
     counts = [f"attempt {document['attempt']}"]
-    counts += [f"{document[name]} {name}" for name in ("failures", "crashes") if document[name]]
+    counts += [f"{name}: {document[name]}" for name in ("failures", "crashes") if document[name]]
     return {
         "arguments": document["arguments"] or None,
         "tries": ", ".join(counts) if document["attempt"] else None,

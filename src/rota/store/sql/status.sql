@@ -15,10 +15,6 @@ LIMIT :limit;
 -- Counted up to a cap; the partial index holds nothing else.
 SELECT count(*) FROM (SELECT 1 FROM run WHERE state = 'failed' LIMIT :cap) AS head;
 
--- name: open_runs
--- Whether anything waits for a node.
-SELECT EXISTS (SELECT 1 FROM run WHERE state = 'available') AS waiting;
-
 -- name: stray_leases
 -- Holds that ran out long ago and were never given back: their holders died.
 SELECT name, holder, expires_at FROM lease WHERE holder <> '' AND expires_at < :before ORDER BY expires_at LIMIT :limit;

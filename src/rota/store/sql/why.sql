@@ -32,12 +32,5 @@ SELECT fire.id, fire.schedule, fire.due_at, fire.kind, fire.verdict, fire.reason
 FROM run JOIN fire ON fire.id = run.fire_id
 WHERE run.id = :id;
 
--- name: unfinished_of_schedule
--- The runs of a schedule that are not over.
-SELECT id, state, due_at FROM run
-WHERE schedule = :schedule AND job = :job AND state IN ('scheduled', 'available', 'running')
-ORDER BY id
-LIMIT :limit;
-
 -- name: waits
 SELECT staged_at, held_since, held_for FROM run WHERE id = :id;
