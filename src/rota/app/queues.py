@@ -33,8 +33,8 @@ class Queues:
 
     def all(self) -> list[QueueStatus]:
         with self._store.read() as tx:
-            running = dict(tx.all("queues.running"))  # type: ignore[arg-type]
-            scheduled = dict(tx.all("queues.scheduled", cap=COUNT_CAP))  # type: ignore[arg-type]
+            running = {name: count for name, count in tx.all("queues.running")}
+            scheduled = {name: count for name, count in tx.all("queues.scheduled", cap=COUNT_CAP)}
             return [self._status(tx, record, running, scheduled) for record in queues.all_queues(tx)]
 
     def _status(
@@ -56,7 +56,10 @@ class Queues:
             return _found(queues.get(tx, name), name)
 
     def pause(self, name: str, by: str, why: str | None = None) -> None:
-        """No run of the queue starts until it is resumed; running ones go on. Raises ``ConflictError`` if it is paused."""
+        """No run of the queue starts until it is resumed; running ones go on.
+
+        Raises ``ConflictError`` if it is paused.
+        """
         self._change(name, "queue.paused", by, "queues.pause", {"by": by, "why": why}, "is paused already", why=why)
 
     def resume(self, name: str, by: str) -> None:
@@ -66,7 +69,7 @@ class Queues:
         """How many of its runs may run at once and start in a time, over all nodes; ``None``: any number."""
         if rate is not None:
             Rate.parse(rate)
-        parameters = {"concurrency": concurrency, "rate": rate}
+        parameters: dict[str, object] = {"concurrency": concurrency, "rate": rate}
         self._change(name, "queue.limited", by, "queues.limit", parameters, "", concurrency=concurrency, rate=rate)
 
     def _change(

@@ -57,7 +57,7 @@ class Runs:
     def logs(self, run_id: int) -> dict[int, str]:
         """The captured lines of each attempt that wrote any."""
         with self._store.read() as tx:
-            return dict(tx.all("runs.logs", id=run_id))  # type: ignore[arg-type]
+            return {attempt: lines for attempt, lines in tx.all("runs.logs", id=run_id)}
 
     def events(self, run_id: int) -> list[Event]:
         with self._store.read() as tx:

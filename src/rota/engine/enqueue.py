@@ -64,9 +64,14 @@ class Enqueuer:
         Raises:
             PayloadError: an argument cannot be stored, is too large, is missing or is not known to the job.
         """
+        return self._fill(job, self._text(job, arguments), ask.limit or job.limit(arguments), now, ask)
+
+    def _text(self, job: Job, arguments: Mapping[str, Any]) -> str:
         check_arguments(job, arguments)
-        text = payload.dump(arguments, f"{job.name} argument", self._args_bytes) if arguments else "{}"
-        limit_key, limit_count = ask.limit or job.limit(arguments)
+        return payload.dump(arguments, f"{job.name} argument", self._args_bytes) if arguments else "{}"
+
+    def _fill(self, job: Job, text: str, limit: tuple[str | None, int | None], now: int, ask: Ask) -> NewRun:
+        limit_key, limit_count = limit
         due_at = now if ask.due_at is None else ask.due_at
         return NewRun(
             job=job.name,
@@ -108,38 +113,52 @@ class Enqueuer:
         """Insert one run. Returns its id, or that of the unfinished run which holds its key, and whether it is new."""
         run = self.new_run(job, arguments, self.store.now_us(), ask)
         insert = runs.debounce if ask.debounce else runs.insert_one
-        return self._within(connection, [run], lambda tx: insert(tx, run))
+        return self._within(connection, run, lambda tx: insert(tx, run), single=True)
 
     def enqueue_many(self, job: Job, items: Iterable[Mapping[str, Any]], ask: Ask, connection: Any = None) -> list[int]:
         """Insert a run for each set of arguments, all of them or none, as one batch of rows."""
-        now = self.store.now_us()
-        made = [self.new_run(job, each, now, ask) for each in items]
-        return self._within(connection, made, lambda tx: insert_all(tx, made))
+        pattern, rows = self.alike(job, items, self.store.now_us(), ask)
+        return self._within(connection, pattern, lambda tx: insert_alike(tx, pattern, rows)) if rows else []
 
-    def _within(self, connection: Any, made: Sequence[NewRun], work: Callable[[Transaction], T]) -> T:
-        """Do the work in the caller's transaction, or in one of our own; one row needs no more than its statement."""
-        names = {run.queue for run in made}
-        fresh = names - self._queues_made
+    def alike(
+        self, job: Job, items: Iterable[Mapping[str, Any]], now: int, ask: Ask
+    ) -> tuple[NewRun, list[tuple[str, str | None]]]:
+        """What many runs have in common, and what each has of its own: arguments and limit key."""
+        limits = [(self._text(job, each), job.limit(each)) for each in items]
+        rows = [(text, limit[0]) for text, limit in limits]
+        return self._fill(job, "{}", limits[0][1] if limits else (None, None), now, ask), rows
+
+    def _within(self, connection: Any, run: NewRun, work: Callable[[Transaction], T], *, single: bool = False) -> T:
+        """Do the work in the caller's transaction, or in one of our own; a ``single`` statement needs none."""
+        known = run.queue in self._queues_made
         if connection is not None:
             tx = self.store.joined(connection)
-            make_queues(tx, fresh)
+            if not known:
+                make_queue(tx, run.queue)
             return work(tx)
-        own = self.store.write if fresh or len(made) > 1 else self.store.single
+        own = self.store.single if single and known else self.store.write
         with own() as tx:
-            make_queues(tx, fresh)
+            if not known:
+                make_queue(tx, run.queue)
             result = work(tx)
-            if any(run.state is RunState.AVAILABLE for run in made):
+            if run.state is RunState.AVAILABLE:
                 tx.announce()
-        self._queues_made |= names
-        if any(run.state is RunState.SCHEDULED for run in made):
+        self._queues_made.add(run.queue)
+        if run.state is RunState.SCHEDULED:
             self.store.wake_time()
         return result
 
 
-def make_queues(tx: Transaction, names: Iterable[str]) -> None:
+def make_queue(tx: Transaction, name: str) -> None:
     """A queue comes to be when something is first put into it."""
-    if names:
-        tx.rows("queues.ensure", [(name,) for name in sorted(names)])
+    tx.rows("queues.ensure", [(name,)])
+
+
+def insert_alike(tx: Transaction, pattern: NewRun, rows: Sequence[tuple[str, str | None]]) -> list[int]:
+    ids: list[int] = []
+    for start in range(0, len(rows), CHUNK):
+        ids += runs.insert_alike(tx, pattern, rows[start : start + CHUNK])
+    return ids
 
 
 def insert_all(tx: Transaction, made: Sequence[NewRun]) -> list[int]:

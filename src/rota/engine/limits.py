@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from rota.model.job import Job
 from rota.model.rate import Rate
 from rota.model.run import Claim
-from rota.store import Transaction, runs
+from rota.store import Transaction, queues, runs
 from rota.store.database import Row
 from rota.store.queues import QueueWork
 
@@ -71,7 +71,7 @@ def _queue_room(tx: Transaction, queue: QueueWork, room: int, now: int) -> tuple
         row = tx.one("runs.running_in_queue", queue=queue.name)
         room = min(room, queue.concurrency - (int(row[0]) if row else 0))
     if queue.rate is not None:
-        full_at = dict(tx.rows("queues.buckets", [(queue.bucket,)])).get(queue.bucket, 0)  # type: ignore[arg-type]
+        full_at = queues.buckets(tx, [queue.bucket]).get(queue.bucket, 0)
         room = min(room, queue.rate.allowed(full_at, now))
     return room, full_at
 
@@ -80,8 +80,7 @@ def _tally(tx: Transaction, candidates: list[Row]) -> _Tally:
     keys = {row[2] for row in candidates if row[2] is not None}
     rates = {row[4] for row in candidates if row[4] is not None}
     running = runs.running_by_key(tx, keys) if keys else {}
-    full_at = dict(tx.rows("queues.buckets", [(name,) for name in rates])) if rates else {}
-    return _Tally(running, full_at)  # type: ignore[arg-type]
+    return _Tally(running, queues.buckets(tx, rates) if rates else {})
 
 
 def _place(candidate: Row, tally: _Tally, jobs: Mapping[str, Job], now: int) -> None:

@@ -12,7 +12,7 @@ from zlib import crc32
 
 from rota.engine import logs
 from rota.engine.context import Run
-from rota.engine.enqueue import Ask, Enqueuer, insert_all
+from rota.engine.enqueue import Ask, Enqueuer, insert_alike
 from rota.engine.events import Listeners
 from rota.engine.finisher import Finisher
 from rota.engine.heartbeat import Heartbeat
@@ -221,7 +221,7 @@ class Node:
             if row is None:
                 raise PayloadError("the batch could not be made")
             ask = Ask(by=f"run:{run.id}", batch_id=row[0])
-            insert_all(tx, [self._enqueuer.new_run(child, item, now, ask) for item in items])
+            insert_alike(tx, *self._enqueuer.alike(child, items, now, ask))
             tx.announce()
         return int(row[0])
 

@@ -84,4 +84,4 @@ class Runner:
     def _pause(self) -> float:
         if not self._failures:
             return self.duty.interval
-        return min(LONGEST_BACKOFF, 0.2 * 2 ** min(self._failures, 8)) * random.uniform(0.5, 1.0)
+        return min(LONGEST_BACKOFF, 0.2 * 2.0 ** min(self._failures, 8)) * random.uniform(0.5, 1.0)

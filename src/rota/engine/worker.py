@@ -46,7 +46,7 @@ class Worker:
     ) -> None:
         self.interval = settings.poll
         self.running: dict[int, Run] = {}
-        self.executor = LocalExecutor(settings.threads, self._ended)
+        self.executor: LocalExecutor[Attempt] = LocalExecutor(settings.threads, self._ended)
         self.draining = False
         self.ended: Callable[[Run], None] = lambda run: None
         """Who takes what is over: the finisher."""
@@ -96,13 +96,13 @@ class Worker:
             run = Run(claim, job, self._home, self._identity.id, lines)
             self.running[claim.id] = run
             attempts.append(Attempt(run, self._store.now_us))
-        self.executor.submit(attempts)  # type: ignore[arg-type]
+        self.executor.submit(attempts)
         if unknown:
             self._park(unknown)
 
     def take_back(self, waiting_longer_than: float = 0.0) -> None:
         """Give claimed runs that have not begun back to the ledger."""
-        back = [work.run for work in self.executor.take_back(waiting_longer_than)]  # type: ignore[attr-defined]
+        back = [work.run for work in self.executor.take_back(waiting_longer_than)]
         if not back:
             return
         by_node: dict[str, list[tuple[int, int]]] = {}
@@ -117,7 +117,7 @@ class Worker:
     def _claim(self, room: int) -> tuple[list[Claim], bool]:
         if claims := self._claim_at_a_guess(room):
             return claims, True
-        claims: list[Claim] = []
+        claims = []
         more = False
         found = self._survey()
         suspects = [queue for queue in found if queue.suspects]
@@ -141,7 +141,7 @@ class Worker:
             found = [queue for queue in queues.survey(tx) if self._serves(queue.name)]
         unlimited = [queue for queue in found if not queue.limited]
         busy = [queue for queue in unlimited if queue.work]
-        self._guess = (busy or unlimited or [None])[0]
+        self._guess = next(iter(busy or unlimited), None)
         self._guessed_at = time.monotonic()
         return found
 
@@ -189,7 +189,7 @@ class Worker:
         if len(self.running) > self._settings.threads:
             self.take_back(STALE_SECONDS)
 
-    def _ended(self, work: Attempt) -> None:  # type: ignore[override]
+    def _ended(self, work: Attempt) -> None:
         run = work.run
         self.running.pop(run.id, None)
         self._completed += 1

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 
 class Work(Protocol):
@@ -22,22 +22,25 @@ class Work(Protocol):
     def perform_async(self) -> Coroutine[Any, Any, None]: ...
 
 
-class LocalExecutor:
+W = TypeVar("W", bound=Work)
+
+
+class LocalExecutor(Generic[W]):
     """Does attempts as they come, at most ``threads`` of the ``def`` kind at one time; threads start when needed.
 
     ``ended`` is called with each attempt when it is over, in the thread that did it.
     """
 
-    def __init__(self, threads: int, ended: Callable[[Work], None]) -> None:
+    def __init__(self, threads: int, ended: Callable[[W], None]) -> None:
         self._limit = threads
         self._ended = ended
-        self._queue: SimpleQueue[tuple[float, Work] | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[float, W] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread: threading.Thread | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def submit(self, works: list[Work]) -> None:
+    def submit(self, works: list[W]) -> None:
         """Take attempts on; those that find no free thread wait in order."""
         now = time.monotonic()
         for work in works:
@@ -48,10 +51,10 @@ class LocalExecutor:
                 if len(self._threads) < self._limit:
                     self._start_thread()
 
-    def take_back(self, waiting_longer_than: float = 0.0) -> list[Work]:
+    def take_back(self, waiting_longer_than: float = 0.0) -> list[W]:
         """Attempts that have waited for a thread for so many seconds, not begun: they are the caller's again."""
-        taken: list[Work] = []
-        kept: deque[tuple[float, Work]] = deque()
+        taken: list[W] = []
+        kept: deque[tuple[float, W]] = deque()
         limit = time.monotonic() - waiting_longer_than
         while True:
             try:
@@ -111,12 +114,12 @@ class LocalExecutor:
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
 
-    def _spawn(self, work: Work) -> None:
+    def _spawn(self, work: W) -> None:
         assert self._loop is not None  # noqa: S101 - we run on it
         task = self._loop.create_task(self._await(work))
         self._tasks.add(task)  # the loop itself holds tasks weakly
         task.add_done_callback(self._tasks.discard)
 
-    async def _await(self, work: Work) -> None:
+    async def _await(self, work: W) -> None:
         await work.perform_async()
         self._ended(work)

@@ -85,6 +85,9 @@ class NewRun:
         row: tuple[Any, ...] = _row(self)
         return row
 
+    def parameters(self) -> dict[str, Any]:
+        return dict(zip(NEW_RUN_COLUMNS, self.row(), strict=True))
+
 
 NEW_RUN_COLUMNS = tuple(field.name for field in fields(NewRun))
 _row = attrgetter(*NEW_RUN_COLUMNS)

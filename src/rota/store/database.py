@@ -29,10 +29,17 @@ _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 class Dialect(Protocol):
     """All that the two databases spell differently."""
 
-    name: str
-    identity: str
-    skip_locked: str
-    for_update: str
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def identity(self) -> str: ...
+
+    @property
+    def skip_locked(self) -> str: ...
+
+    @property
+    def for_update(self) -> str: ...
 
     def rows(self, columns: list[tuple[str, str]]) -> str:
         """A table expression with these columns (name, type), made of the parameters of ``Transaction.rows``."""
@@ -71,7 +78,8 @@ class Transaction(Protocol):
 class Database(Protocol):
     """Where transactions come from. ``write`` may change rows, ``read`` may not; both commit at their end."""
 
-    dialect: Dialect
+    @property
+    def dialect(self) -> Dialect: ...
 
     def write(self) -> AbstractContextManager[Transaction]: ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rota.model.rate import Rate
@@ -55,6 +56,11 @@ def survey(tx: Transaction) -> list[QueueWork]:
 
 def all_queues(tx: Transaction) -> list[QueueRecord]:
     return [QueueRecord(**dict(zip(QueueRecord.__slots__, row, strict=True))) for row in tx.all("queues.all")]
+
+
+def buckets(tx: Transaction, names: Iterable[str]) -> dict[str, int]:
+    """The moments at which rate limits are full again, of those that were ever used."""
+    return {name: full_at for name, full_at in tx.rows("queues.buckets", [(name,) for name in names])}
 
 
 def get(tx: Transaction, name: str) -> QueueRecord | None:

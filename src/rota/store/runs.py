@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rota.model.run import NEW_RUN_COLUMNS, Claim, NewRun, RunRecord
+from rota.model.run import Claim, NewRun, RunRecord
 from rota.store.database import Row, Transaction
 
 
@@ -49,11 +49,15 @@ def insert(tx: Transaction, runs: Sequence[NewRun]) -> list[int]:
     return sorted(row[0] for row in tx.rows("runs.insert", [run.row() for run in runs]))
 
 
+def insert_alike(tx: Transaction, pattern: NewRun, rows: Sequence[tuple[str, str | None]]) -> list[int]:
+    """Insert a run like ``pattern`` for each (arguments, limit key), without a unique key; returns the ids in order."""
+    return sorted(row[0] for row in tx.rows("runs.insert_alike", rows, **pattern.parameters()))
+
+
 def insert_one(tx: Transaction, run: NewRun) -> tuple[int, bool]:
     """Insert a run, or find the unfinished one that holds its unique key. Returns the id, and whether it is new."""
-    parameters = dict(zip(NEW_RUN_COLUMNS, run.row(), strict=True))
     while True:
-        if row := tx.one("runs.insert_one", **parameters):
+        if row := tx.one("runs.insert_one", **run.parameters()):
             return int(row[0]), True
         if row := tx.one("runs.by_unique_key", unique_key=run.unique_key):
             return int(row[0]), False
@@ -82,7 +86,7 @@ def _in_order(rows: list[Row]) -> list[Claim]:
 
 
 def running_by_key(tx: Transaction, keys: Iterable[str]) -> dict[str, int]:
-    return dict(tx.rows("runs.running_by_key", [(key,) for key in keys]))  # type: ignore[arg-type]
+    return {key: count for key, count in tx.rows("runs.running_by_key", [(key,) for key in keys])}
 
 
 def release_keys(tx: Transaction, freed: Mapping[str, int]) -> None:

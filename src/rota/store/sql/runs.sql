@@ -9,6 +9,16 @@ WHERE true
 ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'available', 'running') DO NOTHING
 RETURNING id, unique_key;
 
+-- name: insert_alike
+-- Many runs that differ in their arguments only, and in the limit that these lead to.
+INSERT INTO run (job, queue, state, due_at, created_at, arguments, priority, asked_by, mode, batch_id,
+                 limit_key, limit_count, rate_key)
+SELECT :job, :queue, :state, CAST(:due_at AS BIGINT), CAST(:created_at AS BIGINT), arguments,
+       CAST(:priority AS BIGINT), :asked_by, :mode, CAST(:batch_id AS BIGINT), limit_key,
+       CAST(:limit_count AS BIGINT), :rate_key
+FROM /* rows(arguments text, limit_key text) */ AS new
+RETURNING id;
+
 -- name: insert_one
 -- The same for one run: the shorter way for whoever waits for it.
 INSERT INTO run (job, queue, state, due_at, created_at, arguments, priority, asked_by, mode, schedule, fire_id,
@@ -112,7 +122,7 @@ SELECT min(held_until) FROM run WHERE held_by IS NOT NULL;
 -- name: succeed
 -- Only the attempt that holds the run may end it.
 UPDATE run SET state = 'succeeded', started_at = done.started, finished_at = done.finished, result = done.value,
-    peak_rss = done.rss, held_by = NULL, held_until = NULL
+    error = NULL, peak_rss = done.rss, held_by = NULL, held_until = NULL
 FROM /* rows(done_id bigint, fence bigint, started bigint, finished bigint, value text, rss bigint) */ AS done
 WHERE run.id = done.done_id AND run.attempt = done.fence AND run.state = 'running' AND run.node || '' = :node
 RETURNING id;

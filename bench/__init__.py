@@ -1,0 +1,1 @@
+"""Rota beside its peers: one command, one run, ratios."""
