@@ -1,14 +1,19 @@
-"""CodeNotify's jobs: when they are due and how they may run. What they do stands in a module each."""
+"""CodeNotify's jobs: when they are due and how they may run. What they do stands in a module each.
+
+Those modules are imported when a job runs: a command that only lists jobs need not wait for SQLAlchemy and httpx.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from apps.codenotify import cleanup, digest, dispatch, retry, sync
-from apps.codenotify.services import Services
 from apps.codenotify.settings import Settings
 from rota import Blueprint, JobResult, Retry, Run, Trigger, cron
+
+if TYPE_CHECKING:
+    from apps.codenotify.services import Services
 
 ASK_ONCE = "after-sync"
 THREE_TIMES = Retry(attempts=3, delays=[1, 2])
@@ -41,6 +46,8 @@ def _add_upkeep(blueprint: Blueprint, settings: Settings, services: Callable[[],
     )
     def cleanup_old_data(run: Run) -> JobResult:
         """Remove old contests and read notifications, mark inactive people, clear expired tokens."""
+        from apps.codenotify import cleanup
+
         return cleanup.cleanup_old_data(run, services())
 
 
@@ -56,16 +63,21 @@ def _add_senders(blueprint: Blueprint, settings: Settings, services: Callable[[]
     )
     def dispatch_notifications(run: Run, reason: str = "schedule") -> JobResult:
         """Tell everybody of the contests, new times and cancellations that are due."""
+        from apps.codenotify import dispatch
+
         return dispatch.dispatch_notifications(run, services(), reason=reason)
 
     @blueprint.job(
         "retry-failed-deliveries",
         schedule=_at("*/5 * * * *", enabled),
         catch_up="none",
-        **sender | {"timeout": timedelta(minutes=4)},
+        # One attempt: what fails waits for its own next try, and the next run comes in five minutes.
+        **sender | {"timeout": timedelta(minutes=4), "retry": 1},
     )
     def retry_failed_deliveries(run: Run) -> JobResult:
         """Try failed messages again, while they are still of use."""
+        from apps.codenotify import retry
+
         return retry.retry_failed_deliveries(run, services())
 
     @blueprint.job(
@@ -76,6 +88,8 @@ def _add_senders(blueprint: Blueprint, settings: Settings, services: Callable[[]
     )
     def send_daily_digests(run: Run) -> JobResult:
         """Send the contests of the next 24 hours to those who want one message a day."""
+        from apps.codenotify import digest
+
         return digest.send_digests(run, services(), "daily")
 
     @blueprint.job(
@@ -86,6 +100,8 @@ def _add_senders(blueprint: Blueprint, settings: Settings, services: Callable[[]
     )
     def send_weekly_digests(run: Run) -> JobResult:
         """Send the contests of the next 7 days to those who want one message a week."""
+        from apps.codenotify import digest
+
         return digest.send_digests(run, services(), "weekly")
 
     @blueprint.job(
@@ -100,6 +116,8 @@ def _add_senders(blueprint: Blueprint, settings: Settings, services: Callable[[]
         run: Run, platforms: list[str] | None = None, force: bool = False, source: str = "scheduler"
     ) -> JobResult:
         """Fetch the contests of every platform, and have people told of what is new."""
+        from apps.codenotify import sync
+
         result = sync.sync_contests(run, services(), platforms=platforms, force=force, source=source)
         if enabled and not run.dry_run and sync.news(result):
             # Once is enough, however many syncs find something while it waits or runs.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Row
 
@@ -20,6 +20,7 @@ from apps.codenotify.messages import render
 from apps.codenotify.pace import Pace
 from apps.codenotify.recheck import Checked, recheck
 from apps.codenotify.services import Services
+from rota import JobResult
 from rota.errors import Interrupted
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 AT_ONCE = 50
 SECONDS_AT_MOST = 60
 DOWN_AFTER = 10
+ERRORS_SAVED = 20
 Parcel = Sequence[Checked]
 """Rows that leave as one message: one, or a person's reminders put together."""
 
@@ -62,6 +64,36 @@ class Courier:
     @property
     def open_channels(self) -> list[str]:
         return [name for name in self._services.senders if name not in self.down]
+
+    @property
+    def tally(self) -> dict[str, Any]:
+        """What was done so far, as plain data for a checkpoint."""
+        by_channel = {name: dict(counts) for name, counts in self.by_channel.items()}
+        return {"counts": dict(self.counts), "by_channel": by_channel, "errors": self.errors[:ERRORS_SAVED]}
+
+    def go_on_from(self, tally: Mapping[str, Any]) -> None:
+        """Count on from what an earlier attempt of the run had done."""
+        self.counts.update(tally["counts"])
+        for name, counts in tally["by_channel"].items():
+            self.by_channel[name].update(counts)
+        self.errors += [(item, kind, message) for item, kind, message in tally["errors"]]
+
+    def report(self, counted: Iterable[str], **facts: Any) -> JobResult:
+        """The run's result: its counts by the names in ``counted``, its errors, and the channels given up."""
+        result = JobResult(status=self._status, counts={name: self.counts[name] for name in counted}, **facts)
+        result.details["by_channel"] = {name: dict(counts) for name, counts in self.by_channel.items()}
+        if self.down:
+            result.details |= {"stopped": "dependency_down", "channels": sorted(self.down)}
+        for item, kind, message in self.errors:
+            result.add_error(item, kind, message)
+        return result
+
+    @property
+    def _status(self) -> Literal["success", "partial", "failed"]:
+        counts = self.counts
+        if not counts["failed"] + counts["unknown"]:
+            return "success"
+        return "failed" if counts["claimed"] and not counts["sent"] and not self.down else "partial"
 
     def deliver(self, rows: Sequence[Row[Any]]) -> None:
         """Sends the messages of ``rows``, which this courier's owner has claimed; what it does not come to, it

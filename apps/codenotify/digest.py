@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, Select, and_, exists, func, literal, sel
 from apps.codenotify import due, ledger, notices
 from apps.codenotify.courier import Courier
 from apps.codenotify.database import reading, writing
-from apps.codenotify.dispatch import PAGE, status_of
+from apps.codenotify.dispatch import PAGE
 from apps.codenotify.recheck import DIGEST
 from apps.codenotify.services import Services
 from apps.codenotify.tables import contests, deliveries, users
@@ -58,7 +58,9 @@ def send_digests(run: Run, services: Services, frequency: Frequency) -> JobResul
         status: Literal["dry_run", "skipped"] = "dry_run" if run.dry_run else "skipped"
         return JobResult(status=status, counts=counts, details={"would_send": would}, period=(period.start, period.end))
     with Courier(run, services) as courier:
-        courier.counts["users_considered"] = considered
+        courier.go_on_from(
+            run.checkpoint or {"counts": {"users_considered": considered}, "by_channel": {}, "errors": []}
+        )
         _send_all(run, services, courier, period)
     return _result(courier, period)
 
@@ -76,6 +78,7 @@ def _send_all(run: Run, services: Services, courier: Courier, period: Period) ->
             return
         courier.counts["claimed"] += len(rows)
         courier.deliver(rows)
+        run.save_checkpoint(courier.tally)
         last = max((row.user_id for row in rows), default=last)
 
 
@@ -131,15 +134,5 @@ def _store_notices(connection: Connection, claimed: list[Row[Any]], period: Peri
 
 
 def _result(courier: Courier, period: Period) -> JobResult:
-    counts = courier.counts
-    result = JobResult(
-        status=status_of(courier),
-        counts={name: counts[name] for name in COUNTED},
-        period=(period.start, period.end),
-        message=f"{counts['sent']} {period.frequency} digests sent",
-    )
-    if courier.down:
-        result.details |= {"stopped": "dependency_down", "channels": sorted(courier.down)}
-    for item, kind, message in courier.errors:
-        result.add_error(item, kind, message)
-    return result
+    message = f"{courier.counts['sent']} {period.frequency} digests sent"
+    return courier.report(COUNTED, period=(period.start, period.end), message=message)

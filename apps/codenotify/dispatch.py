@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, Select, func, select
 
@@ -41,16 +41,20 @@ COUNTED = (
 
 def dispatch_notifications(run: Run, services: Services, *, reason: str = "schedule") -> JobResult:
     """Send what is due at ``run.as_of``. A dry run, or one whose senders are muted, only counts."""
-    start = _considered(services, run.as_of)
     if run.dry_run or run.muted:
-        return _not_sent(run, services, start)
-    saved = run.checkpoint or {"counts": start, "last": {}}
+        return _not_sent(run, services)
+    saved = run.checkpoint or _beginning(services, run.as_of)
     with Courier(run, services) as courier:
-        courier.counts.update(saved["counts"])
+        courier.go_on_from(saved)
         _take_over(run, services, courier)
         for kind, select_due in KINDS.items():
             _send_all(run, services, courier, saved, kind, select_due)
     return _result(courier, _clamped(services), reason)
+
+
+def _beginning(services: Services, as_of: datetime) -> dict[str, Any]:
+    """The checkpoint of a run that has done nothing yet; ``last`` will hold the last person, by kind."""
+    return {"counts": _considered(services, as_of), "by_channel": {}, "errors": [], "last": {}}
 
 
 def _considered(services: Services, as_of: datetime) -> dict[str, int]:
@@ -76,7 +80,7 @@ def _take_over(run: Run, services: Services, courier: Courier) -> None:
     while True:
         run.check()
         with writing(services.engine) as connection:
-            rows = ledger.reclaim(connection, courier.owner, services.now(), PAGE)
+            rows = ledger.reclaim(connection, courier.owner, services.now(), PAGE, courier.open_channels)
             lost = [row for row in rows if ledger.was_tried(row) and not _honours(services, row)]
             unknown = [Outcome(id=row.id, status="unknown", error="sender vanished") for row in lost]
             ledger.settle(connection, courier.owner, unknown, services.now(), services.settings.max_attempts)
@@ -105,7 +109,8 @@ def _send_all(
             return
         courier.deliver(rows)
         last = max((row.user_id for row in rows), default=last)
-        run.save_checkpoint({"counts": dict(courier.counts), "last": saved["last"] | {kind: last}})
+        saved["last"][kind] = last
+        run.save_checkpoint({**courier.tally, "last": saved["last"]})
         run.progress(courier.counts["sent"], max(courier.counts["messages_due"], courier.counts["sent"]))
 
 
@@ -160,27 +165,16 @@ def _clamped(services: Services) -> int:
 def _result(courier: Courier, clamped: int, reason: str) -> JobResult:
     counts = courier.counts
     counts["duplicate"] = max(0, counts["messages_due"] - counts["reminders"])
-    result = JobResult(status=status_of(courier), counts={name: counts[name] for name in COUNTED})
-    result.details = {"reason": reason, "by_channel": {name: dict(it) for name, it in courier.by_channel.items()}}
-    if courier.down:
-        result.details |= {"stopped": "dependency_down", "channels": sorted(courier.down)}
+    result = courier.report(COUNTED, details={"reason": reason})
     if clamped:
         result.warnings.append(f"{clamped} people ask for hours outside 1 to 168; taken as the nearest of them")
-    for item, kind, message in courier.errors:
-        result.add_error(item, kind, message)
     result.message = f"{counts['sent']} sent, {counts['failed']} failed, {counts['duplicate']} told before"
     return result
 
 
-def status_of(courier: Courier) -> Literal["success", "partial", "failed"]:
-    counts = courier.counts
-    if not counts["failed"] + counts["unknown"]:
-        return "success"
-    return "partial" if counts["sent"] or courier.down else "failed"
-
-
-def _not_sent(run: Run, services: Services, start: dict[str, int]) -> JobResult:
+def _not_sent(run: Run, services: Services) -> JobResult:
     """What would be sent, by kind; nothing is written."""
+    start = _considered(services, run.as_of)
     with reading(services.engine) as connection:
         would = {
             kind: _count(connection, select_due(run.as_of, list(services.senders)))

@@ -59,24 +59,29 @@ def claim(connection: Connection, owner: Owner, due: Select[Any], now: datetime,
     return list(connection.execute(statement.returning(*deliveries.c)))
 
 
-def reclaim(connection: Connection, owner: Owner, now: datetime, limit: int) -> list[Row[Any]]:
-    """Takes over rows whose owner has vanished; those it may have handed over already come back as tried."""
-    lapsed = and_(_row.status == "claimed", _row.lease_until < now)
+def reclaim(
+    connection: Connection, owner: Owner, now: datetime, limit: int, channels: Collection[str]
+) -> list[Row[Any]]:
+    """Takes over rows of ``channels`` whose owner has vanished; those it may have handed over come back as tried."""
+    lapsed = and_(_row.status == "claimed", _row.lease_until < now, _row.channel.in_(channels))
     return _take(connection, owner, lapsed, now, limit, last_tried_at=_row.last_tried_at)
 
 
 def retake(
-    connection: Connection, owner: Owner, now: datetime, limit: int, delays: Sequence[timedelta]
+    connection: Connection, owner: Owner, now: datetime, limit: int, which: ColumnElement[bool]
 ) -> list[Row[Any]]:
-    """Takes failed rows whose next try is due."""
-    return _take(connection, owner, retry_due(now, delays), now, limit, last_tried_at=None)
+    """Takes failed rows; ``which`` is ``retry_due``."""
+    return _take(connection, owner, which, now, limit, last_tried_at=None)
 
 
-def retry_due(now: datetime, delays: Sequence[timedelta]) -> ColumnElement[bool]:
-    """Whether a row waits for a try that is due: the n-th try is followed by one after ``delays[n - 1]``, the last
-    by none."""
+def retry_due(now: datetime, delays: Sequence[timedelta], channels: Collection[str]) -> ColumnElement[bool]:
+    """Whether a row of ``channels`` waits for a try that is due.
+
+    The n-th try is followed by one after ``delays[n - 1]``, the last by none.
+    """
     waited = [and_(_row.attempts == n, _row.last_tried_at <= now - delay) for n, delay in enumerate(delays, start=1)]
-    return and_(_row.status == "failed", _row.useful_until > now, or_(false(), *waited))
+    of_use = and_(_row.status == "failed", _row.useful_until > now, _row.channel.in_(channels))
+    return and_(of_use, or_(false(), *waited))
 
 
 def _take(connection: Connection, owner: Owner, which: Any, now: datetime, limit: int, **also: Any) -> list[Row[Any]]:

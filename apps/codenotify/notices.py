@@ -28,10 +28,13 @@ def create(connection: Connection, claimed: Sequence[Row[Any]], as_of: datetime)
     old = _told_starts(connection, [row for row in claimed if row.kind != "reminder"])
     rows = {}
     for row in claimed:
-        contest = by_key[row.contest_key]
+        contest = by_key.get(row.contest_key)
+        if contest is None:  # deleted since: the last look before sending will find out
+            continue
         start = old.get((row.user_id, row.contest_key)) or contest.start_time.isoformat()
         rows[_key(row)] = _row(row, contest, as_of, start)
-    store(connection, list(rows.values()), claimed)
+    if rows:
+        store(connection, list(rows.values()), claimed)
 
 
 def store(connection: Connection, rows: Sequence[Mapping[str, Any]], claimed: Sequence[Row[Any]]) -> None:

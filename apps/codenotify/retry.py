@@ -10,7 +10,6 @@ from sqlalchemy import func, select
 from apps.codenotify import ledger
 from apps.codenotify.courier import Courier
 from apps.codenotify.database import reading, writing
-from apps.codenotify.dispatch import status_of
 from apps.codenotify.services import Services
 from apps.codenotify.settings import Settings
 from apps.codenotify.tables import deliveries
@@ -37,22 +36,16 @@ def retry_failed_deliveries(run: Run, services: Services) -> JobResult:
         return _not_sent(run, services, waits)
     with Courier(run, services) as courier:
         with writing(services.engine) as connection:
-            rows = ledger.retake(connection, courier.owner, services.now(), AT_MOST, waits)
+            which = ledger.retry_due(services.now(), waits, courier.open_channels)
+            rows = ledger.retake(connection, courier.owner, services.now(), AT_MOST, which)
         courier.counts["claimed"] = len(rows)
         courier.deliver(rows)
-    counts = courier.counts
-    result = JobResult(status=status_of(courier), counts={name: counts[name] for name in COUNTED})
-    result.message = f"{counts['sent']} of {len(rows)} sent at a later try"
-    if courier.down:
-        result.details |= {"stopped": "dependency_down", "channels": sorted(courier.down)}
-    for item, kind, message in courier.errors:
-        result.add_error(item, kind, message)
-    return result
+    return courier.report(COUNTED, message=f"{courier.counts['sent']} of {len(rows)} sent at a later try")
 
 
 def _not_sent(run: Run, services: Services, waits: list[timedelta]) -> JobResult:
     with reading(services.engine) as connection:
-        which = ledger.retry_due(services.now(), waits)
+        which = ledger.retry_due(services.now(), waits, list(services.senders))
         would = connection.scalar(select(func.count()).select_from(deliveries).where(which)) or 0
     status: Literal["dry_run", "skipped"] = "dry_run" if run.dry_run else "skipped"
     return JobResult(status=status, counts=dict.fromkeys(COUNTED, 0), details={"would_retry": would})

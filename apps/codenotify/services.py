@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
+from threading import Lock
 
 import httpx
 from sqlalchemy import Engine
@@ -49,7 +50,15 @@ class Services:
         self.engine.dispose()
 
 
-@cache
 def current() -> Services:
-    """The services of this process, made from the environment when first needed."""
+    """The services of this process, made from the environment when first needed, whichever thread needs them."""
+    with _making:
+        return _from_environment()
+
+
+_making = Lock()
+
+
+@cache
+def _from_environment() -> Services:
     return Services.of(Settings.from_env())

@@ -147,3 +147,16 @@ def test_a_digest_is_found_on_both_databases(database_url, services, mails, at_e
 
     assert send(services, "weekly").counts["sent"] == 1
     assert send(services, "weekly").counts["sent"] == 0
+
+
+def test_a_failed_run_tried_again_still_says_what_failed(services, mails, at_eight):
+    add_user(services, alert_frequency="daily")
+    add_contest(services, announce("1", EIGHT + 2 * HOUR))
+    mails.scenario = "soft-bounce"
+    run = make_run(as_of=EIGHT, due_at=EIGHT)
+    before = digest.send_digests(run, services, "daily")
+
+    after = send(services, attempt=2, checkpoint=run.checkpoint)
+
+    assert after == before
+    assert after.status == "failed"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import delete
 
-from apps.codenotify import dispatch, notices
+from apps.codenotify import dispatch, notices, retry
 from apps.codenotify.database import reading, writing
 from apps.codenotify.services import Services
 from apps.codenotify.tables import contests, deliveries
@@ -213,6 +213,19 @@ def test_every_message_failed_is_a_failed_run(services, mails, wall):
     assert run_dispatch(services, wall).status == "failed"
 
 
+def test_a_failed_run_tried_again_still_says_what_failed(services, mails, wall):
+    add_user(services)
+    add_contest(services, announce())
+    mails.scenario = "soft-bounce"
+    first = make_run(as_of=wall())
+    before = dispatch.dispatch_notifications(first, services)
+
+    after = dispatch.dispatch_notifications(make_run(as_of=wall(), attempt=2, checkpoint=first.checkpoint), services)
+
+    assert after == before
+    assert (after.status, after.errors[0]["kind"]) == ("failed", "deferred")
+
+
 def test_a_provider_that_is_down_is_not_asked_for_everybody(services, mails, hooks, wall):
     for number in range(120):
         add_user(services, f"user{number}", channels=ALL_ON, phone=f"+1555{number:04}")
@@ -243,6 +256,34 @@ def test_what_was_not_come_to_is_sent_when_the_provider_is_back(services, hooks,
     assert {hook.key for hook in hooks.of("whatsapp")} == {
         f"cn:{row.id}" for row in rows(services, deliveries) if row.status == "sent"
     }
+
+
+def test_a_provider_that_stays_down_is_asked_a_little_by_each_run(services, hooks, mails, wall):
+    for number in range(120):
+        add_user(services, f"user{number}", channels={"whatsapp": True}, phone=f"+1555{number:04}")
+    add_contest(services, announce())
+    hooks.scenarios["whatsapp"] = "outage"
+    run_dispatch(services, wall)
+    wall.advance(minutes=1)
+
+    result = run_dispatch(services, wall)
+
+    assert (result.status, result.counts["taken_over"]) == ("partial", 120 - 50)
+    assert len(hooks.requests) == 100
+
+
+def test_messages_of_a_channel_that_is_no_longer_configured_wait(open_services, settings, hooks, mails, wall):
+    services = open_services()
+    add_user(services, channels={"push": True}, push_token="token")
+    add_contest(services, announce())
+    hooks.scenarios["push"] = "outage"
+    run_dispatch(services, wall)
+    without = open_services(webhooks={})
+    wall.advance(minutes=10)
+
+    assert retry.retry_failed_deliveries(make_run(as_of=wall()), without).counts["claimed"] == 0
+    assert run_dispatch(without, wall).counts["no_channel"] == 1
+    assert statuses(services) == ["failed"]
 
 
 def test_raising_the_hours_sends_at_the_next_tick_and_lowering_them_sends_nothing(services, mails, wall):

@@ -158,7 +158,7 @@ def test_an_owner_that_lost_its_claim_writes_nothing(database_url, services, wal
     wall.advance(seconds=1)
 
     with writing(services.engine) as connection:
-        (taken,) = ledger.reclaim(connection, new, wall(), 10)
+        (taken,) = ledger.reclaim(connection, new, wall(), 10, ["email"])
         assert ledger.begin(connection, late, [taken.id], wall()) == set()
         ledger.settle(connection, late, [ledger.Outcome(id=taken.id, status="sent")], wall(), 3)
         ledger.cancel(connection, late, [taken.id], "stale")
