@@ -16,6 +16,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rota.app.passed import skip_passed
 from rota.engine.scheduler import parsed
 from rota.model.event import Event
 from rota.model.job import Job
@@ -48,6 +49,7 @@ def declare(store: Store, declared: Declared) -> list[Event]:
             told += _declare_one(tx, declared, name, definition, record, now)
         for record in known.values():
             if record.removed_at is None:
+                skip_passed(tx, record, now, "gone from the code")
                 schedules.remove(tx, record.name, now)
                 told.append(_event("schedule.removed", record.name, now, why="gone from the code"))
         events.record(tx, told)
@@ -98,7 +100,7 @@ def _declare_one(
         schedules.note_declared(tx, name, text)
         told.append(_event("schedule.kept", name, now, edited_by=record.edited_by, code=text))
     elif record.declared != text or record.removed_at is not None:
-        mark = now if record.removed_at is not None else max(record.watermark, _since(record, definition, now))
+        mark = now if record.removed_at is not None else max(record.watermark, _since(tx, record, definition, now))
         next_at = None if off else next_moment(definition, mark)
         schedules.change(tx, record, definition=text, declared=text, watermark=mark, next_due_at=next_at, edit=None)
     else:
@@ -106,10 +108,12 @@ def _declare_one(
     return told
 
 
-def _since(record: ScheduleRecord, definition: Definition, now: int) -> int:
+def _since(tx: Transaction, record: ScheduleRecord, definition: Definition, now: int) -> int:
     """A changed trigger counts from now: moments that only the new one has, in the past, were never due."""
-    changed = parsed(record.definition)[0].trigger != definition.trigger
-    return now if changed else record.watermark
+    if parsed(record.definition)[0].trigger == definition.trigger:
+        return record.watermark
+    skip_passed(tx, record, now, "changed by the code")
+    return now
 
 
 def _switch(tx: Transaction, record: ScheduleRecord, off: bool, now: int) -> None:
@@ -120,6 +124,7 @@ def _switch(tx: Transaction, record: ScheduleRecord, off: bool, now: int) -> Non
         definition = parsed(record.definition)[0]
         next_at = next_moment(definition, record.watermark)
         if next_at is not None:
+            skip_passed(tx, record, now, "")
             mark = max(record.watermark, now) if next_at < now else record.watermark
             schedules.change(tx, record, watermark=mark, next_due_at=next_moment(definition, mark))
 

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from rota.app.passed import is_off, skip_passed
 from rota.clock import from_us, to_us
 from rota.cron import Trigger, trigger_from_data
 from rota.engine.enqueue import Enqueuer, check_arguments, insert_all
 from rota.engine.events import Listeners
-from rota.engine.planner import count_moments
 from rota.engine.scheduler import fired_run, parsed
 from rota.errors import ConfigError, ConflictError, NotFoundError
 from rota.model import payload
@@ -158,8 +158,9 @@ class Schedules:
             if record.paused_at is None:
                 raise ConflictError(f"schedule {name!r} is not paused")
             trigger = parsed(record.definition)[1]
-            self._skip(tx, record, now, "")
-            schedules.resume(tx, name, max(now, record.watermark), trigger.next_after_us(now))
+            skip_passed(tx, record, now, "")
+            next_at = None if is_off(record) else trigger.next_after_us(now)
+            schedules.resume(tx, name, max(now, record.watermark), next_at)
             told = self._tell(tx, "schedule.resumed", name, by, now)
         self._store.wake_time()
         self._listeners.tell([told])
@@ -168,23 +169,8 @@ class Schedules:
         """From when a new definition counts: from now, if it is due otherwise than the old one."""
         if parsed(record.definition)[0].trigger == new.trigger:
             return record.watermark
-        self._skip(tx, record, now, reason)
+        skip_passed(tx, record, now, reason)
         return now
-
-    def _skip(self, tx: Transaction, record: ScheduleRecord, now: int, reason: str) -> None:
-        """Write down that the moments which passed unjudged do not run, so that none is without a verdict."""
-        if record.next_due_at is None:
-            return
-        trigger = parsed(record.definition)[1]
-        first = trigger.next_after_us(record.watermark)
-        last = trigger.previous_before_us(now + 1)
-        if first is None or last is None or first > last:
-            return
-        count = count_moments(trigger, first, last)
-        if record.paused_at is not None:
-            reason = f"paused by {record.paused_by}" + (f": {record.paused_why}" if record.paused_why else "")
-        row = (record.name, first, FireKind.DUE, Verdict.SKIPPED, reason, last if count != 1 else None, count)
-        tx.rows("fires.record", [row], now=now, node=None)
 
     def remove(self, name: str, *, by: str) -> None:
         """No due moment any more; its fires stay in the ledger. One from code comes back with the next start."""
@@ -196,7 +182,7 @@ class Schedules:
                     f"schedule {name!r} is from code, and would come back with the next start",
                     hint=f"Pause it instead: rota schedule pause {name}",
                 )
-            self._skip(tx, record, now, f"removed by {by}")
+            skip_passed(tx, record, now, f"removed by {by}")
             schedules.remove(tx, name, now)
             told = self._tell(tx, "schedule.removed", name, by, now)
         self._listeners.tell([told])
@@ -260,7 +246,7 @@ class Schedules:
         self, tx: Transaction, record: ScheduleRecord, definition: Definition, mark: int, edit: Edit | None
     ) -> None:
         text = definition.to_json()
-        next_at = parsed(text)[1].next_after_us(mark)
+        next_at = None if is_off(record) else parsed(text)[1].next_after_us(mark)
         schedules.change(
             tx, record, definition=text, watermark=max(mark, record.watermark), next_due_at=next_at, edit=edit
         )

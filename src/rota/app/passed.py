@@ -1,0 +1,35 @@
+"""Due moments that passed unjudged before somebody changed, paused, switched off or removed their schedule."""
+
+from __future__ import annotations
+
+from rota.engine.planner import count_moments
+from rota.engine.scheduler import parsed
+from rota.model.fire import FireKind, Verdict
+from rota.model.schedule import ScheduleRecord
+from rota.store import Transaction
+
+
+def skip_passed(tx: Transaction, record: ScheduleRecord, now: int, reason: str) -> None:
+    """Write down that they do not run, so that none is left without a verdict; ``record`` is as it was until now."""
+    trigger = parsed(record.definition)[1]
+    first = trigger.next_after_us(record.watermark)
+    last = trigger.previous_before_us(now + 1)
+    if first is None or last is None or first > last:
+        return
+    count = count_moments(trigger, first, last)
+    through = last if count != 1 else None
+    row = (record.name, first, FireKind.DUE, Verdict.SKIPPED, _reason(record, reason), through, count)
+    tx.rows("fires.record", [row], now=now, node=None)
+
+
+def is_off(record: ScheduleRecord) -> bool:
+    """No next moment, though its trigger has one: its job is off in this environment."""
+    if record.next_due_at is not None or record.removed_at is not None:
+        return False
+    return parsed(record.definition)[1].next_after_us(record.watermark) is not None
+
+
+def _reason(record: ScheduleRecord, reason: str) -> str:
+    if record.paused_at is not None:
+        return f"paused by {record.paused_by}" + (f": {record.paused_why}" if record.paused_why else "")
+    return "its job was off in this environment" if is_off(record) else reason
