@@ -27,3 +27,18 @@ def test_a_limit_holds_from_the_moment_it_is_set(rota: Rota) -> None:
     run_due(rota)
 
     assert waits.state == "available"
+
+
+def test_a_pause_between_the_look_at_a_queue_and_the_claim_is_seen(rota: Rota) -> None:
+    @rota.job(concurrency=1)
+    def mail() -> None: ...
+
+    rota.prepare()
+    node = rota.node()
+    node.identity.register()
+    handle = mail.enqueue()
+    looked_at = node.worker._survey()
+    rota.queues.pause("default", "anna")
+
+    assert [node.worker._claim_from(queue, 10)[0] for queue in looked_at] == [[]]
+    assert handle.state == "available"

@@ -72,6 +72,7 @@ RETURNING id, job, attempt, arguments, queue, due_at, as_of, failures, checkpoin
 -- The head of a queue where some runs share limits; or its suspects.
 SELECT id, job, limit_key, limit_count, rate_key FROM run
 WHERE state = 'available' AND queue = :queue AND held_by IS NULL AND (suspected >= 2) = (CAST(:suspects AS BIGINT) = 1)
+  AND NOT EXISTS (SELECT 1 FROM queue WHERE name = :queue AND paused_at IS NOT NULL)
 ORDER BY priority, due_at, id
 LIMIT :limit
 /* skip locked */;
