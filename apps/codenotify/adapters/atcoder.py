@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from apps.codenotify.adapters.fetched import Fetched, Skip, text, whole
+from apps.codenotify.adapters.fetched import Fetched, Skip, extras, text, whole
 from apps.codenotify.adapters.http import Http, Unchanged, read_json
 from apps.codenotify.contest import Contest
 from apps.codenotify.errors import OutsideError, PermanentError
@@ -114,7 +114,9 @@ def _from_archive(row: dict[str, Any], since: datetime, known: set[str]) -> Cont
         raise Skip("before_since")
     if row["id"] in known:
         raise Skip("on_page")
-    return _contest(text(row["id"]), text(row["title"]), start, length, rated=row.get("rate_change"))
+    return _contest(
+        text(row["id"]), text(row["title"]), start, length, rated=extras(row, "rate_change").get("rate_change")
+    )
 
 
 def _contest(

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from apps.codenotify.adapters.fetched import Fetched, text, whole
+from apps.codenotify.adapters.fetched import Fetched, extras, text, whole
 from apps.codenotify.adapters.http import Http, Unchanged, read_json
 from apps.codenotify.adapters.leetcode import BROWSER
 from apps.codenotify.contest import Contest
@@ -39,9 +39,10 @@ def _rows(response: httpx.Response) -> list[Any]:
         raise TransientError("rate_limited", "rate_limit_exceeded")
     if status != "success":
         raise PermanentError("refused", f"status {status!r:.40}")
-    if not isinstance(body.get("future_contests"), list):
-        raise PermanentError("schema", "the answer has no list of future contests")
-    return list(chain.from_iterable(body.get(name) or [] for name in LISTS))
+    lists = [body.get(name, []) for name in LISTS]
+    if "future_contests" not in body or not all(isinstance(each, list) for each in lists):
+        raise PermanentError("schema", "the answer has no lists of contests")
+    return list(chain.from_iterable(lists))
 
 
 def _contest(row: dict[str, Any]) -> Contest:
@@ -59,7 +60,7 @@ def _contest(row: dict[str, Any]) -> Contest:
         duration_minutes=whole(row["contest_duration"], 1),
         website_url=f"https://www.codechef.com/{code}",
         participant_count=whole(row.get("distinct_users") or 0),
-        metadata={"contest_id": row.get("contest_id"), "contest_code": code},
+        metadata=extras(row, "contest_id", "contest_code"),
     )
 
 

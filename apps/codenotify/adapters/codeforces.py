@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from apps.codenotify.adapters.fetched import Fetched, Skip, text, whole
+from apps.codenotify.adapters.fetched import Fetched, Skip, extras, text, whole
 from apps.codenotify.adapters.http import Http, Unchanged, read_json
 from apps.codenotify.contest import Contest
 from apps.codenotify.errors import PermanentError, TransientError
@@ -62,7 +62,7 @@ def _contest(row: dict[str, Any]) -> Contest:
         difficulty=str(row["difficulty"]) if row.get("difficulty") else None,
         country=_maybe(row.get("country")),
         city=_maybe(row.get("city")),
-        metadata={name: row[name] for name in OPTIONAL if name in row},
+        metadata=extras(row, *OPTIONAL),
     )
 
 

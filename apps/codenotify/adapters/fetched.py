@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -86,3 +86,12 @@ def whole(value: Any, low: int = 0) -> int:
     if not low <= int(value) <= MOST:
         raise ValueError(f"expected {low} to {MOST}, got {value!s:.40}")
     return int(value)
+
+
+def extras(row: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """What is kept beside the facts: the values of ``names`` that are there, and that any database can keep."""
+    return {name: row[name] for name in names if name in row and _storable(row[name])}
+
+
+def _storable(value: Any) -> bool:
+    return value is None or isinstance(value, bool | int) or (isinstance(value, str) and "\0" not in value)

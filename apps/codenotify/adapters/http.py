@@ -137,7 +137,7 @@ def read_json(response: httpx.Response) -> Any:
     """The body as JSON. A page instead of it is how sites show maintenance, so that is worth another try."""
     try:
         return response.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         if response.status_code == httpx.codes.BAD_REQUEST:
             raise PermanentError("http_400", "HTTP 400") from error
         kind = response.headers.get("Content-Type", "no content type")

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from apps.codenotify.adapters.fetched import Fetched, text, whole
+from apps.codenotify.adapters.fetched import Fetched, extras, text, whole
 from apps.codenotify.adapters.http import Http, read_json
 from apps.codenotify.contest import Contest
 from apps.codenotify.errors import PermanentError
@@ -75,5 +75,5 @@ def _contest(row: dict[str, Any]) -> Contest:
         end_time=start + timedelta(seconds=seconds),
         duration_minutes=seconds // 60,
         website_url=f"https://leetcode.com/contest/{slug}",
-        metadata={name: row[name] for name in ("originStartTime", "isVirtual", "containsPremium") if name in row},
+        metadata=extras(row, "originStartTime", "isVirtual", "containsPremium"),
     )
