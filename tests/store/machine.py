@@ -34,7 +34,7 @@ class Somebody:
     def __init__(self, node: str) -> None:
         self.id = node
 
-    def trusted(self) -> bool:
+    def may_judge(self) -> bool:
         return True
 
 

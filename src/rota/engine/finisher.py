@@ -63,6 +63,9 @@ class Finisher:
     def empty(self) -> bool:
         return not self._waiting
 
+    def waiting(self) -> set[tuple[int, int]]:
+        return {(run.id, run.attempt) for run in self._waiting.copy()}
+
     def tick(self) -> bool:
         """Commit what has gathered. What could not be committed stays, in order, for the next tick."""
         if not self._waiting:

@@ -28,9 +28,18 @@ class NodeIdentity:
         self._settings = settings
         self._version = version
         self._beaten_at: float | None = None
+        self._gap_ended_at: float | None = None
 
     def trusted(self) -> bool:
         return self._beaten_at is not None and self._now() - self._beaten_at < self._settings.lease * TRUST
+
+    def may_judge(self) -> bool:
+        """Whether it may give others up for lost: not in a gap of its own, nor soon after it.
+
+        When the database was away, all leases have lapsed, and those who live need a moment to say so.
+        """
+        gap = self._gap_ended_at
+        return self.trusted() and (gap is None or self._now() - gap > 2 * self._settings.heartbeat)
 
     def register(self) -> None:
         at = self._now()
@@ -64,6 +73,8 @@ class NodeIdentity:
             )
         if row is None:
             return False
+        if not self.trusted():
+            self._gap_ended_at = at
         self._beaten_at = at
         self.draining = self.draining or row[0] is not None
         return True

@@ -12,9 +12,10 @@ from zlib import crc32
 
 from rota.engine import logs
 from rota.engine.context import Run
-from rota.engine.enqueue import Ask, Enqueuer, insert_alike
+from rota.engine.enqueue import Ask, Enqueuer, check_arguments, insert_alike
 from rota.engine.events import Listeners
 from rota.engine.finisher import Finisher
+from rota.engine.guard import Guard
 from rota.engine.heartbeat import Heartbeat
 from rota.engine.identity import NodeIdentity
 from rota.engine.lease import Lock
@@ -55,6 +56,7 @@ class Node:
         self.finisher = Finisher(store, listeners, settings, shard)
         self.worker.ended = self.finisher.add
         self.worker.all_committed = lambda: self.finisher.empty
+        self.worker.uncommitted = self.finisher.waiting
         self.heartbeat = Heartbeat(store, self.identity, self.worker, listeners, settings)
         self.heartbeat.drain = self.asked_to_stop.set
         self.duties: list[Duty] = self._duties(shard)
@@ -70,7 +72,8 @@ class Node:
                 Pruner(self.store, self.settings),
             ]
         if self.settings.work:
-            duties += [self.worker, self.finisher, Watcher(self.store, self.identity, self.worker)]
+            watching: list[Duty] = [Guard(self.identity, self.worker), Watcher(self.store, self.identity, self.worker)]
+            duties += [self.worker, self.finisher, *watching]
         return duties
 
     def start(self) -> None:
@@ -127,7 +130,7 @@ class Node:
         return not self.worker.running
 
     def _end(self) -> None:
-        for name in ("watcher", "finisher"):
+        for name in ("guard", "watcher", "finisher"):
             if name in self._runners:
                 self._runners[name].stop(timeout=5)
         self._quietly(self._finish_all)
@@ -205,10 +208,13 @@ class Node:
     ) -> int:
         child = self._enqueuer.job(job)
         if then is not None:
-            self._enqueuer.job(then)
+            check_arguments(self._enqueuer.job(then), {**then_arguments, "batch": None})
         now = self.store.now_us()
         text = payload.dump(then_arguments, "then_arguments")
         with self.store.write() as tx:
+            if tx.one("runs.hold_attempt", id=run.id, attempt=run.attempt, node=run.node_id) is None:
+                run.interrupt(RunLostError("the run was given to another node"))
+                run.check()
             row = tx.one(
                 "runs.add_batch",
                 parent_run_id=run.id,

@@ -1,18 +1,18 @@
-"""Watches the attempts under way: deadlines, requests to cancel, a lease that is running out; keeps their progress."""
+"""Watches the attempts under way for whoever looks on: passes requests to cancel on, and keeps their progress."""
 
 from __future__ import annotations
 
 from rota.engine.context import Run
 from rota.engine.identity import NodeIdentity
 from rota.engine.worker import Worker
-from rota.errors import RunCancelledError, RunLostError, RunTimedOutError
+from rota.errors import RunCancelledError
 from rota.store import Store, Transaction
 
 EVERY_SECONDS = 0.25
 
 
 class Watcher:
-    """The duty that tells bodies to stop, and writes down how far they are."""
+    """The duty that tells bodies of a request to stop, and writes down how far they are."""
 
     name = "watcher"
 
@@ -25,24 +25,16 @@ class Watcher:
     def tick(self) -> bool:
         if not self._worker.running:
             return False
-        for run in self._worker.overdue():
-            run.interrupt(RunTimedOutError(f"the run took longer than its {run.job_spec.timeout:g} s"))
-        if not self._identity.trusted():
-            self._interrupt_all()
         self._look_for_cancels()
         self._keep()
         return False
-
-    def _interrupt_all(self) -> None:
-        for run in list(self._worker.running.values()):
-            run.interrupt(RunLostError("the database is away, and the lease is about to lapse"))
 
     def _look_for_cancels(self) -> None:
         with self._store.read() as tx:
             asked = tx.all("runs.cancel_requests", node=self._identity.id)
         for run_id, attempt, by in asked:
-            run = self._worker.running.get(run_id)
-            if run is not None and run.attempt == attempt:
+            run = self._worker.running.get((run_id, attempt))
+            if run is not None:
                 run.interrupt(RunCancelledError(f"cancelled by {by}" if by else "cancelled"))
 
     def _keep(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -17,9 +18,10 @@ from rota.model.run import Claim
 from rota.store import Store, queues, runs
 from rota.store.queues import QueueWork
 
+logger = logging.getLogger("rota.engine")
 AHEAD_SECONDS = 0.05
 """Runs are claimed ahead of their turn by what the node works off in this time: none, where bodies take long."""
-MOST_AHEAD = 500
+MOST_AHEAD = 1_000
 STALE_SECONDS = 1.0
 """A run claimed ahead that has waited this long is given back: others may be free."""
 UNKNOWN_JOB_SECONDS = 30.0
@@ -45,13 +47,16 @@ class Worker:
         self, store: Store, jobs: Mapping[str, Job], identity: Identity, home: Home, settings: NodeSettings
     ) -> None:
         self.interval = settings.poll
-        self.running: dict[int, Run] = {}
+        self.running: dict[tuple[int, int], Run] = {}
+        """By run and attempt: after this node was given up for lost, two attempts of one run may be here."""
         self.executor: LocalExecutor[Attempt] = LocalExecutor(settings.threads, self._ended)
         self.draining = False
         self.ended: Callable[[Run], None] = lambda run: None
         """Who takes what is over: the finisher."""
         self.all_committed: Callable[[], bool] = lambda: True
         """Whether the ledger knows of every end: the finisher tells."""
+        self.uncommitted: Callable[[], set[tuple[int, int]]] = set
+        """The attempts whose ends the ledger does not know of yet: the finisher tells."""
         self.wake: Callable[[], None] = lambda: None
         self._store = store
         self._jobs = jobs
@@ -63,6 +68,7 @@ class Worker:
         self._completed = 0
         self._pace = _Pace()
         self._solo = _Solo()
+        self._strays: set[tuple[int, int]] = set()
         self._guess: QueueWork | None = None
         self._guessed_at = 0.0
 
@@ -94,7 +100,7 @@ class Worker:
                 continue
             lines = LogLines(self._settings.log_lines, self._settings.log_bytes)
             run = Run(claim, job, self._home, self._identity.id, lines)
-            self.running[claim.id] = run
+            self.running[claim.id, claim.attempt] = run
             attempts.append(Attempt(run, self._store.now_us))
         self.executor.submit(attempts)
         if unknown:
@@ -107,12 +113,29 @@ class Worker:
             return
         by_node: dict[str, list[tuple[int, int]]] = {}
         for run in back:
-            self.running.pop(run.id, None)
+            self.running.pop((run.id, run.attempt), None)
             by_node.setdefault(run.node_id, []).append((run.id, run.attempt))
         with self._store.write() as tx:
             for node, rows in by_node.items():
                 tx.rows("runs.hand_back", rows, node=node)
             tx.announce()
+
+    def give_back_strays(self) -> None:
+        """Give back runs that the ledger takes for ours, and that nobody here has.
+
+        So it is after a connection broke between a claim and its answer, or during a hand-back: the node's lease would
+        hold such a run for ever. It has to be found so twice, as a claim may be under way from there to here.
+        """
+        with self._store.read() as tx:
+            ledger = {(row[0], row[1]) for row in tx.all("runs.held_by_node", node=self._identity.id)}
+        missing = ledger - self.running.keys() - self.uncommitted()
+        strays = sorted(missing & self._strays)
+        self._strays = missing - self._strays
+        if strays:
+            logger.warning("%d runs were this node's in the ledger alone; they go back to the queue", len(strays))
+            with self._store.write() as tx:
+                tx.rows("runs.hand_back", strays, node=self._identity.id)
+                tx.announce()
 
     def _claim(self, room: int) -> tuple[list[Claim], bool]:
         if claims := self._claim_at_a_guess(room):
@@ -191,7 +214,7 @@ class Worker:
 
     def _ended(self, work: Attempt) -> None:
         run = work.run
-        self.running.pop(run.id, None)
+        self.running.pop((run.id, run.attempt), None)
         self._completed += 1
         self.ended(run)
         if len(self.running) <= self._hungry_below:

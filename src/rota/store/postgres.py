@@ -23,6 +23,10 @@ except ImportError as error:
 CHANNEL = "rota"
 POOL_SIZE = 16
 CONNECT_SECONDS = 10.0
+RECONNECT_SECONDS = 5.0
+"""After so long the pool waits to be asked again, instead of trying ever more rarely while the server is back."""
+OFFSET_SECONDS = 5.0
+"""How long a measured distance to the server's clock is good."""
 _OPTIONS = {True: "", False: "-c synchronous_commit=off"}
 _PARAMETER = re.compile(r"('[^']*')|(?<!:):([a-z_]+)")
 
@@ -92,6 +96,7 @@ class PostgresDatabase:
         self._pools: dict[bool, psycopg_pool.ConnectionPool[psycopg.Connection[Row]]] = {}
         self._opening = threading.Lock()
         self._offset_us: int | None = None
+        self._measuring = threading.Lock()
         self._offset_measured = 0.0
         self._wall_minus_monotonic = 0.0
 
@@ -99,11 +104,17 @@ class PostgresDatabase:
         """The server's time: its distance from this machine's steady clock, measured anew every few seconds.
 
         A machine that slept, or whose wall clock was set, shows in the two local clocks drifting apart: measured at once.
+        Once the distance is known this always answers, also while the server is away: bodies end then too.
         """
-        steady, wall = time.monotonic(), time.time()
-        drift = abs(wall - steady - self._wall_minus_monotonic)
-        if self._offset_us is None or steady - self._offset_measured > 5.0 or drift > 0.5:
+        if self._offset_us is None:
             self._measure_offset()
+        elif self._offset_is_stale() and self._measuring.acquire(blocking=False):
+            try:
+                self._measure_offset()
+            except StoreError:
+                self._note_clocks()  # go on with what is known, and try again in a while
+            finally:
+                self._measuring.release()
         return time.monotonic_ns() // 1000 + (self._offset_us or 0)
 
     @contextmanager
@@ -176,19 +187,27 @@ class PostgresDatabase:
                     heard()
 
     def _measure_offset(self) -> None:
-        with self._connection() as connection:
+        with self._connection(timeout=CONNECT_SECONDS if self._offset_us is None else 1.0) as connection:
             before = time.monotonic_ns()
             row = connection.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint").fetchone()
             after = time.monotonic_ns()
         assert row is not None  # noqa: S101 - a SELECT without FROM has one row
         self._offset_us = int(row[0]) - (before + after) // 2000
+        self._note_clocks()
+
+    def _offset_is_stale(self) -> bool:
+        steady = time.monotonic()
+        drift = abs(time.time() - steady - self._wall_minus_monotonic)
+        return steady - self._offset_measured > OFFSET_SECONDS or drift > 0.5
+
+    def _note_clocks(self) -> None:
         self._offset_measured = time.monotonic()
         self._wall_minus_monotonic = time.time() - self._offset_measured
 
     @contextmanager
-    def _connection(self, durable: bool = True) -> Iterator[psycopg.Connection[Row]]:
+    def _connection(self, durable: bool = True, timeout: float = CONNECT_SECONDS) -> Iterator[psycopg.Connection[Row]]:
         try:
-            with self._opened(durable).connection(timeout=CONNECT_SECONDS) as connection:
+            with self._opened(durable).connection(timeout=timeout) as connection:
                 yield connection
         except psycopg_pool.PoolTimeout as error:
             raise self._unreachable(error) from error
@@ -215,6 +234,7 @@ class PostgresDatabase:
             min_size=1,
             max_size=POOL_SIZE,
             open=True,
+            reconnect_timeout=RECONNECT_SECONDS,
             kwargs={"autocommit": True, "application_name": "rota", "options": _OPTIONS[durable]},
         )
 

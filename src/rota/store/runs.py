@@ -105,7 +105,7 @@ def settle(tx: Transaction, node: str, ends: Sequence[Settled], now: int) -> dic
 
     A run that was to be tried again is ``cancelled`` instead where somebody has asked it to stop.
     """
-    return dict(tx.rows("runs.settle", [_astuple(end) for end in ends], node=node, now=now))  # type: ignore[arg-type]
+    return {row[0]: row[1] for row in tx.rows("runs.settle", [_astuple(end) for end in ends], node=node, now=now)}
 
 
 def add_attempts(tx: Transaction, attempts: Sequence[FailedAttempt]) -> None:

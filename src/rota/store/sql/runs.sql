@@ -158,6 +158,11 @@ WHERE run.id = given.run_id AND run.attempt = given.fence AND run.state = 'runni
 UPDATE run SET checkpoint = :checkpoint
 WHERE id = :id AND attempt = :attempt AND state = 'running' AND node = :node;
 
+-- name: hold_attempt
+-- Whether an attempt still has its run, which then nobody takes from it before the transaction ends.
+SELECT id FROM run WHERE id = :id AND attempt = :attempt AND state = 'running' AND node = :node
+/* for update */;
+
 -- name: active_by_key
 -- For the overlap policy: what is running, and what waits, under each key.
 SELECT run.limit_key, run.state, count(*), min(run.id) FROM run
