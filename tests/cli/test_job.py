@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 
 from tests.cli.conftest import Shop
 
@@ -87,3 +90,19 @@ def test_a_job_that_is_off_here_needs_force(shop: Shop) -> None:
     assert refused.exit_code == 5
     assert "--force" in refused.stderr
     assert shop.rota("job", "run", "shop/elsewhere", "--force").exit_code == 0
+
+
+def test_ctrl_c_while_waiting_leaves_the_run_alone_and_says_so(shop: Shop) -> None:
+    command = [sys.executable, "-m", "rota", "--app", f"{shop.module}:rota", "job", "run", "shop/sync", "--wait"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=shop.place, text=True
+    ) as waiting:
+        assert waiting.stderr is not None
+        assert waiting.stderr.readline().startswith("No node is alive yet")
+        [record] = shop.app.runs.page()
+        waiting.send_signal(signal.SIGINT)
+        _, said = waiting.communicate(timeout=10)
+
+    assert waiting.returncode == 130
+    assert said.startswith(f"Run {record.id} goes on; stop it with: rota run cancel {record.id}")
+    assert shop.app.runs.get(record.id).state == "available"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rota.cli.groups import Group
+from rota.cli.names import known_job
 from rota.cli.options import (
     acting_user,
     after_option,
@@ -54,7 +55,6 @@ def ls(app: Rota, job: str | None, limit: int, after: str | None, out: Output) -
     \b
     rota dead ls --job shop/sync
     """
-    from rota.cli.names import known_job
     from rota.cli.run import cursor, run_row
 
     found = app.runs.page(state="failed", job=job, before=cursor(after), limit=limit)
@@ -119,7 +119,6 @@ def _chosen(
 ) -> tuple[int, ...]:
     """The runs that are named; or all, once the person has said so."""
     from rota.app.words import counted
-    from rota.cli.names import known_job
 
     if bool(ids) == everything:
         raise ConfigError(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -24,35 +25,41 @@ FAILED = (RunState.FAILED, RunState.CANCELLED)
 
 
 def wait_for(app: Rota, run_id: int, timeout: float | None, out: Output) -> RunRecord:
-    """Wait with a bar of progress. Raises ``WaitTimeoutError``; the run goes on then, as it does after Ctrl-C."""
+    """Wait with a bar of progress. Raises ``WaitTimeoutError``; the run goes on then."""
     with out.progress(f"run {run_id}") as show:
 
         def look(record: RunRecord) -> None:
             show(record.progress_done, record.progress_total)
 
-        return watch(app, run_id, timeout, out, look)
+        return watch(app, run_id, timeout, look)
 
 
-def watch(app: Rota, run_id: int, timeout: float | None, out: Output, look: Callable[[RunRecord], None]) -> RunRecord:
+def watch(app: Rota, run_id: int, timeout: float | None, look: Callable[[RunRecord], None]) -> RunRecord:
     """Look at a run again and again until it is over."""
     give_up_at = None if timeout is None else time.monotonic() + timeout
     pause = FIRST_PAUSE
-    try:
-        while True:
-            record = app.runs.get(run_id)
-            look(record)
-            if RunState(record.state).ended:
-                return record
-            if give_up_at is not None and time.monotonic() >= give_up_at:
-                break
-            time.sleep(pause)
-            pause = min(pause * 1.5, LONGEST_PAUSE)
-    except KeyboardInterrupt:
-        out.say(f"Run {run_id} goes on; stop it with: rota run cancel {run_id}")
-        raise
+    while True:
+        record = app.runs.get(run_id)
+        look(record)
+        if RunState(record.state).ended:
+            return record
+        if give_up_at is not None and time.monotonic() >= give_up_at:
+            break
+        time.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE)
     raise WaitTimeoutError(
         f"run {run_id} is {record.state} after {show_duration(timeout or 0)}", hint=f"Ask why: rota run why {run_id}"
     )
+
+
+@contextmanager
+def left_alone(run_id: int, out: Output) -> Iterator[None]:
+    """Ctrl-C ends the waiting and not the run: that is said."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        out.say(f"Run {run_id} goes on; stop it with: rota run cancel {run_id}")
+        raise
 
 
 def exit_code(record: RunRecord) -> Exit:

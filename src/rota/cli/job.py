@@ -117,12 +117,13 @@ def run(
 
 
 def _wait(ctx: click.Context, app: Rota, run_id: int, timeout: float | None, out: Output) -> None:
-    from rota.cli.follow import exit_code, wait_for
+    from rota.cli.follow import exit_code, left_alone, wait_for
     from rota.cli.run import show_end
 
-    if not any(node.alive for node in app.nodes.all()):
-        out.say("No node is alive yet to do it; start one with: rota up")
-    record = wait_for(app, run_id, timeout, out)
+    with left_alone(run_id, out):
+        if not any(node.alive for node in app.nodes.all()):
+            out.say("No node is alive yet to do it; start one with: rota up")
+        record = wait_for(app, run_id, timeout, out)
     show_end(record, out)
     ctx.exit(exit_code(record))
 

@@ -1,4 +1,7 @@
-"""The things that a command is told by name: found, or answered with the nearest name there is."""
+"""The things that a command is told by name: found, or answered with the nearest name there is.
+
+The store is imported when one is looked for, so that a group's help starts fast.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from rota.errors import NotFoundError
 from rota.model.suggestion import suggestion
-from rota.store import jobs, queues, schedules
 
 if TYPE_CHECKING:
     from rota.app import Rota
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 def known_job(app: Rota, name: str) -> str:
     """A job of the application or of the ledger."""
+    from rota.store import jobs
+
     with app.store.read() as tx:
         names = {*app.jobs, *(record.name for record in jobs.all_jobs(tx))}
     return _among("job", name, names)
@@ -23,6 +27,8 @@ def known_job(app: Rota, name: str) -> str:
 
 def known_schedule(app: Rota, name: str) -> ScheduleRecord:
     """A schedule that was not removed."""
+    from rota.store import schedules
+
     with app.store.read() as tx:
         record = schedules.peek(tx, name)
         if record is not None and record.removed_at is None:
@@ -33,6 +39,8 @@ def known_schedule(app: Rota, name: str) -> ScheduleRecord:
 
 
 def known_queue(app: Rota, name: str) -> str:
+    from rota.store import queues
+
     with app.store.read() as tx:
         return _among("queue", name, {record.name for record in queues.all_queues(tx)})
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rota.cli.groups import Group
+from rota.cli.names import known_node
 from rota.cli.options import acting_user, limit_option, with_ledger, with_output
 from rota.cli.output import Column, Output
 from rota.cli.status import NODES
@@ -50,8 +51,6 @@ def drain(app: Rota, name: str, out: Output) -> None:
     \b
     rota node drain web-1:4711
     """
-    from rota.cli.names import known_node
-
     found = known_node(app, name)
     app.nodes.drain(found.record.id, acting_user())
     if out.as_json:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rota.cli.groups import Group
+from rota.cli.names import known_queue
 from rota.cli.options import acting_user, with_ledger, with_output
 from rota.cli.output import Column, Output
 from rota.errors import ConfigError
@@ -59,7 +60,7 @@ def pause(app: Rota, name: str, why: str | None, out: Output) -> None:
     \b
     rota queue pause mail --why "the provider is down"
     """
-    app.queues.pause(_known(app, name), acting_user(), why)
+    app.queues.pause(known_queue(app, name), acting_user(), why)
     _told(app, name, out, f"Queue {name} is paused.")
 
 
@@ -73,7 +74,7 @@ def resume(app: Rota, name: str, out: Output) -> None:
     \b
     rota queue resume mail
     """
-    app.queues.resume(_known(app, name), acting_user())
+    app.queues.resume(known_queue(app, name), acting_user())
     _told(app, name, out, f"Queue {name} goes on.")
 
 
@@ -94,7 +95,7 @@ def limit(app: Rota, name: str, concurrency: str | None, rate: str | None, out: 
     """
     if concurrency is None and rate is None:
         raise ConfigError("no limit is given", hint="Give --concurrency, --rate or both; `none` takes one away.")
-    record = app.queues.get(_known(app, name))
+    record = app.queues.get(known_queue(app, name))
     app.queues.limit(
         name,
         acting_user(),
@@ -110,12 +111,6 @@ def _count(text: str) -> int | None:
     if not text.isdigit() or int(text) < 1:
         raise click.BadParameter(f"{text!r} is no number of runs; write 1 or more, or none", param_hint="--concurrency")
     return int(text)
-
-
-def _known(app: Rota, name: str) -> str:
-    from rota.cli.names import known_queue
-
-    return known_queue(app, name)
 
 
 def _items(app: Rota, out: Output) -> list[dict[str, Any]]:

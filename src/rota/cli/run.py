@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rota.cli.groups import Group
+from rota.cli.names import known_job, known_queue, known_schedule
 from rota.cli.options import (
     acting_user,
     after_option,
@@ -112,7 +113,7 @@ def logs(app: Rota, run_id: int, follow: bool, out: Output) -> None:
     \b
     rota run logs 17 -f
     """
-    from rota.cli.follow import LogPrinter, watch
+    from rota.cli.follow import LogPrinter, left_alone, watch
 
     app.runs.get(run_id)
     if out.as_json:
@@ -121,7 +122,8 @@ def logs(app: Rota, run_id: int, follow: bool, out: Output) -> None:
         return
     printer = LogPrinter(app, run_id)
     if follow:
-        watch(app, run_id, None, out, lambda _: printer.print_new())
+        with left_alone(run_id, out):
+            watch(app, run_id, None, lambda _: printer.print_new())
     printer.print_new()
 
 
@@ -137,9 +139,10 @@ def wait(ctx: click.Context, app: Rota, run_id: int, timeout: float | None, out:
     \b
     rota run wait 17 --timeout 5m
     """
-    from rota.cli.follow import exit_code, wait_for
+    from rota.cli.follow import exit_code, left_alone, wait_for
 
-    record = wait_for(app, run_id, timeout, out)
+    with left_alone(run_id, out):
+        record = wait_for(app, run_id, timeout, out)
     show_end(record, out)
     ctx.exit(exit_code(record))
 
@@ -289,8 +292,6 @@ def _page(
 
 def _refuse_unknown(app: Rota, job: str | None, queue: str | None, schedule: str | None) -> None:
     """An empty list for a misspelt name would be a lie."""
-    from rota.cli.names import known_job, known_queue, known_schedule
-
     if job is not None:
         known_job(app, job)
     if queue is not None:

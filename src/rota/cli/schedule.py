@@ -10,6 +10,7 @@ import click
 from rota.cli.arguments import arguments_options, read_arguments
 from rota.cli.groups import Group
 from rota.cli.moments import moment, read_moment
+from rota.cli.names import known_schedule
 from rota.cli.options import (
     acting_user,
     after_option,
@@ -22,11 +23,11 @@ from rota.cli.options import (
     yes_option,
 )
 from rota.cli.output import Column, Output
+from rota.cli.schedule_page import show_schedule
 from rota.cli.trigger import policy_options, read_policies, read_trigger, trigger_options
 
 if TYPE_CHECKING:
     from rota.app import Rota
-    from rota.model.schedule import ScheduleRecord
 
 COLUMNS = (
     Column("name", "schedule"),
@@ -36,15 +37,6 @@ COLUMNS = (
     Column("source"),
     Column("when"),
 )
-SHOWN = (
-    Column("name", "schedule"), Column("job"), Column("when"), Column("state"), Column("source"),
-    Column("paused_told", "paused"), Column("edited_told", "edited"), Column("arguments"),
-    Column("policies_told", "policies"), Column("watermark", show=Output.both),
-)  # fmt: skip
-FIRES = (
-    Column("due_at", "due"), Column("kind"), Column("verdict"), Column("run_id", "run"), Column("moments"),
-    Column("reason"),
-)  # fmt: skip
 MANY = 10
 name_argument = click.argument("name", metavar="SCHEDULE")
 
@@ -86,8 +78,6 @@ def show(app: Rota, name: str, out: Output) -> None:
     \b
     rota schedule show shop/sync
     """
-    from rota.cli.names import known_schedule
-
     show_schedule(app, known_schedule(app, name), out)
 
 
@@ -128,8 +118,6 @@ def edit(app: Rota, name: str, out: Output, **given: Any) -> None:
     rota schedule edit nightly --cron "30 2 * * *"
     rota schedule edit nightly --overlap queue_one --catch-up none
     """
-    from rota.cli.names import known_schedule
-
     known_schedule(app, name)
     changes = read_policies(given)
     if given["pairs"] or given["document"]:
@@ -150,8 +138,6 @@ def reset(app: Rota, name: str, out: Output) -> None:
     \b
     rota schedule reset shop/sync
     """
-    from rota.cli.names import known_schedule
-
     known_schedule(app, name)
     show_schedule(app, app.schedules.reset(name, by=acting_user()), out)
 
@@ -167,8 +153,6 @@ def pause(app: Rota, name: str, why: str | None, out: Output) -> None:
     \b
     rota schedule pause shop/sync --why "the supplier is down"
     """
-    from rota.cli.names import known_schedule
-
     known_schedule(app, name)
     app.schedules.pause(name, by=acting_user(), why=why)
     _told(app, name, f"Schedule {name} is paused.", out)
@@ -184,8 +168,6 @@ def resume(app: Rota, name: str, out: Output) -> None:
     \b
     rota schedule resume shop/sync
     """
-    from rota.cli.names import known_schedule
-
     known_schedule(app, name)
     app.schedules.resume(name, by=acting_user())
     _told(app, name, f"Schedule {name} goes on.", out)
@@ -201,8 +183,6 @@ def run(app: Rota, name: str, out: Output) -> None:
     \b
     rota schedule run shop/sync
     """
-    from rota.cli.names import known_schedule
-
     known_schedule(app, name)
     run_id = app.schedules.run_now(name, by=acting_user())
     if out.as_json:
@@ -225,8 +205,6 @@ def next_(app: Rota, name: str, count: int, out: Output) -> None:
     \b
     rota schedule next shop/sync -n 3
     """
-    from rota.cli.names import known_schedule
-
     known_schedule(app, name)
     items = [{"at": each} for each in app.schedules.next_fires(name, count)]
     columns = (
@@ -252,8 +230,6 @@ def backfill(app: Rota, name: str, first: datetime, last: datetime, dry_run: boo
     \b
     rota schedule backfill shop/sync --from 2026-11-01 --to 2026-11-07
     """
-    from rota.cli.names import known_schedule
-
     known_schedule(app, name)
     moments = app.schedules.due_moments(name, first, _not_in_future(app, last))
     if dry_run:
@@ -280,8 +256,6 @@ def rm(app: Rota, name: str, yes: bool, out: Output) -> None:
     \b
     rota schedule rm nightly
     """
-    from rota.cli.names import known_schedule
-
     record = known_schedule(app, name)
     if record.declared is None:
         confirm(f"remove schedule {name}?", yes=yes)
@@ -304,7 +278,6 @@ def why(app: Rota, name: str, text: str | None, out: Output) -> None:
     rota schedule why shop/sync
     rota schedule why shop/sync --at "2026-03-29 02:30"
     """
-    from rota.cli.names import known_schedule
     from rota.cli.run import show_why
     from rota.errors import NotFoundError
 
@@ -344,33 +317,3 @@ def _told(app: Rota, name: str, message: str, out: Output) -> None:
         out.document(schedule_item(app.schedules.get(name)))
     else:
         out.say(message)
-
-
-def show_schedule(app: Rota, record: ScheduleRecord, out: Output) -> None:
-    from rota.app.items import schedule_document
-
-    fires = app.schedules.fires(record.name, limit=MANY)
-    document = schedule_document(record, app.schedules.next_fires(record.name), fires)
-    if out.as_json:
-        out.document(document)
-        return
-    out.one({**document, **_words(document, out)}, SHOWN)
-    if document["next_fires"]:
-        click.echo("\nnext")
-        for each in document["next_fires"]:
-            click.echo(f"  {each:%a %Y-%m-%d %H:%M:%S %Z}  {out.distance(each)}")
-    if document["fires"]:
-        click.echo()
-        out.listing(document["fires"], FIRES)
-
-
-def _words(document: dict[str, Any], out: Output) -> dict[str, Any]:
-    policies = {key: value for key, value in document["policies"].items() if value not in (None, 0, 0.0)}
-    paused = [document["paused_by"], document["paused_why"], out.moment(document["paused_at"])]
-    edited = [document["edited_by"], out.moment(document["edited_at"])]
-    return {
-        "arguments": document["arguments"] or None,
-        "policies_told": ", ".join(f"{key} {value}" for key, value in policies.items()),
-        "paused_told": ", ".join(part for part in paused if part),
-        "edited_told": ", ".join(part for part in edited if part),
-    }
