@@ -12,7 +12,7 @@ from apps.codenotify import dispatch, messages
 from apps.codenotify.recheck import Facts
 from apps.codenotify.settings import Settings
 from rota.testing import make_run
-from tests.codenotify.helpers import DAY, HOUR, NOW, add_contest, add_user, announce, change_contest
+from tests.codenotify.helpers import DAY, HOUR, NOW, add_contest, add_user, announce, change_contest, change_user
 
 MINUTE = timedelta(minutes=1)
 
@@ -154,3 +154,30 @@ def test_a_line_of_one_dot_does_not_end_a_mail(services, mails, wall):
     text = mails.mails[0].get_body(("plain",)).get_content().replace("\r\n", "\n")
     assert "\n.\n..two\nend" in text
     assert "Unsubscribe:" in text
+
+
+@pytest.mark.parametrize("name", ["Zoë", "李雷", 'O"Neil, Jr.', "a" * 300, "<script>", "Name (with) brackets"])
+def test_any_name_arrives_as_it_was_written(services, mails, wall, name):
+    add_user(services, name="ada")
+    change_user(services, 1, name=name)
+    contest = add_contest(services, announce())
+    change_contest(services, contest, name=f"Runde für {name}")
+    dispatch.dispatch_notifications(make_run(as_of=wall()), services)
+
+    (mail,) = mails.mails
+    assert mail["To"].addresses[0].display_name == name
+    assert mail["To"].addresses[0].addr_spec == "ada@example.test"
+    assert mail["Subject"] == f"Runde für {name} starts in 1 day"
+    assert f"Hello {name}," in mail.get_body(("plain",)).get_content()
+
+
+def test_a_line_longer_than_mail_can_carry_arrives_whole(services, mails, wall):
+    add_user(services)
+    contest = add_contest(services, announce())
+    change_contest(services, contest, website_url="https://codeforces.com/" + "x" * 5_000)
+
+    dispatch.dispatch_notifications(make_run(as_of=wall()), services)
+
+    (file,) = mails.directory.glob("*.eml")
+    assert max(map(len, file.read_bytes().split(b"\r\n"))) < 998
+    assert "x" * 5_000 in mails.mails[0].get_body(("plain",)).get_content()

@@ -11,6 +11,7 @@ import threading
 from asyncio import Server, WriteTransport
 from datetime import UTC, datetime
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesHeaderParser
 from email.policy import default
@@ -70,13 +71,14 @@ class MailCatcher:
 
     def keep(self, envelope: Envelope) -> None:
         content = envelope.original_content or b""
-        mail = BytesHeaderParser(policy=default).parsebytes(content)
+        mail = BytesHeaderParser().parsebytes(content)
+        subject = str(make_header(decode_header(mail["Subject"] or "")))
         with self._lock:
             self.count += 1
             name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{self.count:06}.eml"
             (self.directory / name).write_bytes(content)
             for recipient in envelope.rcpt_tos:
-                entry = {"file": name, "to": recipient, "subject": mail["Subject"], "id": mail["Message-ID"]}
+                entry = {"file": name, "to": recipient, "subject": subject, "id": mail["Message-ID"]}
                 with (self.directory / "index.jsonl").open("a") as index:
                     index.write(json.dumps(entry) + "\n")
 
