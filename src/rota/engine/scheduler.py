@@ -6,6 +6,8 @@ that no moment is judged twice, and the watermark, which never goes back, is the
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,16 +16,22 @@ from rota.cron import Trigger, trigger_from_data
 from rota.engine.enqueue import Ask, Enqueuer, insert_all
 from rota.engine.events import Listeners
 from rota.engine.planner import Moments, Plan, plan
+from rota.errors import RotaError
 from rota.model.event import Event
 from rota.model.fire import FireKind, Verdict
 from rota.model.job import Job
 from rota.model.run import NewRun, RunState
 from rota.model.schedule import Definition
-from rota.store import Store, Transaction, events
+from rota.store import Store, Transaction, events, runs
 from rota.store.database import Row
 
+logger = logging.getLogger("rota.engine")
 AT_ONCE = 500
 LONGEST_WAIT = 1.0
+UNREADABLE_AGAIN_US = 60_000_000
+UNREADABLE = Definition(job="", trigger={})
+_BREAKING = (RotaError, ValueError, TypeError, KeyError)
+"""What comes of a schedule that does not fit the code any more, or that newer code wrote."""
 
 
 @dataclass(slots=True)
@@ -36,6 +44,15 @@ class _Due:
     job: Job
     limit_key: str | None = None
     limit_count: int | None = None
+
+
+class _BrokenError(Exception):
+    """One schedule stands in the way of all others in its tick."""
+
+    def __init__(self, schedule: str, why: str) -> None:
+        super().__init__(why)
+        self.schedule = schedule
+        self.why = why
 
 
 class Scheduler:
@@ -54,60 +71,76 @@ class Scheduler:
         """1. Is anything due? 2. Lock some of it, and judge. 3. Record, make runs, advance. 4. Tell."""
         now = self._store.now_us()
         with self._store.read() as tx:
-            row = tx.one("schedules.next_due")
-        next_at = row[0] if row else None
+            [[next_at]] = tx.rows("schedules.next_due_of", [(name,) for name in self._enqueuer.jobs])
         if next_at is None or next_at > now:
             wait = LONGEST_WAIT if next_at is None else (next_at - now) / 1_000_000
             self.interval = max(0.0005, min(LONGEST_WAIT, wait))
             return False
+        broken: dict[str, str] = {}
+        while True:
+            try:
+                return self._fire_due(now, broken)
+            except _BrokenError as error:  # all was rolled back: once more, without that one
+                logger.warning("schedule %s: %s", error.schedule, error.why)
+                broken[error.schedule] = error.why
+
+    def _fire_due(self, now: int, broken: Mapping[str, str]) -> bool:
         with self._store.write() as tx:
             locked = tx.rows("schedules.due", [(name,) for name in self._enqueuer.jobs], now=now, limit=AT_ONCE)
-            told = self._fire(tx, [self._judge(row, now) for row in locked], now)
+            told = self._fire(tx, [self._judge(row, now, broken) for row in locked], now)
         self._listeners.tell(told)
         self.interval = 0.05
         return len(locked) == AT_ONCE
 
-    def _judge(self, row: Row, now: int) -> _Due:
+    def _judge(self, row: Row, now: int, broken: Mapping[str, str]) -> _Due:
         name, job_name, text, watermark, _ = row
-        definition, trigger = parsed(text)
         job = self._enqueuer.job(job_name)
-        return _Due(name, definition, plan(definition, trigger, watermark, now), job)
+        try:
+            definition, trigger = parsed(text)
+            judged = plan(definition, trigger, watermark, now)
+            key, count = (None, None) if name in broken else limits(name, definition, job)
+        except _BREAKING as error:
+            if name not in broken:
+                raise _BrokenError(name, f"it cannot be read: {error}") from error
+            # Its moments stay unjudged until somebody who can read it comes: it is only looked at more rarely.
+            return _Due(name, UNREADABLE, Plan([], watermark, now + UNREADABLE_AGAIN_US), job)
+        reason = broken.get(name) or _off(job, self._enqueuer.environment)
+        if reason:
+            judged = replace(judged, moments=[_skipped(moments, reason) for moments in judged.moments])
+        return _Due(name, definition, judged, job, key, count)
 
     def _fire(self, tx: Transaction, due: list[_Due], now: int) -> list[Event]:
         if not due:
             return []
-        for each in due:
-            each.limit_key, each.limit_count = limits(each.name, each.definition, each.job)
-        judged = self._meet_overlap(tx, due, now)
+        judged, told = self._meet_overlap(tx, due, now)
         fired = self._record(tx, judged, now)
         made = [self._run(each, moments.first, fired[each.name, moments.first], now)
                 for each, moments in judged
                 if moments.verdict is Verdict.FIRED and (each.name, moments.first) in fired]  # fmt: skip
         insert_all(tx, made)
         tx.rows("schedules.advance", [(each.name, each.plan.watermark, each.plan.next_due_at) for each in due])
-        told = [event for each, moments in judged if (event := _event(each.name, moments, now))]
+        told += [event for each, moments in judged if (event := _event(each.name, moments, now))]
         events.record(tx, told)
         if any(run.state is RunState.AVAILABLE for run in made):
             tx.announce()
         return told
 
-    def _meet_overlap(self, tx: Transaction, due: list[_Due], now: int) -> list[tuple[_Due, Moments]]:
+    def _meet_overlap(
+        self, tx: Transaction, due: list[_Due], now: int
+    ) -> tuple[list[tuple[_Due, Moments]], list[Event]]:
         """Apply the overlap policies, by what is active under each key before this tick."""
         keys = {each.limit_key for each in due if each.limit_key is not None}
         active = _active(tx, keys) if keys else {}
         judged: list[tuple[_Due, Moments]] = []
+        told: list[Event] = []
         for each in due:
             busy = active.get(each.limit_key or "", {})
             for moments in each.plan.moments:
                 judged.append((each, _overlap(each, moments, busy) if moments.verdict is Verdict.FIRED else moments))
-            if each.definition.overlap == "cancel_running" and busy and each.plan.moments:
-                self._cancel_active(tx, each, now)
-        return judged
-
-    def _cancel_active(self, tx: Transaction, due: _Due, now: int) -> None:
-        by = f"schedule {due.name} (overlap)"
-        tx.run("runs.request_cancel_by_key", key=due.limit_key, now=now, by=by)
-        tx.run("runs.cancel_waiting_by_key", key=due.limit_key, now=now, reason=f"cancelled by {by}")
+            fires = any(moments.verdict is Verdict.FIRED for moments in each.plan.moments)
+            if each.definition.overlap == "cancel_running" and busy and fires:
+                told += _cancel_active(tx, each, now)
+        return judged, told
 
     def _record(self, tx: Transaction, judged: list[tuple[_Due, Moments]], now: int) -> dict[tuple[str, int], int]:
         """Write the verdicts; returns the ids of the fires that are new, by schedule and moment."""
@@ -121,7 +154,38 @@ class Scheduler:
         return {(name, due_at): fire for fire, name, due_at in tx.rows("fires.record", rows, now=now, node=node)}
 
     def _run(self, due: _Due, moment: int, fire_id: int, now: int) -> NewRun:
-        return fired_run(self._enqueuer, due.name, due.definition, due.job, moment, fire_id, now)
+        try:
+            return fired_run(self._enqueuer, due.name, due.definition, due.job, moment, fire_id, now)
+        except _BREAKING as error:
+            raise _BrokenError(due.name, f"no run can be made: {error}") from error
+
+
+def _cancel_active(tx: Transaction, due: _Due, now: int) -> list[Event]:
+    by = f"schedule {due.name} (overlap)"
+    running = tx.all("runs.request_cancel_by_key", key=due.limit_key, now=now, by=by)
+    waiting = tx.all("runs.cancel_waiting_by_key", key=due.limit_key, now=now, reason=f"cancelled by {by}")
+    runs.count_batches(tx, _cancelled_by_batch(waiting))
+    asked = [("run.cancel_requested", row[0]) for row in running] + [("run.cancelled", row[0]) for row in waiting]
+    return [
+        Event(at=now, kind=kind, subject=f"run:{run_id}", run_id=run_id, data={"job": due.job.name, "by": by})
+        for kind, run_id in asked
+    ]
+
+
+def _cancelled_by_batch(rows: list[Row]) -> dict[int, Counter[str]]:
+    found: dict[int, Counter[str]] = {}
+    for _, batch_id in rows:
+        if batch_id is not None:
+            found.setdefault(batch_id, Counter())["cancelled"] += 1
+    return found
+
+
+def _off(job: Job, environment: str | None) -> str | None:
+    return None if job.enabled_in(environment) else f"job {job.name} is off in the environment {environment}"
+
+
+def _skipped(moments: Moments, reason: str) -> Moments:
+    return replace(moments, verdict=Verdict.SKIPPED, reason=reason) if moments.verdict is Verdict.FIRED else moments
 
 
 def fired_run(

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from rota.errors import ConfigError
+from rota.model.payload import storable
 from rota.model.rate import Rate
 from rota.model.retry import Retry
 
@@ -56,7 +57,11 @@ class Job:
         set_once("required", frozenset(name for name, each in named.items() if each.default is each.empty))
 
     def limit(self, arguments: Mapping[str, Any]) -> tuple[str | None, int | None]:
-        """The key under which runs with these arguments are counted, and how many of them may run at once."""
+        """The key under which runs with these arguments are counted, and how many of them may run at once.
+
+        Raises:
+            ConfigError: the job's own function for the key raised.
+        """
         count = self.concurrency
         if count is None and (self.concurrency_key is not None or self.overlap not in {None, "allow"}):
             count = 1
@@ -64,7 +69,15 @@ class Job:
             return None, None
         if self.concurrency_key is None:
             return f"job:{self.name}", count
-        return f"job:{self.name}:{self.concurrency_key(**arguments)}", count
+        try:
+            key = self.concurrency_key(**arguments)
+        except Exception as error:
+            raise ConfigError(
+                f"job {self.name!r}: its concurrency_key cannot be made from {', '.join(arguments) or 'no arguments'}:"
+                f" {type(error).__name__}: {error}",
+                hint="It is called with the arguments that were given, without the defaults of the job's function.",
+            ) from error
+        return f"job:{self.name}:{storable(str(key))}", count
 
     @property
     def rate_key(self) -> str | None:

@@ -172,11 +172,13 @@ GROUP BY run.limit_key, run.state;
 
 -- name: request_cancel_by_key
 UPDATE run SET cancel_at = :now, cancel_by = :by
-WHERE limit_key = :key AND state = 'running' AND cancel_at IS NULL;
+WHERE limit_key = :key AND state = 'running' AND cancel_at IS NULL
+RETURNING id;
 
 -- name: cancel_waiting_by_key
 UPDATE run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL, held_until = NULL
-WHERE limit_key = :key AND state IN ('scheduled', 'available');
+WHERE limit_key = :key AND state IN ('scheduled', 'available')
+RETURNING id, batch_id;
 
 -- name: cancel_waiting
 UPDATE run SET state = 'cancelled', finished_at = :now, cancel_at = :now, cancel_by = :by, held_by = NULL, held_until = NULL

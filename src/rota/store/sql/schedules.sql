@@ -10,6 +10,12 @@ LIMIT :limit
 -- name: next_due
 SELECT min(next_due_at) FROM schedule WHERE next_due_at IS NOT NULL AND paused_at IS NULL AND removed_at IS NULL;
 
+-- name: next_due_of
+-- Of jobs that the asking node knows: one of another's, overdue for ever, is not to keep it awake.
+SELECT min(next_due_at) FROM schedule
+WHERE next_due_at IS NOT NULL AND paused_at IS NULL AND removed_at IS NULL
+  AND job IN (SELECT known FROM /* rows(known text) */ AS jobs);
+
 -- name: advance
 -- The watermark never goes back, so that no moment is judged twice.
 UPDATE schedule SET watermark = CASE WHEN given.mark > watermark THEN given.mark ELSE watermark END, next_due_at = given.next
