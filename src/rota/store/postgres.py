@@ -27,7 +27,11 @@ RECONNECT_SECONDS = 5.0
 """After so long the pool waits to be asked again, instead of trying ever more rarely while the server is back."""
 OFFSET_SECONDS = 5.0
 """How long a measured distance to the server's clock is good."""
-_OPTIONS = {True: "", False: "-c synchronous_commit=off"}
+_OPTIONS = (
+    # A node that freezes, or whose machine vanishes, in the middle of a transaction must not hold its locks for ever.
+    "-c idle_in_transaction_session_timeout=5s "
+    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+)
 _PARAMETER = re.compile(r"('[^']*')|(?<!:):([a-z_]+)")
 
 
@@ -228,6 +232,7 @@ class PostgresDatabase:
             psycopg.connect(self.url, connect_timeout=int(CONNECT_SECONDS)).close()
         except psycopg.OperationalError as error:
             raise self._unreachable(error) from error
+        options = _OPTIONS if durable else f"{_OPTIONS} -c synchronous_commit=off"
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # we say it ourselves, once, with a hint
         return psycopg_pool.ConnectionPool(
             self.url,
@@ -235,7 +240,7 @@ class PostgresDatabase:
             max_size=POOL_SIZE,
             open=True,
             reconnect_timeout=RECONNECT_SECONDS,
-            kwargs={"autocommit": True, "application_name": "rota", "options": _OPTIONS[durable]},
+            kwargs={"autocommit": True, "application_name": "rota", "options": options},
         )
 
     def _unreachable(self, error: Exception) -> StoreUnreachableError:

@@ -152,6 +152,11 @@ class SqliteDatabase:
             while idle:
                 idle.pop().close()
 
+    def __del__(self) -> None:
+        """An application that is let go of without ``close`` leaves no open file behind."""
+        if hasattr(self, "_idle_brief"):
+            self.close()
+
     @contextmanager
     def _connection(self, durable: bool = True) -> Iterator[sqlite3.Connection]:
         idle = self._idle if durable else self._idle_brief
