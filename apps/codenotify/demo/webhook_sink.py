@@ -39,7 +39,7 @@ class WebhookSink:
         self._lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"sink": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     def __enter__(self) -> WebhookSink:
         self._thread.start()
