@@ -87,9 +87,7 @@ class PostgresServer:
         command = [str(self._binaries / "postgres"), "-D", str(self._data), "-p", str(self.port)]
         command += [word for option in options for word in ("-c", option)]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, start_new_session=True, **self._spawn()
-            )
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **self._spawn())
         wait_until(lambda: _answers(self.url), self._process, self._log)
 
     def stop(self) -> None:

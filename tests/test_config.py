@@ -91,12 +91,8 @@ def test_all_mistakes_of_all_sources_are_told_at_once_each_with_its_place(tmp_pa
         ("ROTA_LEASE__HARTBEAT", "ROTA_LEASE__HEARTBEAT"),
     ],
 )
-def test_an_unknown_variable_is_refused_with_what_was_meant(
-    tmp_path: Path, variable: str, meant: str
-) -> None:
-    assert problems(tmp_path, **{variable: "1"}) == [
-        f"{variable}: there is no such setting; did you mean {meant}?"
-    ]
+def test_an_unknown_variable_is_refused_with_what_was_meant(tmp_path: Path, variable: str, meant: str) -> None:
+    assert problems(tmp_path, **{variable: "1"}) == [f"{variable}: there is no such setting; did you mean {meant}?"]
 
 
 @pytest.mark.parametrize(
@@ -166,9 +162,7 @@ def test_a_password_is_never_shown(tmp_path: Path, url: str) -> None:
     assert "hunter2" not in repr(Settings(database="postgresql://rota:hunter2@db/rota"))
 
 
-@pytest.mark.parametrize(
-    "spelling", ["SHOP_SYNC_PRICES", "shop_sync_prices", "Shop/Sync-Prices", "SHOP__SYNC_PRICES"]
-)
+@pytest.mark.parametrize("spelling", ["SHOP_SYNC_PRICES", "shop_sync_prices", "Shop/Sync-Prices", "SHOP__SYNC_PRICES"])
 def test_a_variable_names_a_schedule_whatever_its_case_and_marks(tmp_path: Path, spelling: str) -> None:
     variable = f"ROTA_SCHEDULES__{spelling}__CRON"
     name = "shop/sync-prices" if spelling != "SHOP__SYNC_PRICES" else "shop--sync-prices"
@@ -228,9 +222,7 @@ def test_a_list_in_a_variable_is_separated_by_commas(tmp_path: Path) -> None:
         ("threads =", "rota.toml: Invalid value"),
     ],
 )
-def test_values_that_make_no_sense_are_refused_before_anything_starts(
-    tmp_path: Path, text: str, told: str
-) -> None:
+def test_values_that_make_no_sense_are_refused_before_anything_starts(tmp_path: Path, text: str, told: str) -> None:
     write(tmp_path, text=text)
 
     [problem] = problems(tmp_path)

@@ -29,17 +29,13 @@ def test_the_table_of_moves_is_the_one_in_force() -> None:
 def test_the_diagram_has_every_move_and_no_other() -> None:
     drawn = re.findall(r"^ +(\w+) --> (\w+):", lifecycle(), flags=re.MULTILINE)
 
-    assert set(drawn) == {
-        (state.value, target.value) for state, targets in MOVES.items() for target in targets
-    }
+    assert set(drawn) == {(state.value, target.value) for state, targets in MOVES.items() for target in targets}
 
 
 def test_every_verdict_on_a_fire_is_told() -> None:
     section = lifecycle().partition("## Before the run")[2]
 
-    assert re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE) == [
-        verdict.value for verdict in Verdict
-    ]
+    assert re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE) == [verdict.value for verdict in Verdict]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -53,7 +49,5 @@ def test_every_file_that_the_style_rules_point_to_is_there() -> None:
     names = re.findall(r"`([\w/.]+\.(?:py|sql|toml|md))`", (ROOT / "CONTRIBUTING.md").read_text())
 
     places = (ROOT, ROOT / "src" / "rota")
-    missing = [
-        name for name in names if name != "utils.py" and not any((at / name).exists() for at in places)
-    ]
+    missing = [name for name in names if name != "utils.py" and not any((at / name).exists() for at in places)]
     assert missing == []

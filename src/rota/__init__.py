@@ -40,7 +40,7 @@ _HOMES = {
     "every": "rota.cron",
 }
 
-__all__ = [  # noqa: F822 - imported when first asked for, so that the command line starts fast
+__all__ = [
     "Blueprint",
     "Cancelled",
     "Dates",

@@ -34,12 +34,8 @@ SLOW = (
 
 def loaded_by(*arguments: str) -> set[str]:
     """The modules that a process has imported by the time the command ends."""
-    script = (
-        "import sys; from rota.cli.main import main as rota; rota(standalone_mode=False); print(*sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
-    )
+    script = "import sys; from rota.cli.main import main as rota; rota(standalone_mode=False); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
     return set(done.stdout.splitlines()[-1].split())
 
 
@@ -52,9 +48,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> click.Command:
         raise status.error  # type: ignore[attr-defined]
 
     monkeypatch.setattr(LazyGroup, "list_commands", lambda self, ctx: ["status"])
-    monkeypatch.setattr(
-        LazyGroup, "get_command", lambda self, ctx, name: status if name == "status" else None
-    )
+    monkeypatch.setattr(LazyGroup, "get_command", lambda self, ctx, name: status if name == "status" else None)
     return status
 
 
@@ -84,9 +78,7 @@ def test_every_command_in_the_help_is_there_and_says_something() -> None:
 
 
 def test_python_dash_m_is_the_same_command() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "rota", "--version"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-m", "rota", "--version"], capture_output=True, text=True, check=True)
 
     assert done.stdout.startswith("rota ")
 
@@ -134,9 +126,7 @@ def test_each_kind_of_error_has_its_exit_code_and_no_traceback(
 def test_an_error_is_one_line_of_what_and_one_of_what_to_do(failing: click.Command) -> None:
     failing.error = NotFoundError("there is no run 7", hint="See `rota run ls`.")  # type: ignore[attr-defined]
 
-    assert (
-        CliRunner().invoke(main, ["status"]).stderr == "Error: there is no run 7\nHint: See `rota run ls`.\n"
-    )
+    assert CliRunner().invoke(main, ["status"]).stderr == "Error: there is no run 7\nHint: See `rota run ls`.\n"
 
 
 def test_several_mistakes_are_a_line_each(failing: click.Command) -> None:

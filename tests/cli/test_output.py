@@ -31,9 +31,7 @@ ITEMS = [
 
 
 def printed(print_it: Callable[[], None], **environ: str) -> Result:
-    result = CliRunner(env={"NO_COLOR": "", "FORCE_COLOR": "", **environ}).invoke(
-        click.Command("x", callback=print_it)
-    )
+    result = CliRunner(env={"NO_COLOR": "", "FORCE_COLOR": "", **environ}).invoke(click.Command("x", callback=print_it))
     assert result.exit_code == 0, result.output
     return result
 
@@ -44,10 +42,7 @@ def test_a_piped_table_is_aligned_and_nothing_is_cut() -> None:
     assert lines[0].split() == ["ID", "JOB", "STATE", "DUE"]
     assert lines[1].split() == ["1", "shop/sync", "failed", "in", "5m"]
     assert lines[2].split() == ["20", "x" * 300, "succeeded"]
-    assert (
-        len({line.index(word) for line, word in zip(lines, ("STATE", "failed", "succeeded"), strict=True)})
-        == 1
-    )
+    assert len({line.index(word) for line, word in zip(lines, ("STATE", "failed", "succeeded"), strict=True)}) == 1
 
 
 def test_colour_is_only_for_terminals_unless_forced_and_never_when_forbidden() -> None:
@@ -135,11 +130,7 @@ def on_a_terminal(program: str, **environ: str) -> str:
     """What a person would see: the program's stdout and stderr are a pseudo-terminal, 40 columns wide."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
-    keep = {
-        name: value
-        for name, value in os.environ.items()
-        if name not in {"NO_COLOR", "FORCE_COLOR", "COLUMNS"}
-    }
+    keep = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "FORCE_COLOR", "COLUMNS"}}
     with subprocess.Popen(
         [sys.executable, "-c", program],
         stdout=theirs,

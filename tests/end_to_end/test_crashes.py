@@ -41,7 +41,9 @@ def test_killing_every_process_five_times_loses_no_run_and_doubles_none(
 
 def ended(app: Rota) -> int:
     with app.store.read() as tx:
-        return sum(row[2] for row in tx.all("counters.by_minute", since=0, job="work") if row[1] in {"succeeded", "failed"})
+        return sum(
+            row[2] for row in tx.all("counters.by_minute", since=0, job="work") if row[1] in {"succeeded", "failed"}
+        )
 
 
 def counted(app: Rota) -> int:

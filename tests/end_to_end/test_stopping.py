@@ -74,7 +74,9 @@ def test_a_run_that_kills_its_node_three_times_is_quarantined_and_its_company_is
     assert all(each.record().crashes == 0 for each in innocent)
 
 
-def test_several_processes_share_the_work_and_die_with_the_one_that_started_them(sqlite_url: str, tmp_path: Path) -> None:
+def test_several_processes_share_the_work_and_die_with_the_one_that_started_them(
+    sqlite_url: str, tmp_path: Path
+) -> None:
     app, log = open_app(sqlite_url), tmp_path / "log"
 
     with nodes(sqlite_url, 1, log, "--processes", "2", "--threads", "2") as [parent]:

@@ -32,9 +32,7 @@ def show(origin: bool, out: Output) -> None:
 
     settings = load_settings()
     values = settings.values() | {"database": without_password(settings.database)}
-    items = [
-        {"name": name, "value": value, "origin": settings.origins[name]} for name, value in values.items()
-    ]
+    items = [{"name": name, "value": value, "origin": settings.origins[name]} for name, value in values.items()]
     out.listing(items, COLUMNS if origin else COLUMNS[:2])
 
 

@@ -65,9 +65,7 @@ class Output:
     utc: bool = False
     clock: Clock = field(default_factory=SystemClock)
 
-    def listing(
-        self, items: Sequence[Item], columns: Sequence[Column], *, cursor: Any = None, empty: str = ""
-    ) -> None:
+    def listing(self, items: Sequence[Item], columns: Sequence[Column], *, cursor: Any = None, empty: str = "") -> None:
         """Print ``{"items": […], "next": cursor}``, or a table; ``empty`` is said where there is nothing."""
         if self.as_json:
             self.document({"items": list(items), "next": cursor})

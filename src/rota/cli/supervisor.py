@@ -1,4 +1,4 @@
-"""Several processes of one application, each a node: started together, started again when one dies, stopped together."""
+"""Several processes of one application, each a node: started together, restarted when one dies, stopped together."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LONGEST_PAUSE = 30.0
 
 
 class Supervisor:
-    """Watches over ``count`` children. A child that dies leaves its runs to the others, which see at once that it is dead."""
+    """Watches over ``count`` children. One that dies leaves its runs to the others, which see at once that it is dead."""
 
     def __init__(self, application: str, arguments: list[str], count: int) -> None:
         self._command = [sys.executable, "-m", "rota", "--app", application, "up", "--no-web", *arguments]

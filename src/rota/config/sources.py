@@ -179,9 +179,7 @@ def _is_known(keys: Keys) -> bool:
 
 
 def _fits(setting: Keys, keys: Keys) -> bool:
-    return len(setting) == len(keys) and all(
-        part in (ANY_NAME, key) for part, key in zip(setting, keys, strict=True)
-    )
+    return len(setting) == len(keys) and all(part in (ANY_NAME, key) for part, key in zip(setting, keys, strict=True))
 
 
 def _is_empty_section(found: Given) -> bool:
@@ -225,9 +223,7 @@ def _nested(given: Mapping[Keys, Given]) -> dict[str, Any]:
 
 def _explained(mistake: dict[str, Any], given: Mapping[Keys, Given]) -> str:
     place = tuple(str(part) for part in mistake["loc"])
-    sources = [
-        found.where for keys, found in given.items() if all(a == b for a, b in zip(keys, place, strict=False))
-    ]
+    sources = [found.where for keys, found in given.items() if all(a == b for a, b in zip(keys, place, strict=False))]
     message = MESSAGES.get(mistake["type"], mistake["msg"])
     message = message.removeprefix("Value error, ").replace("Input should", "should")
     value = mistake["input"]

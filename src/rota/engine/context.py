@@ -225,7 +225,7 @@ class Run:
         then: Any = None,
         then_arguments: Mapping[str, Any] | None = None,
     ) -> int:
-        """Make a run of ``job`` for each item, as one batch; when all are over, one of ``then``. Returns the batch's id.
+        """Make a run of ``job`` for each item, as one batch; when all are over, one of ``then``. Returns the batch id.
 
         An item is a dict of arguments. With ``size``, items are anything, and each child gets up to that many of them
         as its argument ``items``. ``then`` is given ``batch`` (its id, total and counts) beside ``then_arguments``.

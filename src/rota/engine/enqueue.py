@@ -172,7 +172,7 @@ def check_arguments(job: Job, arguments: Mapping[str, Any]) -> None:
     """Refuse a misspelt or missing argument where it is written, not in a failed run an hour later."""
     names = arguments.keys()
     if job.accepted is not None and not names <= job.accepted:
-        unknown = sorted(names - job.accepted)[0]
+        unknown = min(names - job.accepted)
         raise PayloadError(
             f"job {job.name!r} takes no argument {unknown!r}",
             path=unknown,

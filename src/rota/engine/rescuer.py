@@ -3,8 +3,8 @@
 A node whose process is seen to be dead on this very machine is given up at once; any other, when its lease has lapsed.
 
 Who killed the node? If it was doing one run, that run is to blame, and is quarantined after ``CRASH_LIMIT`` such crashes.
-If it was doing several, each is a suspect; one suspected twice is done alone from then on (see the worker), so that the
-guilty one betrays itself and the innocent ones are cleared.
+If it was doing several, each is a suspect; one suspected twice is done alone from then on (see the worker), so that
+the guilty one betrays itself and the innocent ones are cleared.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Rescuer:
         given_up = [
             node for node, lease_until in {**dict(lapsed), **dict(dead)}.items() if self._lose(node, lease_until)
         ]
-        return any([self._rescue(node) for node in dict.fromkeys(given_up + left_over)])
+        more = [self._rescue(node) for node in dict.fromkeys(given_up + left_over)]
+        return any(more)
 
     def _is_dead(self, node: str, host: str, pid: int) -> bool:
         if host != host_identity() or node == self._identity.id:

@@ -51,7 +51,7 @@ class Worker:
         """By run and attempt: after this node was given up for lost, two attempts of one run may be here."""
         self.executor: LocalExecutor[Attempt] = LocalExecutor(settings.threads, self._ended)
         self.draining = False
-        self.ended: Callable[[Run], None] = lambda run: None
+        self.ended: Callable[[Run], None] = lambda _: None
         """Who takes what is over: the finisher."""
         self.all_committed: Callable[[], bool] = lambda: True
         """Whether the ledger knows of every end: the finisher tells."""

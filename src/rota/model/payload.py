@@ -50,12 +50,7 @@ def _find(value: Any, path: str, depth: int) -> tuple[str, Any] | None:
     if depth > 100:
         return path, value
     if isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, (str, int, float, bool, type(None))):
-                return f"{path}.{key!r} (the key)", key
-            if found := _find(item, f"{path}.{key}", depth + 1):
-                return found
-        return None
+        return _find_in_dict(value, path, depth)
     if isinstance(value, (list, tuple)):
         for place, item in enumerate(value):
             if found := _find(item, f"{path}[{place}]", depth + 1):
@@ -67,6 +62,15 @@ def _find(value: Any, path: str, depth: int) -> tuple[str, Any] | None:
 def storable(text: str) -> str:
     """Text that both databases can hold as it stands: no NUL, no half of a surrogate pair."""
     return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+
+
+def _find_in_dict(value: dict[Any, Any], path: str, depth: int) -> tuple[str, Any] | None:
+    for key, item in value.items():
+        if not isinstance(key, (*_PLAIN, float)):
+            return f"{path}.{key!r} (the key)", key
+        if found := _find(item, f"{path}.{key}", depth + 1):
+            return found
+    return None
 
 
 _HINTS = {

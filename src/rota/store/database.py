@@ -1,7 +1,7 @@
 """One SQL text for two databases: the dialect, the query files, and a transaction that runs queries by name.
 
-Queries stand in ``sql/*.sql``, each under ``-- name: …`` with a line of purpose, with ``:name`` parameters. All that the
-two databases spell differently is written as a comment, so that each file is valid as it stands:
+Queries stand in ``sql/*.sql``, each under ``-- name: …`` with a line of purpose, with ``:name`` parameters. All that
+the two databases spell differently is written as a comment, so that each file is valid as it stands:
 
 ``/* skip locked */``            leave rows that another transaction holds (SQLite has one writer: nothing to leave)
 ``/* for update */``             hold the row until the transaction ends
@@ -86,7 +86,7 @@ class Database(Protocol):
     def read(self) -> AbstractContextManager[Transaction]: ...
 
     def single(self, durable: bool = True) -> AbstractContextManager[Transaction]:
-        """For one statement, which is a transaction of its own. One that is not ``durable`` may be lost in a power cut."""
+        """For one statement, a transaction of its own. One that is not ``durable`` may be lost in a power cut."""
 
     def hint(self) -> None:
         """Tell other processes that there are runs to claim."""

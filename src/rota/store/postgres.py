@@ -46,7 +46,7 @@ class PostgresDialect:
         # Kept apart from the `:name` parameters by a prefix, as a column may be named like one.
         arrays = ", ".join(f":rows_{name}::{kind}[]" for name, kind in columns)
         names = ", ".join(name for name, _ in columns)
-        return f"(SELECT * FROM unnest({arrays}) AS given ({names}))"
+        return f"(SELECT * FROM unnest({arrays}) AS given ({names}))"  # noqa: S608 - names from our own files
 
     def parameters(self, sql: str) -> str:
         return _PARAMETER.sub(lambda match: match[1] or f"%({match[2]})s", sql.replace("%", "%%"))
@@ -107,7 +107,7 @@ class PostgresDatabase:
     def now_us(self) -> int:
         """The server's time: its distance from this machine's steady clock, measured anew every few seconds.
 
-        A machine that slept, or whose wall clock was set, shows in the two local clocks drifting apart: measured at once.
+        A machine that slept, or whose wall clock was set, shows in the two local clocks drifting apart: then at once.
         Once the distance is known this always answers, also while the server is away: bodies end then too.
         """
         if self._offset_us is None:
