@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, overload
 
 from rota.app.declaration import Declaration
 from rota.app.handles import JobHandle
@@ -19,6 +19,12 @@ class Collection:
 
     def __init__(self) -> None:
         self.declared: list[tuple[JobHandle[Any, Any], Declaration]] = []
+
+    @overload
+    def job(self, name: Callable[P, R]) -> JobHandle[P, R]: ...
+
+    @overload
+    def job(self, name: str | None = None, **policies: Any) -> Callable[[Callable[P, R]], JobHandle[P, R]]: ...
 
     def job(self, name: str | Callable[..., Any] | None = None, **policies: Any) -> Any:
         """Make a function a job: ``@rota.job``, ``@rota.job("name")`` or ``@rota.job("name", retry=…, …)``.
@@ -44,8 +50,10 @@ class Collection:
         if callable(name):
             return self._declare(name.__name__, name, Declaration())
 
+        declaration = self._declaration(policies)
+
         def decorate(function: Callable[P, R]) -> JobHandle[P, R]:
-            return self._declare(name or function.__name__, function, self._declaration(policies))
+            return self._declare(name or function.__name__, function, declaration)
 
         return decorate
 

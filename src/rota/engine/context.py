@@ -23,6 +23,7 @@ from rota.model.outcome import Outcome
 from rota.model.run import Claim
 
 T = TypeVar("T")
+_making_stop = threading.Lock()
 _job_logger = logging.getLogger("rota.job")
 
 
@@ -197,8 +198,8 @@ class Run:
     def sleep(self, duration: Duration) -> None:
         """Sleep that ends at once, raising as ``check`` does, when the body should stop."""
         self.check()
-        if self._stop is None:
-            self._stop = threading.Event()
+        with _making_stop:  # two threads of one body must wait for the same
+            self._stop = self._stop or threading.Event()
         if self._interrupt is None:
             self._stop.wait(seconds(duration))
         self.check()

@@ -31,6 +31,8 @@ KINDS = {
     "schedule.paused": "",
     "schedule.resumed": "",
     "schedule.removed": "",
+    "schedule.manual": "a person ran a schedule's job now",
+    "schedule.backfill": "a person had past moments run",
     "queue.paused": "",
     "queue.resumed": "",
     "queue.limited": "",
