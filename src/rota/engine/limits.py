@@ -71,7 +71,10 @@ def _queue_room(tx: Transaction, queue: QueueWork, room: int, now: int) -> tuple
         row = tx.one("runs.running_in_queue", queue=queue.name)
         room = min(room, queue.concurrency - (int(row[0]) if row else 0))
     if queue.rate is not None:
-        full_at = queues.buckets(tx, [queue.bucket]).get(queue.bucket, 0)
+        stored = queues.buckets(tx, [queue.bucket]).get(queue.bucket, 0)
+        full_at = queue.rate.bounded(stored, now)
+        if full_at < stored:  # kept also where nothing may start: else it would be bounded anew at each look
+            tx.rows("queues.save_buckets", [(queue.bucket, full_at)])
         room = min(room, queue.rate.allowed(full_at, now))
     return room, full_at
 
@@ -98,7 +101,7 @@ def _place(candidate: Row, tally: _Tally, jobs: Mapping[str, Job], now: int) -> 
 
 
 def _take(tally: _Tally, rate: Rate, key: str, now: int) -> bool:
-    full_at = tally.full_at.get(key, 0)
+    full_at = tally.full_at[key] = rate.bounded(tally.full_at.get(key, 0), now)
     if rate.allowed(full_at, now) < 1:
         return False
     tally.full_at[key] = rate.taken(full_at, now, 1)

@@ -13,7 +13,12 @@ _TEXT = re.compile(r"(\d+)\s*/\s*(\d*)\s*([smhd])")
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """``count`` starts in every ``period_us`` microseconds, the first ``count`` of them at once (a full bucket)."""
+    """``count`` starts in ``period_us`` microseconds: a bucket of so many, which fills again evenly over the period.
+
+    After a rest the whole bucket may start at once; from then on one start is earned each ``step_us``. So the first
+    period after a rest sees up to twice ``count``, less one, and no window of any length ``w`` more than
+    ``count + w / step_us``.
+    """
 
     count: int
     period_us: int
@@ -29,7 +34,11 @@ class Rate:
     @property
     def step_us(self) -> int:
         """The time in which one start is earned."""
-        return max(1, self.period_us // self.count)
+        return -(-self.period_us // self.count)
+
+    def bounded(self, full_at_us: int, now_us: int) -> int:
+        """A bucket that is empty now is full again a period from now: if not, the clock or the rate was changed."""
+        return min(full_at_us, now_us + self.count * self.step_us)
 
     def allowed(self, full_at_us: int, now_us: int) -> int:
         """How many may start now, for a bucket that is full again at ``full_at_us`` (generic cell rate algorithm)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,6 +40,10 @@ class Retry:
             raise ConfigError(f"attempts={self.attempts} would never run", hint="attempts=1 means: no retry.")
         if not 0 <= self.jitter <= 1:
             raise ConfigError(f"jitter={self.jitter} is not a share between 0 and 1")
+        if not 1 <= self.factor < math.inf:
+            raise ConfigError(f"factor={self.factor} is not 1 or more", hint="factor=1 means: always the same wait.")
+        object.__setattr__(self, "on", _classes("on", self.on))
+        object.__setattr__(self, "never", _classes("never", self.never))
         for delay in (self.base, self.cap, *self.delays):
             seconds(delay)
 
@@ -49,5 +54,17 @@ class Retry:
         """Seconds to wait after this many failures (1 or more)."""
         if self.delays:
             return seconds(self.delays[min(failures, len(self.delays)) - 1])
-        exact = min(seconds(self.cap), seconds(self.base) * self.factor ** min(failures - 1, 64))
+        try:
+            exact = min(seconds(self.cap), seconds(self.base) * self.factor ** min(failures - 1, 64))
+        except OverflowError:
+            exact = seconds(self.cap)
         return exact * random.uniform(1 - self.jitter, 1 + self.jitter)
+
+
+def _classes(name: str, given: Exceptions | type[BaseException]) -> Exceptions:
+    """Check them here: the next time somebody looks at them a body has failed."""
+    classes = (given,) if isinstance(given, type) else tuple(given)
+    for each in classes:
+        if not (isinstance(each, type) and issubclass(each, BaseException)):
+            raise ConfigError(f"{name}={each!r} is no class of exceptions", hint=f"As in {name}=(OSError, ValueError).")
+    return classes

@@ -1,0 +1,248 @@
+"""How many runs may run at once, and start in a time: over all nodes, never more, and nobody starves."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rota import Rota, Run
+from rota.engine.node import Node
+from rota.testing import ManualClock, run_due
+from tests.engine.helpers import finish, work
+
+Start = Callable[..., Node]
+SECOND = 1_000_000
+
+
+def hold_bodies(node: Node) -> list[Any]:
+    """Claim, and let no body begin: as long bodies do."""
+    taken: list[Any] = []
+    node.worker.begin = taken.extend  # type: ignore[method-assign]
+    return taken
+
+
+def end(app: Rota, node: Node, claims: list[Any], count: int) -> None:
+    """Let so many of the claimed runs come to their end."""
+    del node.worker.begin
+    node.worker.begin(claims[:count])
+    del claims[:count]
+    finish(node)
+    node.worker.begin = claims.extend  # type: ignore[method-assign]
+
+
+def running(app: Rota) -> list[dict[str, Any]]:
+    return [json.loads(run.arguments) for run in app.runs.page(state="running", limit=1_000)]
+
+
+def test_a_job_runs_no_more_than_so_often_at_once_on_any_number_of_nodes(app: Rota, start: Start) -> None:
+    app.job("job", concurrency=3)(lambda: None)
+    handles = [app.enqueue("job") for _ in range(10)]
+    nodes = [start(app), start(app)]
+    taken = [hold_bodies(node) for node in nodes]
+
+    for _ in range(12):
+        for node, claims in zip(nodes, taken, strict=True):
+            node.worker.tick()
+            assert sum(map(len, taken)) <= 3
+            if claims:
+                end(app, node, claims, 1)
+                node.worker.tick()
+                assert sum(map(len, taken)) <= 3
+
+    assert Counter(handle.state for handle in handles) == {"succeeded": 10}
+
+
+def test_each_key_has_its_own_slots_and_one_that_is_full_keeps_no_other_back(app: Rota, start: Start) -> None:
+    app.job("sync", concurrency=2, concurrency_key=lambda city, n: city)(lambda city, n: None)
+    for number in range(5):
+        app.enqueue("sync", city="Lyon", n=number)
+    app.enqueue("sync", city="Nice", n=9)
+    node = start(app, threads=16)
+    claims = hold_bodies(node)
+
+    for _ in range(3):
+        node.worker.tick()
+
+    assert sorted((each["city"], each["n"]) for each in running(app)) == [("Lyon", 0), ("Lyon", 1), ("Nice", 9)]
+    end(app, node, claims, 3)
+    node.worker.tick()
+    assert sorted((each["city"], each["n"]) for each in running(app)) == [("Lyon", 2), ("Lyon", 3)]  # in order
+
+
+def test_a_queue_runs_no_more_than_its_concurrency(app: Rota, start: Start) -> None:
+    app.job("a", queue="narrow")(lambda: None)
+    app.job("b", queue="narrow", concurrency=5)(lambda: None)
+    app.prepare()
+    app.queues.limit("narrow", "anna", 2, None)
+    for number in range(6):
+        app.enqueue("ab"[number % 2])
+    nodes = [start(app), start(app)]
+    taken = [hold_bodies(node) for node in nodes]
+
+    for _ in range(3):
+        for node in nodes:
+            node.worker.tick()
+
+    assert len(running(app)) == sum(map(len, taken)) == 2
+
+
+@pytest.mark.parametrize("where", ["job", "queue"])
+def test_no_more_runs_start_than_the_rate_allows_and_none_is_left(
+    app: Rota, start: Start, clock: ManualClock, where: str
+) -> None:
+    started: list[int] = []
+
+    def body(run: Run) -> None:
+        started.append(app.store.now_us())
+
+    app.job("job", rate="5/10s" if where == "job" else None)(body)
+    app.prepare()
+    if where == "queue":
+        app.queues.limit("default", "anna", None, "5/10s")
+    handles = [app.enqueue("job") for _ in range(23)]
+    nodes = [start(app), start(app)]
+
+    for _ in range(45):
+        for node in nodes:
+            for duty in node.duties:
+                if duty.name in {"stager", "worker"}:
+                    duty.tick()
+            finish(node)
+        clock.advance(seconds=1)
+
+    assert {handle.state for handle in handles} == {"succeeded"}
+    assert started.count(started[0]) == 5  # a full bucket
+    for moment in started:
+        for window in (2, 10, 30):
+            within = [each for each in started if moment <= each < moment + window * SECOND]
+            assert len(within) <= 5 + window / 2
+    assert started[-1] - started[0] <= (23 - 5 + 1) * 2 * SECOND  # it is used, too
+
+
+def test_runs_that_the_rate_holds_back_start_in_order(app: Rota, clock: ManualClock) -> None:
+    done: list[int] = []
+    app.job("job", rate="1/10s")(lambda number: done.append(number))
+    for number in range(5):
+        app.enqueue("job", number=number)
+
+    for _ in range(6):
+        run_due(app)
+        clock.advance(seconds=10)
+
+    assert done == [0, 1, 2, 3, 4]
+
+
+def test_a_rate_that_is_raised_soon_holds(app: Rota, clock: ManualClock) -> None:
+    app.job("job")(lambda: None)
+    app.prepare()
+    app.queues.limit("default", "anna", None, "1/h")
+    handles = [app.enqueue("job") for _ in range(3)]
+    run_due(app)
+    assert [handle.state for handle in handles] == ["succeeded", "available", "available"]
+
+    app.queues.limit("default", "anna", None, "10/s")
+    for _ in range(2):
+        run_due(app)
+        clock.advance(seconds=1)
+    run_due(app)
+
+    assert [handle.state for handle in handles] == ["succeeded"] * 3
+
+
+def test_a_clock_that_steps_back_closes_no_rate_for_long(app: Rota, clock: ManualClock) -> None:
+    app.job("slow", rate="2/m")(lambda: None)
+    for _ in range(2):
+        app.enqueue("slow")
+    run_due(app)
+
+    clock.advance(days=-1)
+    late = app.enqueue("slow")
+    run_due(app)
+    clock.advance(minutes=1)
+    run_due(app)
+
+    assert late.state == "succeeded"
+
+
+def test_other_work_goes_on_beside_what_a_limit_holds_back(app: Rota, start: Start) -> None:
+    app.job("single", concurrency=1)(lambda: None)
+    app.job("free")(lambda: None)
+    for _ in range(700):  # more than are looked at in one go
+        app.handles["single"].enqueue_many([{}])
+    free = app.enqueue("free")
+    node = start(app)
+    claims = hold_bodies(node)
+
+    for _ in range(4):
+        node.worker.tick()
+
+    assert sorted(claim.job for claim in claims) == ["free", "single"]
+    assert free.state == "running"
+
+
+def test_runs_that_wait_for_a_slot_nobody_uses_are_found(app: Rota, start: Start, clock: ManualClock) -> None:
+    """A slot that was freed without a word, as by a crash between two commits."""
+    app.job("single", concurrency=1)(lambda: None)
+    first, second = app.enqueue("single"), app.enqueue("single")
+    node = start(app)
+    hold_bodies(node)
+    node.worker.tick()
+    assert second.record().held_by is not None
+    with app.store.database.exclusive() as execute:
+        execute(f"UPDATE run SET state = 'succeeded', finished_at = 1 WHERE id = {first.id};")
+    del node.worker.begin
+
+    clock.advance(seconds=6)
+    next(duty for duty in node.duties if duty.name == "stager").tick()
+    work(node)
+
+    assert second.state == "succeeded"
+
+
+def test_lower_priority_numbers_go_first_then_what_was_due_first(app: Rota, start: Start, clock: ManualClock) -> None:
+    done: list[str] = []
+    app.job("say")(lambda word: done.append(word))
+    app.job("urgent", priority=-5)(lambda word: done.append(word))
+    app.enqueue("say", word="third")
+    clock.advance(seconds=1)
+    app.enqueue("say", word="fourth")
+    app.enqueue("say", word="last", priority=9)
+    app.enqueue("urgent", word="second")
+    app.enqueue("say", word="first", priority=-6)
+    node = start(app, threads=1)
+
+    for _ in range(6):
+        work(node)
+
+    assert done == ["first", "second", "third", "fourth", "last"]
+
+
+def test_a_node_claims_only_from_the_queues_it_serves(app: Rota, start: Start) -> None:
+    app.job("mail", queue="mail")(lambda: None)
+    app.job("report", queue="report")(lambda: None)
+    mail, report = app.enqueue("mail"), app.enqueue("report")
+
+    work(start(app, queues=("mail",)))
+
+    assert (mail.state, report.state) == ("succeeded", "available")
+
+
+def test_a_job_that_a_node_does_not_know_is_left_for_one_that_does(
+    open_app: Callable[..., Rota], ledger_url: str, start: Start, clock: ManualClock
+) -> None:
+    newer, older = open_app(ledger_url), open_app(ledger_url)
+    newer.job("new")(lambda: 1)
+    older.job("old")(lambda: 1)
+    handle = newer.enqueue("new")
+
+    work(start(older))
+    assert handle.state == "available"
+    assert "no node knows job new" in (handle.record().held_by or "")
+    clock.advance(seconds=31)
+    run_due(newer)
+
+    assert (handle.state, handle.record().failures) == ("succeeded", 0)
