@@ -1,4 +1,4 @@
-"""Stopping a run, by a person or by its time: waiting, running or over; whether the body looks, never does, or awaits."""
+"""Stopping a run, by a person or by its time: waiting, running, over; the body looks, never does, or awaits."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def test_a_rate_is_read_as_people_write_it(text: str, count: int, period_us: int
     assert Rate.parse(text) == Rate(count, period_us)
 
 
-@pytest.mark.parametrize("text", ["", "5", "/s", "0/s", "5/0s", "-1/s", "5/s5", "5 per second", "1.5/s", "5/w", "٥/s/"])
+@pytest.mark.parametrize("text", ["", "5", "/s", "0/s", "5/0s", "-1/s", "5/s5", "5 per second", "1.5/s", "5/w", "5/s/"])
 def test_what_is_no_rate_is_refused_with_a_hint(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Rate.parse(text)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from rota.errors import ConfigError
-from rota.model.payload import storable
+from rota.model import payload
 from rota.model.rate import Rate
 from rota.model.retry import Retry
 
@@ -77,7 +77,7 @@ class Job:
                 f" {type(error).__name__}: {error}",
                 hint="It is called with the arguments that were given, without the defaults of the job's function.",
             ) from error
-        return f"job:{self.name}:{storable(str(key))}", count
+        return f"job:{self.name}:{payload.key(str(key), 'concurrency_key')}", count
 
     @property
     def rate_key(self) -> str | None:

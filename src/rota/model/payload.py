@@ -8,6 +8,7 @@ from typing import Any
 
 from rota.errors import PayloadError
 
+KEY_CHARACTERS = 500
 _PLAIN = (str, int, bool, type(None))
 
 
@@ -71,6 +72,18 @@ def _find_in_dict(value: dict[Any, Any], path: str, depth: int) -> tuple[str, An
         if found := _find(item, f"{path}.{key}", depth + 1):
             return found
     return None
+
+
+def key(text: str, what: str) -> str:
+    """Text as it may stand in an index of both databases; raises ``PayloadError`` for more than that takes."""
+    text = storable(text)
+    if len(text) > KEY_CHARACTERS:
+        raise PayloadError(
+            f"{what} is {len(text):,} characters long, more than the {KEY_CHARACTERS} allowed",
+            path=what,
+            hint="Use a digest: hashlib.blake2b(text.encode()).hexdigest().",
+        )
+    return text
 
 
 _HINTS = {

@@ -99,8 +99,13 @@ def open_store(url: str, clock: Clock | None = None) -> Store:
 
 
 def driver_connection(connection: Any) -> Any:
-    """The driver's connection within a SQLAlchemy Session or Connection; any other thing as it is."""
+    """The driver's connection within a SQLAlchemy Session or Connection; any other thing as it is.
+
+    SQLAlchemy commits only what it knows to have begun: on a fresh Connection, ours would be its first statements.
+    """
     if hasattr(connection, "get_bind") and hasattr(connection, "connection"):
         connection = connection.connection()
+    elif hasattr(connection, "in_transaction") and hasattr(connection, "begin") and not connection.in_transaction():
+        connection.begin()
     fairy = getattr(connection, "connection", None)
     return getattr(fairy, "driver_connection", connection)

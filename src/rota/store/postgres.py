@@ -17,6 +17,7 @@ from rota.store.database import Query, Row, load_queries
 try:
     import psycopg
     import psycopg_pool
+    from psycopg.rows import tuple_row
 except ImportError as error:
     raise MissingExtraError("PostgreSQL needs the package psycopg", hint="Run: pip install 'rota[postgres]'") from error
 
@@ -63,13 +64,13 @@ class PostgresTransaction:
         self.announced = False
 
     def all(self, query: str, **parameters: Any) -> list[Row]:
-        return self._connection.execute(self._queries[query].sql, parameters).fetchall()
+        return self._execute(self._queries[query].sql, parameters).fetchall()
 
     def one(self, query: str, **parameters: Any) -> Row | None:
-        return self._connection.execute(self._queries[query].sql, parameters).fetchone()
+        return self._execute(self._queries[query].sql, parameters).fetchone()
 
     def run(self, query: str, **parameters: Any) -> int:
-        return self._connection.execute(self._queries[query].sql, parameters).rowcount
+        return self._execute(self._queries[query].sql, parameters).rowcount
 
     def rows(self, query: str, rows: Sequence[Row], **parameters: Any) -> list[Row]:
         prepared = self._queries[query]
@@ -79,7 +80,7 @@ class PostgresTransaction:
             f"rows_{name}": list(column) if column.count(None) < len(column) else None
             for name, column in zip(prepared.columns, columns, strict=True)
         }
-        cursor = self._connection.execute(prepared.sql, parameters)
+        cursor = self._execute(prepared.sql, parameters)
         return cursor.fetchall() if cursor.description else []
 
     def announce(self) -> None:
@@ -87,6 +88,18 @@ class PostgresTransaction:
 
     def notify(self) -> None:
         self._connection.execute(f"NOTIFY {CHANNEL}")
+
+    def _execute(self, sql: str, parameters: dict[str, Any]) -> psycopg.Cursor[Row]:
+        return self._connection.execute(sql, parameters)
+
+
+class JoinedPostgresTransaction(PostgresTransaction):
+    """Queries on a connection of the caller's, who may have it make dicts of rows, or take parameters by number."""
+
+    __slots__ = ()
+
+    def _execute(self, sql: str, parameters: dict[str, Any]) -> psycopg.Cursor[Row]:
+        return psycopg.Cursor(self._connection, row_factory=tuple_row).execute(sql, parameters)
 
 
 class PostgresDatabase:
@@ -149,7 +162,7 @@ class PostgresDatabase:
                 f"a {type(connection).__module__} connection was given, but the store speaks psycopg",
                 hint="Enqueue on a psycopg connection, or on a SQLAlchemy one made with postgresql+psycopg://.",
             )
-        transaction = PostgresTransaction(connection, self._queries)
+        transaction = JoinedPostgresTransaction(connection, self._queries)
         transaction.notify()  # sent when the caller commits, once however many runs it enqueues
         return transaction
 
@@ -218,6 +231,8 @@ class PostgresDatabase:
         except psycopg.errors.UndefinedTable as error:
             told = str(error).partition("\n")[0]
             raise StoreError(f"the database holds no tables of Rota: {told}", hint="Run: rota db migrate") from error
+        except psycopg.errors.ProgramLimitExceeded as error:
+            raise StoreError(f"the database refused: {error}") from error
         except psycopg.OperationalError as error:
             raise self._unreachable(error) from error
 

@@ -65,8 +65,13 @@ def insert_one(tx: Transaction, run: NewRun) -> tuple[int, bool]:
 
 def debounce(tx: Transaction, run: NewRun) -> tuple[int, bool]:
     """Put off the waiting run of the same key, with the new arguments, or insert one."""
-    row = tx.one("runs.debounce", unique_key=run.unique_key, due_at=run.due_at, arguments=run.arguments)
-    return (int(row[0]), False) if row else insert_one(tx, run)
+    for _ in range(2):  # twice, for whoever enqueues the same at this very moment: the later call's arguments count
+        row = tx.one("runs.debounce", unique_key=run.unique_key, due_at=run.due_at, arguments=run.arguments)
+        if row:
+            return int(row[0]), False
+        if row := tx.one("runs.insert_one", **run.parameters()):
+            return int(row[0]), True
+    return insert_one(tx, run)
 
 
 def claim(tx: Transaction, queue: str, node: str, limit: int, now: int) -> list[Claim]:

@@ -48,21 +48,35 @@ class SqliteTransaction:
         self.announced = False
 
     def all(self, query: str, **parameters: Any) -> list[Row]:
-        return self._connection.execute(self._queries[query].sql, parameters).fetchall()
+        return self._execute(self._queries[query].sql, parameters).fetchall()
 
     def one(self, query: str, **parameters: Any) -> Row | None:
-        row: Row | None = self._connection.execute(self._queries[query].sql, parameters).fetchone()
+        row: Row | None = self._execute(self._queries[query].sql, parameters).fetchone()
         return row
 
     def run(self, query: str, **parameters: Any) -> int:
-        return self._connection.execute(self._queries[query].sql, parameters).rowcount
+        return self._execute(self._queries[query].sql, parameters).rowcount
 
     def rows(self, query: str, rows: Sequence[Row], **parameters: Any) -> list[Row]:
         parameters["rows"] = json.dumps(rows)
-        return self._connection.execute(self._queries[query].sql, parameters).fetchall()
+        return self._execute(self._queries[query].sql, parameters).fetchall()
 
     def announce(self) -> None:
         self.announced = True
+
+    def _execute(self, sql: str, parameters: dict[str, Any]) -> sqlite3.Cursor:
+        return self._connection.execute(sql, parameters)
+
+
+class JoinedSqliteTransaction(SqliteTransaction):
+    """Queries on a connection of the caller's, who may have it make something else than tuples of rows."""
+
+    __slots__ = ()
+
+    def _execute(self, sql: str, parameters: dict[str, Any]) -> sqlite3.Cursor:
+        cursor = self._connection.cursor()
+        cursor.row_factory = None
+        return cursor.execute(sql, parameters)
 
 
 class SqliteDatabase:
@@ -116,13 +130,13 @@ class SqliteDatabase:
     def hint(self) -> None:
         """There is no way to; they poll."""
 
-    def joined(self, connection: Any) -> SqliteTransaction:
+    def joined(self, connection: Any) -> JoinedSqliteTransaction:
         if not isinstance(connection, sqlite3.Connection):
             raise ConfigError(
                 f"a {type(connection).__module__} connection was given, but the store is SQLite",
                 hint="Enqueue on a connection to the store's own database.",
             )
-        return SqliteTransaction(connection, self._queries)
+        return JoinedSqliteTransaction(connection, self._queries)
 
     @contextmanager
     def exclusive(self) -> Iterator[Callable[[str], list[Row]]]:

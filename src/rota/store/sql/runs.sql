@@ -110,6 +110,7 @@ WHERE EXISTS (SELECT 1 FROM run WHERE run.limit_key = asked.name AND run.held_by
 UPDATE run SET held_by = NULL, held_until = NULL
 WHERE id IN (
     SELECT id FROM run WHERE limit_key = :key AND held_by IS NOT NULL ORDER BY priority, due_at, id LIMIT :limit
+    /* skip locked */
 );
 
 -- name: release_timed
