@@ -24,6 +24,7 @@ from rota.model.run import Claim
 
 T = TypeVar("T")
 _making_stop = threading.Lock()
+_UNREAD: Any = object()
 _job_logger = logging.getLogger("rota.job")
 
 
@@ -82,7 +83,7 @@ class Run:
     def __init__(self, claim: Claim, job: Job, home: Home, node_id: str, log_lines: LogLines) -> None:
         self._claim = claim
         self._home = home
-        self._checkpoint: Any = None
+        self._checkpoint: Any = _UNREAD
         self._interrupt: Interrupted | None = None
         self._noticed = False
         self._stop: threading.Event | None = None
@@ -164,8 +165,9 @@ class Run:
     @property
     def checkpoint(self) -> Any:
         """What this run last saved, in this attempt or an earlier one; ``None`` at first."""
-        if self._checkpoint is None and self._claim.checkpoint is not None:
-            self._checkpoint = payload.load(self._claim.checkpoint)
+        if self._checkpoint is _UNREAD:
+            text = self._claim.checkpoint
+            self._checkpoint = None if text is None else payload.load(text)
         return self._checkpoint
 
     def save_checkpoint(self, value: Any, connection: Any = None) -> None:

@@ -87,7 +87,7 @@ class Enqueuer:
             fire_due_at=ask.fire_due_at,
             batch_id=ask.batch_id,
             mode="dry_run" if ask.dry_run else job.mode_in(self.environment),
-            unique_key=ask.key and f"{job.name}:{payload.key(ask.key, 'key')}",
+            unique_key=None if ask.key is None else f"{job.name}:{payload.key(ask.key, 'key')}",
             unique_until="start" if ask.debounce else None,
             limit_key=limit_key,
             limit_count=limit_count,

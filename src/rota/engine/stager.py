@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
+from typing import Any
 
 from rota.engine.enqueue import Ask, Enqueuer
 from rota.engine.events import Listeners
+from rota.errors import RotaError
 from rota.model.event import Event
 from rota.model.node import NodeSettings
 from rota.store import Store, Transaction, events, runs
 from rota.store.database import Row
 
+logger = logging.getLogger("rota.engine")
 AT_ONCE = 1_000
 SWEEP_SECONDS = 5.0
 
@@ -62,7 +66,7 @@ class Stager:
 
     def _follow(self, tx: Transaction, row: Row, now: int) -> Event:
         batch_id, job, total, succeeded, failed, cancelled, then_job, then_arguments, parent = row
-        counts = {
+        counts: dict[str, Any] = {
             "id": batch_id,
             "total": total,
             "succeeded": succeeded,
@@ -71,7 +75,13 @@ class Stager:
         }
         if then_job is not None:
             arguments = {**json.loads(then_arguments), "batch": counts}
-            runs.insert(tx, [self._enqueuer.new_run_by_name(then_job, arguments, now, Ask(by=f"batch:{batch_id}"))])
+            try:
+                run = self._enqueuer.new_run_by_name(then_job, arguments, now, Ask(by=f"batch:{batch_id}"))
+            except RotaError as error:  # the job's arguments have changed meanwhile: no reason to hold up other batches
+                logger.warning("batch %d: %s cannot follow: %s", batch_id, then_job, error)
+                counts["error"] = f"{then_job} cannot follow: {error}"
+            else:
+                runs.insert(tx, [run])
         return Event(
             at=now,
             kind="batch.finished",
