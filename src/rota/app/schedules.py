@@ -114,7 +114,7 @@ class Schedules:
         """Change a schedule. A changed trigger counts from now; a redeploy does not undo it, ``reset`` does."""
         now = self._store.now_us()
         with self._store.write() as tx:
-            record = _found(schedules.get(tx, name), name)
+            record = _live(schedules.get(tx, name), name)
             old = parsed(record.definition)[0]
             definition = self._changed(old, trigger, policies)
             mark = self._leave(tx, record, definition, now, f"changed by {by}")
@@ -130,7 +130,7 @@ class Schedules:
         """Take the code's version back. Raises ``ConflictError`` if the code has none."""
         now = self._store.now_us()
         with self._store.write() as tx:
-            record = _found(schedules.get(tx, name), name)
+            record = _live(schedules.get(tx, name), name)
             if record.declared is None:
                 raise ConflictError(f"schedule {name!r} is not from code", hint="Remove it: rota schedule rm")
             definition = Definition.from_json(record.declared)
@@ -144,7 +144,7 @@ class Schedules:
     def pause(self, name: str, *, by: str, why: str | None = None) -> None:
         now = self._store.now_us()
         with self._store.write() as tx:
-            _found(schedules.get(tx, name), name)
+            _live(schedules.get(tx, name), name)
             if not schedules.pause(tx, name, now, by=by, why=why):
                 raise ConflictError(f"schedule {name!r} is paused already")
             told = self._tell(tx, "schedule.paused", name, by, now, why=why)
@@ -154,7 +154,7 @@ class Schedules:
         """Go on from now: the moments that passed meanwhile are written down as skipped, and do not flood."""
         now = self._store.now_us()
         with self._store.write() as tx:
-            record = _found(schedules.get(tx, name), name)
+            record = _live(schedules.get(tx, name), name)
             if record.paused_at is None:
                 raise ConflictError(f"schedule {name!r} is not paused")
             trigger = parsed(record.definition)[1]
@@ -176,7 +176,7 @@ class Schedules:
         """No due moment any more; its fires stay in the ledger. One from code comes back with the next start."""
         now = self._store.now_us()
         with self._store.write() as tx:
-            record = _found(schedules.get(tx, name), name)
+            record = _live(schedules.get(tx, name), name)
             if record.declared is not None:
                 raise ConflictError(
                     f"schedule {name!r} is from code, and would come back with the next start",
@@ -214,7 +214,7 @@ class Schedules:
     def _fire_by_hand(self, name: str, moments: list[int] | None, kind: FireKind, by: str) -> list[int]:
         now = self._store.now_us()
         with self._store.write() as tx:
-            record = _found(schedules.get(tx, name), name)
+            record = _live(schedules.get(tx, name), name)
             definition = parsed(record.definition)[0]
             job = self._enqueuer.job(record.job)
             rows = [(name, moment, kind, Verdict.FIRED, f"asked for by {by}", None, 1) for moment in moments or [now]]
@@ -284,3 +284,10 @@ def _found(record: ScheduleRecord | None, name: str) -> ScheduleRecord:
     if record is None:
         raise NotFoundError(f"there is no schedule {name!r}", hint="See them all: rota schedule ls")
     return record
+
+
+def _live(record: ScheduleRecord | None, name: str) -> ScheduleRecord:
+    """One that can be changed: a change of a removed one would bring it back, and nobody asked for that."""
+    if _found(record, name).removed_at is not None:
+        raise ConflictError(f"schedule {name!r} was removed", hint="Make it again: rota schedule add")
+    return _found(record, name)

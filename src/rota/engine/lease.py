@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from types import TracebackType
 from uuid import uuid4
 
-from rota.errors import LockUnavailableError, RotaError
+from rota.errors import LockUnavailableError
 from rota.store import Store
 
+logger = logging.getLogger("rota.engine")
 LONGEST_RETRY = 1.0
 
 
@@ -43,7 +45,10 @@ class Lock:
                 )
             time.sleep(min(pause, left))
             pause = min(pause * 2, LONGEST_RETRY)
-        threading.Thread(target=self._keep, name=f"rota-lock-{self.name}", daemon=True).start()
+        self.lost = False
+        self._released = threading.Event()  # one for each holding: a lock may be held again
+        keeper = threading.Thread(target=self._keep, args=(self._released,), name=f"rota-lock-{self.name}", daemon=True)
+        keeper.start()
         return self
 
     def __exit__(
@@ -65,19 +70,21 @@ class Lock:
         self.term = int(row[0]) if row else 0
         return row is not None
 
-    def _keep(self) -> None:
+    def _keep(self, released: threading.Event) -> None:
         """Renew until released. A store that is away is tried again while the lease lasts."""
         held_until = time.monotonic() + self._ttl
-        while not self._released.wait(self._ttl / 3):
+        while not released.wait(self._ttl / 3):
             begun = time.monotonic()
             try:
                 if not self._renew():
                     break
                 held_until = begun + self._ttl
-            except RotaError:
+            except Exception as error:  # noqa: BLE001 - whatever it is, the holder must learn that it is no longer safe
+                logger.debug("renewing the lock %r failed: %s", self.name, error)
                 if time.monotonic() > held_until:
                     break
-        self.lost = not self._released.is_set()
+        if not released.is_set():
+            self.lost = True
 
     def _renew(self) -> bool:
         now = self._store.now_us()

@@ -34,6 +34,7 @@ class Pruner:
                 before=(now - self._days(self._settings.counters_days)) // 60_000_000,
                 limit=60,
             )
+            tx.run("runs.prune_batches", before=now - self._days(self._settings.runs_days), limit=AT_ONCE)
             tx.run("nodes.prune", before=now - NODES_KEPT_US)
             tx.run("nodes.prune_duties")
         return more or AT_ONCE in {fires, events}

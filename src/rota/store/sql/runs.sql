@@ -316,6 +316,9 @@ UPDATE batch SET finished_at = :now
 WHERE finished_at IS NULL AND succeeded + failed + cancelled >= total
 RETURNING id, job, total, succeeded, failed, cancelled, then_job, then_arguments, parent_run_id;
 
+-- name: prune_batches
+DELETE FROM batch WHERE id IN (SELECT id FROM batch WHERE finished_at < :before ORDER BY id LIMIT :limit);
+
 -- name: batch
 SELECT id, job, total, succeeded, failed, cancelled, created_at, finished_at FROM batch WHERE id = :id;
 
