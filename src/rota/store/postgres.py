@@ -27,6 +27,8 @@ CONNECT_SECONDS = 10.0
 RECONNECT_SECONDS = 5.0
 """After so long the pool waits to be asked again, instead of trying ever more rarely while the server is back."""
 OFFSET_SECONDS = 5.0
+CHECK_NANOSECONDS = 100_000_000
+"""How long the clocks are trusted unseen: bodies ask twice a run."""
 """How long a measured distance to the server's clock is good."""
 _OPTIONS = (
     # A node that freezes, or whose machine vanishes, in the middle of a transaction must not hold its locks for ever.
@@ -115,6 +117,7 @@ class PostgresDatabase:
         self._offset_us: int | None = None
         self._measuring = threading.Lock()
         self._offset_measured = 0.0
+        self._checked_until = 0
         self._wall_minus_monotonic = 0.0
 
     def now_us(self) -> int:
@@ -123,6 +126,10 @@ class PostgresDatabase:
         A machine that slept, or whose wall clock was set, shows in the two local clocks drifting apart: then at once.
         Once the distance is known this always answers, also while the server is away: bodies end then too.
         """
+        steady = time.monotonic_ns()
+        if self._offset_us is not None and steady < self._checked_until:
+            return steady // 1000 + self._offset_us
+        self._checked_until = steady + CHECK_NANOSECONDS
         if self._offset_us is None:
             self._measure_offset()
         elif self._offset_is_stale() and self._measuring.acquire(blocking=False):

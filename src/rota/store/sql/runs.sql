@@ -64,8 +64,8 @@ WITH picked AS MATERIALIZED (
 UPDATE run SET state = 'running', attempt = attempt + 1, node = :node, started_at = :now,
     as_of = coalesce(as_of, :now),
     unique_key = CASE WHEN unique_until = 'start' THEN NULL ELSE unique_key END
-WHERE id IN (SELECT id FROM picked)
-RETURNING id, job, attempt, arguments, queue, due_at, as_of, failures, checkpoint, limit_key, batch_id, schedule,
+FROM picked WHERE run.id = picked.id
+RETURNING run.id, job, attempt, arguments, queue, due_at, as_of, failures, checkpoint, limit_key, batch_id, schedule,
     fire_due_at, asked_by, mode, suspected, priority;
 
 -- name: candidates
