@@ -60,7 +60,8 @@ def test_which_errors_are_tried_again(policies: dict[str, Any], error: BaseExcep
     "policies",
     [
         {"attempts": 0}, {"attempts": -1}, {"jitter": -0.1}, {"jitter": 1.1}, {"base": -1}, {"cap": "soon"},
-        {"delays": [1, -1]}, {"factor": 0.5}, {"factor": float("nan")}, {"on": ("ValueError",)}, {"never": (ValueError(),)},
+        {"delays": [1, -1]}, {"factor": 0.5}, {"factor": float("nan")}, {"on": ("ValueError",)},
+        {"never": (ValueError(),)},
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused_where_it_is_written(policies: dict[str, Any]) -> None:

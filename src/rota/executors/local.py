@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -80,7 +81,8 @@ class LocalExecutor(Generic[W]):
         for _ in self._threads:
             self._queue.put(None)
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            with suppress(RuntimeError):  # it has ended: stopping twice is no mistake
+                self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._work, name=f"rota-work-{len(self._threads)}", daemon=True)
