@@ -105,7 +105,6 @@ CREATE INDEX run_limited ON run (limit_key, state)
 CREATE UNIQUE INDEX run_unique ON run (unique_key)
     WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'available', 'running');
 CREATE INDEX run_failed ON run (id) WHERE state = 'failed';
-CREATE INDEX run_of_job ON run (job, id);
 CREATE INDEX run_of_fire ON run (fire_id) WHERE fire_id IS NOT NULL;
 
 -- Attempts that did not succeed; the one that did is told by its run.
