@@ -45,10 +45,11 @@ def test_a_piped_table_is_aligned_and_nothing_is_cut() -> None:
     assert len({line.index(word) for line, word in zip(lines, ("STATE", "failed", "succeeded"), strict=True)}) == 1
 
 
-def test_colour_is_only_for_terminals_unless_forced_and_never_when_forbidden() -> None:
-    plain = printed(lambda: OUT.listing(ITEMS, COLUMNS))
-    forced = printed(lambda: OUT.listing(ITEMS, COLUMNS), FORCE_COLOR="1", COLUMNS="40")
-    forbidden = printed(lambda: OUT.listing(ITEMS, COLUMNS), FORCE_COLOR="1", NO_COLOR="1")
+@pytest.mark.parametrize("term", ["xterm", "dumb", ""])
+def test_colour_is_only_for_terminals_unless_forced_and_never_when_forbidden(term: str) -> None:
+    plain = printed(lambda: OUT.listing(ITEMS, COLUMNS), TERM=term)
+    forced = printed(lambda: OUT.listing(ITEMS, COLUMNS), TERM=term, FORCE_COLOR="1", COLUMNS="40")
+    forbidden = printed(lambda: OUT.listing(ITEMS, COLUMNS), TERM=term, FORCE_COLOR="1", NO_COLOR="1")
 
     assert "\x1b[" not in plain.stdout
     assert "\x1b[31mfailed" in forced.stdout

@@ -190,8 +190,15 @@ def _console(*, stderr: bool = False) -> Console:
 
     stream = sys.stderr if stderr else sys.stdout
     colour = wants_colour(stream)
-    unlimited = None if is_terminal(stream) else 10_000  # a pipe has no width
-    return Console(file=stream, force_terminal=colour, no_color=not colour, highlight=False, width=unlimited)
+    width, height = (None, None) if is_terminal(stream) else (10_000, 25)  # a pipe has no size
+    return Console(
+        file=stream,
+        force_terminal=colour,
+        color_system="standard" if colour else None,  # else rich believes TERM and not FORCE_COLOR
+        highlight=False,
+        width=width,
+        height=height,  # without one, a dumb TERM makes rich take 80 columns
+    )
 
 
 def _as_json(value: Any) -> Any:
