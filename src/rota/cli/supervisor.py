@@ -20,7 +20,7 @@ LONGEST_PAUSE = 30.0
 
 
 class Supervisor:
-    """Watches over ``count`` children. One that dies leaves its runs to the others, which see at once that it is dead."""
+    """Watches over ``count`` children. One that dies leaves its runs to the others, which see it at once."""
 
     def __init__(self, application: str, arguments: list[str], count: int) -> None:
         self._command = [sys.executable, "-m", "rota", "--app", application, "up", "--no-web", *arguments]

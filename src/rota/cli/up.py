@@ -85,26 +85,37 @@ class _Working:
     """This process as a node."""
 
     def __init__(self, app: Rota, node: Node) -> None:
+        from rota.cli.narrator import Narrator
+
         self._app = app
         self._node = node
+        self._narrator = Narrator()
 
     def start(self) -> None:
+        from rota.app.words import counted
+
+        self._narrator.listen(self._app.listeners)
         self._node.start()
-        jobs, schedules = len(self._app.jobs), len(self._app.declared_schedules)
-        click.echo(f"Rota is up: {self._node.identity.id}, {jobs} jobs, {schedules} schedules.", err=True)
+        jobs, schedules = counted(len(self._app.jobs), "job"), counted(len(self._app.declared_schedules), "schedule")
+        click.echo(f"Rota is up: {self._node.identity.id}, {jobs}, {schedules}.", err=True)
         if not self._app.jobs:
             click.echo("It has no jobs: decorate a function with @rota.job, or include a blueprint.", err=True)
         if LEASH in os.environ:
             threading.Thread(target=_watch_leash, args=(self._node.asked_to_stop,), daemon=True).start()
 
     def wait(self, timeout: float) -> bool:
+        self._narrator.flush()
         return self._node.asked_to_stop.wait(timeout)
 
     def stop(self) -> None:
+        from rota.app.words import counted
+
         waiting = len(self._node.worker.running)
-        click.echo(f"Stopping{f': waiting for {waiting} runs' if waiting else ''} …", err=True)
+        doing = f": waiting for {counted(waiting, 'run')}" if waiting else ""
+        click.echo(f"Stopping{doing} …", err=True)
         if not self._node.stop():
             click.echo("Some runs were handed back; they will run again.", err=True)
+        self._narrator.flush(last=True)
         click.echo("Rota is down.", err=True)
 
 
