@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, Phase, settings
 from tests.store.machine import Ledger
 
 Ledger.TestCase.settings = settings(
-    max_examples=60,
-    stateful_step_count=40,
+    max_examples=150,
+    stateful_step_count=50,
     deadline=None,
     derandomize=True,
     database=None,

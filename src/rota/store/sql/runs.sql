@@ -187,13 +187,15 @@ WHERE id = :id AND state IN ('scheduled', 'available', 'failed')
 RETURNING id, batch_id;
 
 -- name: request_cancel
-UPDATE run SET cancel_at = :now, cancel_by = :by WHERE id = :id AND state = 'running'
+-- Who asks again changes nothing: the first one was told that it will stop.
+UPDATE run SET cancel_at = coalesce(cancel_at, :now), cancel_by = coalesce(cancel_by, :by)
+WHERE id = :id AND state = 'running'
 RETURNING id;
 
 -- name: retry
 -- A person's retry: the counts start again, the attempt number never does. Not while another run holds its key.
-UPDATE run SET state = 'available', due_at = :now, failures = 0, crashes = 0, suspected = 0, finished_at = NULL, error = NULL,
-    cancel_at = NULL, cancel_by = NULL
+UPDATE run SET state = 'available', due_at = :now, failures = 0, crashes = 0, suspected = 0, node = NULL,
+    started_at = NULL, finished_at = NULL, error = NULL, cancel_at = NULL, cancel_by = NULL
 WHERE id = :id AND state IN ('failed', 'cancelled')
   AND NOT EXISTS (SELECT 1 FROM run AS other
                   WHERE other.unique_key = run.unique_key AND other.state IN ('scheduled', 'available', 'running'))
