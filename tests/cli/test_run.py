@@ -69,6 +69,28 @@ def test_logs_are_the_lines_of_the_body(shop: Shop) -> None:
     assert "fetching days=3" in shop.json("run", "logs", str(handle.id))["items"][0]["lines"][0]
 
 
+def test_a_run_that_logged_nothing_says_so_apart_from_the_data(shop: Shop) -> None:
+    handle = shop.app.enqueue("shop/breaks")
+    before = shop.rota("run", "logs", str(handle.id))
+    shop.work()
+    after = shop.rota("run", "logs", str(handle.id))
+
+    assert (before.stdout, before.stderr) == ("", f"Run {handle.id} has logged nothing: it has not started yet.\n")
+    assert (after.stdout, after.stderr) == ("", f"Run {handle.id} has logged nothing.\n")
+    assert after.exit_code == 0
+
+
+def test_a_failed_run_shows_its_last_traceback_line_by_line(shop: Shop) -> None:
+    handle = shop.app.enqueue("shop/breaks")
+    shop.work()
+
+    shown = shop.rota("run", "show", str(handle.id)).stdout.splitlines()
+
+    at = shown.index("attempt 1:")
+    assert shown[at + 1] == "  Traceback (most recent call last):"
+    assert shown[-2:] == ['      raise ValueError("no paper")', "  ValueError: no paper"]
+
+
 def test_following_the_logs_ends_with_the_run(shop: Shop) -> None:
     with shop.app.running():
         handle = shop.app.enqueue("shop/sync", days=4)

@@ -75,6 +75,10 @@ class LogPrinter:
         self._run_id = run_id
         self._printed: dict[int, int] = {}
 
+    @property
+    def nothing(self) -> bool:
+        return not any(self._printed.values())
+
     def print_new(self) -> None:
         for attempt, text in sorted(self._app.runs.logs(self._run_id).items()):
             if attempt not in self._printed and (attempt > 1 or self._printed):

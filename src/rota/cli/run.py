@@ -20,6 +20,7 @@ from rota.cli.options import (
     with_output,
 )
 from rota.cli.output import Column, Output
+from rota.cli.terminal import visible
 
 if TYPE_CHECKING:
     from rota.app import Rota
@@ -86,7 +87,7 @@ def ls(
 @with_ledger
 @with_output
 def show(app: Rota, run_id: int, out: Output) -> None:
-    """One run, with its attempts and what befell it.
+    """One run, with its attempts, what befell it, and its last traceback.
 
     \b
     rota run show 17
@@ -125,6 +126,8 @@ def logs(app: Rota, run_id: int, follow: bool, out: Output) -> None:
         with left_alone(run_id, out):
             watch(app, run_id, None, lambda _: printer.print_new())
     printer.print_new()
+    if printer.nothing:
+        out.say(f"Run {run_id} has logged nothing{'' if app.runs.get(run_id).attempt else ': it has not started yet'}.")
 
 
 @run.command()
@@ -269,6 +272,16 @@ def _tables(document: dict[str, Any], out: Output) -> None:
     if document["events"]:
         click.echo()
         out.listing(document["events"], EVENTS)
+    _traceback(document)
+
+
+def _traceback(document: dict[str, Any]) -> None:
+    """Of the last attempt that left one; those of the others are in ``--json``."""
+    last = next((each for each in reversed(document["attempts"]) if each["traceback"]), None)
+    if last is not None:
+        click.echo(f"\nattempt {last['number']}:")
+        for line in last["traceback"].splitlines():
+            click.echo(f"  {visible(line)}")
 
 
 def _took(item: dict[str, Any]) -> float | None:
