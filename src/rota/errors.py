@@ -34,6 +34,8 @@ class RotaError(Exception):
     def __init__(self, message: str = "", *, hint: str = "") -> None:
         super().__init__(message or (self.__doc__ or "").split("\n")[0])
         self.hint = hint
+        if hint:
+            self.add_note(f"Hint: {hint}")  # so that a traceback shows it too
 
 
 class ConfigError(RotaError):
@@ -59,7 +61,8 @@ class CronError(ConfigError, ValueError):
         field: str = "",
         hint: str = "",
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message)  # its text has the hint in it
+        self.hint = hint
         self.expression = expression
         self.span = span
         self.field = field

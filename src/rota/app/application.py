@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -15,12 +16,13 @@ from rota.app.declaration import Declaration
 from rota.app.declare import Declared, declare
 from rota.app.handles import JobHandle, RunHandle, due_moment
 from rota.app.nodes import Nodes
+from rota.app.policies import check_types
 from rota.app.queues import Queues
 from rota.app.runs import Runs
 from rota.app.schedules import Schedules
 from rota.app.setup import Setup
 from rota.clock import Clock
-from rota.engine.enqueue import Ask, Enqueuer
+from rota.engine.enqueue import Ask, Enqueuer, check_arguments
 from rota.engine.events import Listener, Listeners
 from rota.engine.lease import Lock
 from rota.engine.node import Node
@@ -49,8 +51,9 @@ class Rota(Collection):
     >>> @rota.job(schedule=cron("0 */6 * * *", tz="UTC"))
     ... def sync(run: Run) -> None: ...
 
-    ``name`` tells the schedules of several applications in one database apart. ``clock`` stands in for the database's
-    time: for tests. Nothing is connected to before it is needed.
+    What is not given here is as ``rota.toml`` and the environment say; what is given holds. ``name`` tells schedules of
+    several applications in one database apart. ``clock`` stands in for the database's time: for tests, and then no
+    settings are read. Nothing is read or connected to before it is needed.
     """
 
     def __init__(
@@ -64,13 +67,15 @@ class Rota(Collection):
     ) -> None:
         super().__init__()
         self.name = name
-        self.setup = setup or Setup(database=url or "sqlite:///.rota/rota.db", environment=environment)
+        self._given: dict[str, Any] = {"database": url, "environment": environment}
+        self._setup = setup
         self.jobs: dict[str, Job] = {}
         self.listeners = Listeners()
         self.handles: dict[str, JobHandle[Any, Any]] = {}
         self._definitions: dict[str, Definition] = {}
         self._clock = clock
         self._ready = threading.Lock()
+        self._is_ready = False
 
     @classmethod
     def from_env(cls, *, name: str = "default", clock: Clock | None = None) -> Rota:
@@ -82,6 +87,18 @@ class Rota(Collection):
     @classmethod
     def from_settings(cls, settings: Settings, *, name: str = "default", clock: Clock | None = None) -> Rota:
         return cls(name=name, clock=clock, setup=Setup.from_settings(settings))
+
+    @cached_property
+    def setup(self) -> Setup:
+        """What holds for this application. Raises ``SettingsError`` with all mistakes of the settings at once."""
+        given = {name: value for name, value in self._given.items() if value is not None}
+        if self._setup is not None:
+            return self._setup
+        if self._clock is not None:
+            return Setup(**given)
+        from rota.config import load_settings
+
+        return replace(Setup.from_settings(load_settings()), **given)
 
     # --- what is declared
 
@@ -103,11 +120,13 @@ class Rota(Collection):
                 f"two jobs are called {name!r}: {_place(self.jobs[name].function)} and {_place(handle.function)}",
                 hint='Give one of them another name: @rota.job("other-name").',
             )
+        job = declaration.job(name, handle.function)
         handle.bind(self, name)
-        self.jobs[name] = declaration.job(name, handle.function)
+        self.jobs[name] = job
         self.handles[name] = handle
         definition = declaration.definition(name)
         if definition is not None:
+            check_arguments(job, definition.arguments)
             self._definitions[name] = definition
 
     def _listen(self, kind: str, listener: Listener) -> None:
@@ -132,16 +151,28 @@ class Rota(Collection):
         """Bring the database's tables up to date; returns the migrations that were missing."""
         return migrate.migrate(self.store.database, self.store.now_us())
 
+    def ready(self) -> None:
+        """Give an empty database its tables, once: whoever asks for runs may come before the first node.
+
+        Raises:
+            SchemaError: the tables are older or newer than this code.
+        """
+        if self._is_ready:
+            return
+        with self._ready:
+            if migrate.status(self.store.database).applied == 0:
+                self.migrate()
+            migrate.check(self.store.database)
+            self._is_ready = True
+
     def prepare(self) -> list[Event]:
         """Check the tables (an empty database gets them), and write down what the code declares.
 
         Raises:
             SchemaError: the tables are older or newer than this code.
         """
+        self.ready()
         with self._ready:
-            if migrate.status(self.store.database).applied == 0:
-                self.migrate()
-            migrate.check(self.store.database)
             self._refuse_unknown_names()
             told = declare(self.store, self._declared())
         self.listeners.tell(told)
@@ -175,6 +206,7 @@ class Rota(Collection):
         dry_run: bool = False,
         by: str | None = None,
     ) -> Ask:
+        check_types("enqueue", key=key, queue=queue, priority=priority, dry_run=dry_run, by=by)
         now = self.store.now_us()
         due_at = due_moment(now, at, delay)
         if debounce is not None:

@@ -7,6 +7,7 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from rota.app.declaration import Declaration
 from rota.app.handles import JobHandle
+from rota.app.policies import check_policies
 from rota.engine.events import Listener
 from rota.errors import ConfigError
 
@@ -71,6 +72,7 @@ class Collection:
         if unknown:
             known = ", ".join(Declaration.__dataclass_fields__)
             raise ConfigError(f"job() takes no policy {unknown[0]!r}", hint=f"There are: {known}.")
+        check_policies(policies)
         return Declaration(**policies)
 
     def _declare(self, name: str, function: Callable[P, R], declaration: Declaration) -> JobHandle[P, R]:

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rota.cron import Trigger
-from rota.errors import ConfigError
 from rota.model.duration import Duration, seconds
 from rota.model.job import DEFAULT_QUEUE, DEFAULT_TIMEOUT, Job, check_signature
 from rota.model.rate import Rate
 from rota.model.retry import Retry
-from rota.model.schedule import OVERLAP, Definition, check_choice
+from rota.model.schedule import Definition
 
 JobFunction = Callable[..., Any]
 
@@ -43,10 +42,6 @@ class Declaration:
     def job(self, name: str, function: JobFunction) -> Job:
         """Raises ``ConfigError`` for what cannot be meant."""
         check_signature(name, function)
-        if self.overlap is not None:
-            check_choice("overlap", self.overlap, OVERLAP)
-        if self.concurrency is not None and self.concurrency < 1:
-            raise ConfigError(f"job {name!r}: concurrency={self.concurrency} would never run", hint="Give 1 or more.")
         return Job(
             name=name,
             function=function,

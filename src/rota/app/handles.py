@@ -123,6 +123,8 @@ class JobHandle(Generic[P, R]):
             PayloadError: an argument is misspelt, missing, or cannot be stored.
         """
         app = self._bound()
+        if connection is None:
+            app.ready()
         ask = app.ask(
             at=at, delay=delay, key=key, debounce=debounce, queue=queue, priority=priority, dry_run=dry_run, by=by
         )
@@ -142,6 +144,8 @@ class JobHandle(Generic[P, R]):
     ) -> list[int]:
         """Ask for a run with each set of arguments, all in one transaction; returns their ids in order."""
         app = self._bound()
+        if connection is None:
+            app.ready()
         ask = app.ask(at=at, delay=delay, queue=queue, priority=priority, by=by)
         return app.enqueuer.enqueue_many(app.enqueuer.job(self.name), items, ask, connection)
 

@@ -50,6 +50,8 @@ class Lateness:
 
     due_at: int
     until: int
+    started: bool
+    """Whether ``until`` is a start; else it waits, or did until it was given up."""
     parts: dict[str, int]
 
     @property
@@ -66,8 +68,12 @@ def lateness(
     now: int,
 ) -> Lateness:
     """1. The way to the first start: judged, shifted, staged, held; the rest of it in the queue. 2. From there on:
-    failed attempts, back-off and snoozes as they were recorded; the rest again in the queue.
+    failed attempts, back-off and snoozes as they were recorded; the rest again in the queue. What a person sent back is
+    due from then on, and what was before is told no more.
     """
+    again = next((each.at for each in reversed(events) if each.kind == "run.retried_by_hand"), None)
+    if again is not None:
+        return _since_sent_back(record, waits, attempts, events, again, now)
     due_at = _due_at(record, fire)
     first = record.as_of if record.as_of is not None else now
     parts = _to_first_start(record, waits, fire, due_at, first)
@@ -75,16 +81,31 @@ def lateness(
     if record.as_of is not None and record.attempt > 1:
         until = max(first, record.started_at or now)
         _add(parts, _from_first_start(waits, attempts, events, first, until))
-    return Lateness(due_at=due_at, until=until, parts={cause: parts[cause] for cause in CAUSES if parts.get(cause)})
+    return Lateness(due_at=due_at, until=until, started=record.as_of is not None, parts=_in_order(parts))
+
+
+def _since_sent_back(
+    record: RunRecord, waits: Waits, attempts: Sequence[Attempted], events: Sequence[Event], again: int, now: int
+) -> Lateness:
+    started = record.started_at is not None and record.started_at >= again
+    ended = record.finished_at if record.finished_at is not None and record.finished_at >= again else now
+    until = record.started_at if started and record.started_at is not None else ended
+    attempts = [each for each in attempts if (each.started_at or 0) >= again]
+    parts = _from_first_start(waits, attempts, [each for each in events if each.at >= again], again, until)
+    return Lateness(due_at=again, until=until, started=started, parts=_in_order(parts))
+
+
+def _in_order(parts: dict[str, int]) -> dict[str, int]:
+    return {cause: parts[cause] for cause in CAUSES if parts.get(cause)}
 
 
 def _due_at(record: RunRecord, fire: FireRecord | None) -> int:
     """What was asked for by hand is due when it was asked for, whatever moment it stands for."""
     if fire is not None:
         return fire.due_at if fire.kind == FireKind.DUE else record.created_at
-    if record.attempt <= 1:
+    if record.as_of is None or (record.attempt <= 1 and record.due_at <= record.as_of):
         return max(record.due_at, record.created_at)
-    return record.as_of or record.created_at  # a retry has moved `due_at`, and the first one is not kept
+    return record.as_of  # a retry or a snooze has moved `due_at`, and the first one is not kept
 
 
 def _to_first_start(

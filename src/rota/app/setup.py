@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Setup:
     """``queues``: by name, concurrency and rate, where the settings name them."""
 
-    database: str
+    database: str = "sqlite:///.rota/rota.db"
     environment: str | None = None
     node: NodeSettings = field(default_factory=NodeSettings)
     processes: int = 1

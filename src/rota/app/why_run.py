@@ -273,12 +273,12 @@ class _Case:
         """Told of a run that has started, and of one that should have."""
         late = self.lateness
         if late.total < LATE_US:
-            if self.record.started_at is None:
+            if not late.started or self.record.state in {RunState.SCHEDULED, RunState.AVAILABLE}:
                 return []
             return [
                 fact("on_time", f"it started {span(max(0, late.total))} after it was due", late=late.total / SECOND)
             ]
-        verb = "started" if self.record.as_of is not None else "has waited for"
+        verb = "started" if late.started else "has waited for"
         total = f"{span(late.total)}{' late' if verb == 'started' else ''}"
         parts = ", ".join(f"{span(length)} {CAUSES[cause]}" for cause, length in late.parts.items())
         held = f" ({self.waits.held_for})" if "held" in late.parts and self.waits.held_for else ""

@@ -25,7 +25,7 @@ from rota.engine.context import Run
 from rota.engine.events import Listeners
 from rota.engine.logs import LogLines
 from rota.engine.tally import Tally
-from rota.errors import Interrupted, RunCancelledError, RunLostError, StoreUnreachableError
+from rota.errors import Interrupted, RunCancelledError, RunLostError, RunTimedOutError, StoreUnreachableError
 from rota.model.event import Event
 from rota.model.node import NodeSettings, resident_bytes
 from rota.model.outcome import Cancelled, Failed, Outcome, Snoozed, Succeeded
@@ -192,6 +192,9 @@ class _Batch:
             self.good.append((run.id, run.attempt, run.started_us, run.ended_us, value, peak))
             if self.listeners.wants("run.succeeded"):
                 self._tell(run, "run.succeeded", attempt=run.attempt)
+            if isinstance(run.interrupted, RunTimedOutError):
+                took = (run.ended_us - run.started_us) / 1_000_000
+                self._tell(run, "run.overran", attempt=run.attempt, took=took, timeout=run.job_spec.timeout)
             return "succeeded"
         return self._settle(run, outcome)
 

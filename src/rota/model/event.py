@@ -15,6 +15,7 @@ KINDS = {
     "run.cancelled": "somebody gave the run up",
     "run.cancel_requested": "somebody asked a running attempt to stop",
     "run.timed_out": "the attempt was told that its time is up",
+    "run.overran": "a plain function did not look at the signal to stop, and ended after its time was up",
     "run.rescued": "its node was lost, and another may claim it",
     "run.quarantined": "it was running when its node was lost, too often: a dead letter",
     "run.refused": "a result came from an attempt that had lost its run",

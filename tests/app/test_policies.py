@@ -1,0 +1,94 @@
+"""What cannot be meant is refused where it is written, with what to write instead."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from rota import Rota, every
+from rota.clock import ManualClock
+from rota.errors import ConfigError, PayloadError, RotaError
+from rota.testing import run_due
+
+
+@pytest.mark.parametrize(
+    ("policies", "hint"),
+    [
+        ({"priority": "high"}, "whole number"),
+        ({"priority": 1.5}, "whole number"),
+        ({"priority": True}, "whole number"),
+        ({"priority": 10**30}, "1,000,000"),
+        ({"queue": ""}, "name of a queue"),
+        ({"queue": 3}, "name of a queue"),
+        ({"sends": "yes"}, "True or False"),
+        ({"concurrency": "4"}, "1 or more"),
+        ({"concurrency": 0}, "1 or more"),
+        ({"environments": "prod"}, r'\["production"\]'),
+        ({"catch_up": "latst"}, "latest, none, all"),
+        ({"overlap": "skp"}, "skip"),
+        ({"schedule": "0 9 * * *"}, r"cron\('0 9 \* \* \*'\)"),
+        ({"schedule": 10}, "every"),
+        ({"concurrency_key": "shop"}, "function"),
+        ({"retry": "3"}, "attempts"),
+        ({"retrys": 3}, "retry"),
+    ],
+)
+def test_a_policy_that_cannot_be_meant_is_refused_with_what_to_write(policies: dict[str, Any], hint: str) -> None:
+    rota = Rota("sqlite:///unused.db")
+
+    with pytest.raises(ConfigError) as refused:
+        rota.job("work", **policies)
+
+    assert re.search(hint, refused.value.hint), refused.value.hint
+    assert rota.jobs == {}
+
+
+@pytest.mark.parametrize("options", [{"priority": "high"}, {"priority": 1.5}, {"queue": 3}, {"key": 7}, {"by": 1}])
+def test_an_option_of_enqueue_that_cannot_be_meant_is_refused_and_no_run_is_made(
+    database_url: str, options: dict[str, Any]
+) -> None:
+    rota = Rota(database_url, clock=ManualClock())
+    work = rota.job("work")(lambda: None)
+
+    with pytest.raises(ConfigError):
+        work.enqueue(**options)
+
+    rota.ready()
+    assert rota.runs.page() == []
+
+
+def test_a_schedule_whose_job_needs_more_than_it_is_given_is_refused_where_it_is_declared() -> None:
+    rota = Rota("sqlite:///unused.db")
+
+    with pytest.raises(PayloadError, match="needs the argument shop"):
+
+        @rota.job("sync", schedule=every("1h"))
+        def sync(shop: str) -> None: ...
+
+
+def test_the_first_enqueue_gives_an_empty_database_its_tables(database_url: str) -> None:
+    rota = Rota(database_url, clock=ManualClock())
+    work = rota.job("work")(lambda: None)
+
+    handle = work.enqueue()
+
+    assert handle.state == "available"
+    assert [run.id for run in run_due(rota)] == [handle.id]
+
+
+def test_settings_hold_for_an_application_that_names_its_own_database(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROTA_ENVIRONMENT", "production")
+    monkeypatch.setenv("ROTA_WORKER__THREADS", "3")
+    monkeypatch.setenv("ROTA_DATABASE", "sqlite:////somewhere/else.db")
+
+    setup = Rota(sqlite_url).setup
+
+    assert (setup.database, setup.environment, setup.node.threads) == (sqlite_url, "production", 3)
+
+
+def test_a_traceback_shows_what_to_do() -> None:
+    assert RotaError("it is wrong", hint="Mend it.").__notes__ == ["Hint: Mend it."]

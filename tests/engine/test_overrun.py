@@ -1,0 +1,34 @@
+"""A plain function that never looks at the signal to stop is let end, and that is told."""
+
+from __future__ import annotations
+
+import time
+
+from rota import Rota, Run
+from rota.clock import ManualClock
+from rota.testing import captured_events, run_due
+
+
+def test_a_function_that_outlasts_its_time_counts_and_is_told(database_url: str) -> None:
+    rota = Rota(database_url, clock=ManualClock())
+
+    @rota.job(timeout=0.05)
+    def deaf(run: Run) -> str:
+        while run.interrupted is None:  # not what a body would look at: it stands for one that looks at nothing
+            time.sleep(0.001)
+        return "done"
+
+    handle = deaf.enqueue()
+    with captured_events(rota, "run.overran") as told:
+        rota.prepare()
+        node = rota.node()
+        node.identity.register()
+        node.worker.tick()
+        while not told:
+            node.duties[-1].tick()
+            node.finisher.tick()
+
+    assert (handle.state, handle.result) == ("succeeded", "done")
+    assert told[0].data["timeout"] == 0.05
+    assert [event.kind for event in rota.runs.events(handle.id)] == ["run.overran"]
+    assert run_due(rota) == []
