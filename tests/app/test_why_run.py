@@ -632,6 +632,40 @@ def test_a_retry_by_hand_and_a_forced_run_name_the_person(rota: Rota) -> None:
     assert sentence(why, "retried_by_hand").startswith("cli:bob sent it back")
 
 
+def test_the_time_of_a_run_that_was_sent_back_counts_from_then(rota: Rota, clock: ManualClock) -> None:
+    @rota.job(retry=1)
+    def breaks() -> None:
+        raise ValueError
+
+    rota.prepare()
+    handle = breaks.enqueue()
+    run_due(rota)
+    clock.advance(hours=5)
+    rota.runs.retry(handle.id, "cli:bob")
+    at_once = rota.why_run(handle.id)
+    clock.advance(seconds=40)
+    waiting = rota.why_run(handle.id)
+    run_due(rota)
+    started = rota.why_run(handle.id)
+
+    assert set(at_once.kinds).isdisjoint({"on_time", "late"})
+    assert sentence(waiting, "late") == "it has waited for 40s: 40s in the queue"
+    assert sentence(started, "late") == "it started 40s late: 40s in the queue"
+
+
+@pytest.mark.parametrize("outcome", [Failed("not yet"), Snoozed(timedelta(hours=1))])
+def test_a_run_that_waits_to_go_on_is_not_told_as_started_before_it_was_due(rota: Rota, outcome: object) -> None:
+    @rota.job(retry=Retry(delays=[3600]))
+    def later() -> object:
+        return outcome
+
+    rota.prepare()
+    handle = later.enqueue()
+    run_due(rota)
+
+    assert set(rota.why_run(handle.id).kinds).isdisjoint({"on_time", "late"})
+
+
 def test_runs_by_hand_and_backfills_tell_which_moment_they_stand_for(rota: Rota, clock: ManualClock) -> None:
     @rota.job(schedule=every("1h"))
     def hourly() -> None: ...

@@ -45,7 +45,7 @@ def test_a_retry_a_failure_and_a_success_are_a_line_each(sqlite_url: str, caplog
     clock = ManualClock()
     rota = Rota(sqlite_url, clock=clock)
 
-    @rota.job("shop/breaks", retry=Retry(delays=[90]))
+    @rota.job("shop/breaks", retry=Retry(attempts=2, delays=[90]))
     def breaks() -> Failed:
         raise ValueError("no\npaper")
 
