@@ -3,8 +3,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,19 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     return tmp_path
+
+
+@pytest.fixture
+def machine_in() -> Iterator[Callable[[str], None]]:
+    """Sets the zone of this machine's clock."""
+    with pytest.MonkeyPatch.context() as patch:
+
+        def machine_in(zone: str) -> None:
+            patch.setenv("TZ", zone)
+            time.tzset()
+
+        yield machine_in
+    time.tzset()
 
 
 @pytest.fixture

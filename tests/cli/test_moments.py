@@ -1,27 +1,23 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rota.cli.moments import read_moment, show_distance, show_duration, show_moment
+from rota.cli.moments import coming_moment, read_moment, show_distance, show_duration, show_moment
 from rota.model.duration import seconds
 
 NOW = datetime(2026, 3, 28, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+def berlin(machine_in: Callable[[str], None]) -> None:
+    machine_in("Europe/Berlin")
 
 
 @pytest.mark.parametrize(
@@ -46,10 +42,33 @@ def test_a_moment_is_read_as_it_is_written(text: str, meant: str) -> None:
         ("tomorrow 07:00", "2026-03-29T05:00Z"),
         ("Today", "2026-03-27T23:00Z"),
         ("yesterday 23:30", "2026-03-27T22:30Z"),
+        ("07:30", "2026-03-28T06:30Z"),
     ],
 )
 def test_what_names_no_zone_is_local(berlin: object, text: str, meant: str) -> None:
     assert read_moment(text, NOW.astimezone()) == datetime.fromisoformat(meant)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("tomorrow 07:00", "2026-03-30T07:00+14:00"),  # it is the 29th there already
+        ("09:00", "2026-03-29T09:00+14:00"),
+        ("2026-03-29T12:00", "2026-03-29T12:00+14:00"),
+        ("2026-03-29T12:00Z", "2026-03-29T12:00Z"),
+        ("-2h", "2026-03-28T10:00Z"),
+    ],
+)
+def test_what_names_no_zone_is_read_in_the_place_asked_for(berlin: object, text: str, meant: str) -> None:
+    assert read_moment(text, NOW, ZoneInfo("Pacific/Kiritimati")) == datetime.fromisoformat(meant)
+
+
+def test_what_is_to_come_at_a_bare_time_is_tomorrow_if_it_has_passed() -> None:
+    now = datetime.now().astimezone()
+    passed, coming = (f"{now + timedelta(seconds=shift):%H:%M:%S}" for shift in (-1, 600))
+
+    for text in (passed, coming):
+        assert timedelta() < coming_moment(text) - now < timedelta(hours=25, seconds=1)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
 
 from tests.cli.conftest import Shop
 
@@ -115,6 +120,23 @@ def test_why_at_a_moment_reads_it_on_the_clock_of_the_schedule(shop: Shop) -> No
     assert "does not show 02:30 on 2099-03-29" in gap
     assert document["facts"][0]["kind"] == "not_a_due_moment"
     assert document["facts"][0]["before"] == "2099-07-01T00:30:00Z"
+
+
+@pytest.mark.parametrize(("tz", "other"), [("Pacific/Kiritimati", "Etc/GMT+12"), ("Etc/GMT+12", "Pacific/Kiritimati")])
+def test_the_words_of_a_moment_too_are_read_on_the_clock_of_the_schedule(
+    shop: Shop, machine_in: Callable[[str], None], tz: str, other: str
+) -> None:
+    machine_in(other)
+    shop.rota("schedule", "add", "noon", "--job", "shop/sync", "--cron", "0 12 * * *", "--tz", tz)
+
+    tomorrow, bare = (
+        shop.json("schedule", "why", "noon", "--at", text)["facts"][0] for text in ("tomorrow 12:00", "12:01")
+    )
+
+    today = datetime.now(ZoneInfo(tz)).replace(hour=12, minute=0, second=0, microsecond=0)
+    due_at = today + timedelta(days=1)
+    assert (tomorrow["kind"], tomorrow["at"]) == ("future", f"{due_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
+    assert (bare["kind"], bare["before"]) == ("not_a_due_moment", f"{today.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}")
 
 
 def test_a_misspelt_name_is_answered_with_the_nearest(shop: Shop) -> None:

@@ -92,17 +92,9 @@ def _moment(text: str | None, trigger: Cron, out: Output) -> datetime:
     if text is None:
         return _now(out)
     try:
-        return _placed(datetime.fromisoformat(text), trigger)
-    except ValueError:
-        pass
-    try:
-        return read_moment(text, _now(out).astimezone(trigger.zone.tzinfo))
+        return read_moment(text, _now(out), trigger.zone.tzinfo)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--after") from None
-
-
-def _placed(moment: datetime, trigger: Cron) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=trigger.zone.tzinfo)
 
 
 def _told(explanation: Explanation, out: Output) -> Iterator[str]:

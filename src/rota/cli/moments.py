@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+import re
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 import click
 
@@ -10,14 +11,22 @@ from rota.errors import ConfigError
 from rota.model.duration import seconds, show_duration
 
 _DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
+_TIME = re.compile(r"\d\d:\d\d(:\d\d)?")
 
 
 def moment(text: str) -> datetime:
-    """The type of an option: ISO (local where it names no zone), ``now``, ``-2h``, ``tomorrow 07:00``."""
+    """The type of an option: ISO (local where it names no zone), ``now``, ``-2h``, ``tomorrow 07:00``, ``07:00``."""
     try:
         return read_moment(text, datetime.now().astimezone())
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def coming_moment(text: str) -> datetime:
+    """As ``moment``; a bare time that has passed today is tomorrow's."""
+    found = moment(text)
+    passed = _TIME.fullmatch(text.strip()) and found <= datetime.now(UTC)
+    return moment(f"tomorrow {text.strip()}") if passed else found
 
 
 def duration(text: str) -> float:
@@ -28,15 +37,32 @@ def duration(text: str) -> float:
         raise click.BadParameter(f"{error}. {error.hint}") from None
 
 
-def read_moment(text: str, now: datetime) -> datetime:
-    """An aware moment in the zone of ``now``; raises ``ValueError`` with what may be written instead."""
+def read_moment(text: str, now: datetime, place: tzinfo | None = None) -> datetime:
+    """An aware moment; what names no zone is a time in ``place``, ``None``: on this machine's clock.
+
+    Raises:
+        ValueError: with what may be written instead.
+    """
+    try:
+        found = read_wall(text, now.astimezone(place))
+        if found.tzinfo is not None:
+            return found
+        return found.replace(tzinfo=place) if place is not None else found.astimezone()
+    except OverflowError:
+        raise _unreadable(text) from None
+
+
+def read_wall(text: str, now: datetime) -> datetime:
+    """As it is written: what names no zone has none. ``today`` is the day of ``now``. Raises as ``read_moment``."""
     text = text.strip()
     try:
         return _read(text, now)
     except (ValueError, OverflowError, ConfigError):
-        raise ValueError(
-            f"{text!r} is not a moment; write 2026-11-22T10:00, now, -2h, +15m or tomorrow 07:00"
-        ) from None
+        raise _unreadable(text) from None
+
+
+def _unreadable(text: str) -> ValueError:
+    return ValueError(f"{text!r} is not a moment; write 2026-11-22T10:00, now, -2h, +15m, 07:00 or tomorrow 07:00")
 
 
 def show_moment(moment: datetime, *, utc: bool = False) -> str:
@@ -61,9 +87,7 @@ def _read(text: str, now: datetime) -> datetime:
         return now + shift if text[0] == "+" else now - shift
     if word in _DAYS:
         day = now.date() + timedelta(days=_DAYS[word])
-        return _placed(datetime.combine(day, time.fromisoformat(clock) if clock else time()))
-    return _placed(datetime.fromisoformat(text))
-
-
-def _placed(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.astimezone()
+        return datetime.combine(day, time.fromisoformat(clock) if clock else time())
+    if _TIME.fullmatch(text):
+        return datetime.combine(now.date(), time.fromisoformat(text))
+    return datetime.fromisoformat(text)

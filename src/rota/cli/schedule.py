@@ -9,7 +9,7 @@ import click
 
 from rota.cli.arguments import arguments_options, read_arguments
 from rota.cli.groups import Group
-from rota.cli.moments import moment, read_moment
+from rota.cli.moments import moment, read_wall
 from rota.cli.names import known_schedule
 from rota.cli.options import (
     acting_user,
@@ -268,7 +268,9 @@ def rm(app: Rota, name: str, yes: bool, out: Output) -> None:
 
 @schedule.command()
 @name_argument
-@click.option("--at", "text", metavar="MOMENT", help="What became of this moment: 2026-11-22T02:30, on its own clock.")
+@click.option(
+    "--at", "text", metavar="MOMENT", help="What became of this moment: 02:30, 2026-11-22T02:30, on its own clock."
+)
 @with_ledger
 @with_output
 def why(app: Rota, name: str, text: str | None, out: Output) -> None:
@@ -283,7 +285,7 @@ def why(app: Rota, name: str, text: str | None, out: Output) -> None:
 
     zone = UTC if out.utc or out.as_json else None
     try:
-        answer = app.why_schedule(name, _on_its_clock(text) if text else None, zone)
+        answer = app.why_schedule(name, _on_its_clock(app, name, text, out) if text else None, zone)
     except NotFoundError:
         known_schedule(app, name)
         raise
@@ -298,14 +300,16 @@ def _not_in_future(app: Rota, last: datetime) -> datetime:
     return now if 0 < (last - now).total_seconds() < MANY else last
 
 
-def _on_its_clock(text: str) -> datetime:
-    """A time without a zone stays so: it is read on the schedule's clock."""
+def _on_its_clock(app: Rota, name: str, text: str, out: Output) -> datetime:
+    """Its own clock says which day is today; a time without a zone stays so, to be read on that clock."""
+    from rota.clock import from_us
+    from rota.cron.zones import zone
+    from rota.engine.scheduler import parsed
+
+    _, trigger = parsed(app.schedules.get(name).definition)
+    now = from_us(out.clock.now_us()).astimezone(zone(trigger.tz).tzinfo)
     try:
-        return datetime.fromisoformat(text.strip())
-    except ValueError:
-        pass
-    try:
-        return read_moment(text, datetime.now().astimezone())
+        return read_wall(text, now)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--at") from None
 

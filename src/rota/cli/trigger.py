@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rota.cli.moments import duration, moment
+from rota.cli.moments import coming_moment, duration
 
 if TYPE_CHECKING:
     from rota.cron import Trigger
@@ -20,7 +20,9 @@ def trigger_options(command: Command) -> Command:
     """`--cron`, `--every`, `--at`, `--tz`, for ``read_trigger``."""
     for decorate in (
         click.option("--tz", metavar="ZONE", help="The zone of its clock, as Europe/Paris; UTC unless given."),
-        click.option("--at", "moments", type=moment, multiple=True, metavar="MOMENT", help="Once; may be repeated."),
+        click.option(
+            "--at", "moments", type=coming_moment, multiple=True, metavar="MOMENT", help="Once; may be repeated."
+        ),
         click.option("--every", metavar="INTERVAL", help="At a fixed interval: 90s, 6h, 1h30m."),
         click.option("--cron", metavar="EXPRESSION", help='As "0 2 * * *"; see rota cron explain.'),
     ):
