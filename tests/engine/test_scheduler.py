@@ -19,6 +19,7 @@ from rota.clock import from_us, to_us
 from rota.cron import Trigger
 from rota.engine.node import Node
 from rota.engine.planner import COUNTED_AT_MOST, HARDLY_LATE_US, plan
+from rota.engine.scheduler import Scheduler
 from rota.model.schedule import Definition
 from rota.testing import ManualClock, captured_events, run_due
 from tests.engine.helpers import kinds, verdicts
@@ -516,3 +517,26 @@ def test_a_schedule_of_a_job_that_is_not_here_is_left_to_those_who_know_it(
     assert scheduler(node).interval >= 1  # and nobody is kept awake by it
     scheduler_only(knows)
     assert len(knows.schedules.fires("one")) == 1
+
+
+def test_a_busy_concurrency_is_no_overlap_for_schedules_that_share_a_job(database_url: str) -> None:
+    clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    rota = Rota(database_url, clock=clock)
+    rota.job("sync", concurrency=2)(lambda shop: shop)
+    rota.prepare()
+    rota.schedules.add_many({f"shop-{n}": {"shop": n} for n in range(8)}, "sync", every("1h"))
+    scheduler = Scheduler(rota.store, rota.enqueuer, rota.listeners, None)
+
+    clock.advance(hours=1)
+    scheduler.tick()
+    clock.advance(hours=1)
+    scheduler.tick()
+
+    verdicts = [[fire.verdict for fire in rota.schedules.fires(f"shop-{n}")] for n in range(8)]
+    assert verdicts == [["skipped", "fired"]] * 8  # each met its own earlier run, which nobody has done
+    with rota.store.write() as tx:
+        tx.all("runs.cancel_waiting_by_key", key="job:sync", now=rota.store.now_us(), reason="")
+    rota.handles["sync"].enqueue_many([{"shop": 0}] * 5)
+    clock.advance(hours=1)
+    scheduler.tick()
+    assert {rota.schedules.fires(f"shop-{n}")[0].verdict for n in range(8)} == {"fired"}

@@ -1,6 +1,6 @@
 """Fires what is due: one transaction judges the moments, makes the runs and advances the watermark.
 
-There is no leader. Every node tries; the schedule's row is locked while it is judged, the fire's unique key is the proof
+There is no leader. Every node tries; the schedule's row is locked while it is judged, the fire's unique key is proof
 that no moment is judged twice, and the watermark, which never goes back, is the proof that outlives the fire's row.
 """
 
@@ -44,6 +44,20 @@ class _Due:
     job: Job
     limit_key: str | None = None
     limit_count: int | None = None
+
+    @property
+    def overlap_among(self) -> tuple[str, str]:
+        """Whose runs its own must not overlap: those under its limit's key, or those of the schedule alone.
+
+        A schedule made beside a job's own shares the job's concurrency with others: that they are busy is no overlap.
+        """
+        if self.job.concurrency is not None and self.name != self.job.name and self.job.concurrency_key is None:
+            return "schedule", self.name
+        return "key", self.limit_key or ""
+
+    @property
+    def overlap_limit(self) -> int:
+        return 1 if self.overlap_among[0] == "schedule" else self.limit_count or 1
 
 
 class _BrokenError(Exception):
@@ -129,14 +143,13 @@ class Scheduler:
         self, tx: Transaction, due: list[_Due], now: int
     ) -> tuple[list[tuple[_Due, Moments]], list[Event]]:
         """Apply the overlap policies, by what is active under each key before this tick."""
-        keys = {each.limit_key for each in due if each.limit_key is not None}
-        active = _active(tx, keys) if keys else {}
+        active = {by: _active(tx, by, due) for by in ("key", "schedule")}
         judged: list[tuple[_Due, Moments]] = []
         told: list[Event] = []
         for each in due:
-            busy = active.get(each.limit_key or "", {})
-            for moments in each.plan.moments:
-                judged.append((each, _overlap(each, moments, busy) if moments.verdict is Verdict.FIRED else moments))
+            by, name = each.overlap_among
+            busy = active[by].get(name, {})
+            judged += [(each, _overlap(each, moments, busy)) for moments in each.plan.moments]
             fires = any(moments.verdict is Verdict.FIRED for moments in each.plan.moments)
             if each.definition.overlap == "cancel_running" and busy and fires:
                 told += _cancel_active(tx, each, now)
@@ -162,8 +175,9 @@ class Scheduler:
 
 def _cancel_active(tx: Transaction, due: _Due, now: int) -> list[Event]:
     by = f"schedule {due.name} (overlap)"
-    running = tx.all("runs.request_cancel_by_key", key=due.limit_key, now=now, by=by)
-    waiting = tx.all("runs.cancel_waiting_by_key", key=due.limit_key, now=now, reason=f"cancelled by {by}")
+    among, key = due.overlap_among
+    running = tx.all(f"runs.request_cancel_by_{among}", key=key, now=now, by=by)
+    waiting = tx.all(f"runs.cancel_waiting_by_{among}", key=key, now=now, reason=f"cancelled by {by}")
     runs.count_batches(tx, _cancelled_by_batch(waiting))
     asked = [("run.cancel_requested", row[0]) for row in running] + [("run.cancelled", row[0]) for row in waiting]
     return [
@@ -219,19 +233,23 @@ def parsed(text: str) -> tuple[Definition, Trigger]:
     return definition, trigger_from_data(definition.trigger)
 
 
-def _active(tx: Transaction, keys: set[str]) -> Mapping[str, dict[str, int]]:
+def _active(tx: Transaction, by: str, due: list[_Due]) -> Mapping[str, dict[str, int]]:
+    names = {name for each in due for among, name in [each.overlap_among] if among == by and name}
     found: dict[str, dict[str, int]] = {}
-    for key, state, count, _ in tx.rows("runs.active_by_key", [(key,) for key in keys]):
-        found.setdefault(key, {})[state] = count
+    if names:
+        for name, state, count, _ in tx.rows(f"runs.active_by_{by}", [(name,) for name in names]):
+            found.setdefault(name, {})[state] = count
     return found
 
 
 def _overlap(due: _Due, moments: Moments, busy: dict[str, int]) -> Moments:
-    """The verdict on a moment that is to fire, given what is active under its key."""
+    """The verdict on a moment, given what is active among the runs that it must not overlap."""
+    if moments.verdict is not Verdict.FIRED:
+        return moments
     running = busy.get(RunState.RUNNING, 0)
     waiting = sum(busy.values()) - running
     match due.definition.overlap:
-        case "skip" if running + waiting >= (due.limit_count or 1):
+        case "skip" if running + waiting >= due.overlap_limit:
             return replace(moments, verdict=Verdict.SKIPPED, reason="overlap: an earlier run is not over")
         case "queue_one" if waiting >= 1:
             return replace(moments, verdict=Verdict.SKIPPED, reason="overlap: one is waiting already")

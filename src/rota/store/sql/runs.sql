@@ -171,14 +171,30 @@ WHERE run.state IN ('scheduled', 'available', 'running')
   AND run.limit_key IN (SELECT name FROM /* rows(name text) */ AS asked)
 GROUP BY run.limit_key, run.state;
 
+-- name: active_by_schedule
+SELECT run.schedule, run.state, count(*), min(run.id) FROM run
+WHERE run.schedule IS NOT NULL AND run.state IN ('scheduled', 'available', 'running')
+  AND run.schedule IN (SELECT name FROM /* rows(name text) */ AS asked)
+GROUP BY run.schedule, run.state;
+
 -- name: request_cancel_by_key
 UPDATE run SET cancel_at = :now, cancel_by = :by
 WHERE limit_key = :key AND state = 'running' AND cancel_at IS NULL
 RETURNING id;
 
+-- name: request_cancel_by_schedule
+UPDATE run SET cancel_at = :now, cancel_by = :by
+WHERE schedule = :key AND state = 'running' AND cancel_at IS NULL
+RETURNING id;
+
 -- name: cancel_waiting_by_key
 UPDATE run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL, held_until = NULL
 WHERE limit_key = :key AND state IN ('scheduled', 'available')
+RETURNING id, batch_id;
+
+-- name: cancel_waiting_by_schedule
+UPDATE run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL, held_until = NULL
+WHERE schedule = :key AND state IN ('scheduled', 'available')
 RETURNING id, batch_id;
 
 -- name: cancel_waiting

@@ -102,6 +102,8 @@ CREATE INDEX run_held_key ON run (limit_key, priority, due_at, id) WHERE held_by
 CREATE INDEX run_running ON run (node) WHERE state = 'running';
 CREATE INDEX run_limited ON run (limit_key, state)
     WHERE limit_key IS NOT NULL AND state IN ('scheduled', 'available', 'running');
+CREATE INDEX run_of_schedule ON run (schedule, state)
+    WHERE schedule IS NOT NULL AND state IN ('scheduled', 'available', 'running');
 CREATE UNIQUE INDEX run_unique ON run (unique_key)
     WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'available', 'running');
 CREATE INDEX run_failed ON run (id) WHERE state = 'failed';
