@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from rota.errors import (
     SettingsError,
     StoreUnreachableError,
 )
+from tests.cli.conftest import Shop
 
 SLOW = (
     "pydantic",
@@ -75,6 +77,32 @@ def test_every_command_in_the_help_is_there_and_says_something() -> None:
         assert command is not None
         assert command.name == name
         assert command.get_short_help_str()
+
+
+@pytest.mark.parametrize("group", ["", "run", "job", "schedule", "queue", "db"])
+def test_no_line_of_help_is_cut(group: str) -> None:
+    shown = CliRunner().invoke(main, [*group.split(), "--help"]).stdout
+
+    assert "..." not in shown.partition("Commands:")[2]
+    assert max(map(len, shown.splitlines())) <= 110
+
+
+@pytest.mark.parametrize("environ", [{}, {"FORCE_COLOR": "1"}])
+def test_a_reader_that_leaves_is_no_failure(shop: Shop, environ: dict[str, str]) -> None:
+    shop.app.enqueue("shop/sync")
+    ours, theirs = os.pipe()
+    os.close(ours)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "rota", "--app", f"{shop.module}:rota", "run", "ls"],
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environ},
+        check=False,
+    )
+    os.close(theirs)
+
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 def test_python_dash_m_is_the_same_command() -> None:

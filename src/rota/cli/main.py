@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
+import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -36,12 +39,18 @@ class Main(LazyGroup):
         except (click.Abort, KeyboardInterrupt):
             click.echo("Interrupted.", err=True)
             ctx.exit(130)
-        except Exception as error:  # whatever it is, the user sees a line and not a traceback
+        except Exception as error:  # noqa: BLE001 - whatever it is, the user sees a line and not a traceback
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
-                raise  # the reader of a pipe left, which click takes quietly
+                ctx.exit(_reader_left())
             from rota.cli.errors import report
 
             ctx.exit(report(error, debug=ctx.params["debug"]))
+
+
+def _reader_left() -> int:
+    """As in `rota run ls | head -1`: that is no failure, and nothing more is written, not even at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
 
 
 @click.group(

@@ -182,7 +182,10 @@ def _print_rich(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in row))
-    _console().print(table)
+    console = _console()
+    with console.capture() as printed:  # written by click, as all the rest is: rich ends the process if a pipe closes
+        console.print(table)
+    click.echo(printed.get(), nl=False, color=True)
 
 
 def _console(*, stderr: bool = False) -> Console:
