@@ -39,7 +39,7 @@ def test_next_as_json_is_a_list_with_the_offset_kept():
 
     items = json.loads(result.stdout)["items"]
     assert [item["at"] for item in items] == ["2026-07-01T06:00:00+02:00", "2026-07-02T06:00:00+02:00"]
-    assert items[0]["utc"] == "2026-07-01T04:00:00+00:00"
+    assert items[0]["utc"] == "2026-07-01T04:00:00Z"
 
 
 def test_the_policies_can_be_chosen():
@@ -62,7 +62,7 @@ def test_explain_tells_everything():
         "Sun 31 Oct 2027: 02:00 to 03:00 comes twice; nothing is due in it",
         "62.5 a year",
         "either is enough",
-        "Fri 2027-04-02 02:30:00 +02:00 CEST  2027-04-02 00:30:00Z  in 6 d 22 h",
+        "Fri 2027-04-02 02:30:00 +02:00 CEST  2027-04-02 00:30:00Z  in 6d22h",
     ):
         assert part in result.stdout
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from rota.cli.groups import Group
-from rota.cli.moments import read_moment
+from rota.cli.moments import read_moment, show_distance
 from rota.cli.options import with_output
 from rota.cli.output import Output
 from rota.clock import from_us
+from rota.model.duration import show_duration
 
 if TYPE_CHECKING:
     from rota.cron.explanation import Explanation, Fire
@@ -118,31 +119,31 @@ def _told(explanation: Explanation, out: Output) -> Iterator[str]:
 
 
 def _rhythm(explanation: Explanation) -> str:
-    from rota.cron.words import short_length
-
     rhythm = explanation.rhythm
     rate = f"{_about(rhythm.per_day)} a day" if rhythm.per_day >= 1 else f"{_about(rhythm.per_year)} a year"
     if rhythm.shortest is None or rhythm.longest is None:
         return f"{rate}; at most one in the next {rhythm.days} days"
-    pauses = f"{short_length(rhythm.shortest)} to {short_length(rhythm.longest)}"
+    pauses = f"{_length(rhythm.shortest)} to {_length(rhythm.longest)}"
     if rhythm.shortest == rhythm.longest:
-        pauses = f"always {short_length(rhythm.shortest)}"
+        pauses = f"always {_length(rhythm.shortest)}"
     return f"{rate}; pauses in the next {rhythm.days} days: {pauses}"
 
 
 def _fire_row(fire: Fire, out: Output) -> tuple[str, ...]:
-    from rota.cron.explanation import wait_text
-
     offset = fire.at.isoformat()[19:]
     local = f"{fire.at:%a %Y-%m-%d %H:%M:%S} {offset} {fire.at.tzname()}"
     utc = f"{fire.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
-    return (*(() if out.utc else (local,)), utc, wait_text(fire.wait), fire.note)
+    return (*(() if out.utc else (local,)), utc, show_distance(fire.at, fire.at - fire.wait), fire.note)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Aligned columns; nothing is cut."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _length(pause: timedelta) -> str:
+    return show_duration(pause.total_seconds())
 
 
 def _about(rate: float) -> str:

@@ -15,7 +15,7 @@ from rota.cron.pattern import DAY
 from rota.cron.rhythm import Rhythm, rhythm
 from rota.cron.sentence import describe, month_day_words, weekday_words
 from rota.cron.trigger import SECOND as MICROSECONDS
-from rota.cron.words import MONTHS, WEEKDAYS, clock, listed, short_length
+from rota.cron.words import MONTHS, WEEKDAYS, clock, listed
 from rota.cron.zones import FOREVER
 
 _NAMES = {MONTH.name: ["", *MONTHS], DAY_OF_WEEK.name: WEEKDAYS}
@@ -74,7 +74,7 @@ class Explanation:
             "fixed": self.fixed,
             "kind": self.kind,
             "changes": [
-                {"at": each.at.isoformat(), "shift": each.shift.total_seconds(), "effect": each.effect}
+                {"at": _iso(each.at), "shift": each.shift.total_seconds(), "effect": each.effect}
                 for each in self.changes
             ],
             "fires": [fire_data(fire) for fire in self.fires],
@@ -113,8 +113,8 @@ def next_fires(cron: Cron, after: datetime, count: int, now: datetime | None = N
 
 def fire_data(fire: Fire) -> dict[str, Any]:
     return {
-        "at": fire.at.isoformat(),
-        "utc": fire.at.astimezone(UTC).isoformat(),
+        "at": _iso(fire.at),
+        "utc": _iso(fire.at.astimezone(UTC)),
         "abbreviation": fire.at.tzname(),
         "wait": fire.wait.total_seconds(),
         "note": fire.note,
@@ -207,6 +207,5 @@ def _seconds(duration: timedelta | None) -> float | None:
     return None if duration is None else duration.total_seconds()
 
 
-def wait_text(wait: timedelta) -> str:
-    """``in 3 h 12 min``."""
-    return f"in {short_length(wait)}" if wait > timedelta() else f"{short_length(-wait)} ago"
+def _iso(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

@@ -67,13 +67,3 @@ def length(duration: timedelta, parts: int = 2) -> str:
         if number:
             found.append(counted(number, unit))
     return " ".join(found[:parts]) or "0 seconds"
-
-
-def short_length(duration: timedelta) -> str:
-    """``3 h 12 min``: the two largest units."""
-    rest, found = duration // timedelta(seconds=1), []
-    for unit, seconds in zip(("d", "h", "min", "s"), (86_400, 3_600, 60, 1), strict=True):
-        number, rest = divmod(rest, seconds)
-        if number:
-            found.append(f"{number} {unit}")
-    return " ".join(found[:2]) or "0 s"
