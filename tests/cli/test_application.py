@@ -68,5 +68,5 @@ def test_a_mistake_that_we_find_in_a_job_is_told_as_it_is(place: Path) -> None:
         "from rota.errors import DuplicateJobError\nraise DuplicateJobError('two jobs are called sync')"
     )
 
-    with pytest.raises(DuplicateJobError, match=r"^two jobs are called sync$"):
+    with pytest.raises(DuplicateJobError, match=r"^two jobs are called sync\nWhere: .*shop_twice.py, line 2$"):
         load_attribute("shop_twice:rota")

@@ -100,7 +100,38 @@ def test_a_database_without_tables(place: Path, database_url: str) -> None:
     with shop.app.store.database.exclusive() as execute:
         execute("CREATE TABLE something (id BIGINT);")
 
-    assert_two_lines(shop.rota("run", "ls"), 6, "holds no tables of Rota", "Run: rota db migrate")
+    assert_two_lines(shop.rota("run", "ls"), 6, "holds no tables of Rota yet", "Make them: rota db init")
+
+    shop.rota("db", "migrate", "--dry-run")
+
+    assert_two_lines(shop.rota("run", "ls"), 6, "holds no tables of Rota yet", "Make them: rota db init")
+
+
+@pytest.mark.parametrize(
+    ("schedule", "what"),
+    [
+        ('cron("61 * * * *")', "minute: 61 is outside 0-59"),
+        ('cron("0 9 * * *", tz="Europe/Pari")', "no time zone is called 'Europe/Pari'"),
+    ],
+)
+def test_a_mistake_over_a_job_says_where_it_stands(place: Path, schedule: str, what: str) -> None:
+    source = (
+        f"from rota import Rota, cron\n\nrota = Rota({{url!r}})\n\n\n@rota.job(schedule={schedule})\ndef x(): ...\n"
+    )
+    shop = open_shop(place, f"sqlite:///{place}/rota.db", source)
+
+    lines = told(shop.rota("job", "ls"))
+
+    assert lines[0] == f"Error: {what}"
+    assert f"Where: {place}/{shop.module}.py, line 6" in lines
+    assert lines[-1].startswith("Hint: ")
+
+
+def test_an_empty_file_as_a_database(place: Path) -> None:
+    (place / "rota.db").touch()
+    shop = open_shop(place, f"sqlite:///{place}/rota.db")
+
+    assert_two_lines(shop.rota("run", "ls"), 6, "holds no tables of Rota yet", "Make them: rota db init")
 
 
 @pytest.mark.parametrize("command", [["run", "ls"], ["status"], ["job", "run", "shop/sync"]], ids=" ".join)
@@ -151,9 +182,14 @@ def test_a_missing_extra(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = open_shop(place, "sqlite:///rota.db", holidays.replace("import Retry", "import Holidays, Retry"))
     monkeypatch.setitem(sys.modules, "holidays", None)
 
-    assert_two_lines(
-        shop.rota("job", "ls"), 2, "holiday calendars need the package holidays", "pip install 'rota[holidays]'"
-    )
+    result = shop.rota("job", "ls")
+
+    assert result.exit_code == 2
+    assert told(result) == [
+        "Error: holiday calendars need the package holidays",
+        f"Where: {place}/{shop.module}.py, line 7",
+        "Hint: pip install 'rota[holidays]'",
+    ]
 
 
 def test_an_application_that_is_not_there(place: Path) -> None:
@@ -166,7 +202,7 @@ def test_a_moment_that_cannot_be_read(shop: Shop) -> None:
     result = shop.rota("schedule", "why", "shop/sync", "--at", "someday")
 
     assert result.exit_code == 2
-    assert "'someday' is not a moment; write 2026-11-22T10:00, now, -2h, +15m or tomorrow 07:00" in result.stderr
+    assert "'someday' is not a moment; write 2026-11-22T10:00, now, -2h, +15m, 07:00 or tomorrow 07:00" in result.stderr
 
 
 # --- the same from outside, as real processes

@@ -92,7 +92,7 @@ def test_an_empty_database_is_told_from_one_that_is_away(store: Store) -> None:
         runs.get(tx, 1)
 
     assert not isinstance(caught.value, StoreUnreachableError)
-    assert "rota db migrate" in caught.value.hint
+    assert "rota db init" in caught.value.hint
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(store: Store) -> None:

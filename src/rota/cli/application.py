@@ -6,16 +6,20 @@ import os
 import sys
 import traceback
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+import rota
 from rota.errors import ConfigError, RotaError
 
 if TYPE_CHECKING:
     from rota.app import Rota
 
+WHERE = "Where: "
+"""Begins the note on an error that says where in the application it is."""
 FORM = 'Name it as module:attribute, as in "shop.jobs:rota".'
 
 
@@ -68,8 +72,9 @@ def _imported(name: str) -> ModuleType:
         sys.path.insert(0, here)
     try:
         return import_module(name)
-    except RotaError:
-        raise  # a mistake in a job or schedule: it says so itself
+    except RotaError as error:  # a mistake in a job or schedule: it says itself what it is, but not where
+        _note_place(error)
+        raise
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
             raise ConfigError(
@@ -83,9 +88,18 @@ def _imported(name: str) -> ModuleType:
 
 def _broken(name: str, error: Exception) -> ConfigError:
     last = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{last.filename}, line {last.lineno}"
-    told = f"{type(error).__name__}: {error}" + ("" if isinstance(error, SyntaxError) else f" ({place})")
+    told = f"{type(error).__name__}: {error}"
+    told += "" if isinstance(error, SyntaxError) else f" ({last.filename}, line {last.lineno})"
     return ConfigError(f"{name} cannot be imported: {told}", hint="Run `rota --debug …` to see the traceback.")
+
+
+def _note_place(error: RotaError) -> None:
+    """Note the last line of the application's code on the way to the error, unless it tells such a line itself."""
+    ours = str(Path(rota.__file__).parent)
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [each for each in frames if not each.filename.startswith((ours, "<"))]
+    if theirs and theirs[-1].filename not in str(error):
+        error.add_note(f"{WHERE}{theirs[-1].filename}, line {theirs[-1].lineno}")
 
 
 def _instead(module: Any) -> str:

@@ -8,6 +8,7 @@ from enum import IntEnum
 
 import click
 
+from rota.cli.application import WHERE
 from rota.cli.terminal import painted
 from rota.errors import RotaError, SettingsError
 
@@ -36,6 +37,9 @@ def report(error: Exception, *, debug: bool) -> int:
     messages, hint = _told(error)
     for message in messages:
         _say("Error", "red", message)
+    for note in getattr(error, "__notes__", []):
+        if note.startswith(WHERE):
+            _say(WHERE.strip(" :"), "cyan", note.removeprefix(WHERE))
     if hint:
         _say("Hint", "cyan", hint)
     return error.exit_code if isinstance(error, RotaError) else Exit.FAILED

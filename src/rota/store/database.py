@@ -21,6 +21,8 @@ from typing import Any, Protocol
 
 Row = tuple[Any, ...]
 
+NO_TABLES = "Make them: rota db init (rota up does so, too)."
+"""What to do about a database that has never been prepared."""
 _ROWS = re.compile(r"/\* rows\(([^)]*)\) \*/")
 _COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)

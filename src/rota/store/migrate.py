@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from rota.errors import SchemaError
-from rota.store.database import Database, Dialect, render
+from rota.store.database import NO_TABLES, Database, Dialect, render
 
 _TABLE = """CREATE TABLE IF NOT EXISTS migration (
     number BIGINT PRIMARY KEY, name TEXT NOT NULL, applied_at BIGINT NOT NULL);"""
@@ -89,6 +89,8 @@ def demand(found: SchemaStatus) -> None:
     """Raise ``SchemaError`` unless what was found is current."""
     if found.applied > found.known:
         raise _newer(found.applied, found.known)
+    if found.applied == 0:
+        raise SchemaError("the database holds no tables of Rota yet", hint=NO_TABLES)
     if found.missing:
         raise SchemaError(
             f"the database is at schema {found.applied}, this Rota needs {found.known}",

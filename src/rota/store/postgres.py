@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rota.errors import ConfigError, MissingExtraError, StoreError, StoreUnreachableError
-from rota.store.database import Query, Row, load_queries
+from rota.store.database import NO_TABLES, Query, Row, load_queries
 
 try:
     import psycopg
@@ -237,7 +237,7 @@ class PostgresDatabase:
             raise self._unreachable(error) from error
         except psycopg.errors.UndefinedTable as error:
             told = str(error).partition("\n")[0]
-            raise StoreError(f"the database holds no tables of Rota: {told}", hint="Run: rota db migrate") from error
+            raise StoreError(f"the database holds no tables of Rota yet: {told}", hint=NO_TABLES) from error
         except psycopg.errors.ProgramLimitExceeded as error:
             raise StoreError(f"the database refused: {error}") from error
         except psycopg.OperationalError as error:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from rota.errors import ConfigError, StoreError, StoreUnreachableError
-from rota.store.database import Query, Row, load_queries
+from rota.store.database import NO_TABLES, Query, Row, load_queries
 
 BUSY_SECONDS = 30.0
 _BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -234,7 +234,7 @@ def _statements(sql: str) -> Iterator[str]:
 
 def _translated(error: sqlite3.OperationalError, path: Path) -> StoreError:
     if "no such table" in str(error):
-        return StoreError(f"{path} holds no tables of Rota: {error}", hint="Run: rota db migrate")
+        return StoreError(f"{path} holds no tables of Rota yet: {error}", hint=NO_TABLES)
     if error.sqlite_errorcode & 0xFF in _BUSY_CODES:
         return StoreUnreachableError(
             f"{path} is locked by another process",
