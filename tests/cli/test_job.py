@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
-from tests.cli.conftest import Shop
+from tests.cli.conftest import Shop, open_shop
 
 
 def test_the_list_has_every_job_with_its_next_moment(shop: Shop) -> None:
@@ -30,6 +32,35 @@ def test_show_tells_policies_schedules_figures_and_runs(shop_anywhere: Shop) -> 
     assert document["day"]["success"] == 1.0
     assert document["runs"][0]["state"] == "succeeded"
     assert "Europe/Paris" in shop.rota("job", "show", "shop/sync").stdout
+
+
+def test_show_tells_how_often_it_is_tried_and_how_long_it_may_take_as_people_do(place: Path) -> None:
+    source = """
+from rota import Retry, Rota
+
+rota = Rota({url!r})
+
+
+@rota.job(retry=Retry(delays=[60, 5400]), timeout=90)
+def given() -> None: ...
+
+
+@rota.job(retry=4)
+def doubled() -> None: ...
+"""
+    shop = open_shop(place, f"sqlite:///{place}/rota.db", source)
+    shop.app.prepare()
+    shop.app.enqueue("given")
+    with shop.app.running():
+        shop.rota("run", "wait", "1", "--timeout", "20s")
+
+    shown = shop.rota("job", "show", "given").stdout.partition("\n\n")[0]
+    lines = dict(re.split(r"  +", line, maxsplit=1) for line in shown.splitlines())
+    assert (lines["retry"], lines["timeout"]) == ("after 1m, 1h30m", "1m30s")
+    assert lines["last day"].startswith("1 run, 100.0% succeeded")
+    assert "after 5s, 10s, 20s (each up to 20% more or less)" in shop.rota("job", "show", "doubled").stdout
+    assert shop.json("job", "show", "given")["policies"]["retry"] == {"waits": [60.0, 5400.0], "jitter": 0.0}
+    shop.app.close()
 
 
 def test_run_prints_the_id_alone_on_stdout(shop: Shop) -> None:

@@ -14,14 +14,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rota.app.passed import skip_passed
 from rota.engine.scheduler import parsed
 from rota.model.event import Event
 from rota.model.job import Job
+from rota.model.retry import Retry
 from rota.model.schedule import Definition, ScheduleRecord
 from rota.store import Store, Transaction, events, schedules
+
+WAITS_TOLD = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ def describe(job: Job) -> dict[str, object]:
         "queue": job.queue,
         "priority": job.priority,
         "attempts": job.retry.attempts,
+        "retry": _waits(job.retry),
         "timeout": job.timeout,
         "overlap": job.overlap,
         "concurrency": job.concurrency,
@@ -79,6 +83,13 @@ def describe(job: Job) -> dict[str, object]:
         "sends": job.sends,
         "async": job.is_async,
     }
+
+
+def _waits(retry: Retry) -> dict[str, object]:
+    """The first waits before another attempt, in seconds, and by what share each of them is spread."""
+    exact = replace(retry, jitter=0.0)
+    waits = [round(exact.delay(failures), 3) for failures in range(1, min(retry.attempts, WAITS_TOLD + 1))]
+    return {"waits": waits, "jitter": 0.0 if retry.delays else retry.jitter}
 
 
 def _set_queues(tx: Transaction, declared: Declared) -> None:

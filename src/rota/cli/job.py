@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +11,7 @@ from rota.cli.arguments import arguments_options, read_arguments
 from rota.cli.groups import Group
 from rota.cli.options import acting_user, timeout_option, with_code, with_ledger, with_output
 from rota.cli.output import Column, Output
+from rota.model.duration import show_duration
 
 if TYPE_CHECKING:
     from rota.app import Rota
@@ -71,7 +73,8 @@ def show(app: Rota, name: str, out: Output) -> None:
         out.document(document)
         return
     policies = {key: value for key, value in entry.policies.items() if value not in (None, False)}
-    out.one({"job": name, **policies, "last day": _told(app.counters.figures(DAY, name))})
+    item = {"job": name, **policies, "last day": _told(app.counters.figures(DAY, name))}
+    out.one(item, [Column(key, show=SHOWN.get(key)) for key in item])
     _tables(app, name, document, out)
 
 
@@ -114,6 +117,16 @@ def run(
     else:
         click.echo(handle.id)
         out.say(f"Run {handle.id} of {name} was asked for; follow it: rota run wait {handle.id}")
+
+
+def _waits_told(_out: Output, retry: dict[str, Any]) -> str:
+    """``after 5s, 10s, 20s (each up to 20% more or less)``."""
+    waits = ", ".join(show_duration(wait) for wait in retry["waits"])
+    spread = f" (each up to {retry['jitter']:.0%} more or less)" if retry["jitter"] else ""
+    return f"after {waits}{spread}" if waits else ""
+
+
+SHOWN: Mapping[str, Callable[[Output, Any], str]] = {"timeout": Output.duration, "retry": _waits_told}
 
 
 def _wait(ctx: click.Context, app: Rota, run_id: int, timeout: float | None, out: Output) -> None:

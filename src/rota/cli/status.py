@@ -116,12 +116,18 @@ def figures_told(figures: Figures) -> str:
     if not figures.attempts:
         return "nothing ran"
     share = "" if figures.success is None else f", {figures.success:.1%} succeeded"
-    parts = [f"{figures.per_minute:,.3g} runs/min{share}"]
+    parts = [f"{_runs(figures)}{share}"]
     if figures.p50 is not None and figures.p95 is not None:
         parts.append(f"took {show_duration(figures.p50)} (p50), {show_duration(figures.p95)} (p95)")
     if figures.late_p95 is not None:
         parts.append(f"started {show_duration(figures.late_p95)} late (p95)")
     return "; ".join(parts)
+
+
+def _runs(figures: Figures) -> str:
+    """How many; and how many in a minute, where that is a number to think in."""
+    told = f"{figures.runs:,} {'run' if figures.runs == 1 else 'runs'}"
+    return f"{told} ({figures.per_minute:,.0f} a minute)" if figures.per_minute >= 1 else told
 
 
 def _node(item: dict[str, Any]) -> dict[str, Any]:
