@@ -78,6 +78,18 @@ def test_an_argument_that_rota_up_does_not_know_ends_it_with_the_same_code(tmp_p
     assert "--nonsense" in err
 
 
+@pytest.mark.parametrize("arguments", [("--for", "bogus"), ("--bogus",)])
+def test_what_rota_up_refuses_is_refused_before_anything_is_made(tmp_path, arguments):
+    demo = Demo(tmp_path)
+
+    process = demo.start(*arguments)
+    _, err = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 2
+    assert "Usage: rota up" in err
+    assert not demo.data.exists()
+
+
 def test_the_world_is_the_same_from_wherever_it_is_seen():
     seen = World().between(NOW, NOW + 20 * DAY)
     pieces = [contest for day in range(20) for contest in World().between(NOW + day * DAY, NOW + (day + 1) * DAY)]

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import FrameType
 
@@ -38,6 +39,7 @@ def main(fresh: bool, size: generator.Size, data: Path, arguments: tuple[str, ..
     The data is kept from one start to the next.
     """
     os.chdir(ROOT)
+    check(arguments)
     if fresh:
         forget(data)
     database = os.environ.get("CODENOTIFY_DATABASE_URL") or f"sqlite:///{data / 'codenotify.db'}"
@@ -49,6 +51,14 @@ def main(fresh: bool, size: generator.Size, data: Path, arguments: tuple[str, ..
         code = run_rota(arguments, environment, around)
         summarise(around, data)
     sys.exit(code)
+
+
+def check(arguments: Sequence[str]) -> None:
+    """Refuse what `rota up` would refuse, before anything is made for it."""
+    (entry,) = entry_points(group="console_scripts", name="rota")
+    command = entry.load()
+    context = click.Context(command, info_name="rota")
+    command.get_command(context, "up").make_context("up", list(arguments), parent=context)
 
 
 def say(text: str) -> None:
