@@ -216,7 +216,7 @@ def test_a_job_that_the_nodes_do_not_know_is_told(
     why = rota.why_run(handle.id)
 
     assert first(why) == "job_unknown"
-    assert "do not know job new; the next one looks in 30s" in why.summary
+    assert "no node that is alive has code that knows job new" in why.summary
     newer.close()
 
 

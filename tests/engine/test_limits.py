@@ -246,3 +246,19 @@ def test_a_job_that_a_node_does_not_know_is_left_for_one_that_does(
     run_due(newer)
 
     assert (handle.state, handle.record().failures) == ("succeeded", 0)
+
+
+def test_a_node_leaves_a_job_that_only_newer_code_knows_to_the_nodes_that_do(database_url: str) -> None:
+    clock = ManualClock()
+    old, new = Rota(database_url, name="old", clock=clock), Rota(database_url, name="new", clock=clock)
+    old.job("common")(lambda: None)
+    new.job("fresh")(lambda: "done")
+    old.prepare()
+    new.prepare()
+    handle = new.handles["fresh"].enqueue()
+
+    run_due(old)  # the older node meets it first
+
+    assert (handle.state, handle.record().held_by) == ("available", None)
+    assert [run.id for run in run_due(new)] == [handle.id]
+    assert run_due(old) == []

@@ -77,7 +77,7 @@ class Ledger(RuleBasedStateMachine):
         node, now = f"node-{self.births}", self.store.now_us()
         self.births += 1
         with self.store.write() as tx:
-            tx.run("nodes.register", id=node, host="elsewhere", pid=1, version="0", queues="*", threads=1, now=now,
+            tx.run("nodes.register", id=node, host="elsewhere", pid=1, version="0", queues="*", jobs="[]", threads=1, now=now,
                    lease_until=now + 10**15)  # fmt: skip
         self.nodes.append(node)
 
@@ -147,7 +147,7 @@ class Ledger(RuleBasedStateMachine):
             [queue] = queues.survey(tx)
             got = runs.claim(tx, "default", who, room, now)
             if len(got) < room:
-                got += claim_limited(tx, queue, {"job": JOB}, who, room - len(got), now, suspects).claims
+                got += claim_limited(tx, queue, {"job": JOB}, who, room - len(got), now, suspects=suspects).claims
         assert len(got) <= room
         for each in got:
             if self.seen[each.id].rate_key is not None:

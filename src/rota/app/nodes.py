@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
@@ -40,6 +41,9 @@ class NodeStatus:
 
     def serves(self, queue: str) -> bool:
         return bool({"*", queue} & set(self.record.queues.split(",")))
+
+    def knows(self, job: str) -> bool:
+        return job in json.loads(self.record.jobs)
 
     def does(self, duty: str) -> bool:
         return not self.duties or any(each.name == duty for each in self.duties)

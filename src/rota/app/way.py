@@ -95,8 +95,12 @@ class Way:
             told = f"the nodes that looked do not know job {record.job}"
             again = f"; the next one looks {self.words.distance(record.held_until)}" if record.held_until else ""
             return [fact("job_unknown", told + again, job=record.job, until=record.held_until)]
-        if self.policies:
+        alive = [node for node in self.nodes if node.alive]
+        if self.policies and (not alive or any(node.knows(record.job) for node in alive)):
             return []
+        if self.policies:
+            told = f"no node that is alive has code that knows job {record.job}"
+            return [fact("job_unknown", told, job=record.job)]
         return [fact("job_unknown", f"no application on this database has declared job {record.job}", job=record.job)]
 
     def _suspect(self) -> list[Fact]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+from collections.abc import Iterable
 
 from rota.model.node import NodeSettings, host_identity, new_node_id, resident_bytes
 from rota.store import Store, Transaction
@@ -21,12 +23,13 @@ def steady_seconds() -> float:
 class NodeIdentity:
     """The node's row and lease. An identity that was given up for lost never comes back: ``renew`` makes a new one."""
 
-    def __init__(self, store: Store, settings: NodeSettings, version: str) -> None:
+    def __init__(self, store: Store, settings: NodeSettings, version: str, jobs: Iterable[str]) -> None:
         self.id = new_node_id()
         self.draining = False
         self._store = store
         self._settings = settings
         self._version = version
+        self._jobs = jobs
         self._beaten_at: float | None = None
         self._gap_ended_at: float | None = None
 
@@ -52,6 +55,7 @@ class NodeIdentity:
                 pid=os.getpid(),
                 version=self._version,
                 queues=",".join(self._settings.queues),
+                jobs=json.dumps(sorted(self._jobs)),
                 threads=self._settings.threads,
                 now=now,
                 lease_until=now + self._lease_us,

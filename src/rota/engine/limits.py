@@ -7,7 +7,7 @@ its rate allows it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from rota.model.job import Job
@@ -42,9 +42,17 @@ class LimitedClaim:
 
 
 def claim_limited(
-    tx: Transaction, queue: QueueWork, jobs: Mapping[str, Job], node: str, room: int, now: int, suspects: bool = False
+    tx: Transaction,
+    queue: QueueWork,
+    jobs: Mapping[str, Job],
+    node: str,
+    room: int,
+    now: int,
+    *,
+    suspects: bool = False,
+    avoid: Iterable[str] = (),
 ) -> LimitedClaim:
-    """Claim up to ``room`` runs of a queue (or of its suspects), in order, within every limit.
+    """Claim up to ``room`` runs of a queue (or of its suspects), in order, within every limit; no job to ``avoid``.
 
     1. Take the row that serialises such claims, and see what the queue itself allows.
     2. Look at the head of the queue, and count what runs under the keys found there.
@@ -55,7 +63,10 @@ def claim_limited(
     if allowed < 1:
         rate = queue.rate
         return LimitedClaim([], 0, rate.next_at(full_at) if rate and full_at > now else None)
-    candidates = tx.all("runs.candidates", queue=queue.name, limit=allowed + LOOKAHEAD, suspects=int(suspects))
+    avoided = [(name,) for name in avoid]
+    candidates = tx.rows(
+        "runs.candidates", avoided, queue=queue.name, limit=allowed + LOOKAHEAD, suspects=int(suspects)
+    )
     tally = _tally(tx, candidates)
     for candidate in candidates:
         if len(tally.chosen) < allowed:

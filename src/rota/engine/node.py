@@ -46,7 +46,7 @@ class Node:
     ) -> None:
         self.store = store
         self.settings = settings
-        self.identity = NodeIdentity(store, settings, version)
+        self.identity = NodeIdentity(store, settings, version, enqueuer.jobs)
         self.stopped = threading.Event()
         self.asked_to_stop = threading.Event()
         self._enqueuer = enqueuer

@@ -68,6 +68,7 @@ class Worker:
         self._completed = 0
         self._pace = _Pace()
         self._solo = _Solo()
+        self._unknown: set[str] = set()
         self._strays: set[tuple[int, int]] = set()
         self._guess: QueueWork | None = None
         self._guessed_at = 0.0
@@ -183,10 +184,10 @@ class Worker:
         node, now = self._identity.id, self._store.now_us()
         if not queue.limited:
             with self._store.single(durable=False) as tx:
-                got = runs.claim(tx, queue.name, node, room, now)
+                got = runs.claim(tx, queue.name, node, room, now, self._unknown)
             return got, len(got) >= room
         with self._store.write() as tx:
-            limited = claim_limited(tx, queue, self._jobs, node, room, now)
+            limited = claim_limited(tx, queue, self._jobs, node, room, now, avoid=self._unknown)
         if limited.again_at is not None:
             self.interval = min(self.interval, max(0.001, (limited.again_at - now) / 1_000_000))
         return limited.claims, limited.held > 0 or len(limited.claims) >= room
@@ -200,13 +201,19 @@ class Worker:
         return "*" in self._settings.queues or queue in self._settings.queues
 
     def _park(self, claims: list[Claim]) -> None:
-        """A job that this node's code does not know: another node may. Nothing is lost, and `why` tells it."""
+        """Jobs that this node's code does not know. Another node has declared it: leave it to that one from now on.
+
+        Nobody has: set it aside for a while. Nothing is lost, and `why` tells it.
+        """
         now = self._store.now_us()
         until = now + int(UNKNOWN_JOB_SECONDS * 1_000_000)
         with self._store.write() as tx:
+            declared = {row[0] for row in tx.rows("jobs.declared", [(claim.job,) for claim in claims])}
             tx.rows("runs.hand_back", [(claim.id, claim.attempt) for claim in claims], node=self._identity.id)
-            held = [(claim.id, f"no node knows job {claim.job}", until) for claim in claims]
-            tx.rows("runs.hold", held, now=now)
+            strange = [claim for claim in claims if claim.job not in declared]
+            tx.rows("runs.hold", [(c.id, f"no node knows job {c.job}", until) for c in strange], now=now)
+            tx.announce()
+        self._unknown |= declared
 
     def _give_back_stale(self) -> None:
         if len(self.running) > self._settings.threads:

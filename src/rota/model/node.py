@@ -44,6 +44,8 @@ class NodeRecord:
     pid: int
     version: str
     queues: str
+    jobs: str
+    """The names of the jobs that its code knows, as a JSON list."""
     threads: int
     started_at: int
     seen_at: int

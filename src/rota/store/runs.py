@@ -74,9 +74,10 @@ def debounce(tx: Transaction, run: NewRun) -> tuple[int, bool]:
     return insert_one(tx, run)
 
 
-def claim(tx: Transaction, queue: str, node: str, limit: int, now: int) -> list[Claim]:
-    """Take runs that share no limit with others, most urgent first."""
-    return _in_order(tx.all("runs.claim", queue=queue, node=node, limit=limit, now=now))
+def claim(tx: Transaction, queue: str, node: str, limit: int, now: int, avoid: Iterable[str] = ()) -> list[Claim]:
+    """Take runs that share no limit with others, most urgent first; none of the jobs to ``avoid``."""
+    avoided = [(name,) for name in avoid]
+    return _in_order(tx.rows("runs.claim", avoided, queue=queue, node=node, limit=limit, now=now))
 
 
 def claim_chosen(tx: Transaction, ids: Iterable[int], node: str, now: int) -> list[Claim]:

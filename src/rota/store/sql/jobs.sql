@@ -4,5 +4,9 @@ SELECT name, queue, definition, :now FROM /* rows(name text, queue text, definit
 WHERE true
 ON CONFLICT (name) DO UPDATE SET queue = excluded.queue, definition = excluded.definition, registered_at = excluded.registered_at;
 
+-- name: declared
+-- Of these names, those that some node has declared.
+SELECT name FROM job WHERE name IN (SELECT asked FROM /* rows(asked text) */ AS names);
+
 -- name: all
 SELECT name, queue, definition, registered_at FROM job ORDER BY name;

@@ -1,6 +1,6 @@
 -- name: register
-INSERT INTO node (id, host, pid, version, queues, threads, started_at, seen_at, lease_until)
-VALUES (:id, :host, :pid, :version, :queues, :threads, :now, :now, :lease_until);
+INSERT INTO node (id, host, pid, version, queues, jobs, threads, started_at, seen_at, lease_until)
+VALUES (:id, :host, :pid, :version, :queues, :jobs, :threads, :now, :now, :lease_until);
 
 -- name: beat
 -- Extend the lease; a node that was given up for lost gets no row back and must start anew.
@@ -35,7 +35,7 @@ UPDATE node SET stopped_at = :now, running = 0 WHERE id = :id AND stopped_at IS 
 UPDATE node SET draining_at = :now WHERE id = :id AND draining_at IS NULL AND stopped_at IS NULL AND lost_at IS NULL;
 
 -- name: all
-SELECT id, host, pid, version, queues, threads, started_at, seen_at, lease_until, running, rss, draining_at, stopped_at, lost_at
+SELECT id, host, pid, version, queues, jobs, threads, started_at, seen_at, lease_until, running, rss, draining_at, stopped_at, lost_at
 FROM node
 WHERE (stopped_at IS NULL AND lost_at IS NULL) OR coalesce(stopped_at, lost_at) > :gone_after
 ORDER BY started_at DESC

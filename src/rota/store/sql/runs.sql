@@ -50,11 +50,12 @@ SELECT min(due_at) FROM run WHERE state = 'scheduled';
 
 -- name: claim
 -- Runs without limits of their own: no lock but the rows'. Suspects (see the rescuer) are claimed alone. Whoever claims
--- may have looked at the queue a moment ago: that it was paused or limited since is seen here.
+-- may have looked at the queue a moment ago: that it was paused or limited since is seen here. Jobs that the node met
+-- and does not know are left for those who do.
 WITH picked AS MATERIALIZED (
     SELECT id FROM run
     WHERE state = 'available' AND queue = :queue AND held_by IS NULL AND limit_key IS NULL AND rate_key IS NULL
-      AND suspected < 2
+      AND suspected < 2 AND job NOT IN (SELECT avoided FROM /* rows(avoided text) */ AS unknown)
       AND NOT EXISTS (SELECT 1 FROM queue WHERE name = :queue
                       AND (paused_at IS NOT NULL OR concurrency IS NOT NULL OR rate IS NOT NULL))
     ORDER BY priority, due_at, id
@@ -72,6 +73,7 @@ RETURNING run.id, job, attempt, arguments, queue, due_at, as_of, failures, check
 -- The head of a queue where some runs share limits; or its suspects.
 SELECT id, job, limit_key, limit_count, rate_key FROM run
 WHERE state = 'available' AND queue = :queue AND held_by IS NULL AND (suspected >= 2) = (CAST(:suspects AS BIGINT) = 1)
+  AND job NOT IN (SELECT avoided FROM /* rows(avoided text) */ AS unknown)
   AND NOT EXISTS (SELECT 1 FROM queue WHERE name = :queue AND paused_at IS NOT NULL)
 ORDER BY priority, due_at, id
 LIMIT :limit

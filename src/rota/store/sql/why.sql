@@ -1,5 +1,5 @@
 -- name: node
-SELECT id, host, pid, version, queues, threads, started_at, seen_at, lease_until, running, rss, draining_at, stopped_at, lost_at
+SELECT id, host, pid, version, queues, jobs, threads, started_at, seen_at, lease_until, running, rss, draining_at, stopped_at, lost_at
 FROM node WHERE id = :id;
 
 -- name: job

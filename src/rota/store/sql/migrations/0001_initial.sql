@@ -161,6 +161,7 @@ CREATE TABLE node (
     pid BIGINT NOT NULL,
     version TEXT NOT NULL,
     queues TEXT NOT NULL,
+    jobs TEXT NOT NULL,
     threads BIGINT NOT NULL,
     started_at BIGINT NOT NULL,
     seen_at BIGINT NOT NULL,
