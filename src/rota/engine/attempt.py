@@ -147,7 +147,7 @@ def result_text(run: Run, value: Any, most: int) -> str | None:
         return None
     try:
         text = payload.dump(value.as_dict() if isinstance(value, JobResult) else value, "result")
-    except Exception as error:  # noqa: BLE001 - a value may do anything when it is looked at
+    except BaseException as error:  # noqa: BLE001 - a value may do anything when it is looked at
         run.log_lines.add(f"the result was not kept: {describe(error)}")
         return payload.dump({"not_kept": describe(error)}, "result")
     if len(text) > most:

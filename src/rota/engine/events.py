@@ -42,5 +42,5 @@ class Listeners:
 def _call(listener: Listener, event: Event) -> None:
     try:
         listener(event)
-    except (Exception, SystemExit):  # a thread of the engine is not for a listener to end
+    except BaseException:
         logger.exception("a listener to %s raised", event.kind)

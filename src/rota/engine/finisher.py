@@ -53,6 +53,7 @@ class Finisher:
         self._most_bytes = settings.result_bytes
         self._shard = shard
         self._waiting: deque[Run] = deque()
+        self._ticking = threading.Lock()
 
     def add(self, run: Run) -> None:
         self._waiting.append(run)
@@ -68,6 +69,10 @@ class Finisher:
 
     def tick(self) -> bool:
         """Commit what has gathered. What could not be committed stays, in order, for the next tick."""
+        with self._ticking:  # while a node stops, two threads may come
+            return self._tick()
+
+    def _tick(self) -> bool:
         if not self._waiting:
             return False
         if self._linger and len(self._waiting) < MOST_AT_ONCE // 4:

@@ -12,6 +12,8 @@ from rota.store import Store, Transaction
 
 TRUST = 0.8
 """The share of its lease for which a node believes in it: work stops before the lease does."""
+STEP_SECONDS = 1.0
+"""A clock that moved by more than this against the steady one was set."""
 
 
 def steady_seconds() -> float:
@@ -32,6 +34,7 @@ class NodeIdentity:
         self._jobs = jobs
         self._beaten_at: float | None = None
         self._gap_ended_at: float | None = None
+        self._clock_distance: float | None = None
 
     def trusted(self) -> bool:
         return self._beaten_at is not None and self._now() - self._beaten_at < self._settings.lease * TRUST
@@ -41,8 +44,16 @@ class NodeIdentity:
 
         When the database was away, all leases have lapsed, and those who live need a moment to say so.
         """
+        self._watch_clocks()
         gap = self._gap_ended_at
         return self.trusted() and (gap is None or self._now() - gap > 2 * self._settings.heartbeat)
+
+    def _watch_clocks(self) -> None:
+        """The database's clock was set: leases written before it mean nothing until their holders renew them."""
+        distance = self._store.now_us() / 1_000_000 - self._now()
+        if self._clock_distance is not None and abs(distance - self._clock_distance) > STEP_SECONDS:
+            self._gap_ended_at = self._now()
+        self._clock_distance = distance
 
     def register(self) -> None:
         at = self._now()

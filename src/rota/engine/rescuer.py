@@ -43,7 +43,8 @@ class Rescuer:
     def tick(self) -> bool:
         now = self._store.now_us()
         with self._store.read() as tx:
-            lapsed = [(row[0], now) for row in tx.all("nodes.lapsed", now=now)] if self._identity.may_judge() else []
+            judges, me = self._identity.may_judge(), self._identity.id
+            lapsed = [(row[0], now) for row in tx.all("nodes.lapsed", now=now, asking=me)] if judges else []
             dead = [(row[0], FOREVER) for row in tx.all("nodes.alive") if self._is_dead(*row)]
             left_over = [row[0] for row in tx.all("nodes.lost_with_runs")]
         given_up = [

@@ -61,7 +61,7 @@ class Runner:
     def _tick(self) -> bool:
         try:
             more = self.duty.tick()
-        except Exception as error:
+        except BaseException as error:
             self._failures += 1
             self.failed_at = time.monotonic()
             self.error = f"{type(error).__name__}: {error}"

@@ -147,8 +147,12 @@ class Worker:
         suspects = [queue for queue in found if queue.suspects]
         busy = bool(self.running) or not self.all_committed()
         if suspects and self._solo.wanted(busy):
-            self.interval = SOON_SECONDS if busy else self._poll
-            return ([] if busy else self._claim_suspect(suspects[0])), False
+            if busy:
+                self.interval = SOON_SECONDS
+                return [], False
+            for queue in suspects:
+                if claims := self._claim_suspect(queue):
+                    return claims, False
         for queue in found:
             if not queue.work:
                 continue
@@ -195,7 +199,8 @@ class Worker:
     def _claim_suspect(self, queue: QueueWork) -> list[Claim]:
         with self._store.write() as tx:
             now = self._store.now_us()
-            return claim_limited(tx, queue, self._jobs, self._identity.id, 1, now, suspects=True).claims
+            node = self._identity.id
+            return claim_limited(tx, queue, self._jobs, node, 1, now, suspects=True, avoid=self._unknown).claims
 
     def _serves(self, queue: str) -> bool:
         return "*" in self._settings.queues or queue in self._settings.queues

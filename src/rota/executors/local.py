@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections import deque
@@ -35,6 +36,7 @@ class LocalExecutor(Generic[W]):
     def __init__(self, threads: int, ended: Callable[[W], None]) -> None:
         self._limit = threads
         self._ended = ended
+        self._pid = os.getpid()
         self._queue: SimpleQueue[tuple[float, W] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -97,6 +99,7 @@ class LocalExecutor(Generic[W]):
                 return
             work = item[1]
             work.perform()
+            self._end_forks()
             ended(work)
 
     def _start_loop(self) -> asyncio.AbstractEventLoop:
@@ -124,4 +127,10 @@ class LocalExecutor(Generic[W]):
 
     async def _await(self, work: W) -> None:
         await work.perform_async()
+        self._end_forks()
         self._ended(work)
+
+    def _end_forks(self) -> None:
+        """A body that forked, and whose child came back here: the child is no worker, and must not become one."""
+        if os.getpid() != self._pid:
+            os._exit(0)

@@ -97,7 +97,7 @@ def running_by_key(tx: Transaction, keys: Iterable[str]) -> dict[str, int]:
 
 def release_keys(tx: Transaction, freed: Mapping[str, int]) -> None:
     """Let the next held runs of these keys try, as many as have ended."""
-    for (key,) in tx.rows("runs.keys_with_held", [(key,) for key in freed]):
+    for (key,) in sorted(tx.rows("runs.keys_with_held", [(key,) for key in freed])):  # in one order on every node
         tx.run("runs.release_key", key=key, limit=freed[key])
 
 

@@ -192,7 +192,7 @@ class SqliteDatabase:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
-            connection.execute("PRAGMA journal_mode = WAL")
+            _insist(connection, "PRAGMA journal_mode = WAL")  # several that start at once wait for each other here
             connection.execute(f"PRAGMA synchronous = {synchronous}")
             connection.execute("PRAGMA busy_timeout = 0")
         except (sqlite3.Error, OSError) as error:
@@ -204,12 +204,17 @@ class SqliteDatabase:
 
 
 def _begin(connection: sqlite3.Connection) -> None:
-    """Take the write lock, trying again for a while when another process holds it."""
+    """Take the write lock."""
+    _insist(connection, "BEGIN IMMEDIATE")
+
+
+def _insist(connection: sqlite3.Connection, sql: str) -> None:
+    """Run a statement, trying again for a while when another process holds the file."""
     give_up_at = time.monotonic() + BUSY_SECONDS
     pause = 0.0005
     while True:
         try:
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(sql)
             return
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF not in _BUSY_CODES or time.monotonic() > give_up_at:

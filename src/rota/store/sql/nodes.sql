@@ -9,9 +9,9 @@ WHERE id = :id AND lost_at IS NULL AND stopped_at IS NULL
 RETURNING draining_at;
 
 -- name: lapsed
--- Nodes whose lease has run out.
+-- Nodes whose lease has run out; whoever asks is none of them, as it asks.
 SELECT id, host, pid, lease_until FROM node
-WHERE lost_at IS NULL AND stopped_at IS NULL AND lease_until < :now
+WHERE lost_at IS NULL AND stopped_at IS NULL AND lease_until < :now AND id <> :asking
 ORDER BY lease_until
 LIMIT 20;
 

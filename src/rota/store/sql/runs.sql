@@ -113,11 +113,14 @@ UPDATE run SET held_by = NULL, held_until = NULL
 WHERE id IN (
     SELECT id FROM run WHERE limit_key = :key AND held_by IS NOT NULL ORDER BY priority, due_at, id LIMIT :limit
     /* skip locked */
+    /* skip locked */
 );
 
 -- name: release_timed
 UPDATE run SET held_by = NULL, held_until = NULL
-WHERE id IN (SELECT id FROM run WHERE held_by IS NOT NULL AND held_until <= :now ORDER BY held_until LIMIT :limit)
+WHERE id IN (
+    SELECT id FROM run WHERE held_by IS NOT NULL AND held_until <= :now ORDER BY held_until LIMIT :limit /* skip locked */
+)
 RETURNING queue;
 
 -- name: next_release
