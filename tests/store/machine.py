@@ -77,8 +77,8 @@ class Ledger(RuleBasedStateMachine):
         node, now = f"node-{self.births}", self.store.now_us()
         self.births += 1
         with self.store.write() as tx:
-            tx.run("nodes.register", id=node, host="elsewhere", pid=1, version="0", queues="*", jobs="[]", threads=1, now=now,
-                   lease_until=now + 10**15)  # fmt: skip
+            facts = {"host": "elsewhere", "pid": 1, "version": "0", "queues": "*", "jobs": "[]", "threads": 1}
+            tx.run("nodes.register", id=node, now=now, lease_until=now + 10**15, **facts)
         self.nodes.append(node)
 
     @rule(
