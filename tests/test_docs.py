@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
+import rota
+from rota.config.settings import Settings
+from rota.config.sources import SETTINGS
+from rota.model.event import KINDS
 from rota.model.fire import Verdict
 from rota.model.run import MOVES, RunState
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("apps/*/*.md")])
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text()
 
 
 def lifecycle() -> str:
@@ -51,3 +61,67 @@ def test_every_file_that_the_style_rules_point_to_is_there() -> None:
     places = (ROOT, ROOT / "src" / "rota")
     missing = [name for name in names if name != "utils.py" and not any((at / name).exists() for at in places)]
     assert missing == []
+
+
+def told_settings() -> dict[str, tuple[str, str]]:
+    """Of each row on the page of settings: its default and its variable."""
+    rows = re.findall(r"^\| `([\w.]+)` \| (.+?) \| `(ROTA_\w+)` \|", page("settings.md"), flags=re.MULTILINE)
+    return {name: (default.strip("`"), variable) for name, default, variable in rows}
+
+
+def test_the_page_of_settings_has_every_one_and_no_other() -> None:
+    known = [".".join(keys).replace("*", "NAME") for keys in SETTINGS]
+
+    assert list(told_settings()) == known
+
+
+@pytest.mark.parametrize("name", [".".join(keys).replace("*", "NAME") for keys in SETTINGS])
+def test_the_default_and_the_variable_of_a_setting_are_those_in_force(name: str) -> None:
+    default, variable = told_settings()[name]
+    given = {} if default == "none" else tomllib.loads(f"{name} = {default}")
+    with_it = Settings.model_validate(given)
+    alone = Settings() if "NAME" not in name else Settings.model_validate({name.partition(".")[0]: {"NAME": {}}})
+
+    assert variable == f"ROTA_{name.upper().replace('.', '__')}"
+    assert with_it == Settings()
+    if default == "none":
+        value: object = alone
+        for part in name.split("."):
+            value = value[part] if isinstance(value, dict) else getattr(value, part)
+        assert value is None
+
+
+def test_the_page_of_the_api_names_all_that_rota_exports_and_every_kind_of_event() -> None:
+    words = set(re.findall(r"\w+", page("api.md")))
+    events = page("api.md").partition("## Events")[2].partition("\n## ")[0]
+    kinds = re.findall(r"^\| `([a-z]+\.[a-z_]+)` \|", events, flags=re.MULTILINE)
+
+    assert [name for name in rota.__all__ if name not in words] == []
+    assert kinds == list(KINDS)
+
+
+def test_the_page_of_the_api_lists_every_method_for_looking_and_steering(sqlite_url: str) -> None:
+    app = rota.Rota(sqlite_url)
+    rows = re.findall(
+        r"^\| `rota\.(runs|schedules|queues|nodes|counters)` \| (.+) \|$", page("api.md"), flags=re.MULTILINE
+    )
+
+    assert len(rows) == 5
+    for name, methods in rows:
+        there = {each for each in vars(type(getattr(app, name))) if not each.startswith("_")}
+        assert set(re.findall(r"`(\w+)`", methods)) == there, name
+
+
+def test_the_examples_of_the_page_of_the_api_run_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("ROTA_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    examples = re.findall(r"^```python\n(.*?)^```$", page("api.md"), flags=re.MULTILINE | re.DOTALL)
+
+    names: dict[str, object] = {"__name__": "examples"}
+    for example in examples:
+        exec(compile(example, "docs/api.md", "exec"), names)
+
+    assert len(examples) > 8
