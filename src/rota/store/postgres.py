@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from rota.errors import ConfigError, MissingExtraError, StoreError, StoreUnreachableError
-from rota.store.database import NO_TABLES, Query, Row, load_queries
+from rota.errors import ConfigError, MissingExtraError, StoreError
+from rota.store.database import Query, Row, load_queries
 
 try:
     import psycopg
     import psycopg_pool
     from psycopg.rows import tuple_row
+
+    from rota.store.postgres_errors import translated
 except ImportError as error:
     raise MissingExtraError("PostgreSQL needs the package psycopg", hint="Run: pip install 'rota[postgres]'") from error
 
@@ -111,6 +113,7 @@ class PostgresDatabase:
 
     def __init__(self, url: str) -> None:
         self.url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
+        self._place = re.sub(r"//[^@/]*@", "//", self.url).partition("?")[0]  # a password may stand in both
         self._queries = load_queries(self.dialect)
         self._pools: dict[bool, psycopg_pool.ConnectionPool[psycopg.Connection[Row]]] = {}
         self._opening = threading.Lock()
@@ -233,15 +236,11 @@ class PostgresDatabase:
         try:
             with self._opened(durable).connection(timeout=timeout) as connection:
                 yield connection
-        except psycopg_pool.PoolTimeout as error:
-            raise self._unreachable(error) from error
-        except psycopg.errors.UndefinedTable as error:
-            told = str(error).partition("\n")[0]
-            raise StoreError(f"the database holds no tables of Rota yet: {told}", hint=NO_TABLES) from error
-        except psycopg.errors.ProgramLimitExceeded as error:
-            raise StoreError(f"the database refused: {error}") from error
-        except psycopg.OperationalError as error:
-            raise self._unreachable(error) from error
+        except psycopg.Error as error:
+            told = translated(error, self._place)
+            if told is None:
+                raise
+            raise told from error
 
     def _opened(self, durable: bool) -> psycopg_pool.ConnectionPool[psycopg.Connection[Row]]:
         with self._opening:
@@ -253,7 +252,7 @@ class PostgresDatabase:
         try:
             psycopg.connect(self.url, connect_timeout=int(CONNECT_SECONDS)).close()
         except psycopg.OperationalError as error:
-            raise self._unreachable(error) from error
+            raise translated(error, self._place) or error from error
         options = _OPTIONS if durable else f"{_OPTIONS} -c synchronous_commit=off"
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # we say it ourselves, once, with a hint
         return psycopg_pool.ConnectionPool(
@@ -263,11 +262,4 @@ class PostgresDatabase:
             open=True,
             reconnect_timeout=RECONNECT_SECONDS,
             kwargs={"autocommit": True, "application_name": "rota", "options": options},
-        )
-
-    def _unreachable(self, error: Exception) -> StoreUnreachableError:
-        place = re.sub(r"//[^@/]*@", "//", self.url).partition("?")[0]  # a password may stand in both
-        return StoreUnreachableError(
-            f"cannot reach {place}: {' '.join(str(error).split())}",
-            hint="Is the server up, and are address, user and password right? `rota doctor` looks closer.",
         )
