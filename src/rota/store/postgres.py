@@ -17,6 +17,7 @@ from rota.store.database import Query, Row, load_queries
 try:
     import psycopg
     import psycopg_pool
+    from psycopg.conninfo import conninfo_to_dict
     from psycopg.rows import tuple_row
 
     from rota.store.postgres_errors import translated
@@ -32,6 +33,8 @@ OFFSET_SECONDS = 5.0
 CHECK_NANOSECONDS = 100_000_000
 """How long the clocks are trusted unseen: bodies ask twice a run."""
 """How long a measured distance to the server's clock is good."""
+LOCK_SECONDS = 5
+"""So long a statement waits for a lock: who waits for ever keeps no lease, and tells nobody why."""
 _OPTIONS = (
     # A node that freezes, or whose machine vanishes, in the middle of a transaction must not hold its locks for ever.
     "-c idle_in_transaction_session_timeout=5s "
@@ -253,7 +256,6 @@ class PostgresDatabase:
             psycopg.connect(self.url, connect_timeout=int(CONNECT_SECONDS)).close()
         except psycopg.OperationalError as error:
             raise translated(error, self._place) or error from error
-        options = _OPTIONS if durable else f"{_OPTIONS} -c synchronous_commit=off"
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # we say it ourselves, once, with a hint
         return psycopg_pool.ConnectionPool(
             self.url,
@@ -261,5 +263,11 @@ class PostgresDatabase:
             max_size=POOL_SIZE,
             open=True,
             reconnect_timeout=RECONNECT_SECONDS,
-            kwargs={"autocommit": True, "application_name": "rota", "options": options},
+            kwargs={"autocommit": True, "application_name": "rota", "options": self._options(durable)},
         )
+
+    def _options(self, durable: bool) -> str:
+        """The last one of a name holds: that of the URL comes before what we rely on, and after what we propose."""
+        given = str(conninfo_to_dict(self.url).get("options") or "")
+        brief = "" if durable else "-c synchronous_commit=off"
+        return " ".join(filter(None, (f"-c lock_timeout={LOCK_SECONDS}s", given, _OPTIONS, brief)))
