@@ -119,6 +119,59 @@ def test_a_deadlock_is_told(store: Store, other: psycopg.Connection[Any]) -> Non
     assert "deadlock" in str(error)
 
 
+def impatient(url: str) -> Store:
+    return open_store(f"{url}?options=-clock_timeout%3D50ms")
+
+
+def test_a_locked_table_is_told_with_the_process_that_locks_it(
+    postgres_url: str, other: psycopg.Connection[Any]
+) -> None:
+    store = impatient(migrated(postgres_url))
+
+    def look() -> None:
+        with store.read() as tx:
+            runs.get(tx, 1)
+
+    with other.transaction():
+        other.execute("LOCK TABLE run")
+        error = refused(look)
+    store.close()
+
+    assert f"table run is locked by the server's process {pid(other)}" in str(error)
+    assert f"pid = {pid(other)}" in error.hint
+
+
+def test_a_locked_row_is_told_with_its_table(postgres_url: str, other: psycopg.Connection[Any]) -> None:
+    store = impatient(migrated(postgres_url))
+    with store.write() as tx:
+        tx.rows("queues.ensure", [("default",)])
+
+    def pause() -> None:
+        with store.write() as tx:
+            tx.run("queues.pause", name="default", now=1, by="anna", why=None)
+
+    with other.transaction():
+        other.execute("UPDATE queue SET paused_at = NULL")
+        error = refused(pause)
+    store.close()
+
+    assert f"rows of table queue are locked by the server's process {pid(other)}" in str(error)
+
+
+def test_migrations_wait_longer_for_what_is_under_way(postgres_url: str, other: psycopg.Connection[Any]) -> None:
+    store = impatient(migrated(postgres_url))
+
+    with store.database.exclusive() as execute:
+        assert execute("SHOW lock_timeout") == [("1min",)]
+    with store.read() as tx:
+        assert show_lock_timeout(tx) == "50ms"
+    store.close()
+
+
+def show_lock_timeout(tx: Any) -> str:
+    return str(tx._connection.execute("SHOW lock_timeout").fetchone()[0])
+
+
 def test_a_run_that_ends_while_the_database_is_read_only_is_done_later(
     postgres_url: str, other: psycopg.Connection[Any]
 ) -> None:

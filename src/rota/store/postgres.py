@@ -20,7 +20,7 @@ try:
     from psycopg.conninfo import conninfo_to_dict
     from psycopg.rows import tuple_row
 
-    from rota.store.postgres_errors import translated
+    from rota.store.postgres_errors import locked, translated
 except ImportError as error:
     raise MissingExtraError("PostgreSQL needs the package psycopg", hint="Run: pip install 'rota[postgres]'") from error
 
@@ -35,6 +35,8 @@ CHECK_NANOSECONDS = 100_000_000
 """How long a measured distance to the server's clock is good."""
 LOCK_SECONDS = 5
 """So long a statement waits for a lock: who waits for ever keeps no lease, and tells nobody why."""
+MIGRATION_LOCK_SECONDS = 60
+"""A migration lets statements under way come to their end; while it waits, all others wait behind it."""
 _OPTIONS = (
     # A node that freezes, or whose machine vanishes, in the middle of a transaction must not hold its locks for ever.
     "-c idle_in_transaction_session_timeout=5s "
@@ -186,7 +188,9 @@ class PostgresDatabase:
             return cursor.fetchall() if cursor.description else []
 
         with self._connection() as connection, connection.transaction():
+            connection.execute("SET LOCAL lock_timeout = 0")  # another process's migrations are waited for
             connection.execute("SELECT pg_advisory_xact_lock(hashtext('rota migrations'))")
+            connection.execute(f"SET LOCAL lock_timeout = '{MIGRATION_LOCK_SECONDS}s'".encode())
             yield execute
 
     def facts(self) -> dict[str, Any]:
@@ -243,7 +247,17 @@ class PostgresDatabase:
             told = translated(error, self._place)
             if told is None:
                 raise
+            if isinstance(error, psycopg.errors.LockNotAvailable):
+                told = self._locked(error) or told
             raise told from error
+
+    def _locked(self, error: psycopg.Error) -> StoreError | None:
+        """Who is in the way, as far as the catalogue, which nobody locks, still tells."""
+        try:
+            with self._opened(True).connection(timeout=1.0) as connection:
+                return locked(connection, error)
+        except psycopg.Error:
+            return None
 
     def _opened(self, durable: bool) -> psycopg_pool.ConnectionPool[psycopg.Connection[Row]]:
         with self._opening:

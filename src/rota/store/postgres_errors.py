@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 
 from rota.errors import StoreError, StoreUnreachableError
-from rota.store.database import NO_TABLES
+from rota.store.database import NO_TABLES, Row
 
 _AGAIN = "It is tried again by itself where a node did it; try again by hand where you did."
 _TRANSIENT = {
@@ -55,3 +57,31 @@ def translated(error: psycopg.Error, place: str) -> StoreError | None:
             hint="Is the server up, and are address, user and password right? `rota doctor` looks closer.",
         )
     return None
+
+
+_TABLES = "run attempt log fire event counter schedule node duty lease bucket batch queue job migration"
+_HOLDERS = """
+    SELECT relation.relname, held.pid, held.mode
+    FROM pg_locks AS held JOIN pg_class AS relation ON relation.oid = held.relation
+    LEFT JOIN pg_stat_activity AS activity ON activity.pid = held.pid
+    WHERE held.relation IN (SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)
+      AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND held.mode NOT IN ('AccessShareLock', 'ShareUpdateExclusiveLock')
+      AND (held.granted OR held.mode = 'AccessExclusiveLock')
+    ORDER BY relation.relname <> %s, held.mode LIKE 'Row%%',
+             activity.xact_start
+    LIMIT 1
+"""
+"""Who holds the strongest, oldest lock; one who waits for a table alone has all others wait behind him, too."""
+
+
+def locked(connection: psycopg.Connection[Row], error: psycopg.Error) -> StoreError | None:
+    """Which table is locked, and by which process of the server; None: they are done by now."""
+    named = re.search(r'relation "(\w+)"', error.diag.context or "")
+    found = connection.execute(_HOLDERS, (_TABLES.split(), named[1] if named else "")).fetchone()
+    if found is None:
+        return None
+    table, pid, mode = found
+    what = f"rows of table {table} are" if mode.startswith("Row") else f"table {table} is"
+    todo = f"See what it does in pg_stat_activity (pid = {pid}); end it: SELECT pg_terminate_backend({pid})."
+    return StoreUnreachableError(f"{what} locked by the server's process {pid} ({mode})", hint=todo)
