@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rota.store import runs
 from tests.cli.conftest import Shop, open_shop
 
 
@@ -79,7 +80,7 @@ def test_leases_and_runs_that_were_left_behind_are_told(shop_anywhere: Shop) -> 
     shop = shop_anywhere
     shop.app.enqueue("shop/breaks")
     with shop.app.store.write() as tx:
-        tx.all("runs.claim", queue="default", node="gone", limit=1, now=shop.app.store.now_us())
+        runs.claim(tx, "default", "gone", 1, shop.app.store.now_us())
         tx.one("leases.acquire", name="lock:billing", holder="gone", now=1, expires_at=2)
     found = findings(shop, "doctor")
 
