@@ -108,14 +108,24 @@ def test_what_is_left_out_is_told_at_the_end_at_the_latest(caplog: pytest.LogCap
     assert told(caplog)[MOST:] == [("INFO", "… and 2 more runs succeeded")]
 
 
+def test_it_listens_to_all_that_it_tells_and_not_to_the_start_of_each_run() -> None:
+    listeners = Listeners()
+
+    Narrator().listen(listeners)
+
+    assert [kind for kind in LINES if not listeners.wants(kind)] == []
+    assert not listeners.wants("run.started")
+
+
 def test_what_nobody_would_read_is_not_listened_to(caplog: pytest.LogCaptureFixture) -> None:
     listeners = Listeners()
-    caplog.set_level(logging.WARNING, "rota.runs")
+    caplog.set_level(logging.ERROR, "rota.runs")
 
     Narrator().listen(listeners)
 
     assert not listeners.wants("run.succeeded")
     assert listeners.wants("run.failed")
+    assert listeners.wants("run.quarantined")
 
 
 def test_rota_up_tells_it(place: Path, sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:

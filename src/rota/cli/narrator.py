@@ -41,23 +41,25 @@ class Narrator:
         self._began = clock()
 
     def listen(self, listeners: Listeners) -> None:
-        for kind, line in LINES.items():
-            if logger.isEnabledFor(line.level):  # what nobody reads need not be made
-                listeners.add(kind, self.hear)
+        for pattern, level in PATTERNS.items():
+            if logger.isEnabledFor(level):  # what nobody reads need not be made
+                listeners.add(pattern, self.hear)
 
     def hear(self, event: Event) -> None:
+        line = LINES.get(event.kind)
+        if line is None:
+            return
         self.flush()
         with self._lock:
             count = self._told[event.kind] = self._told.get(event.kind, 0) + 1
         if count <= MOST:
-            line = LINES[event.kind]
             known = {"run": event.run_id, "job": event.data.get("job"), "attempt": event.data.get("attempt")}
             logger.log(line.level, "%s", visible(line.tell(event)), extra=known)
 
     def flush(self, *, last: bool = False) -> None:
+        if not last and self._clock() - self._began < WINDOW:
+            return
         with self._lock:
-            if not last and self._clock() - self._began < WINDOW:
-                return
             told, self._told, self._began = self._told, {}, self._clock()
         for kind, count in told.items():
             if count > MOST:
@@ -131,3 +133,13 @@ LINES = {
     "fire.skipped": Line(logging.INFO, _of_fire("skipped"), "{} more times due moments were skipped"),
 }
 """``run.timed_out`` is not among them: ``run.retried`` or ``run.failed`` follows it, with the same error."""
+
+PATTERNS = {
+    "run.succeeded": logging.INFO,
+    "run.re*": logging.WARNING,
+    "run.[cfoq]*": logging.ERROR,
+    "fire.*": logging.WARNING,
+}
+"""What is listened to, each with the highest level among its lines. They are few, and not a name for each line: every
+event of a run that succeeds is matched against all of them, and that must cost next to nothing.
+"""
