@@ -92,7 +92,7 @@ def test_a_database_that_is_away_is_a_finding(place: Path) -> None:
     result = shop.rota("doctor")
 
     assert result.exit_code == 1
-    assert "cannot reach postgresql://127.0.0.1:1/none" in result.stdout
+    assert "cannot reach postgresql://me:***@127.0.0.1:1/none" in result.stdout
     assert "hunter" not in result.output
 
 

@@ -91,7 +91,7 @@ def test_a_database_that_is_away(place: Path, command: list[str]) -> None:
     shop = open_shop(place, "postgresql://me:hunter2@127.0.0.1:1/none")
     result = shop.rota(*command)
 
-    assert_two_lines(result, 6, "cannot reach postgresql://127.0.0.1:1/none", "Is the server up")
+    assert_two_lines(result, 6, "cannot reach postgresql://me:***@127.0.0.1:1/none", "Is the server up")
     assert "hunter2" not in result.output
 
 

@@ -7,7 +7,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from rota.errors import ConfigError, StoreUnreachableError
 from rota.store import migrate, open_store
+from rota.store.database import without_password
 
 
 @pytest.mark.parametrize("durable", [True, False])
@@ -31,3 +33,43 @@ def show(connection: psycopg.Connection[Any], name: str) -> str:
     row = connection.execute(f"SHOW {name}".encode()).fetchone()
     assert row is not None
     return str(row[0])
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:hunter2@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://me:hun/ter2@host:5/db", "postgresql://me:***@host:5/db"),
+        ("postgresql://me:hun@ter2@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://me:hunter#2@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://me:hun?ter2@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://me:hunter%2@host/db", "postgresql://me:***@host/db"),
+        ("postgresql://h/db?sslmode=require&password=hun@ter2", "postgresql://h/db?sslmode=require&password=***"),
+        ("postgresql://h/db?sslpassword=hunter2&user=me", "postgresql://h/db?sslpassword=***&user=me"),
+        ("postgresql://me@host:5432/db", "postgresql://me@host:5432/db"),
+        ("sqlite:////srv/a:b@c/app.db", "sqlite:////srv/a:b@c/app.db"),
+    ],
+)
+def test_a_password_is_never_shown(url: str, shown: str) -> None:
+    assert without_password(url) == shown
+
+
+@pytest.mark.parametrize("password", ["hun/ter2", "hunter%2", "hun@ter2", "17/ter2", "hun@ter/2"])
+def test_a_password_that_is_not_encoded_is_a_mistake_that_repeats_none_of_it(password: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        open_store(f"postgresql://me:{password}@127.0.0.1:1/db")
+
+    assert str(caught.value) == "the database URL cannot be read"
+    assert "Percent-encode" in caught.value.hint
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("password", ["hunter#2", "hun?ter2", "hun%2Fter2"])
+def test_an_error_of_the_server_shows_no_password(password: str) -> None:
+    store = open_store(f"postgresql://me:{password}@127.0.0.1:1/db?application_name=x")
+
+    with pytest.raises(StoreUnreachableError) as caught, store.read():
+        pass
+
+    assert str(caught.value).startswith("cannot reach postgresql://me:***@127.0.0.1:1/db: ")
+    assert "hun" not in str(caught.value)

@@ -8,8 +8,9 @@ from rota.cli.application import load_application
 from rota.cli.errors import Exit
 from rota.cli.groups import Group
 from rota.cli.options import app_option, with_output
-from rota.cli.output import Column, Output, without_password
+from rota.cli.output import Column, Output
 from rota.errors import ConfigError, SettingsError
+from rota.store.database import without_password
 
 COLUMNS = (Column("name", "setting"), Column("value"), Column("origin"))
 

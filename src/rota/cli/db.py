@@ -9,7 +9,8 @@ import click
 from rota.cli.errors import Exit
 from rota.cli.groups import Group
 from rota.cli.options import app_option, with_output
-from rota.cli.output import Output, without_password
+from rota.cli.output import Output
+from rota.store.database import without_password
 
 if TYPE_CHECKING:
     from rota.app import Rota

@@ -11,8 +11,9 @@ import click
 
 from rota.cli.errors import Exit
 from rota.cli.options import app_option, with_output
-from rota.cli.output import Output, without_password
+from rota.cli.output import Output
 from rota.cli.terminal import painted
+from rota.store.database import without_password
 
 if TYPE_CHECKING:
     from rota.app.doctor import Finding

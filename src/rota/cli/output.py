@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import click
 
@@ -151,18 +150,6 @@ class Output:
             _print_rich(headings, rows)
         else:
             _print_plain(headings, rows)
-
-
-def without_password(url: str) -> str:
-    """The URL as it may be shown: a password in it becomes ``***``."""
-    parts = urlsplit(url)
-    place = parts.netloc
-    if parts.password:
-        user, _, host = place.rpartition("@")
-        place = f"{user.partition(':')[0]}:***@{host}"
-    query = [(key, "***" if "password" in key else value) for key, value in parse_qsl(parts.query)]
-    hidden = parts._replace(netloc=place, query=urlencode(query, safe="*/"))
-    return url if hidden == parts else urlunsplit(hidden)
 
 
 def _print_plain(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -26,6 +26,8 @@ NO_TABLES = "Make them: rota db init (rota up does so, too)."
 _ROWS = re.compile(r"/\* rows\(([^)]*)\) \*/")
 _COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_CREDENTIALS = re.compile(r"//([^:]*):.*@", re.DOTALL)
+_SECRET = re.compile(r"([?&][^=&]*password=)[^&]*", re.IGNORECASE)
 
 
 class Dialect(Protocol):
@@ -109,6 +111,17 @@ class Database(Protocol):
         """Give the space of deleted rows back; it may take long."""
 
     def close(self) -> None: ...
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown: a password in it becomes ``***``.
+
+    One that should have been percent-encoded, and holds ``/``, ``#``, ``?`` or ``@``, is hidden too: all up to the
+    last ``@`` belongs to it.
+    """
+    if url.startswith("sqlite:"):
+        return url
+    return _CREDENTIALS.sub(r"//\1:***@", _SECRET.sub(r"\1***", url))
 
 
 def render(sql: str, dialect: Dialect) -> Query:

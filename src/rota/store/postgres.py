@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rota.errors import ConfigError, MissingExtraError, StoreError
-from rota.store.database import Query, Row, load_queries
+from rota.store.database import Query, Row, load_queries, without_password
 
 try:
     import psycopg
@@ -42,6 +42,8 @@ _OPTIONS = (
     "-c idle_in_transaction_session_timeout=5s "
     "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 )
+_BARE_AT = re.compile(r"[^?]*//[^/?]*:[^?]*[@/][^?]*@")
+"""A password that runs on past an `@` or `/`."""
 _PARAMETER = re.compile(r"('[^']*')|(?<!:):([a-z_]+)")
 
 
@@ -118,7 +120,8 @@ class PostgresDatabase:
 
     def __init__(self, url: str) -> None:
         self.url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
-        self._place = re.sub(r"//[^@/]*@", "//", self.url).partition("?")[0]  # a password may stand in both
+        self._given_options = str(_read(self.url).get("options") or "")
+        self._place = without_password(self.url).partition("?")[0]
         self._queries = load_queries(self.dialect)
         self._pools: dict[bool, psycopg_pool.ConnectionPool[psycopg.Connection[Row]]] = {}
         self._opening = threading.Lock()
@@ -282,6 +285,21 @@ class PostgresDatabase:
 
     def _options(self, durable: bool) -> str:
         """The last one of a name holds: that of the URL comes before what we rely on, and after what we propose."""
-        given = str(conninfo_to_dict(self.url).get("options") or "")
         brief = "" if durable else "-c synchronous_commit=off"
-        return " ".join(filter(None, (f"-c lock_timeout={LOCK_SECONDS}s", given, _OPTIONS, brief)))
+        return " ".join(filter(None, (f"-c lock_timeout={LOCK_SECONDS}s", self._given_options, _OPTIONS, brief)))
+
+
+def _read(url: str) -> dict[str, Any]:
+    """What the URL says. What the driver would tell of a wrong one is not repeated: it quotes from the password."""
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        parts = {"port": "unreadable"}
+    ports = str(parts.get("port") or "").split(",")
+    # A host with an `@`, or a port that is no number, is the rest of a password with a bare `@` or `/`.
+    if not all(port == "" or port.isdecimal() for port in ports) or _BARE_AT.match(url):
+        raise ConfigError(
+            "the database URL cannot be read",
+            hint="Percent-encode the user and the password: @ as %40, / as %2F, # as %23, % as %25, ? as %3F.",
+        )
+    return parts
