@@ -190,5 +190,3 @@ def test_a_run_that_is_not_there_is_told(lite: Rota) -> None:
 
     with pytest.raises(NotFoundError):
         lite.runs.get(42)
-    with pytest.raises(NotFoundError):
-        lite.run_record(42)

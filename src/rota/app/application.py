@@ -31,7 +31,6 @@ from rota.model.duration import Duration, seconds
 from rota.model.event import Event
 from rota.model.job import Job
 from rota.model.node import NodeSettings
-from rota.model.run import RunRecord
 from rota.model.schedule import Definition
 from rota.store import Store, events, migrate, open_store
 
@@ -329,9 +328,6 @@ class Rota(Collection):
         from rota.app.why_schedule import Here, why_schedule
 
         return why_schedule(self.store, Here(self.jobs, self.setup.environment), name, at, zone)
-
-    def run_record(self, run_id: int) -> RunRecord:
-        return RunHandle(self.store, run_id).record()
 
     # --- working
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from rota.clock import to_us
 from rota.errors import ConfigError, NotFoundError, WaitTimeoutError
 from rota.model.duration import Duration, seconds
-from rota.model.run import RunRecord, RunState
+from rota.model.run import ENDED, RunRecord, RunState
 from rota.store import Store, runs
 
 if TYPE_CHECKING:
@@ -50,14 +50,15 @@ class RunHandle:
         with self._store.read() as tx:
             found = runs.get(tx, self.id)
         if found is None:
-            raise NotFoundError(f"there is no run {self.id}", hint="Runs are pruned in time: `rota config show keep`.")
+            hint = "Runs are pruned in time: see keep.* in `rota config show`."
+            raise NotFoundError(f"there is no run {self.id}", hint=hint)
         return found
 
     def wait(self, timeout: Duration | None = None) -> RunRecord:
         """Wait until the run is over. Raises ``WaitTimeoutError`` after ``timeout``; the run goes on then."""
         give_up_at = None if timeout is None else time.monotonic() + seconds(timeout)
         pause = FIRST_PAUSE
-        while not (record := self.record()).state in _ENDED:  # noqa: E713 - the walrus reads worse the other way round
+        while (record := self.record()).state not in ENDED:
             if give_up_at is not None and time.monotonic() >= give_up_at:
                 raise WaitTimeoutError(
                     f"run {self.id} is {record.state} after {timeout}", hint=f"Ask why: rota run why {self.id}"
@@ -65,9 +66,6 @@ class RunHandle:
             time.sleep(pause)
             pause = min(pause * 1.5, LONGEST_PAUSE)
         return record
-
-
-_ENDED = {state.value for state in RunState if state.ended}
 
 
 class JobHandle(Generic[P, R]):

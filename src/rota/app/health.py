@@ -79,7 +79,7 @@ def _handler(app: Rota) -> type[BaseHTTPRequestHandler]:
 def _ready(app: Rota) -> tuple[int, str]:
     try:
         with app.store.read() as tx:
-            tx.one("schedules.next_due")
+            tx.one("schema.applied")
     except RotaError:
         return 503, "database unreachable"
     return 200, "ready"

@@ -12,6 +12,7 @@ from rota.errors import ConflictError, NotFoundError
 from rota.model.event import Event
 from rota.model.node import NodeRecord
 from rota.store import Store, Transaction, events, nodes
+from rota.store.database import record
 from rota.store.nodes import DutyRecord
 
 
@@ -74,7 +75,7 @@ class Nodes:
             if row is None:
                 raise NotFoundError(f"there is no node {node_id!r}", hint="See them all: rota node ls")
             if not tx.run("nodes.drain", id=node_id, now=now):
-                state = _state(NodeRecord(**dict(zip(NodeRecord.__slots__, row, strict=True))), now)
+                state = _state(record(NodeRecord, row), now)
                 raise ConflictError(f"node {node_id} is {state} already")
             event = Event(at=now, kind="node.draining", subject=f"node:{node_id}", actor=by)
             events.record(tx, [event])

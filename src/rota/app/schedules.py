@@ -20,7 +20,7 @@ from rota.model.event import Event
 from rota.model.fire import FireKind, FireRecord, Verdict
 from rota.model.run import RunState
 from rota.model.schedule import Definition, ScheduleRecord
-from rota.store import Store, Transaction, events, schedules
+from rota.store import Store, Transaction, events, fires, schedules
 from rota.store.schedules import Edit
 
 BACKFILL_MOST = 10_000
@@ -58,8 +58,7 @@ class Schedules:
         """The verdicts on its due moments, newest first."""
         self.get(name)
         with self._store.read() as tx:
-            rows = tx.all("fires.page", schedule=name, before=to_us(before) if before else None, limit=limit)
-        return [FireRecord(**dict(zip(FireRecord.__slots__, row, strict=True))) for row in rows]
+            return fires.page(tx, name, to_us(before) if before else None, limit)
 
     def events(self, name: str, limit: int = 20) -> list[Event]:
         with self._store.read() as tx:

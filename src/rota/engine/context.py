@@ -118,7 +118,7 @@ class Run:
 
     @property
     def due_at(self) -> datetime:
-        """The moment that the run stands for: the due moment of its schedule, else when it was asked to start."""
+        """The moment that the run stands for: the due moment of its schedule, else when this attempt was to start."""
         return from_us(self._claim.fire_due_at or self._claim.due_at)
 
     @property

@@ -17,26 +17,33 @@ class Listeners:
     """Who listens to which kind of event: a name, or a pattern such as ``run.*``."""
 
     def __init__(self) -> None:
-        self._by_kind: dict[str, list[Listener]] = defaultdict(list)
+        self._by_pattern: dict[str, list[Listener]] = defaultdict(list)
+        self._by_kind: dict[str, tuple[Listener, ...]] = {}
 
     def add(self, kind: str, listener: Listener) -> None:
-        self._by_kind[kind].append(listener)
+        self._by_pattern[kind].append(listener)
+        self._by_kind.clear()
 
     def remove(self, kind: str, listener: Listener) -> None:
-        self._by_kind[kind].remove(listener)
-        if not self._by_kind[kind]:
-            del self._by_kind[kind]
+        self._by_pattern[kind].remove(listener)
+        self._by_kind.clear()
 
     def wants(self, kind: str) -> bool:
-        return any(fnmatchcase(kind, pattern) for pattern in self._by_kind) if self._by_kind else False
+        return bool(self._of(kind))
 
     def tell(self, events: Iterable[Event]) -> None:
         """Call the listeners, after the commit. One that raises is logged, and harms neither the run nor the others."""
         for event in events:
-            for pattern, listeners in list(self._by_kind.items()):
-                if fnmatchcase(event.kind, pattern):
-                    for listener in listeners:
-                        _call(listener, event)
+            for listener in self._of(event.kind):
+                _call(listener, event)
+
+    def _of(self, kind: str) -> tuple[Listener, ...]:
+        """Kept by kind: it is asked for every run."""
+        found = self._by_kind.get(kind)
+        if found is None:
+            patterns = [pattern for pattern in self._by_pattern if fnmatchcase(kind, pattern)]
+            found = self._by_kind[kind] = tuple(each for pattern in patterns for each in self._by_pattern[pattern])
+        return found
 
 
 def _call(listener: Listener, event: Event) -> None:

@@ -1,4 +1,4 @@
-"""One loop for every duty: the only thread, and the only broad ``except``, of the engine."""
+"""One loop for every duty: a tick that raises ends no thread."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 KINDS = {
-    "run.started": "an attempt begins; to listeners only",
     "run.succeeded": "an attempt ended well; to listeners only, the run's row and the counters keep it",
     "run.retried": "an attempt failed, and another will follow",
     "run.failed": "the last attempt failed: the run is a dead letter",
@@ -42,7 +41,6 @@ KINDS = {
     "node.stopped": "",
     "node.lost": "a node's lease ran out",
     "node.refused": "a node found itself given up for lost, and started anew",
-    "duty.failed": "a duty of a node raised; to listeners only, the node's row keeps the last one",
 }
 """Every kind of event that Rota itself makes, and what it means where the name is not enough."""
 

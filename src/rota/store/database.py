@@ -17,9 +17,16 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 Row = tuple[Any, ...]
+T = TypeVar("T")
+
+
+def record(kind: type[T], row: Row) -> T:
+    """A row as the dataclass whose fields are the columns, in order."""
+    return kind(**dict(zip(kind.__slots__, row, strict=True)))  # type: ignore[attr-defined]
+
 
 NO_TABLES = "Make them: rota db init (rota up does so, too)."
 """What to do about a database that has never been prepared."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rota.store.database import Transaction
+from rota.store.database import Transaction, record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,13 +18,9 @@ class JobRecord:
 
 
 def all_jobs(tx: Transaction) -> list[JobRecord]:
-    return [_record(row) for row in tx.all("jobs.all")]
+    return [record(JobRecord, row) for row in tx.all("jobs.all")]
 
 
 def get(tx: Transaction, name: str) -> JobRecord | None:
     row = tx.one("why.job", name=name)
-    return _record(row) if row else None
-
-
-def _record(row: tuple[object, ...]) -> JobRecord:
-    return JobRecord(**dict(zip(JobRecord.__slots__, row, strict=True)))  # type: ignore[arg-type]
+    return record(JobRecord, row) if row else None

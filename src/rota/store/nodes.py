@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rota.model.node import NodeRecord
-from rota.store.database import Transaction
+from rota.store.database import Transaction, record
 
 GONE_SHOWN_US = 3_600_000_000
 """Nodes that stopped or were lost are listed for an hour more."""
@@ -29,8 +29,8 @@ class DutyRecord:
 def all_nodes(tx: Transaction, now_us: int, limit: int = 200) -> list[NodeRecord]:
     """Those alive and those gone within the last hour, newest first."""
     rows = tx.all("nodes.all", gone_after=now_us - GONE_SHOWN_US, limit=limit)
-    return [NodeRecord(**dict(zip(NodeRecord.__slots__, row, strict=True))) for row in rows]
+    return [record(NodeRecord, row) for row in rows]
 
 
 def duties(tx: Transaction) -> list[DutyRecord]:
-    return [DutyRecord(**dict(zip(DutyRecord.__slots__, row, strict=True))) for row in tx.all("nodes.duties")]
+    return [record(DutyRecord, row) for row in tx.all("nodes.duties")]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rota.model.rate import Rate
-from rota.store.database import Transaction
+from rota.store.database import Transaction, record
 
 COUNT_CAP = 10_000
 """No page counts further than this."""
@@ -55,7 +55,7 @@ def survey(tx: Transaction) -> list[QueueWork]:
 
 
 def all_queues(tx: Transaction) -> list[QueueRecord]:
-    return [QueueRecord(**dict(zip(QueueRecord.__slots__, row, strict=True))) for row in tx.all("queues.all")]
+    return [record(QueueRecord, row) for row in tx.all("queues.all")]
 
 
 def buckets(tx: Transaction, names: Iterable[str]) -> dict[str, int]:
@@ -65,4 +65,4 @@ def buckets(tx: Transaction, names: Iterable[str]) -> dict[str, int]:
 
 def get(tx: Transaction, name: str) -> QueueRecord | None:
     row = tx.one("queues.get", name=name)
-    return QueueRecord(**dict(zip(QueueRecord.__slots__, row, strict=True))) if row else None
+    return record(QueueRecord, row) if row else None

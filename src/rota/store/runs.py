@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rota.model.run import Claim, NewRun, RunRecord
-from rota.store.database import Row, Transaction
+from rota.store.database import Row, Transaction, record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ def _astuple(record: Any) -> Row:
 
 def get(tx: Transaction, run_id: int) -> RunRecord | None:
     row = tx.one("runs.get", id=run_id)
-    return _record(row) if row else None
+    return record(RunRecord, row) if row else None
 
 
 def page(
@@ -139,13 +139,9 @@ def page(
 ) -> list[RunRecord]:
     """Newest first; ``before`` is the id to go on from."""
     if state == "failed" and queue is None and schedule is None:
-        return [_record(row) for row in tx.all("runs.failed_page", job=job, before=before, limit=limit)]
+        return [record(RunRecord, row) for row in tx.all("runs.failed_page", job=job, before=before, limit=limit)]
     rows = tx.all("runs.page", state=state, job=job, queue=queue, schedule=schedule, before=before, limit=limit)
-    return [_record(row) for row in rows]
-
-
-def _record(row: Row) -> RunRecord:
-    return RunRecord(**dict(zip(RunRecord.__slots__, row, strict=True)))
+    return [record(RunRecord, row) for row in rows]
 
 
 def count_batches(tx: Transaction, ended: Mapping[int, Counter[str]]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rota.model.schedule import ScheduleRecord
-from rota.store.database import Row, Transaction
+from rota.store.database import Row, Transaction, record
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,28 +17,24 @@ class Edit:
     by: str
 
 
-def _record(row: Row) -> ScheduleRecord:
-    return ScheduleRecord(**dict(zip(ScheduleRecord.__slots__, row, strict=True)))
-
-
 def get(tx: Transaction, name: str) -> ScheduleRecord | None:
     """The schedule, held until the transaction ends: for changing it."""
     row = tx.one("schedules.get", name=name)
-    return _record(row) if row else None
+    return record(ScheduleRecord, row) if row else None
 
 
 def peek(tx: Transaction, name: str) -> ScheduleRecord | None:
     row = tx.one("schedules.peek", name=name)
-    return _record(row) if row else None
+    return record(ScheduleRecord, row) if row else None
 
 
 def page(tx: Transaction, job: str | None = None, after: str | None = None, limit: int = 200) -> list[ScheduleRecord]:
     """By name, from a cursor; removed ones are left out."""
-    return [_record(row) for row in tx.all("schedules.all", job=job, after=after, limit=limit)]
+    return [record(ScheduleRecord, row) for row in tx.all("schedules.all", job=job, after=after, limit=limit)]
 
 
 def declared_by(tx: Transaction, owner: str) -> list[ScheduleRecord]:
-    return [_record(row) for row in tx.all("schedules.declared_by", owner=owner)]
+    return [record(ScheduleRecord, row) for row in tx.all("schedules.declared_by", owner=owner)]
 
 
 def insert(

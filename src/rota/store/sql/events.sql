@@ -10,14 +10,8 @@ SELECT id, at, kind, subject, run_id, actor, data FROM event WHERE run_id = :run
 -- name: of_subject
 SELECT id, at, kind, subject, run_id, actor, data FROM event WHERE subject = :subject ORDER BY id DESC LIMIT :limit;
 
--- name: since
-SELECT id, at, kind, subject, run_id, actor, data FROM event WHERE id > :after ORDER BY id LIMIT :limit;
-
 -- name: prune
 -- What a person did is kept for ever.
 DELETE FROM event WHERE id IN (
     SELECT id FROM event WHERE actor IS NULL AND at < :before ORDER BY id LIMIT :limit
 );
-
--- name: newest
-SELECT coalesce(max(id), 0) FROM event;

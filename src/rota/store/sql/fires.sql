@@ -1,5 +1,5 @@
 -- name: record
--- One row, for ever, for each due moment: whoever comes second inserts nothing.
+-- One row for each due moment: whoever comes second inserts nothing.
 INSERT INTO fire (schedule, due_at, kind, verdict, reason, through_at, moments, decided_at, node)
 SELECT schedule, due_at, kind, verdict, reason, through_at, moments, :now, :node
 FROM /* rows(schedule text, due_at bigint, kind text, verdict text, reason text, through_at bigint, moments bigint) */ AS new

@@ -113,7 +113,6 @@ UPDATE run SET held_by = NULL, held_until = NULL
 WHERE id IN (
     SELECT id FROM run WHERE limit_key = :key AND held_by IS NOT NULL ORDER BY priority, due_at, id LIMIT :limit
     /* skip locked */
-    /* skip locked */
 );
 
 -- name: release_timed
@@ -287,9 +286,6 @@ SELECT count(*) FROM (
                OR (other.due_at = this.due_at AND other.id < this.id))))
     LIMIT :limit
 ) AS counted;
-
--- name: of_fire
-SELECT id, state FROM run WHERE fire_id = :fire_id;
 
 -- name: window
 -- A stretch of the oldest runs, for the pruner to judge.

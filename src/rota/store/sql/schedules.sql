@@ -7,9 +7,6 @@ ORDER BY next_due_at
 LIMIT :limit
 /* skip locked */;
 
--- name: next_due
-SELECT min(next_due_at) FROM schedule WHERE next_due_at IS NOT NULL AND paused_at IS NULL AND removed_at IS NULL;
-
 -- name: next_due_of
 -- Of jobs that the asking node knows: one of another's, overdue for ever, is not to keep it awake.
 SELECT min(next_due_at) FROM schedule

@@ -36,7 +36,7 @@ CREATE TABLE schedule (
 CREATE INDEX schedule_due ON schedule (next_due_at)
     WHERE next_due_at IS NOT NULL AND paused_at IS NULL AND removed_at IS NULL;
 
--- One row, for ever, for each due moment; a range of moments with one verdict is one row (`moments` of them, through `through_at`).
+-- One row for each due moment; a range of moments with one verdict is one row (`moments` of them, through `through_at`).
 CREATE TABLE fire (
     id /* identity */,
     schedule TEXT NOT NULL,
