@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rota.app.doctor import _connections
 from rota.store import runs
 from tests.cli.conftest import Shop, open_shop
 
@@ -39,6 +40,14 @@ def test_a_healthy_installation_has_nothing_that_fails(shop_anywhere: Shop) -> N
     assert "fail" not in result.stdout
     for name in ("time zones", "extras", "database", "schema", "clock", "nodes", "versions", "duties", "leases"):
         assert name in result.stdout
+
+
+def test_connections_are_compared_with_what_the_server_allows(place: Path, postgres_url: str) -> None:
+    shop = open_shop(place, postgres_url)
+
+    assert "connections" in findings(shop, "db", "check")
+    assert [_connections(taken, 97).verdict for taken in (5, 90)] == ["ok", "warn"]
+    assert "max_connections" in _connections(90, 97).todo
 
 
 def test_what_is_wrong_says_what_to_do_and_ends_with_1(empty_shop: Shop) -> None:

@@ -10,6 +10,7 @@ import pytest
 from rota.errors import ConfigError, StoreUnreachableError
 from rota.store import migrate, open_store
 from rota.store.database import without_password
+from tests.engine.helpers import until
 
 
 @pytest.mark.parametrize("durable", [True, False])
@@ -73,3 +74,15 @@ def test_an_error_of_the_server_shows_no_password(password: str) -> None:
 
     assert str(caught.value).startswith("cannot reach postgresql://me:***@127.0.0.1:1/db: ")
     assert "hun" not in str(caught.value)
+
+
+def test_a_store_at_rest_gives_connections_back(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rota.store.postgres.IDLE_SECONDS", 0.1)
+    store = open_store(postgres_url)
+    asked = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rota' AND datname = current_database()"
+
+    with psycopg.connect(postgres_url, autocommit=True) as other:
+        with store.read(), store.read(), store.single(durable=False):
+            assert other.execute(asked).fetchone() == (3,)
+        until(lambda: other.execute(asked).fetchone() == (1,))
+    store.close()

@@ -25,6 +25,9 @@ TZDATA_YEARS = 2
 MIB = 1_048_576
 LITTLE_DISK = 1_024 * MIB
 NO_DISK = 100 * MIB
+SCARCE = 0.8
+RESTING, BUSY = 4, 33
+"""Connections of one process: see ``rota.store.postgres``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,16 @@ def _setup(store: Store) -> Findings:
     for setting in ("fsync", "synchronous_commit"):
         if facts.get(setting) == "off":
             yield Finding(WARN, setting, "off: a power cut may lose what was acknowledged", f"Set {setting} = on.")
+    if "connections" in facts:
+        yield _connections(facts["connections"], facts["connections_allowed"])
+
+
+def _connections(taken: int, allowed: int) -> Finding:
+    """Full, the server takes neither new nodes nor this command."""
+    scarce = taken > SCARCE * allowed
+    todo = f"Raise max_connections: a process of `rota up` takes {RESTING} at rest, up to {BUSY} for moments."
+    told = f"{taken} of {allowed} that the server allows are taken"
+    return Finding(WARN if scarce else OK, "connections", told, todo if scarce else "")
 
 
 def _schema(store: Store) -> Findings:

@@ -26,6 +26,8 @@ except ImportError as error:
 
 CHANNEL = "rota"
 POOL_SIZE = 16
+IDLE_SECONDS = 10.0
+"""After so long, a connection that nobody needed is given back, one at a time: a node at rest keeps three or so."""
 CONNECT_SECONDS = 10.0
 RECONNECT_SECONDS = 5.0
 """After so long the pool waits to be asked again, instead of trying ever more rarely while the server is back."""
@@ -200,11 +202,12 @@ class PostgresDatabase:
         with self._connection() as connection:
             row = connection.execute(
                 "SELECT current_setting('server_version'), pg_database_size(current_database()),"
-                " current_setting('fsync'), current_setting('synchronous_commit')"
+                " current_setting('fsync'), current_setting('synchronous_commit'),"
+                " current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int,"
+                " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')"
             ).fetchone()
-        return dict(zip(("version", "size", "fsync", "synchronous_commit"), row or (), strict=True)) | {
-            "kind": "PostgreSQL"
-        }
+        names = ("version", "size", "fsync", "synchronous_commit", "connections_allowed", "connections")
+        return dict(zip(names, row or (), strict=True)) | {"kind": "PostgreSQL"}
 
     def vacuum(self) -> None:
         with self._connection() as connection:
@@ -276,8 +279,9 @@ class PostgresDatabase:
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # we say it ourselves, once, with a hint
         return psycopg_pool.ConnectionPool(
             self.url,
-            min_size=1,
+            min_size=1 if durable else 0,
             max_size=POOL_SIZE,
+            max_idle=IDLE_SECONDS,
             open=True,
             reconnect_timeout=RECONNECT_SECONDS,
             kwargs={"autocommit": True, "application_name": "rota", "options": self._options(durable)},
