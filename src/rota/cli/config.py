@@ -10,7 +10,6 @@ from rota.cli.groups import Group
 from rota.cli.options import app_option, with_output
 from rota.cli.output import Column, Output
 from rota.errors import ConfigError, SettingsError
-from rota.store.database import without_password
 
 COLUMNS = (Column("name", "setting"), Column("value"), Column("origin"))
 
@@ -30,6 +29,7 @@ def show(origin: bool, out: Output) -> None:
     rota config show --origin
     """
     from rota.config import load_settings
+    from rota.store.database import without_password
 
     settings = load_settings()
     values = settings.values() | {"database": without_password(settings.database)}
