@@ -6,6 +6,7 @@ import pytest
 
 from rota import Retry, Rota, every
 from rota.app.counters import percentile
+from rota.app.doctor import examine
 from rota.app.items import status_item
 from rota.app.status import Health, Status
 from rota.engine.node import Node
@@ -237,3 +238,20 @@ def test_nodes_are_listed_for_an_hour_after_they_went(rota: Rota, clock: ManualC
 
     clock.advance(hours=2)
     assert rota.nodes.all() == []
+
+
+def test_a_clock_that_was_set_back_is_told(rota: Rota, clock: ManualClock, start: Start, beat: Beat) -> None:
+    @rota.job(schedule=every("1s"))
+    def tick() -> None: ...
+
+    node = start()
+    clock.advance(hours=1)
+    beat(node)
+    assert rota.status().health is Health.HEALTHY
+    clock.advance(minutes=-59)
+    status = rota.status()
+
+    assert status.health is Health.DEGRADED
+    assert "1 schedule is judged up to 2026-03-05 13:00:00 UTC (in 59m), and nothing is fired before" in told(status)
+    assert f"of node {node.identity.id} last worked in 59m" in told(status)
+    assert [each.verdict for each in examine(rota) if "set back" in each.told] == ["warn", "warn"]

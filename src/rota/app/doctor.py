@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from rota.app.ahead import TODO, ahead
 from rota.app.nodes import survey
 from rota.app.words import SECOND, Words, counted, span
 from rota.errors import RotaError
@@ -127,6 +128,11 @@ def _clock(store: Store) -> Findings:
     side = "behind" if skew > 0 else "ahead of"
     told = f"{span(abs(skew))} {side} the database's" if abs(skew) >= 1_000 else "as the database's"
     yield Finding(verdict, "clock", told, "" if verdict == OK else "Let NTP set this machine's clock.")
+    now = store.now_us()
+    with store.read() as tx:
+        found = ahead(tx, survey(tx, now), Words(now))
+    for each in found:
+        yield Finding(WARN, "clock", each, TODO)
 
 
 def _zones() -> Findings:

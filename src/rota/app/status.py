@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rota.app.ahead import TODO, ahead
 from rota.app.counters import Counters, Figures
 from rota.app.nodes import NodeState, NodeStatus, survey
 from rota.app.queues import Queues, QueueStatus
@@ -94,6 +95,7 @@ def status(store: Store, listeners: Listeners) -> Status:
         reasons = (
             *_of_schema(schema),
             *_of_nodes(nodes, words),
+            *_of_clock(ahead(tx, nodes, words)),
             *_of_schedules(overdue, overdue_count, words),
             *_of_queues(queues, nodes, words),
             *_of_runs(hour),
@@ -182,6 +184,10 @@ def _of_duties(alive: list[NodeStatus], words: Words) -> list[Reason]:
         if not any(node.does(name) and name not in {duty.name for duty in node.stale} for node in alive):
             found.append(Reason(Health.DOWN, f"No node has a working {name}: {loss}."))
     return found
+
+
+def _of_clock(told: Sequence[str]) -> list[Reason]:
+    return [Reason(Health.DEGRADED, f"{each[0].upper()}{each[1:]}. {TODO}") for each in told]
 
 
 def _of_schedules(overdue: tuple[OverdueSchedule, ...], count: int, words: Words) -> list[Reason]:

@@ -25,3 +25,7 @@ SELECT run.id, run.node FROM run LEFT JOIN node ON node.id = run.node
 WHERE run.state = 'running' AND node.id IS NULL
 ORDER BY run.id
 LIMIT :limit;
+
+-- name: ahead
+-- Schedules that are judged up to a moment that has not come yet.
+SELECT count(*), max(watermark) FROM schedule WHERE watermark > :after AND removed_at IS NULL;
