@@ -373,6 +373,26 @@ def test_a_running_run_tells_where_it_is_and_how_far(
     assert "3 of 10 done" in sentence(why, "running")
 
 
+def test_a_run_that_does_not_stop_when_its_time_is_up_is_told(
+    rota: Rota, clock: ManualClock, start: Start, nodes_stop: list[tuple[Gate, Node]]
+) -> None:
+    gate = Gate(rota, timeout=2)
+    node = start()
+    nodes_stop.append((gate, node))
+    handle = gate.job.enqueue()
+    gate.occupy(node)
+    clock.advance(seconds=1)
+    assert rota.why_run(handle.id).fact("overrun") is None
+    clock.advance(seconds=18)
+    why = rota.why_run(handle.id)
+    reasons = " ".join(each.text for each in rota.status().reasons)
+
+    assert first(why) == "overrun"
+    assert "it has run for 19s; it was told to stop at 2s, and its body has not ended yet" in why.summary
+    told = f"Run {handle.id} of gated has run for 19s on {node.identity.id}; it was told to stop at 2s, and does not."
+    assert told in reasons
+
+
 def test_what_is_usual_for_the_job_is_told_beside_it(
     rota: Rota, start: Start, nodes_stop: list[tuple[Gate, Node]]
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rota.app import overrun
 from rota.app.ahead import TODO, ahead
 from rota.app.counters import Counters, Figures
 from rota.app.nodes import NodeState, NodeStatus, survey
@@ -99,6 +100,7 @@ def status(store: Store, listeners: Listeners) -> Status:
             *_of_schedules(overdue, overdue_count, words),
             *_of_queues(queues, nodes, words),
             *_of_runs(hour),
+            *(Reason(Health.DEGRADED, each) for each in overrun.told_of(overrun.overruns(tx, now), words)),
         )
         return Status(
             at=now,

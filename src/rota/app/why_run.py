@@ -13,6 +13,7 @@ from rota.app.counters import Counters, Figures
 from rota.app.lateness import CAUSES, Attempted, Lateness, Waits, lateness
 from rota.app.nodes import NodeState, NodeStatus
 from rota.app.nodes import survey as survey_nodes
+from rota.app.overrun import timeout_us
 from rota.app.runs import AttemptRecord
 from rota.app.way import Way
 from rota.app.why import Fact, Why, fact
@@ -150,7 +151,7 @@ class _Case:
         record = self.record
         node = next((each for each in self.nodes if each.record.id == record.node), None)
         since = self.words.both(record.started_at or self.words.now)
-        found = self._lost_node(node)
+        found = [*self._lost_node(node), *self._overrun()]
         if record.cancel_at is not None:
             asked = f"it was asked to stop {self.words.distance(record.cancel_at)}{by_whom(record.cancel_by, None)}"
             found.append(fact("cancel_requested", f"{asked}, and its body has not ended yet", by=record.cancel_by))
@@ -172,6 +173,15 @@ class _Case:
         else:
             told = f"its node {node.record.id} is {node.state}"
         return [fact("node_lapsed", f"{told}; {then}", node=self.record.node, rescue=rescuer)]
+
+    def _overrun(self) -> list[Fact]:
+        """Its time is up, and its body goes on."""
+        limit, started_at = timeout_us(self.policies), self.record.started_at or self.words.now
+        length = self.words.now - started_at
+        if limit is None or length <= limit + SECOND:
+            return []
+        told = f"it has run for {span(length)}; it was told to stop at {span(limit)}, and its body has not ended yet"
+        return [fact("overrun", told, started_at=started_at, timeout=limit / SECOND)]
 
     def _progress(self) -> str:
         done, total = self.record.progress_done, self.record.progress_total

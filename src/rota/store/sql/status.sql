@@ -29,3 +29,10 @@ LIMIT :limit;
 -- name: ahead
 -- Schedules that are judged up to a moment that has not come yet.
 SELECT count(*), max(watermark) FROM schedule WHERE watermark > :after AND removed_at IS NULL;
+
+-- name: running
+-- The attempts that have run for longest.
+SELECT id, job, node, started_at FROM run
+WHERE state = 'running' AND started_at < :before
+ORDER BY started_at
+LIMIT :limit;
