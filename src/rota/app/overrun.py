@@ -40,7 +40,11 @@ def overruns(tx: Transaction, now: int) -> list[Overrun]:
     """Among those that run for longest."""
     running = tx.all("status.running", before=now - GRACE_US, limit=LOOKED_AT)
     limits = {job: _timeout(tx, job) for job in {row[1] for row in running}}
-    found = [Overrun(*row, limit) for row in running if (limit := limits[row[1]]) is not None]
+    found = [
+        Overrun(run, job, node, started_at, limit)
+        for run, job, node, started_at in running
+        if (limit := limits[job]) is not None
+    ]
     return [each for each in found if now - each.started_at > each.timeout_us + GRACE_US]
 
 
