@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -75,6 +76,7 @@ def test_a_node_that_fell_silent_is_told_until_it_is_forgotten(rota: Rota, clock
     rescuer = start()
     clock.advance(seconds=20)
     assert f"Node {silent.identity.id} is silent" in told(rota.status())
+    assert f"Its process {os.getpid()} is there, but cannot write" in told(rota.status())
 
     next(duty for duty in rescuer.duties if duty.name == "rescuer").tick()
     assert f"Node {silent.identity.id} was lost" in told(rota.status())

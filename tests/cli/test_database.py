@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from rota.app.doctor import _connections
@@ -103,6 +105,29 @@ def test_a_database_that_is_away_is_a_finding(place: Path) -> None:
     assert result.exit_code == 1
     assert "cannot reach postgresql://me:***@127.0.0.1:1/none" in result.stdout
     assert "hunter" not in result.output
+
+
+def test_a_file_that_somebody_else_writes_to_fails(shop: Shop) -> None:
+    other = sqlite3.connect(shop.place / "rota.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    result = shop.rota("doctor")
+    other.close()
+
+    assert result.exit_code == 1
+    assert "is locked by another process" in result.stdout
+    assert findings(shop, "db", "check")["writing"] == "ok"
+
+
+def test_a_table_that_somebody_else_locks_fails(place: Path, postgres_url: str) -> None:
+    shop = open_shop(place, postgres_url)
+    shop.app.prepare()
+    with psycopg.connect(postgres_url) as other:
+        other.execute("LOCK TABLE run")
+        result = shop.rota("doctor")
+    shop.app.close()
+
+    assert result.exit_code == 1
+    assert "table run is locked by the server's process" in result.stdout
 
 
 def test_old_zone_data_warns(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,8 +56,8 @@ def examine(app: Rota) -> list[Finding]:
 
 
 def check_database(store: Store) -> list[Finding]:
-    """Whether it answers, its set-up, its tables, the room on its disk."""
-    checks = (_setup, _schema, _disk)
+    """Whether it answers, its set-up, its tables, whether they can be written, the room on its disk."""
+    checks = (_setup, _schema, _writing, _disk)
     found: list[Finding] = []
     for check in checks:
         found += _safely(check, store)
@@ -110,6 +110,11 @@ def _schema(store: Store) -> Findings:
         migrate.demand(found)
     except RotaError as error:
         yield Finding(FAIL, "schema", str(error), error.hint)
+
+
+def _writing(store: Store) -> Findings:
+    store.database.probe()
+    yield Finding(OK, "writing", "nobody stands in the way of a write")
 
 
 def _disk(store: Store) -> Findings:

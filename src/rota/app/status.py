@@ -13,6 +13,7 @@ from rota.app.nodes import NodeState, NodeStatus, survey
 from rota.app.queues import Queues, QueueStatus
 from rota.app.words import SECOND, Words, by_whom, counted, span
 from rota.engine.events import Listeners
+from rota.model.node import host_identity, process_exists
 from rota.store import Store, Transaction, migrate
 from rota.store.migrate import SchemaStatus
 from rota.store.queues import COUNT_CAP
@@ -170,7 +171,15 @@ def _gone_lately(node: NodeStatus, now: int) -> bool:
 def _gone(node: NodeStatus, words: Words) -> Reason:
     seen = words.distance(node.record.seen_at)
     what = "was lost" if node.state is NodeState.LOST else "is silent: its lease has run out"
-    return Reason(Health.DEGRADED, f"Node {node.record.id} {what}; its last heartbeat was {seen}.")
+    return Reason(Health.DEGRADED, f"Node {node.record.id} {what}; its last heartbeat was {seen}.{_there(node)}")
+
+
+def _there(node: NodeStatus) -> str:
+    """A process of this machine that lives on cannot reach the database, or is frozen."""
+    record = node.record
+    if node.state is not NodeState.LAPSED or record.host != host_identity() or not process_exists(record.pid):
+        return ""
+    return f" Its process {record.pid} is there, but cannot write, or is frozen: `rota doctor` tries whether one can."
 
 
 def _of_duties(alive: list[NodeStatus], words: Words) -> list[Reason]:

@@ -114,6 +114,9 @@ class Database(Protocol):
     def facts(self) -> dict[str, Any]:
         """How it is set up, for who looks for what is wrong: ``kind``, ``version``, ``size`` in bytes, and its own."""
 
+    def probe(self) -> None:
+        """Begin to write, and leave it: raises ``StoreError`` within a second or so where nobody can."""
+
     def vacuum(self) -> None:
         """Give the space of deleted rows back; it may take long."""
 

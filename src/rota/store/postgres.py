@@ -44,6 +44,8 @@ _OPTIONS = (
     "-c idle_in_transaction_session_timeout=5s "
     "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 )
+_HARMLESS = (b"DELETE FROM run WHERE false", b"DELETE FROM schedule WHERE false", b"DELETE FROM node WHERE false")
+"""They change nothing, and need the locks and rights of any other write."""
 _BARE_AT = re.compile(r"[^?]*//[^/?]*:[^?]*[@/][^?]*@")
 """A password that runs on past an `@` or `/`."""
 _PARAMETER = re.compile(r"('[^']*')|(?<!:):([a-z_]+)")
@@ -208,6 +210,12 @@ class PostgresDatabase:
             ).fetchone()
         names = ("version", "size", "fsync", "synchronous_commit", "connections_allowed", "connections")
         return dict(zip(names, row or (), strict=True)) | {"kind": "PostgreSQL"}
+
+    def probe(self) -> None:
+        with self._connection() as connection, connection.transaction(force_rollback=True):
+            connection.execute("SET LOCAL lock_timeout = '1s'")
+            for statement in _HARMLESS:
+                connection.execute(statement)
 
     def vacuum(self) -> None:
         with self._connection() as connection:

@@ -19,6 +19,7 @@ from rota.errors import ConfigError, StoreError, StoreUnreachableError
 from rota.store.database import NO_TABLES, Query, Row, load_queries
 
 BUSY_SECONDS = 30.0
+PROBE_SECONDS = 1.0
 _BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -156,6 +157,11 @@ class SqliteDatabase:
             size = pages * connection.execute("PRAGMA page_size").fetchone()[0]
         return {"kind": "SQLite", "version": sqlite3.sqlite_version, "size": size, "journal_mode": mode}
 
+    def probe(self) -> None:
+        with self._connection() as connection:
+            _insist(connection, "BEGIN IMMEDIATE", PROBE_SECONDS)
+            _roll_back(connection)
+
     def vacuum(self) -> None:
         with self._writer, self._connection() as connection:
             connection.execute("VACUUM")
@@ -208,9 +214,9 @@ def _begin(connection: sqlite3.Connection) -> None:
     _insist(connection, "BEGIN IMMEDIATE")
 
 
-def _insist(connection: sqlite3.Connection, sql: str) -> None:
+def _insist(connection: sqlite3.Connection, sql: str, seconds: float = BUSY_SECONDS) -> None:
     """Run a statement, trying again for a while when another process holds the file."""
-    give_up_at = time.monotonic() + BUSY_SECONDS
+    give_up_at = time.monotonic() + seconds
     pause = 0.0005
     while True:
         try:
