@@ -61,10 +61,10 @@ class Dialect(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A statement ready for the driver; ``columns`` names the columns of its ``rows`` table, if it has one."""
+    """A statement ready for the driver; ``columns`` has name and type of each of its ``rows`` table, if it has one."""
 
     sql: str
-    columns: tuple[str, ...]
+    columns: tuple[tuple[str, str], ...]
 
 
 class Transaction(Protocol):
@@ -135,17 +135,17 @@ def without_password(url: str) -> str:
 
 
 def render(sql: str, dialect: Dialect) -> Query:
-    names: list[str] = []
+    named: list[tuple[str, str]] = []
 
     def expand(match: re.Match[str]) -> str:
         columns = [(name, kind) for name, kind in (column.split() for column in match[1].split(","))]
-        names.extend(name for name, _ in columns)
+        named.extend(columns)
         return dialect.rows(columns)
 
     sql = _COMMENT.sub("", sql)  # before anything else: an apostrophe in a comment is no quote
     sql = sql.replace("/* skip locked */", dialect.skip_locked).replace("/* for update */", dialect.for_update)
     sql = _ROWS.sub(expand, sql.replace("/* identity */", dialect.identity))
-    return Query(dialect.parameters(sql), tuple(names))
+    return Query(dialect.parameters(sql), tuple(named))
 
 
 @cache

@@ -90,10 +90,8 @@ class PostgresTransaction:
     def rows(self, query: str, rows: Sequence[Row], **parameters: Any) -> list[Row]:
         prepared = self._queries[query]
         columns = zip(*rows, strict=True) if rows else ((),) * len(prepared.columns)
-        # unnest pads a missing array with NULLs, and a column of NULLs costs as much to send as one of text.
         parameters |= {
-            f"rows_{name}": list(column) if column.count(None) < len(column) else None
-            for name, column in zip(prepared.columns, columns, strict=True)
+            f"rows_{name}": _array(kind, column) for (name, kind), column in zip(prepared.columns, columns, strict=True)
         }
         cursor = self._execute(prepared.sql, parameters)
         return cursor.fetchall() if cursor.description else []
@@ -106,6 +104,18 @@ class PostgresTransaction:
 
     def _execute(self, sql: str, parameters: dict[str, Any]) -> psycopg.Cursor[Row]:
         return self._connection.execute(sql, parameters)
+
+
+def _array(kind: str, column: tuple[Any, ...]) -> list[Any] | str | None:
+    """A column as a parameter for ``unnest``, which pads a missing array with NULLs.
+
+    Numbers are spelled here, all at once: the driver looks at each one by itself, for longer than the query takes.
+    """
+    if column.count(None) == len(column):
+        return None
+    if kind != "bigint":
+        return list(column)
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in column]) + "}"
 
 
 class JoinedPostgresTransaction(PostgresTransaction):
