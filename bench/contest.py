@@ -30,7 +30,7 @@ CONTESTS = {
     "runs-postgres": Contest(
         "no-op runs, PostgreSQL (fsync on), one process",
         "runs/s",
-        ["rota", "pgqueuer", "procrastinate"],
+        ["rota", "pgqueuer", "pgqueuer-500", "procrastinate"],
         needs_postgres=True,
     ),
     "enqueue-postgres": Contest(
@@ -107,19 +107,20 @@ def _server(needed: bool) -> Iterator[str | None]:
 
 
 def _round(name: str, contender: str, runs: int, server: str | None) -> float:
-    module = contender.partition("-")[0]
-    count = max(500, runs // SLOW.get(module, 1))
+    count = max(500, runs // SLOW.get(contender, 1))
     with tempfile.TemporaryDirectory(prefix="rota-bench-") as folder:
         if server is not None and CONTESTS[name].needs_postgres and contender not in {"rota-sqlite", "apscheduler"}:
             with fresh_database(server) as url:
-                return _run(name, module, count, url)
-        return _run(name, module, count, f"sqlite:///{Path(folder) / 'bench.db'}")
+                return _run(name, contender, count, url)
+        return _run(name, contender, count, f"sqlite:///{Path(folder) / 'bench.db'}")
 
 
-def _run(name: str, module: str, count: int, url: str) -> float:
-    """One contender, in a process of its own: it prints its figure last."""
+def _run(name: str, contender: str, count: int, url: str) -> float:
+    """One contender, in a process of its own: it prints its figure last. A number after its name is its batch size."""
+    module, _, batch = contender.partition("-")
+    more = [batch] if batch.isdigit() else []
     done = subprocess.run(
-        [sys.executable, "-m", f"bench.contenders.{module}", name.partition("-")[0], str(count), url],
+        [sys.executable, "-m", f"bench.contenders.{module}", name.partition("-")[0], str(count), url, *more],
         capture_output=True,
         text=True,
         timeout=300,

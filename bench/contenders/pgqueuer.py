@@ -1,4 +1,4 @@
-"""pgqueuer over asyncpg, in batches of the size that served it best here."""
+"""pgqueuer over asyncpg: in batches of its default size, and of the size that served it best here."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from datetime import timedelta
 import asyncpg
 from pgqueuer import AsyncpgPoolDriver, Job, PgQueuer
 
-BATCH = 500
+DEFAULT_BATCH = 10
 WARM_UP = 10
 
 
-async def runs(count: int, url: str) -> float:
+async def runs(count: int, url: str, batch: int = DEFAULT_BATCH) -> float:
     async with asyncpg.create_pool(url, min_size=2, max_size=10) as pool:
         queuer = await _installed(pool)
         await _fill(queuer, count)
@@ -28,7 +28,7 @@ async def runs(count: int, url: str) -> float:
                 done.set()
 
         begun = time.perf_counter()
-        work = asyncio.create_task(queuer.run(batch_size=BATCH, dequeue_timeout=timedelta(seconds=1)))
+        work = asyncio.create_task(queuer.run(batch_size=batch, dequeue_timeout=timedelta(seconds=1)))
         await done.wait()
         took = time.perf_counter() - begun
         await _stop(queuer, work)
@@ -88,4 +88,4 @@ async def _stop(queuer: PgQueuer, work: asyncio.Task[None]) -> None:
 
 if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
-    print(asyncio.run(globals()[sys.argv[1]](int(sys.argv[2]), sys.argv[3])), flush=True)
+    print(asyncio.run(globals()[sys.argv[1]](int(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:]))), flush=True)
