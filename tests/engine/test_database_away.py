@@ -57,6 +57,7 @@ def test_a_body_that_ends_while_the_server_is_away_is_done_when_it_is_back(serve
         until(lambda: reached(real, handle.id, "succeeded"))
         again = patient.enqueue()
         until(lambda: reached(real, again.id, "succeeded"))
+        until(lambda: bool(real.schedules.fires("second")))
 
     record = handle.record()
     assert (record.attempt, record.result, record.crashes) == (1, "1", 0)

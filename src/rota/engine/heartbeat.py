@@ -44,7 +44,6 @@ class Heartbeat:
     def tick(self) -> bool:
         if not self._identity.beat(len(self._worker.running)):
             self._start_anew()
-        self._worker.give_back_strays()
         self._save_duties()
         if self._identity.draining and not self._worker.draining:
             self.drain()

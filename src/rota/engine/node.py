@@ -24,6 +24,7 @@ from rota.engine.rescuer import Rescuer
 from rota.engine.scheduler import Scheduler
 from rota.engine.service import Duty, Runner
 from rota.engine.stager import Stager
+from rota.engine.strays import Strays
 from rota.engine.watcher import Watcher
 from rota.engine.worker import Worker
 from rota.errors import PayloadError, RunLostError
@@ -72,8 +73,9 @@ class Node:
                 Pruner(self.store, self.settings),
             ]
         if self.settings.work:
-            watching: list[Duty] = [Guard(self.identity, self.worker), Watcher(self.store, self.identity, self.worker)]
-            duties += [self.worker, self.finisher, *watching]
+            watcher = Watcher(self.store, self.identity, self.worker)
+            strays = Strays(self.worker, self.settings)
+            duties += [self.worker, self.finisher, Guard(self.identity, self.worker), watcher, strays]
         return duties
 
     def start(self) -> None:
@@ -99,7 +101,7 @@ class Node:
         deadline = time.monotonic() + (self.settings.drain if drain is None else drain)
         self.worker.draining = True
         self.worker.wake = lambda: None
-        for name in ("scheduler", "stager", "rescuer", "pruner", "worker"):
+        for name in ("scheduler", "stager", "rescuer", "pruner", "strays", "worker"):
             if name in self._runners:
                 self._runners[name].stop(timeout=5)
         self._quietly(self.worker.take_back)
