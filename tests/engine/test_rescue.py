@@ -279,17 +279,17 @@ def test_runs_that_are_a_nodes_in_the_ledger_alone_go_back(app: Rota, start: Sta
     node.worker.tick()
     assert begun.wait(10)
 
-    node.heartbeat.tick()
+    duty(node, "strays").tick()
     assert lost.state == "running"  # it might be on its way
-    node.heartbeat.tick()
-    node.heartbeat.tick()
+    duty(node, "strays").tick()
+    duty(node, "strays").tick()
 
     assert (lost.state, lost.record().crashes) == ("available", 0)
     assert kept.state == "running"
     go.set()
     until(lambda: not node.finisher.empty)
-    node.heartbeat.tick()
-    node.heartbeat.tick()
+    duty(node, "strays").tick()
+    duty(node, "strays").tick()
     assert kept.state == "running"  # it has ended, and waits to be committed
     finish(node)
     work(node)
