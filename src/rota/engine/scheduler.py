@@ -26,7 +26,7 @@ from rota.store import Store, Transaction, events, runs
 from rota.store.database import Row
 
 logger = logging.getLogger("rota.engine")
-AT_ONCE = 500
+AT_ONCE = 2_000
 LONGEST_WAIT = 1.0
 UNREADABLE_AGAIN_US = 60_000_000
 UNREADABLE = Definition(job="", trigger={})
