@@ -279,10 +279,8 @@ class _Batch:
                 due_at=due_at,
                 started_at=run.started_us or None,
                 finished_at=finished_at,
-                result=None,
                 error=error,
                 failures=failures,
-                crashed=0,
                 peak_rss=max(self.rss or 0, run.peak_rss or 0) or None,
             )
         )

@@ -21,13 +21,9 @@ class Settled:
     due_at: int
     started_at: int | None
     finished_at: int | None
-    result: str | None
     error: str | None
     failures: int
-    crashed: int
     peak_rss: int | None
-    held_by: str | None = None
-    held_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

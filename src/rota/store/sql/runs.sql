@@ -139,10 +139,10 @@ RETURNING id;
 UPDATE run SET due_at = done.due, started_at = done.started,
     state = CASE WHEN done.finished IS NULL AND run.cancel_at IS NOT NULL THEN 'cancelled' ELSE done.new_state END,
     finished_at = coalesce(done.finished, CASE WHEN run.cancel_at IS NOT NULL THEN CAST(:now AS BIGINT) END),
-    result = done.value, error = done.error_text, failures = done.failure_count, crashes = crashes + done.crashed,
-    peak_rss = coalesce(done.rss, peak_rss), held_by = done.hold, held_until = done.until,
+    result = NULL, error = done.error_text, failures = done.failure_count,
+    peak_rss = coalesce(done.rss, peak_rss), held_by = NULL, held_until = NULL,
     node = CASE WHEN done.finished IS NULL AND run.cancel_at IS NULL THEN NULL ELSE node END
-FROM /* rows(done_id bigint, fence bigint, new_state text, due bigint, started bigint, finished bigint, value text, error_text text, failure_count bigint, crashed bigint, rss bigint, hold text, until bigint) */ AS done
+FROM /* rows(done_id bigint, fence bigint, new_state text, due bigint, started bigint, finished bigint, error_text text, failure_count bigint, rss bigint) */ AS done
 WHERE run.id = done.done_id AND run.attempt = done.fence AND run.state = 'running' AND run.node || '' = :node
 RETURNING id, state;
 
