@@ -83,6 +83,7 @@ def test_a_store_at_rest_gives_connections_back(postgres_url: str, monkeypatch: 
 
     with psycopg.connect(postgres_url, autocommit=True) as other:
         with store.read(), store.read(), store.single(durable=False):
-            assert other.execute(asked).fetchone() == (3,)
+            # The pool may have opened one more while somebody waited for its first.
+            assert other.execute(asked).fetchone() in {(3,), (4,)}
         until(lambda: other.execute(asked).fetchone() == (1,))
     store.close()

@@ -32,9 +32,9 @@ CONNECT_SECONDS = 10.0
 RECONNECT_SECONDS = 5.0
 """After so long the pool waits to be asked again, instead of trying ever more rarely while the server is back."""
 OFFSET_SECONDS = 5.0
+"""How long a measured distance to the server's clock is good."""
 CHECK_NANOSECONDS = 100_000_000
 """How long the clocks are trusted unseen: bodies ask twice a run."""
-"""How long a measured distance to the server's clock is good."""
 LOCK_SECONDS = 5
 """So long a statement waits for a lock: who waits for ever keeps no lease, and tells nobody why."""
 MIGRATION_LOCK_SECONDS = 60
