@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rota.app.passed import skip_passed
-from rota.engine.scheduler import parsed
+from rota.engine.definition import parsed
 from rota.model.event import Event
 from rota.model.job import Job
 from rota.model.retry import Retry

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rota.engine.definition import parsed
 from rota.engine.planner import count_moments
-from rota.engine.scheduler import parsed
 from rota.model.fire import FireKind, Verdict
 from rota.model.schedule import ScheduleRecord
 from rota.store import Transaction

@@ -11,9 +11,9 @@ from typing import Any
 from rota.app.passed import is_off, skip_passed
 from rota.clock import from_us, to_us
 from rota.cron import Trigger, trigger_from_data
+from rota.engine.definition import fired_run, parsed
 from rota.engine.enqueue import Enqueuer, check_arguments, insert_all
 from rota.engine.events import Listeners
-from rota.engine.scheduler import fired_run, parsed
 from rota.errors import ConfigError, ConflictError, NotFoundError
 from rota.model import payload
 from rota.model.event import Event

@@ -304,7 +304,7 @@ def _on_its_clock(app: Rota, name: str, text: str, out: Output) -> datetime:
     """Its own clock says which day is today; a time without a zone stays so, to be read on that clock."""
     from rota.clock import from_us
     from rota.cron.zones import zone
-    from rota.engine.scheduler import parsed
+    from rota.engine.definition import parsed
 
     _, trigger = parsed(app.schedules.get(name).definition)
     now = from_us(out.clock.now_us()).astimezone(zone(trigger.tz).tzinfo)

@@ -1,0 +1,42 @@
+"""What the text of a schedule says, and the run that one of its fires makes."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from rota.cron import Trigger, trigger_from_data
+from rota.engine.enqueue import Ask, Enqueuer
+from rota.model.job import Job
+from rota.model.run import NewRun
+from rota.model.schedule import Definition
+
+
+@lru_cache(maxsize=16_384)
+def parsed(text: str) -> tuple[Definition, Trigger]:
+    definition = Definition.from_json(text)
+    return definition, trigger_from_data(definition.trigger)
+
+
+def fired_run(
+    enqueuer: Enqueuer, schedule: str, definition: Definition, job: Job, moment: int, fire_id: int, now: int
+) -> NewRun:
+    """The run of a fire."""
+    ask = Ask(
+        due_at=moment + definition.jitter_us(schedule, moment),
+        queue=definition.queue,
+        priority=definition.priority,
+        by=f"schedule:{schedule}",
+        limit=limits(schedule, definition, job),
+        schedule=schedule,
+        fire_id=fire_id,
+        fire_due_at=moment,
+    )
+    return enqueuer.new_run(job, definition.arguments, now, ask)
+
+
+def limits(schedule: str, definition: Definition, job: Job) -> tuple[str | None, int | None]:
+    """What the runs of a schedule are counted under: the job's own limit, else one of the schedule's."""
+    key, count = job.limit(definition.arguments)
+    if key is None and definition.overlap != "allow":
+        return f"schedule:{schedule}", 1
+    return key, count

@@ -1,0 +1,101 @@
+"""The overlap policies: what becomes of a moment while earlier runs of its schedule are not over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from rota.engine.planner import Moments, Plan
+from rota.model.event import Event
+from rota.model.fire import Verdict
+from rota.model.job import Job
+from rota.model.run import RunState
+from rota.model.schedule import Definition
+from rota.store import Transaction, runs
+from rota.store.database import Row
+
+
+@dataclass(slots=True)
+class Due:
+    """A due schedule in the course of one tick."""
+
+    name: str
+    definition: Definition
+    plan: Plan
+    job: Job
+    limit_key: str | None = None
+    limit_count: int | None = None
+
+    @property
+    def overlap_among(self) -> tuple[str, str]:
+        """Whose runs its own must not overlap: those under its limit's key, or those of the schedule alone.
+
+        A schedule made beside a job's own shares the job's concurrency with others: that they are busy is no overlap.
+        """
+        if self.job.concurrency is not None and self.name != self.job.name and self.job.concurrency_key is None:
+            return "schedule", self.name
+        return "key", self.limit_key or ""
+
+    @property
+    def overlap_limit(self) -> int:
+        return 1 if self.overlap_among[0] == "schedule" else self.limit_count or 1
+
+
+def meet_overlap(tx: Transaction, due: list[Due], now: int) -> tuple[list[tuple[Due, Moments]], list[Event]]:
+    """Apply the overlap policies, by what is active under each key before this tick."""
+    active = {by: _active(tx, by, due) for by in ("key", "schedule")}
+    judged: list[tuple[Due, Moments]] = []
+    told: list[Event] = []
+    for each in due:
+        by, name = each.overlap_among
+        busy = active[by].get(name, {})
+        judged += [(each, _overlap(each, moments, busy)) for moments in each.plan.moments]
+        fires = any(moments.verdict is Verdict.FIRED for moments in each.plan.moments)
+        if each.definition.overlap == "cancel_running" and busy and fires:
+            told += _cancel_active(tx, each, now)
+    return judged, told
+
+
+def _active(tx: Transaction, by: str, due: list[Due]) -> Mapping[str, dict[str, int]]:
+    names = {name for each in due for among, name in [each.overlap_among] if among == by and name}
+    found: dict[str, dict[str, int]] = {}
+    if names:
+        for name, state, count, _ in tx.rows(f"runs.active_by_{by}", [(name,) for name in names]):
+            found.setdefault(name, {})[state] = count
+    return found
+
+
+def _overlap(due: Due, moments: Moments, busy: dict[str, int]) -> Moments:
+    """The verdict on a moment, given what is active among the runs that it must not overlap."""
+    if moments.verdict is not Verdict.FIRED:
+        return moments
+    running = busy.get(RunState.RUNNING, 0)
+    waiting = sum(busy.values()) - running
+    match due.definition.overlap:
+        case "skip" if running + waiting >= due.overlap_limit:
+            return replace(moments, verdict=Verdict.SKIPPED, reason="overlap: an earlier run is not over")
+        case "queue_one" if waiting >= 1:
+            return replace(moments, verdict=Verdict.SKIPPED, reason="overlap: one is waiting already")
+    return moments
+
+
+def _cancel_active(tx: Transaction, due: Due, now: int) -> list[Event]:
+    by = f"schedule {due.name} (overlap)"
+    among, key = due.overlap_among
+    running = tx.all(f"runs.request_cancel_by_{among}", key=key, now=now, by=by)
+    waiting = tx.all(f"runs.cancel_waiting_by_{among}", key=key, now=now, reason=f"cancelled by {by}")
+    runs.count_batches(tx, _cancelled_by_batch(waiting))
+    asked = [("run.cancel_requested", row[0]) for row in running] + [("run.cancelled", row[0]) for row in waiting]
+    return [
+        Event(at=now, kind=kind, subject=f"run:{run_id}", run_id=run_id, data={"job": due.job.name, "by": by})
+        for kind, run_id in asked
+    ]
+
+
+def _cancelled_by_batch(rows: list[Row]) -> dict[int, Counter[str]]:
+    found: dict[int, Counter[str]] = {}
+    for _, batch_id in rows:
+        if batch_id is not None:
+            found.setdefault(batch_id, Counter())["cancelled"] += 1
+    return found
