@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
-from time import perf_counter
 
 import pytest
 
@@ -108,10 +107,8 @@ def test_the_oracle_holds_on_both_databases(database_url, services, filled):
     assert cleaned == dict(expected[CLEANUP])
 
 
-def test_the_medium_set_is_there_in_seconds_and_cleaned_as_planted(services, filled, wall):
-    begin = perf_counter()
+def test_the_medium_set_is_cleaned_as_planted(services, filled, wall):
     expected = filled(size="medium")
-    assert perf_counter() - begin < 15
 
     result = dispatch.dispatch_notifications(make_run(as_of=NOW, dry_run=True), services)
     assert result.details["would_send"]["reminder"] == expected[DISPATCH]["messages"]
