@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 
 from rota.model.payload import storable
 from rota.model.run import NewRun, RunState
-from rota.store import Store, open_store, queues, runs
+from rota.store import Store, migrate, open_store, queues, runs
 from rota.testing import ManualClock
 
 ODD = [
@@ -32,6 +34,14 @@ ODD = [
 @pytest.fixture
 def store(ledger_url: str) -> Iterator[Store]:
     store = open_store(ledger_url, ManualClock())
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def analysed_never(postgres_url: str) -> Iterator[Store]:
+    store = open_store(postgres_url, ManualClock())
+    migrate.migrate(store.database, 1)
     yield store
     store.close()
 
@@ -70,6 +80,50 @@ def test_text_of_any_kind_comes_back_as_it_went_in(store: Store, text: str) -> N
             assert record is not None
             assert (record.job, record.arguments, record.asked_by) == (text[:200], text, text)
         assert len(runs.page(tx, job=text[:200])) == 2
+
+
+def test_odd_texts_beside_each_other_stay_apart(store: Store) -> None:
+    texts = [*ODD, "NULL", "null", ",", "{}", '"', "\\", '","', '{"a":"b"}', '\\"', "$1"]
+    ids = insert(store, *(new_run(arguments=text) for text in texts))
+
+    with store.read() as tx:
+        assert [record.arguments for each in ids if (record := runs.get(tx, each))] == texts
+
+
+def test_a_nul_shifts_no_text_into_the_next_row(analysed_never: Store) -> None:
+    with pytest.raises(Exception, match="NUL"):
+        insert(analysed_never, new_run(arguments="a\0b"), new_run(arguments="c"))
+
+    assert count(analysed_never) == 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        ("runs.claim_chosen", "run_pkey"),
+        ("runs.succeed", "run_pkey"),
+        ("runs.settle", "run_pkey"),
+        ("runs.rescue", "run_pkey"),
+        ("runs.hand_back", "run_pkey"),
+        ("runs.save_progress", "run_pkey"),
+        ("runs.keys_with_held", "run_held_key"),
+    ],
+)
+def test_hundreds_of_runs_are_found_by_index_in_a_table_nobody_has_analysed(
+    analysed_never: Store, statement: str, index: str
+) -> None:
+    insert(analysed_never, *(new_run(limit_key="k", limit_count=1) for _ in range(10_000)))
+    database = analysed_never.database
+    query = database._queries[statement]  # type: ignore[attr-defined]
+    names = re.findall(r"%\((?!rows_)(\w+)\)s", query.sql)
+    rows = {f"rows_{name}": [str(n) if kind == "text" else n for n in range(600)] for name, kind in query.columns}
+
+    with psycopg.connect(database.url) as connection:  # type: ignore[attr-defined]
+        explained = connection.execute("EXPLAIN " + query.sql, dict.fromkeys(names, "1") | rows).fetchall()
+
+    plan = "\n".join(row[0] for row in explained)
+    assert f"using {index} on run" in plan, plan
+    assert "Seq Scan" not in plan, plan
 
 
 def test_an_empty_table_of_parameters_changes_and_finds_nothing(store: Store) -> None:

@@ -22,11 +22,19 @@ Data = Mapping[str, Any]
 
 def trigger_from_data(data: Data) -> Trigger:
     """The trigger that ``to_data`` described; equal data gives one shared object. Raises ``CronError``."""
-    return _cached(json.dumps(data, sort_keys=True, separators=(",", ":")))
+    try:
+        return _flat(frozenset(data.items()))
+    except TypeError:  # a list or a mapping within has no hash
+        return _nested(json.dumps(data, sort_keys=True, separators=(",", ":")))
 
 
 @lru_cache(maxsize=16_384)
-def _cached(text: str) -> Trigger:
+def _flat(items: frozenset[tuple[str, Any]]) -> Trigger:
+    return _trigger(dict(items))
+
+
+@lru_cache(maxsize=16_384)
+def _nested(text: str) -> Trigger:
     return _trigger(json.loads(text))
 
 

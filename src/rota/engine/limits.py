@@ -18,7 +18,7 @@ from rota.store.database import Row
 from rota.store.queues import QueueWork
 
 LOOKAHEAD = 500
-"""Candidates looked at beyond the room there is, as some of them will have to wait."""
+"""Candidates looked at beyond the room there is, where some of them had to wait the last time."""
 
 
 @dataclass(slots=True)
@@ -51,8 +51,11 @@ def claim_limited(
     *,
     suspects: bool = False,
     avoid: Iterable[str] = (),
+    beyond: int = LOOKAHEAD,
 ) -> LimitedClaim:
     """Claim up to ``room`` runs of a queue (or of its suspects), in order, within every limit; no job to ``avoid``.
+
+    It looks at so many runs ``beyond`` the room there is.
 
     1. Take the row that serialises such claims, and see what the queue itself allows.
     2. Look at the head of the queue, and count what runs under the keys found there.
@@ -64,9 +67,7 @@ def claim_limited(
         rate = queue.rate
         return LimitedClaim([], 0, rate.next_at(full_at) if rate and full_at > now else None)
     avoided = [(name,) for name in avoid]
-    candidates = tx.rows(
-        "runs.candidates", avoided, queue=queue.name, limit=allowed + LOOKAHEAD, suspects=int(suspects)
-    )
+    candidates = tx.rows("runs.candidates", avoided, queue=queue.name, limit=allowed + beyond, suspects=int(suspects))
     tally = _tally(tx, candidates)
     for candidate in candidates:
         if len(tally.chosen) < allowed:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from rota.engine.attempt import Attempt
 from rota.engine.context import Home, Run
-from rota.engine.limits import claim_limited
+from rota.engine.limits import LOOKAHEAD, claim_limited
 from rota.engine.logs import LogLines
 from rota.executors.local import LocalExecutor
 from rota.model.job import Job
@@ -69,6 +69,8 @@ class Worker:
         self._pace = _Pace()
         self._solo = _Solo()
         self._unknown: set[str] = set()
+        self._some_held = False
+        """Whether the last claim among limits met runs that had to wait: then the next one looks further."""
         self._strays: set[tuple[int, int]] = set()
         self._guess: QueueWork | None = None
         self._guessed_at = 0.0
@@ -190,8 +192,10 @@ class Worker:
             with self._store.single(durable=False) as tx:
                 got = runs.claim(tx, queue.name, node, room, now, self._unknown)
             return got, len(got) >= room
+        beyond = LOOKAHEAD if self._some_held else 0
         with self._store.write() as tx:
-            limited = claim_limited(tx, queue, self._jobs, node, room, now, avoid=self._unknown)
+            limited = claim_limited(tx, queue, self._jobs, node, room, now, avoid=self._unknown, beyond=beyond)
+        self._some_held = limited.held > 0
         if limited.again_at is not None:
             self.interval = min(self.interval, max(0.001, (limited.again_at - now) / 1_000_000))
         return limited.claims, limited.held > 0 or len(limited.claims) >= room

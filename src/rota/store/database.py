@@ -7,6 +7,7 @@ the two databases spell differently is written as a comment, so that each file i
 ``/* for update */``             hold the row until the transaction ends
 ``/* identity */``               the type of a generated key, in migrations
 ``/* rows(id bigint, …) */``     a table made of the parameter ``rows``: a list of tuples with those columns
+``/* among(id bigint) */``       a test of what stands before: it is one of the ``rows``, which have one column
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def record(kind: type[T], row: Row) -> T:
 
 NO_TABLES = "Make them: rota db init (rota up does so, too)."
 """What to do about a database that has never been prepared."""
-_ROWS = re.compile(r"/\* rows\(([^)]*)\) \*/")
+_ROWS = re.compile(r"/\* (rows|among)\(([^)]*)\) \*/")
 _COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 _CREDENTIALS = re.compile(r"//([^:]*):.*@", re.DOTALL)
@@ -54,6 +55,9 @@ class Dialect(Protocol):
 
     def rows(self, columns: list[tuple[str, str]]) -> str:
         """A table expression with these columns (name, type), made of the parameters of ``Transaction.rows``."""
+
+    def among(self, name: str, kind: str) -> str:
+        """Whether what stands before is one of the values of a column."""
 
     def parameters(self, sql: str) -> str:
         """Spell ``:name`` as the driver takes it."""
@@ -138,9 +142,9 @@ def render(sql: str, dialect: Dialect) -> Query:
     named: list[tuple[str, str]] = []
 
     def expand(match: re.Match[str]) -> str:
-        columns = [(name, kind) for name, kind in (column.split() for column in match[1].split(","))]
+        columns = [(name, kind) for name, kind in (column.split() for column in match[2].split(","))]
         named.extend(columns)
-        return dialect.rows(columns)
+        return dialect.rows(columns) if match[1] == "rows" else dialect.among(*columns[0])
 
     sql = _COMMENT.sub("", sql)  # before anything else: an apostrophe in a comment is no quote
     sql = sql.replace("/* skip locked */", dialect.skip_locked).replace("/* for update */", dialect.for_update)

@@ -6,7 +6,7 @@ ON CONFLICT (name) DO UPDATE SET queue = excluded.queue, definition = excluded.d
 
 -- name: declared
 -- Of these names, those that some node has declared.
-SELECT name FROM job WHERE name IN (SELECT asked FROM /* rows(asked text) */ AS names);
+SELECT name FROM job WHERE name /* among(asked text) */;
 
 -- name: all
 SELECT name, queue, definition, registered_at FROM job ORDER BY name;

@@ -50,7 +50,7 @@ SELECT term FROM lease WHERE name = 'rota:limits'
 /* for update */;
 
 -- name: buckets
-SELECT name, full_at FROM bucket WHERE name IN (SELECT name FROM /* rows(name text) */ AS asked);
+SELECT name, full_at FROM bucket WHERE name /* among(name text) */;
 
 -- name: save_buckets
 INSERT INTO bucket (name, full_at) SELECT name, full_at FROM /* rows(name text, full_at bigint) */ AS new

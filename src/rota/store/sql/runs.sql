@@ -90,7 +90,7 @@ RETURNING id, job, attempt, arguments, queue, due_at, as_of, failures, checkpoin
 
 -- name: running_by_key
 SELECT run.limit_key, count(*) FROM run
-WHERE run.state = 'running' AND run.limit_key IN (SELECT name FROM /* rows(name text) */ AS asked)
+WHERE run.state = 'running' AND run.limit_key /* among(name text) */
 GROUP BY run.limit_key;
 
 -- name: running_in_queue
@@ -104,8 +104,11 @@ FROM /* rows(held bigint, reason text, until bigint) */ AS given
 WHERE run.id = given.held AND run.state = 'available';
 
 -- name: keys_with_held
+-- Mostly nobody is held at all, and that is asked first, once.
 SELECT asked.name FROM /* rows(name text) */ AS asked
-WHERE EXISTS (SELECT 1 FROM run WHERE run.limit_key = asked.name AND run.held_by IS NOT NULL);
+WHERE (SELECT 1 FROM run WHERE held_by IS NOT NULL ORDER BY held_until LIMIT 1) = 1
+  AND (SELECT 1 FROM run WHERE run.limit_key = asked.name AND run.held_by IS NOT NULL
+       ORDER BY priority, due_at, id LIMIT 1) = 1;
 
 -- name: release_key
 -- The next ones that wait for a shared limit may try.
@@ -126,11 +129,13 @@ RETURNING queue;
 SELECT min(held_until) FROM run WHERE held_by IS NOT NULL;
 
 -- name: succeed
--- Only the attempt that holds the run may end it.
+-- Only the attempt that holds the run may end it. (By CASE, here and below: PostgreSQL is to go by the id, and not to
+-- look among all that are running.)
 UPDATE run SET state = 'succeeded', started_at = done.started, finished_at = done.finished, result = done.value,
     error = NULL, peak_rss = done.rss, held_by = NULL, held_until = NULL
 FROM /* rows(done_id bigint, fence bigint, started bigint, finished bigint, value text, rss bigint) */ AS done
-WHERE run.id = done.done_id AND run.attempt = done.fence AND run.state = 'running' AND run.node || '' = :node
+WHERE run.id = done.done_id
+  AND CASE WHEN run.attempt = done.fence THEN run.state = 'running' AND run.node = :node END
 RETURNING id;
 
 -- name: settle
@@ -143,7 +148,8 @@ UPDATE run SET due_at = done.due, started_at = done.started,
     peak_rss = coalesce(done.rss, peak_rss), held_by = NULL, held_until = NULL,
     node = CASE WHEN done.finished IS NULL AND run.cancel_at IS NULL THEN NULL ELSE node END
 FROM /* rows(done_id bigint, fence bigint, new_state text, due bigint, started bigint, finished bigint, error_text text, failure_count bigint, rss bigint) */ AS done
-WHERE run.id = done.done_id AND run.attempt = done.fence AND run.state = 'running' AND run.node || '' = :node
+WHERE run.id = done.done_id
+  AND CASE WHEN run.attempt = done.fence THEN run.state = 'running' AND run.node = :node END
 RETURNING id, state;
 
 -- name: cancel_requests
@@ -156,7 +162,8 @@ SELECT id, attempt FROM run WHERE node = :node AND state = 'running';
 -- name: save_progress
 UPDATE run SET progress_done = given.done, progress_total = given.total, peak_rss = given.rss
 FROM /* rows(run_id bigint, fence bigint, done bigint, total bigint, rss bigint) */ AS given
-WHERE run.id = given.run_id AND run.attempt = given.fence AND run.state = 'running' AND run.node || '' = :node;
+WHERE run.id = given.run_id
+  AND CASE WHEN run.attempt = given.fence THEN run.state = 'running' AND run.node = :node END;
 
 -- name: save_checkpoint
 -- Guarded like a result: an attempt that lost its run may not move the run's place.
@@ -172,13 +179,13 @@ SELECT id FROM run WHERE id = :id AND attempt = :attempt AND state = 'running' A
 -- For the overlap policy: what is running, and what waits, under each key.
 SELECT run.limit_key, run.state, count(*), min(run.id) FROM run
 WHERE run.state IN ('scheduled', 'available', 'running')
-  AND run.limit_key IN (SELECT name FROM /* rows(name text) */ AS asked)
+  AND run.limit_key /* among(name text) */
 GROUP BY run.limit_key, run.state;
 
 -- name: active_by_schedule
 SELECT run.schedule, run.state, count(*), min(run.id) FROM run
 WHERE run.schedule IS NOT NULL AND run.state IN ('scheduled', 'available', 'running')
-  AND run.schedule IN (SELECT name FROM /* rows(name text) */ AS asked)
+  AND run.schedule /* among(name text) */
 GROUP BY run.schedule, run.state;
 
 -- name: request_cancel_by_key
@@ -234,14 +241,15 @@ UPDATE run SET state = given.new_state, crashes = given.crash_count, suspected =
     finished_at = given.finished, error = given.error_text,
     node = CASE WHEN given.finished IS NULL THEN NULL ELSE run.node END, due_at = :now
 FROM /* rows(run_id bigint, fence bigint, new_state text, crash_count bigint, suspicions bigint, finished bigint, error_text text) */ AS given
-WHERE run.id = given.run_id AND run.attempt = given.fence AND run.state = 'running'
+WHERE run.id = given.run_id AND CASE WHEN run.attempt = given.fence THEN run.state = 'running' END
 RETURNING id;
 
 -- name: hand_back
 -- Claimed and not begun: as if it had never been claimed, but for the attempt number.
 UPDATE run SET state = 'available', node = NULL, started_at = NULL
 FROM /* rows(run_id bigint, fence bigint) */ AS given
-WHERE run.id = given.run_id AND run.attempt = given.fence AND run.state = 'running' AND run.node || '' = :node;
+WHERE run.id = given.run_id
+  AND CASE WHEN run.attempt = given.fence THEN run.state = 'running' AND run.node = :node END;
 
 -- name: get
 SELECT id, job, queue, state, priority, due_at, created_at, arguments, attempt, failures, crashes, suspected, asked_by, mode,

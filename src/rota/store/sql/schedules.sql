@@ -2,7 +2,7 @@
 -- Due schedules of jobs that the asking node knows, most overdue first, held until the tick commits.
 SELECT name, job, definition, watermark, next_due_at FROM schedule
 WHERE next_due_at <= :now AND next_due_at IS NOT NULL AND paused_at IS NULL AND removed_at IS NULL
-  AND job IN (SELECT known FROM /* rows(known text) */ AS jobs)
+  AND job /* among(known text) */
 ORDER BY next_due_at
 LIMIT :limit
 /* skip locked */;
@@ -11,7 +11,7 @@ LIMIT :limit
 -- Of jobs that the asking node knows: one of another's, overdue for ever, is not to keep it awake.
 SELECT min(next_due_at) FROM schedule
 WHERE next_due_at IS NOT NULL AND paused_at IS NULL AND removed_at IS NULL
-  AND job IN (SELECT known FROM /* rows(known text) */ AS jobs);
+  AND job /* among(known text) */;
 
 -- name: advance
 -- The watermark never goes back, so that no moment is judged twice.
