@@ -9,6 +9,7 @@ from rota import Rota
 from rota.engine.node import Node
 from rota.model.node import NodeSettings
 from rota.testing import ManualClock
+from tests.app.helpers import Gate
 
 LONG = 1_000_000.0
 
@@ -57,3 +58,13 @@ def beat() -> Callable[..., None]:
         node.heartbeat.tick()
 
     return beat
+
+
+@pytest.fixture
+def nodes_stop() -> Iterator[list[tuple[Gate, Node]]]:
+    """Bodies that are inside when the test ends are let out."""
+    open_: list[tuple[Gate, Node]] = []
+    yield open_
+    for gate, node in open_:
+        gate.let_go(node)
+        node.worker.executor.stop()
