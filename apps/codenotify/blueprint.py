@@ -42,10 +42,11 @@ def _add_upkeep(blueprint: Blueprint, settings: Settings, services: Callable[[],
         retry=THREE_TIMES,
         timeout=timedelta(minutes=60),
         destructive=True,
+        sends=settings.warns_inactive,
         environments=["production", "staging"],
     )
     def cleanup_old_data(run: Run) -> JobResult:
-        """Remove old contests and read notifications, mark inactive people, clear expired tokens."""
+        """Remove old contests and read notifications, warn and mark inactive people, clear expired tokens."""
         from apps.codenotify import cleanup
 
         return cleanup.cleanup_old_data(run, services())

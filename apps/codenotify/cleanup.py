@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from apps.codenotify import audit
+from apps.codenotify import audit, warning
 from apps.codenotify.database import reading, writing
+from apps.codenotify.people import INACTIVE_AFTER, last_activity
 from apps.codenotify.services import Services
 from apps.codenotify.settings import Settings
 from apps.codenotify.tables import contests, deliveries, notifications, users
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 JOB = "codenotify/cleanup-old-data"
 READ_RETENTION = timedelta(days=90)
 LEDGER_AFTER_END = timedelta(days=7)
-INACTIVE_AFTER = timedelta(days=180)
 TOKEN_WITHOUT_EXPIRY = timedelta(days=7)
 GUARD_ROWS, GUARD_FRACTION = 1_000, 0.5
 Before = Callable[[Connection, list[int]], None]
@@ -99,15 +100,12 @@ def _ledger_of(as_of: datetime) -> Before:
 
 
 def _inactive_users(as_of: datetime) -> Step:
-    """Activity is a login, a notification read or a link followed; without any, the account's own age counts."""
     cutoff, row = as_of - INACTIVE_AFTER, users.c
-    idle = [or_(column.is_(None), column < cutoff) for column in (row.last_login_at, row.last_active_at)]
-    never = and_(row.last_login_at.is_(None), row.last_active_at.is_(None))
     gone = {"is_active": False, "deactivated_at": as_of, "deactivation_reason": "inactive_180d"}
     return Step(
         name="users_deactivated",
         table=users,
-        where=and_(row.role == "user", row.is_active, *idle, or_(~never, row.created_at < cutoff)),
+        where=and_(row.role == "user", row.is_active, last_activity < cutoff),
         cutoff=cutoff,
         values=gone,
         batch=500,
@@ -128,26 +126,40 @@ def _refresh_tokens(as_of: datetime) -> Step:
 
 
 def cleanup_old_data(run: Run, services: Services) -> JobResult:
-    """Do every step; ``partial`` if one failed, ``aborted_guard`` if one would have touched too much."""
+    """Do every step; ``partial`` if one failed, ``aborted_guard`` if one would have touched too much.
+
+    Whoever will soon be inactive is warned, if that is on, before anybody is marked so.
+    """
     result = JobResult(message="nothing was old enough")
     troubles: list[str] = []
+    if services.settings.warns_inactive:
+        with _by_itself(run, warning.STEP, run.as_of - warning.WARNED_AFTER, result, troubles):
+            _guard(services, users, warning.due_at(run.as_of))
+            warning.warn_inactive(run, services, result)
     for step in steps(services.settings, run.as_of):
-        result.details[step.name] = {"cutoff": step.cutoff.isoformat()}
-        result.counts[step.name] = 0
-        try:
-            _guard(services, step)
+        with _by_itself(run, step.name, step.cutoff, result, troubles):
+            _guard(services, step.table, select(step.table.c.id).where(step.where))
             _work_off(run, services, step, result)
-        except GuardError as error:
-            troubles.append("guard")
-            result.add_error(step.name, "guard", str(error))
-        except SQLAlchemyError as error:
-            troubles.append("failed")
-            result.add_error(step.name, "database", type(error).__name__)
-            run.log.warning("step failed", step=step.name, error=type(error).__name__)
     result.status = _status(run, result, troubles)
     if done := {name: count for name, count in result.counts.items() if count}:
         result.message = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in done.items())
     return result
+
+
+@contextmanager
+def _by_itself(run: Run, name: str, cutoff: datetime, result: JobResult, troubles: list[str]) -> Iterator[None]:
+    """A step's place in the result; what stops it is noted, and stops no other."""
+    result.details[name] = {"cutoff": cutoff.isoformat()}
+    result.counts[name] = 0
+    try:
+        yield
+    except GuardError as error:
+        troubles.append("guard")
+        result.add_error(name, "guard", str(error))
+    except SQLAlchemyError as error:
+        troubles.append("failed")
+        result.add_error(name, "database", type(error).__name__)
+        run.log.warning("step failed", step=name, error=type(error).__name__)
 
 
 def _status(
@@ -155,17 +167,18 @@ def _status(
 ) -> Literal["success", "partial", "failed", "aborted_guard", "dry_run"]:
     if "guard" in troubles:
         return "aborted_guard"
-    if "failed" in troubles:
+    if result.error_count:
         return "failed" if len(troubles) == len(result.counts) else "partial"
     return "dry_run" if run.dry_run else "success"
 
 
-def _guard(services: Services, step: Step) -> None:
+def _guard(services: Services, table: Table, which: Select[Any]) -> None:
+    """Raises ``GuardError`` if ``which`` are too many of the rows of ``table``."""
     with reading(services.engine) as connection:
-        touched = connection.scalar(select(func.count()).select_from(step.table).where(step.where)) or 0
+        touched = connection.scalar(select(func.count()).select_from(which.subquery())) or 0
         if touched <= GUARD_ROWS:
             return
-        everything = connection.scalar(select(func.count()).select_from(step.table)) or 0
+        everything = connection.scalar(select(func.count()).select_from(table)) or 0
     if touched > everything * GUARD_FRACTION:
         raise GuardError(f"would touch {touched} of {everything} rows")
 

@@ -18,7 +18,8 @@ from apps.codenotify.errors import AmbiguousError, OutsideError, PermanentError
 from apps.codenotify.ledger import Outcome, Owner
 from apps.codenotify.messages import render
 from apps.codenotify.pace import Pace
-from apps.codenotify.recheck import Checked, recheck
+from apps.codenotify.people import INACTIVE_AFTER
+from apps.codenotify.recheck import WARNING, Checked, recheck
 from apps.codenotify.services import Services
 from rota import JobResult
 from rota.errors import Interrupted
@@ -222,6 +223,8 @@ def _kind_and_facts(parcel: Parcel) -> tuple[str, dict[str, Any]]:
     row, contests = parcel[0].row, [contest for item in parcel for contest in item.contests]
     if row.kind.startswith("digest"):
         return "digest", {"contests": contests, "length": row.payload["length"]}
+    if row.kind.startswith(WARNING):
+        return WARNING, {"quiet_from": row.useful_until, "last_seen": row.useful_until - INACTIVE_AFTER}
     if len(parcel) > 1:
         return "reminders", {"contests": contests}
     old_start = datetime.fromisoformat(row.payload["old_start"])

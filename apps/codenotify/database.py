@@ -15,6 +15,7 @@ from sqlalchemy import (
     Engine,
     MetaData,
     Table,
+    Text,
     create_engine,
     event,
     func,
@@ -22,6 +23,8 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,6 +47,24 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, _dialect: Dialect) -> datetime | None:
         return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+class UtcDate(FunctionElement[str]):
+    """The UTC date of an ``Instant`` as text, as in ``2026-08-10``; each database has words of its own for it."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(UtcDate, "sqlite")
+def _date_in_sqlite(element: UtcDate, compiler: Any, **options: Any) -> str:
+    return f"date(({compiler.process(element.clauses, **options)}) / 1000000, 'unixepoch')"
+
+
+@compiles(UtcDate, "postgresql")
+def _date_in_postgresql(element: UtcDate, compiler: Any, **options: Any) -> str:
+    seconds = f"({compiler.process(element.clauses, **options)}) / 1000000"
+    return f"to_char(to_timestamp({seconds}) AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
 
 
 def micros(moment: datetime) -> int:

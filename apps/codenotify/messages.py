@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 
 from apps.codenotify.channels import Message
-from apps.codenotify.links import preferences_url, unsubscribe_url
+from apps.codenotify.links import keep_url, preferences_url, unsubscribe_url
 from apps.codenotify.settings import Settings
 
 SHORT_AT_MOST = 240
@@ -69,6 +69,7 @@ _environment.filters |= {
 def render(settings: Settings, kind: str, *, key: str, user: Any, address: str, now: datetime, **facts: Any) -> Message:
     """The message of ``kind`` about ``facts`` to a row of users, as seen at ``now``."""
     links = {
+        "keep_url": keep_url(settings, user.user_id),
         "preferences_url": preferences_url(settings),
         "unsubscribe_url": unsubscribe_url(settings, user.user_id),
     }

@@ -1,18 +1,26 @@
-"""What people do that the jobs go by: log in, read, follow a link, unsubscribe, choose channels."""
+"""What people do that the jobs go by: log in, read, follow a link, keep an account, unsubscribe, choose channels."""
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, or_, select, update
+from sqlalchemy import Engine, case, func, or_, select, update
 
 from apps.codenotify.channels import ADDRESS_COLUMNS
 from apps.codenotify.database import writing
-from apps.codenotify.links import unsubscribe_token
+from apps.codenotify.links import keep_token, unsubscribe_token
 from apps.codenotify.settings import Settings
 from apps.codenotify.tables import notifications, users
+
+INACTIVE_AFTER = timedelta(days=180)
+
+# Activity is a login, a notification read or a link followed; without any, the account's own age counts.
+last_activity = case(
+    (users.c.last_login_at > users.c.last_active_at, users.c.last_login_at),
+    else_=func.coalesce(users.c.last_active_at, users.c.last_login_at, users.c.created_at),
+)
 
 
 def record_login(engine: Engine, user_id: int, at: datetime) -> None:
@@ -36,6 +44,15 @@ def read_notification(engine: Engine, notification_id: int, at: datetime) -> Non
         user_id = connection.scalar(select(row.user_id).where(row.id == notification_id))
     if user_id is not None:
         record_activity(engine, user_id, at)
+
+
+def keep_account(engine: Engine, settings: Settings, user_id: int, token: str, at: datetime) -> bool:
+    """The link of a warning was followed by the person whom its token was made for; False, and nothing done, for
+    another token. An account that is quiet already stays so."""
+    if not hmac.compare_digest(token, keep_token(settings, user_id)):
+        return False
+    record_activity(engine, user_id, at)
+    return True
 
 
 def unsubscribe(engine: Engine, settings: Settings, user_id: int, token: str) -> bool:

@@ -13,10 +13,12 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, Select, select
 
 from apps.codenotify.channels import ADDRESS_COLUMNS
+from apps.codenotify.database import UtcDate
+from apps.codenotify.people import last_activity
 from apps.codenotify.tables import contests, deliveries, notifications, users
 
 Reason = Literal["opted_out", "stale"]
-DIGEST = "digest"
+DIGEST, WARNING = "digest", "inactive"
 _FACTS = (
     "id", "platform", "type", "name", "start_time", "duration_minutes", "website_url", "registration_url",
     "schedule_version", "is_active", "cancelled_at",
@@ -58,9 +60,9 @@ def recheck(connection: Connection, ids: Collection[int], now: datetime) -> list
 
 
 def _view(ids: Collection[int]) -> Select[Any]:
-    own = ("id", "user_id", "contest_key", "kind", "schedule_version", "channel", "attempts")
+    own = ("id", "user_id", "contest_key", "kind", "schedule_version", "channel", "attempts", "useful_until")
     person = (
-        "name", "is_active", "is_email_verified", "channels", "time_zone", "platforms", "contest_types",
+        "name", "role", "is_active", "is_email_verified", "channels", "time_zone", "platforms", "contest_types",
         *ADDRESS_COLUMNS.values(),
     )  # fmt: skip
     return (
@@ -68,6 +70,7 @@ def _view(ids: Collection[int]) -> Select[Any]:
             *(deliveries.c[name] for name in own),
             *(users.c[name] for name in person),
             *(contests.c[name].label(f"contest_{name}") for name in _FACTS),
+            UtcDate(last_activity).label("last_seen_on"),
             notifications.c.payload,
         )
         .join(users, users.c.id == deliveries.c.user_id)
@@ -84,6 +87,8 @@ def _checked(row: Row[Any], upcoming: Sequence[Row[Any]], now: datetime) -> Chec
     if row.kind.startswith(DIGEST):
         chosen = tuple(_facts(contest) for contest in upcoming if _in_digest(contest, row))
         return Checked(row, None if chosen else "stale", chosen)
+    if row.kind.startswith(WARNING):
+        return Checked(row, "stale" if _stretch_is_over(row, now) else None)
     if _stale(row, now):
         return Checked(row, "stale")
     return Checked(row, None, (_facts(row, "contest_"),))
@@ -92,6 +97,12 @@ def _checked(row: Row[Any], upcoming: Sequence[Row[Any]], now: datetime) -> Chec
 def _listens(row: Row[Any]) -> bool:
     on = bool(row.channels.get(row.channel)) and bool(getattr(row, ADDRESS_COLUMNS[row.channel]))
     return bool(row.is_active and row.is_email_verified and on)
+
+
+def _stretch_is_over(row: Row[Any], now: datetime) -> bool:
+    """Whether the inactivity that a warning is about has ended: by the person, by their role, or by its time."""
+    same = row.kind == f"{WARNING}:{row.last_seen_on}"
+    return not same or row.role != "user" or row.useful_until <= now
 
 
 def _stale(row: Row[Any], now: datetime) -> bool:

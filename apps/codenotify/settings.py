@@ -142,6 +142,7 @@ class Settings(FromEnvironment):
     platform_cooldown_ms: int = setting("CONTEST_PLATFORM_SYNC_COOLDOWN_MS", 600_000, number(0))
     cleanup_enabled: bool = setting("CONTEST_CLEANUP_ENABLED", True, boolean)
     contest_retention_days: int = setting("CONTEST_CLEANUP_DAYS", 30, number(1))
+    notify_inactive: bool = setting("CLEANUP_NOTIFY_INACTIVE", False, boolean)
 
     retry_delays_s: tuple[float, ...] = setting("CONTEST_HTTP_RETRY_DELAYS", (1.0, 2.0), seconds_list)
     retry_jitter: float = setting("CONTEST_HTTP_RETRY_JITTER", 0.2, number(0, 1, float))
@@ -171,6 +172,11 @@ class Settings(FromEnvironment):
 
     endpoints: Mapping[str, Endpoint] = field(default_factory=lambda: ENDPOINTS)
     webhooks: Mapping[str, Webhook] = field(default_factory=lambda: WEBHOOKS)
+
+    @property
+    def warns_inactive(self) -> bool:
+        """Whether clean-up writes mails: whoever has switched notifications off wants none, from no job."""
+        return self.notify_inactive and self.notifications_enabled
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
