@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from hashlib import blake2b
 from typing import Any
 
 from rota.errors import ConfigError
+from rota.model import payload
 
 DAY = 86400.0
 CATCH_UP = ("latest", "none", "all")
@@ -45,9 +46,9 @@ class Definition:
 
     @classmethod
     def from_json(cls, text: str) -> Definition:
-        data = json.loads(text)
-        if not data.keys() <= set(cls.__slots__):  # written by a newer version
-            data = {name: value for name, value in data.items() if name in cls.__slots__}
+        data = payload.load(text)
+        if not data.keys() <= _FIELDS:  # written by a newer version
+            data = {name: value for name, value in data.items() if name in _FIELDS}
         return cls(**data)
 
     def jitter_us(self, schedule: str, due_at_us: int) -> int:
@@ -56,6 +57,9 @@ class Definition:
             return 0
         digest = blake2b(f"{schedule}\0{due_at_us}".encode(), digest_size=8).digest()
         return int(int.from_bytes(digest, "big") / 2**64 * self.jitter * 1_000_000)
+
+
+_FIELDS = frozenset(each.name for each in fields(Definition))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
