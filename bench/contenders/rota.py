@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
@@ -18,6 +19,8 @@ def runs(count: int, url: str) -> float:
     done = _counter(app, count)
     app.handles["noop"].enqueue_many({"number": number} for number in range(count))
     node = app.node()
+    gc.collect()
+    gc.freeze()  # as `rota up` does
     begun = time.perf_counter()
     node.start()
     done.wait()

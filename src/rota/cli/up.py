@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -95,6 +96,8 @@ class _Working:
         from rota.app.words import counted
 
         self._narrator.listen(self._app.listeners)
+        gc.collect()
+        gc.freeze()  # the code is here to stay: looking through it again and again is a tenth of a busy node's work
         self._node.start()
         jobs, schedules = counted(len(self._app.jobs), "job"), counted(len(self._app.declared_schedules), "schedule")
         click.echo(f"Rota is up: {self._node.identity.id}, {jobs}, {schedules}.", err=True)

@@ -22,10 +22,11 @@ TRACEBACK_CHARACTERS = 20_000
 class Attempt:
     """The work an executor is given: it leaves the outcome in ``run.outcome`` and never raises."""
 
-    __slots__ = ("_now_us", "run")
+    __slots__ = ("_now_us", "run", "submitted_at")
 
     def __init__(self, run: Run, now_us: Callable[[], int]) -> None:
         self.run = run
+        self.submitted_at = 0.0
         self._now_us = now_us
 
     @property

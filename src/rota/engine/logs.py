@@ -22,7 +22,7 @@ class LogLines:
     __slots__ = ("_bytes", "_most_bytes", "_most_lines", "changed", "left_out", "lines")
 
     def __init__(self, most_lines: int, most_bytes: int) -> None:
-        self.lines: list[str] = []
+        self.lines: list[str] | tuple[()] = ()  # a list only where there are any: most runs write none
         self.left_out = 0
         self.changed = False
         self._bytes = 0
@@ -35,6 +35,8 @@ class LogLines:
         if len(self.lines) >= self._most_lines or self._bytes + len(line) > self._most_bytes:
             self.left_out += 1
             return
+        if isinstance(self.lines, tuple):
+            self.lines = []
         self.lines.append(line)
         self._bytes += len(line) + 1
 

@@ -6,7 +6,6 @@ import asyncio
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -15,6 +14,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 class Work(Protocol):
     """An attempt, as far as an executor is concerned."""
+
+    submitted_at: float
 
     @property
     def is_async(self) -> bool: ...
@@ -37,7 +38,7 @@ class LocalExecutor(Generic[W]):
         self._limit = threads
         self._ended = ended
         self._pid = os.getpid()
-        self._queue: SimpleQueue[tuple[float, W] | None] = SimpleQueue()
+        self._queue: SimpleQueue[W | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread: threading.Thread | None = None
@@ -50,28 +51,23 @@ class LocalExecutor(Generic[W]):
             if work.is_async:
                 self._start_loop().call_soon_threadsafe(self._spawn, work)
             else:
-                self._queue.put((now, work))
+                work.submitted_at = now
+                self._queue.put(work)
                 if len(self._threads) < self._limit:
                     self._start_thread()
 
     def take_back(self, waiting_longer_than: float = 0.0) -> list[W]:
         """Attempts that have waited for a thread for so many seconds, not begun: they are the caller's again."""
         taken: list[W] = []
-        kept: deque[tuple[float, W]] = deque()
+        kept: list[W] = []
         limit = time.monotonic() - waiting_longer_than
-        while True:
-            try:
-                item = self._queue.get_nowait()
-            except Empty:
-                break
-            if item is None:
-                continue
-            if item[0] <= limit:
-                taken.append(item[1])
-            else:
-                kept.append(item)
-        for item in kept:
-            self._queue.put(item)
+        with suppress(Empty):
+            while True:
+                work = self._queue.get_nowait()
+                if work is not None:
+                    (taken if work.submitted_at <= limit else kept).append(work)
+        for work in kept:
+            self._queue.put(work)
         return taken
 
     @property
@@ -94,10 +90,9 @@ class LocalExecutor(Generic[W]):
     def _work(self) -> None:
         queue, ended = self._queue, self._ended
         while True:
-            item = queue.get()
-            if item is None:
+            work = queue.get()
+            if work is None:
                 return
-            work = item[1]
             work.perform()
             self._end_forks()
             ended(work)
