@@ -246,6 +246,20 @@ def test_the_rate_of_a_queue_tells_when_the_next_may_start(rota: Rota) -> None:
     assert "starts no more than 1/m; the next one may start 2026-03-05 12:01:00 UTC (in 1m)" in why.summary
 
 
+def test_a_rate_that_was_raised_does_not_hold_as_long_as_the_old_one(rota: Rota) -> None:
+    @rota.job
+    def mail() -> None: ...
+
+    rota.prepare()
+    rota.queues.limit("default", "anna", None, "1/d")
+    mail.enqueue()
+    run_due(rota)
+    rota.queues.limit("default", "anna", None, "1/m")
+    why = rota.why_run(mail.enqueue().id)
+
+    assert "starts no more than 1/m; the next one may start 2026-03-05 12:01:00 UTC (in 1m)" in why.summary
+
+
 def test_nodes_that_are_draining_take_nothing_new(rota: Rota, start: Start) -> None:
     @rota.job
     def mail() -> None: ...

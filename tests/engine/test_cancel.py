@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 
 from rota import Cancelled, Failed, Retry, Rota, Run
@@ -236,3 +237,46 @@ def test_a_body_that_gives_up_by_itself_is_cancelled_and_not_retried(app: Rota) 
     run_due(app)
 
     assert (handle.state, handle.record().error) == ("cancelled", "nothing to do")
+
+
+def test_a_run_cancelled_before_it_began_stays_so_though_it_is_handed_back(app: Rota) -> None:
+    bodies = Bodies(app)
+    for name in ("deaf", "awaits"):
+        handle = app.enqueue(name)
+        with app.store.write() as tx:
+            [claim] = runs.claim(tx, "default", "another", 1, app.store.now_us())
+        app.runs.cancel(handle.id, "anna")
+        with app.store.write() as tx:
+            tx.rows("runs.hand_back", [(claim.id, claim.attempt)], node="another")
+        run_due(app)
+
+        assert (handle.state, handle.record().error) == ("cancelled", "cancelled by anna")
+    assert not bodies.begun.is_set()
+
+
+def test_a_run_that_ends_while_somebody_cancels_it_is_over(postgres_url: str) -> None:
+    app = Rota(postgres_url)
+    app.job("job")(lambda: None)
+    app.prepare()
+    handle = app.enqueue("job")
+    asked: list[object] = []
+
+    def cancel() -> None:
+        try:
+            asked.append(app.runs.cancel(handle.id, "anna"))
+        except ConflictError as error:
+            asked.append(str(error))
+
+    thread = threading.Thread(target=cancel)
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with psycopg.connect(postgres_url, autocommit=True) as looking, psycopg.connect(postgres_url) as ending:
+        ending.execute("UPDATE run SET state = 'failed', finished_at = 1 WHERE id = %s", (handle.id,))
+        thread.start()
+        until(lambda: looking.execute(waits).fetchone() == (1,))
+        ending.commit()
+        thread.join(10)
+    told = kinds(app, handle.id)
+    app.close()
+
+    assert asked == [f"run {handle.id} is failed already"]
+    assert told == []

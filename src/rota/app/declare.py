@@ -29,7 +29,7 @@ WAITS_TOLD = 10
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """All that an application says. ``schedules``: by name, the definition and whether the job is on here."""
+    """All that an application says. ``off``: the schedules whose job is off here; ``queues``: concurrency and rate."""
 
     owner: str
     jobs: Mapping[str, Job]

@@ -9,7 +9,7 @@ from rota.engine.events import Listeners
 from rota.errors import ConflictError, NotFoundError
 from rota.model.event import Event
 from rota.model.run import RunRecord, RunState
-from rota.store import Store, events, runs
+from rota.store import Store, Transaction, events, runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,9 @@ class Runs:
         """
         now = self._store.now_us()
         with self._store.write() as tx:
-            record = _found(runs.get(tx, run_id), run_id)
+            record = _locked(tx, run_id)
             waiting = (RunState.SCHEDULED, RunState.AVAILABLE)
-            if record.state in waiting and tx.one("runs.cancel_waiting", id=run_id, now=now, by=by):
+            if record.state in waiting and tx.one("runs.close", id=run_id, now=now, by=by):
                 self._move_in_batch(tx, record, 0, 1)
                 told = self._tell(tx, "run.cancelled", run_id, by, now)
                 state = RunState.CANCELLED
@@ -92,7 +92,7 @@ class Runs:
         """Send a failed or cancelled run back to its queue, its counts of failures and crashes at zero."""
         now = self._store.now_us()
         with self._store.write() as tx:
-            record = _found(runs.get(tx, run_id), run_id)
+            record = _locked(tx, run_id)
             if not tx.one("runs.retry", id=run_id, now=now):
                 raise _not_retried(record)
             self._move_in_batch(tx, record, -1 if record.state == RunState.FAILED else 0,
@@ -105,8 +105,8 @@ class Runs:
         """Close a dead letter: the run is cancelled and no longer listed among them."""
         now = self._store.now_us()
         with self._store.write() as tx:
-            record = _found(runs.get(tx, run_id), run_id)
-            if record.state != RunState.FAILED or not tx.one("runs.cancel_waiting", id=run_id, now=now, by=by):
+            record = _locked(tx, run_id)
+            if record.state != RunState.FAILED or not tx.one("runs.close", id=run_id, now=now, by=by):
                 raise ConflictError(
                     f"run {run_id} is {record.state}, not failed", hint="See the dead letters: rota dead ls"
                 )
@@ -134,6 +134,12 @@ class Runs:
         event = Event(at=now, kind=kind, subject=f"run:{run_id}", run_id=run_id, actor=by)
         events.record(tx, [event])
         return event
+
+
+def _locked(tx: Transaction, run_id: int) -> RunRecord:
+    """The run as it stays until the transaction ends: nobody claims or ends it between the look and the change."""
+    tx.one("runs.lock", id=run_id)
+    return _found(runs.get(tx, run_id), run_id)
 
 
 def _not_retried(record: RunRecord) -> ConflictError:

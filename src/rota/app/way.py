@@ -154,9 +154,8 @@ class Way:
     def _queue_rate(self, queue: QueueRecord | None) -> list[Fact]:
         if queue is None or queue.rate is None:
             return []
-        rate, name = Rate.parse(queue.rate), f"queue:{queue.name}"
-        buckets = self.tx.rows("queues.buckets", [(name,)])
-        full_at = int(buckets[0][1]) if buckets else 0
+        rate, name = Rate.parse(queue.rate), queues.bucket(queue.name)
+        full_at = rate.bounded(queues.buckets(self.tx, [name]).get(name, 0), self.words.now)
         if rate.allowed(full_at, self.words.now) >= 1:
             return []
         until = rate.next_at(full_at)

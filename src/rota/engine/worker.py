@@ -11,6 +11,7 @@ from rota.engine.attempt import Attempt
 from rota.engine.context import Home, Run
 from rota.engine.limits import LOOKAHEAD, claim_limited
 from rota.engine.logs import LogLines
+from rota.errors import RunCancelledError
 from rota.executors.local import LocalExecutor
 from rota.model.job import Job
 from rota.model.node import NodeSettings
@@ -103,6 +104,8 @@ class Worker:
                 continue
             lines = LogLines(self._settings.log_lines, self._settings.log_bytes)
             run = Run(claim, job, self._home, self._identity.id, lines)
+            if claim.cancel_by is not None:
+                run.interrupt(RunCancelledError(f"cancelled by {claim.cancel_by}"))
             self.running[claim.id, claim.attempt] = run
             attempts.append(Attempt(run, self._store.now_us))
         self.executor.submit(attempts)

@@ -56,6 +56,8 @@ class Claim(NamedTuple):
     mode: str | None
     suspected: int
     priority: int
+    cancel_by: str | None = None
+    """Who asked it to stop, while an earlier claim had not begun it yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

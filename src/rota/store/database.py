@@ -72,7 +72,7 @@ class Query:
 
 
 class Transaction(Protocol):
-    """Runs queries by name, as ``runs.claim``, within one transaction."""
+    """Runs queries by name, as ``runs.claim``, on one connection."""
 
     def all(self, query: str, **parameters: Any) -> list[Row]: ...
 
@@ -91,7 +91,11 @@ class Transaction(Protocol):
 
 
 class Database(Protocol):
-    """Where transactions come from. ``write`` may change rows, ``read`` may not; both commit at their end."""
+    """Where transactions come from.
+
+    ``write`` is one, committed at its end. ``read`` is for looking: on SQLite at one state of the file, on PostgreSQL
+    each statement at its own.
+    """
 
     @property
     def dialect(self) -> Dialect: ...

@@ -40,7 +40,12 @@ class QueueWork:
 
     @property
     def bucket(self) -> str:
-        return f"queue:{self.name}"
+        return bucket(self.name)
+
+
+def bucket(queue: str) -> str:
+    """The name under which a queue's own rate is counted."""
+    return f"queue:{queue}"
 
 
 def survey(tx: Transaction) -> list[QueueWork]:

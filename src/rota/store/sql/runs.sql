@@ -67,7 +67,7 @@ UPDATE run SET state = 'running', attempt = attempt + 1, node = :node, started_a
     unique_key = CASE WHEN unique_until = 'start' THEN NULL ELSE unique_key END
 FROM picked WHERE run.id = picked.id
 RETURNING run.id, job, attempt, arguments, queue, due_at, as_of, failures, checkpoint, limit_key, batch_id, schedule,
-    fire_due_at, asked_by, mode, suspected, priority;
+    fire_due_at, asked_by, mode, suspected, priority, cancel_by;
 
 -- name: candidates
 -- The head of a queue where some runs share limits; or its suspects.
@@ -86,7 +86,7 @@ UPDATE run SET state = 'running', attempt = attempt + 1, node = :node, started_a
 FROM /* rows(chosen bigint) */ AS picked
 WHERE run.id = picked.chosen
 RETURNING id, job, attempt, arguments, queue, due_at, as_of, failures, checkpoint, limit_key, batch_id, schedule,
-    fire_due_at, asked_by, mode, suspected, priority;
+    fire_due_at, asked_by, mode, suspected, priority, cancel_by;
 
 -- name: running_by_key
 SELECT run.limit_key, count(*) FROM run
@@ -208,10 +208,15 @@ UPDATE run SET state = 'cancelled', finished_at = :now, error = :reason, held_by
 WHERE schedule = :key AND state IN ('scheduled', 'available')
 RETURNING id, batch_id;
 
--- name: cancel_waiting
+-- name: lock
+SELECT id FROM run WHERE id = :id
+/* for update */;
+
+-- name: close
+-- A run that waits, or a dead letter.
 UPDATE run SET state = 'cancelled', finished_at = :now, cancel_at = :now, cancel_by = :by, held_by = NULL, held_until = NULL
 WHERE id = :id AND state IN ('scheduled', 'available', 'failed')
-RETURNING id, batch_id;
+RETURNING id;
 
 -- name: request_cancel
 -- Who asks again changes nothing: the first one was told that it will stop.
