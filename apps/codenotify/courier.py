@@ -181,12 +181,11 @@ class Courier:
         channel, outcome = parcel[0].row.channel, outcomes[0]
         self.counts[outcome.status] += len(parcel)
         self.by_channel[channel][outcome.status] += len(parcel)
+        self._note_failure(parcel, outcome)
         if outcome.status == "sent" or outcome.final:
             self._in_a_row[channel] = 0
-            self._note_failure(parcel, outcome)
             return
         self._in_a_row[channel] += 1
-        self._note_failure(parcel, outcome)
         if self._in_a_row[channel] >= DOWN_AFTER and channel not in self.down:
             self.down.add(channel)
             self._run.log.warning("channel given up for this run", channel=channel, failures_in_a_row=DOWN_AFTER)

@@ -41,14 +41,14 @@ def test_killing_every_process_five_times_loses_no_run_and_doubles_none(
 
 def ended(app: Rota) -> int:
     with app.store.read() as tx:
-        return sum(
-            row[2] for row in tx.all("counters.by_minute", since=0, job="work") if row[1] in {"succeeded", "failed"}
-        )
+        totals = tx.all("counters.totals", since=0, job="work")
+    return sum(count for _, measure, _, count in totals if measure in {"succeeded", "failed"})
 
 
 def counted(app: Rota) -> int:
     with app.store.read() as tx:
-        return sum(row[2] for row in tx.all("counters.by_minute", since=0, job="work") if row[1] == "succeeded")
+        totals = tx.all("counters.totals", since=0, job="work")
+    return sum(count for _, measure, _, count in totals if measure == "succeeded")
 
 
 def ledger(app: Rota) -> tuple[dict[str, int], list[int]]:

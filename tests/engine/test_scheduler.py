@@ -108,7 +108,7 @@ def test_a_month_of_downtime_of_an_every_second_schedule_is_judged_by_its_ends(a
 def scheduler_only(app: Rota) -> None:
     from rota.engine.scheduler import Scheduler
 
-    while Scheduler(app.store, app.enqueuer, app.listeners, None).tick():
+    while Scheduler(app.store, app.enqueuer, app.listeners, app.node().identity).tick():
         pass
 
 
@@ -522,7 +522,7 @@ def test_a_busy_concurrency_is_no_overlap_for_schedules_that_share_a_job(databas
     rota.job("sync", concurrency=2)(lambda shop: shop)
     rota.prepare()
     rota.schedules.add_many({f"shop-{n}": {"shop": n} for n in range(8)}, "sync", every("1h"))
-    scheduler = Scheduler(rota.store, rota.enqueuer, rota.listeners, None)
+    scheduler = Scheduler(rota.store, rota.enqueuer, rota.listeners, rota.node().identity)
 
     clock.advance(hours=1)
     scheduler.tick()

@@ -186,7 +186,9 @@ class Ledger(RuleBasedStateMachine):
             runs.release_keys(tx, {run.limit_key: 1})
 
     def state(self, tx: Any, run_id: int) -> str:
-        return str(tx.one("runs.state", id=run_id)[0])
+        record = runs.get(tx, run_id)
+        assert record is not None
+        return record.state
 
     def judge(self, run: Claim, node: str, accepted: bool) -> None:
         before = self.seen[run.id]

@@ -16,7 +16,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from rota.app.passed import skip_passed
+from rota.app.passed import counts_from, skip_passed
 from rota.engine.definition import parsed
 from rota.model.event import Event
 from rota.model.job import Job
@@ -111,20 +111,16 @@ def _declare_one(
         schedules.note_declared(tx, name, text)
         told.append(_event("schedule.kept", name, now, edited_by=record.edited_by, code=text))
     elif record.declared != text or record.removed_at is not None:
-        mark = now if record.removed_at is not None else max(record.watermark, _since(tx, record, definition, now))
+        mark = (
+            now
+            if record.removed_at is not None
+            else max(record.watermark, counts_from(tx, record, definition, now, "changed by the code"))
+        )
         next_at = None if off else next_moment(definition, mark)
         schedules.change(tx, record, definition=text, declared=text, watermark=mark, next_due_at=next_at, edit=None)
     else:
         _switch(tx, record, off, now)
     return told
-
-
-def _since(tx: Transaction, record: ScheduleRecord, definition: Definition, now: int) -> int:
-    """A changed trigger counts from now: moments that only the new one has, in the past, were never due."""
-    if parsed(record.definition)[0].trigger == definition.trigger:
-        return record.watermark
-    skip_passed(tx, record, now, "changed by the code")
-    return now
 
 
 def _switch(tx: Transaction, record: ScheduleRecord, off: bool, now: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rota.engine.definition import parsed
 from rota.engine.planner import count_moments
 from rota.model.fire import FireKind, Verdict
-from rota.model.schedule import ScheduleRecord
+from rota.model.schedule import Definition, ScheduleRecord
 from rota.store import Transaction
 
 
@@ -20,6 +20,14 @@ def skip_passed(tx: Transaction, record: ScheduleRecord, now: int, reason: str) 
     through = last if count != 1 else None
     row = (record.name, first, FireKind.DUE, Verdict.SKIPPED, _reason(record, reason), through, count)
     tx.rows("fires.record", [row], now=now, node=None)
+
+
+def counts_from(tx: Transaction, record: ScheduleRecord, new: Definition, now: int, reason: str) -> int:
+    """Since when a changed definition counts: from now, if its trigger is another: what it has in the past never was due."""
+    if parsed(record.definition)[0].trigger == new.trigger:
+        return record.watermark
+    skip_passed(tx, record, now, reason)
+    return now
 
 
 def is_off(record: ScheduleRecord) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from rota.app.passed import is_off, skip_passed
+from rota.app.passed import counts_from, is_off, skip_passed
 from rota.clock import from_us, to_us
 from rota.cron import Trigger, trigger_from_data
 from rota.engine.definition import fired_run, parsed
@@ -116,7 +116,7 @@ class Schedules:
             record = _live(schedules.get(tx, name), name)
             old = parsed(record.definition)[0]
             definition = self._changed(old, trigger, policies)
-            mark = self._leave(tx, record, definition, now, f"changed by {by}")
+            mark = counts_from(tx, record, definition, now, f"changed by {by}")
             self._change(tx, record, definition, mark, Edit(now, by))
             told = self._tell(
                 tx, "schedule.edited", name, by, now, before=record.definition, after=definition.to_json()
@@ -133,7 +133,7 @@ class Schedules:
             if record.declared is None:
                 raise ConflictError(f"schedule {name!r} is not from code", hint="Remove it: rota schedule rm")
             definition = Definition.from_json(record.declared)
-            mark = self._leave(tx, record, definition, now, f"reset by {by}")
+            mark = counts_from(tx, record, definition, now, f"reset by {by}")
             self._change(tx, record, definition, mark, None)
             told = self._tell(tx, "schedule.reset", name, by, now, before=record.definition, after=record.declared)
         self._store.wake_time()
@@ -163,13 +163,6 @@ class Schedules:
             told = self._tell(tx, "schedule.resumed", name, by, now)
         self._store.wake_time()
         self._listeners.tell([told])
-
-    def _leave(self, tx: Transaction, record: ScheduleRecord, new: Definition, now: int, reason: str) -> int:
-        """From when a new definition counts: from now, if it is due otherwise than the old one."""
-        if parsed(record.definition)[0].trigger == new.trigger:
-            return record.watermark
-        skip_passed(tx, record, now, reason)
-        return now
 
     def remove(self, name: str, *, by: str) -> None:
         """No due moment any more; its fires stay in the ledger. One from code comes back with the next start."""

@@ -9,6 +9,7 @@ from typing import Any
 from rota.app.nodes import NodeState, NodeStatus
 from rota.app.why import Fact, fact
 from rota.app.words import Words, by_whom, counted
+from rota.engine.worker import UNKNOWN_JOB
 from rota.model.rate import Rate
 from rota.model.run import RunRecord
 from rota.store import Transaction, queues
@@ -16,7 +17,6 @@ from rota.store.database import Row
 from rota.store.queues import COUNT_CAP, QueueRecord
 
 SHOWN = 3
-UNKNOWN_JOB = "no node knows job"
 SUSPECT = 2
 """So often suspected of having killed its node, a run is done alone."""
 

@@ -13,7 +13,7 @@ from rota.app.counters import Counters, Figures
 from rota.app.lateness import CAUSES, Attempted, Lateness, Waits, lateness
 from rota.app.nodes import NodeState, NodeStatus
 from rota.app.nodes import survey as survey_nodes
-from rota.app.overrun import timeout_us
+from rota.app.overrun import GRACE_US, timeout_us
 from rota.app.runs import AttemptRecord
 from rota.app.way import Way
 from rota.app.why import Fact, Why, fact
@@ -178,7 +178,7 @@ class _Case:
         """Its time is up, and its body goes on."""
         limit, started_at = timeout_us(self.policies), self.record.started_at or self.words.now
         length = self.words.now - started_at
-        if limit is None or length <= limit + SECOND:
+        if limit is None or length <= limit + GRACE_US:
             return []
         told = f"it has run for {span(length)}; it was told to stop at {span(limit)}, and its body has not ended yet"
         return [fact("overrun", told, started_at=started_at, timeout=limit / SECOND)]

@@ -57,7 +57,6 @@ class Run:
     """
 
     __slots__ = (
-        "_arguments",
         "_checkpoint",
         "_claim",
         "_home",

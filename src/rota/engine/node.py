@@ -31,7 +31,7 @@ from rota.errors import PayloadError, RunLostError
 from rota.model import payload
 from rota.model.event import Event
 from rota.model.node import NodeSettings
-from rota.store import Store, events
+from rota.store import Store, events, runs
 
 logger = logging.getLogger("rota.engine")
 SHARDS = 8
@@ -57,7 +57,6 @@ class Node:
         self.finisher = Finisher(store, listeners, settings, shard)
         self.worker.ended = self.finisher.add
         self.worker.all_committed = lambda: self.finisher.empty
-        self.worker.uncommitted = self.finisher.waiting
         self.heartbeat = Heartbeat(store, self.identity, self.worker, listeners, settings)
         self.heartbeat.drain = self.asked_to_stop.set
         self.duties: list[Duty] = self._duties(shard)
@@ -74,7 +73,7 @@ class Node:
             ]
         if self.settings.work:
             watcher = Watcher(self.store, self.identity, self.worker)
-            strays = Strays(self.worker, self.settings)
+            strays = Strays(self.store, self.identity, self.worker, self.finisher, self.settings)
             duties += [self.worker, self.finisher, Guard(self.identity, self.worker), watcher, strays]
         return duties
 
@@ -152,8 +151,7 @@ class Node:
         if rows:
             logger.warning("%d runs did not stop in time; they go back to the queue", len(rows))
             with self.store.write() as tx:
-                tx.rows("runs.hand_back", rows, node=self.identity.id)
-                tx.announce()
+                runs.hand_back(tx, self.identity.id, rows)
 
     def _sign_off(self) -> None:
         with self.store.write() as tx:

@@ -61,7 +61,7 @@ def _active(tx: Transaction, by: str, due: list[Due]) -> Mapping[str, dict[str, 
     names = {name for each in due for among, name in [each.overlap_among] if among == by and name}
     found: dict[str, dict[str, int]] = {}
     if names:
-        for name, state, count, _ in tx.rows(f"runs.active_by_{by}", [(name,) for name in names]):
+        for name, state, count in tx.rows(f"runs.active_by_{by}", [(name,) for name in names]):
             found.setdefault(name, {})[state] = count
     return found
 

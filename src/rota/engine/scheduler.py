@@ -13,6 +13,7 @@ from dataclasses import replace
 from rota.engine.definition import fired_run, limits, parsed
 from rota.engine.enqueue import Enqueuer, insert_all
 from rota.engine.events import Listeners
+from rota.engine.identity import NodeIdentity
 from rota.engine.overlap import Due, meet_overlap
 from rota.engine.planner import Moments, Plan, plan
 from rota.errors import RotaError
@@ -47,12 +48,12 @@ class Scheduler:
 
     name = "scheduler"
 
-    def __init__(self, store: Store, enqueuer: Enqueuer, listeners: Listeners, node_id: object) -> None:
+    def __init__(self, store: Store, enqueuer: Enqueuer, listeners: Listeners, identity: NodeIdentity) -> None:
         self.interval = LONGEST_WAIT
         self._store = store
         self._enqueuer = enqueuer
         self._listeners = listeners
-        self._identity = node_id
+        self._identity = identity
 
     def tick(self) -> bool:
         """1. Is anything due? 2. Lock some of it, and judge. 3. Record, make runs, advance. 4. Tell."""
@@ -120,8 +121,8 @@ class Scheduler:
         ]
         if not rows:
             return {}
-        node = getattr(self._identity, "id", None)
-        return {(name, due_at): fire for fire, name, due_at in tx.rows("fires.record", rows, now=now, node=node)}
+        made = tx.rows("fires.record", rows, now=now, node=self._identity.id)
+        return {(name, due_at): fire for fire, name, due_at in made}
 
     def _run(self, due: Due, moment: int, fire_id: int, now: int) -> NewRun:
         try:

@@ -25,6 +25,8 @@ AHEAD_SECONDS = 0.05
 MOST_AHEAD = 1_000
 STALE_SECONDS = 1.0
 """A run claimed ahead that has waited this long is given back: others may be free."""
+UNKNOWN_JOB = "no node knows job"
+"""Why such a run is held, before the job's name."""
 UNKNOWN_JOB_SECONDS = 30.0
 SOON_SECONDS = 0.01
 ROOM_SECONDS = 10.0
@@ -56,8 +58,6 @@ class Worker:
         """Who takes what is over: the finisher."""
         self.all_committed: Callable[[], bool] = lambda: True
         """Whether the ledger knows of every end: the finisher tells."""
-        self.uncommitted: Callable[[], set[tuple[int, int]]] = set
-        """The attempts whose ends the ledger does not know of yet: the finisher tells."""
         self.wake: Callable[[], None] = lambda: None
         self._store = store
         self._jobs = jobs
@@ -72,7 +72,6 @@ class Worker:
         self._unknown: set[str] = set()
         self._some_held = False
         """Whether the last claim among limits met runs that had to wait: then the next one looks further."""
-        self._strays: set[tuple[int, int]] = set()
         self._guess: QueueWork | None = None
         self._guessed_at = 0.0
 
@@ -123,25 +122,7 @@ class Worker:
             by_node.setdefault(run.node_id, []).append((run.id, run.attempt))
         with self._store.write() as tx:
             for node, rows in by_node.items():
-                tx.rows("runs.hand_back", rows, node=node)
-            tx.announce()
-
-    def give_back_strays(self) -> None:
-        """Give back runs that the ledger takes for ours, and that nobody here has.
-
-        So it is after a connection broke between a claim and its answer, or during a hand-back: the node's lease would
-        hold such a run for ever. It has to be found so twice, as a claim may be under way from there to here.
-        """
-        with self._store.read() as tx:
-            ledger = {(row[0], row[1]) for row in tx.all("runs.held_by_node", node=self._identity.id)}
-        missing = ledger - self.running.keys() - self.uncommitted()
-        strays = sorted(missing & self._strays)
-        self._strays = missing - self._strays
-        if strays:
-            logger.warning("%d runs were this node's in the ledger alone; they go back to the queue", len(strays))
-            with self._store.write() as tx:
-                tx.rows("runs.hand_back", strays, node=self._identity.id)
-                tx.announce()
+                runs.hand_back(tx, node, rows)
 
     def _claim(self, room: int) -> tuple[list[Claim], bool]:
         if claims := self._claim_at_a_guess(room):
@@ -221,10 +202,9 @@ class Worker:
         until = now + int(UNKNOWN_JOB_SECONDS * 1_000_000)
         with self._store.write() as tx:
             declared = {row[0] for row in tx.rows("jobs.declared", [(claim.job,) for claim in claims])}
-            tx.rows("runs.hand_back", [(claim.id, claim.attempt) for claim in claims], node=self._identity.id)
+            runs.hand_back(tx, self._identity.id, [(claim.id, claim.attempt) for claim in claims])
             strange = [claim for claim in claims if claim.job not in declared]
-            tx.rows("runs.hold", [(c.id, f"no node knows job {c.job}", until) for c in strange], now=now)
-            tx.announce()
+            tx.rows("runs.hold", [(c.id, f"{UNKNOWN_JOB} {c.job}", until) for c in strange], now=now)
         self._unknown |= declared
 
     def _give_back_stale(self) -> None:

@@ -239,7 +239,7 @@ class PostgresDatabase:
 
     def vacuum(self) -> None:
         with self._connection() as connection:
-            for table in ("run", "attempt", "log", "fire", "event", "counter", "schedule", "node", "duty"):
+            for table in ("run", "attempt", "log", "fire", "event", "counter", "schedule", "node", "duty", "batch"):
                 connection.execute(f"VACUUM (ANALYZE) {table}".encode())
 
     def close(self) -> None:

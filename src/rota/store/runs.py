@@ -87,6 +87,12 @@ def _in_order(rows: list[Row]) -> list[Claim]:
     return claims
 
 
+def hand_back(tx: Transaction, node: str, attempts: Sequence[tuple[int, int]]) -> None:
+    """Give claimed runs (id and attempt) that have not begun back to their queue."""
+    tx.rows("runs.hand_back", attempts, node=node)
+    tx.announce()
+
+
 def running_by_key(tx: Transaction, keys: Iterable[str]) -> dict[str, int]:
     return {key: count for key, count in tx.rows("runs.running_by_key", [(key,) for key in keys])}
 

@@ -10,11 +10,5 @@ SELECT job, measure, bucket, sum(count) FROM counter
 WHERE minute >= :since AND (CAST(:job AS TEXT) IS NULL OR job = :job)
 GROUP BY job, measure, bucket;
 
--- name: by_minute
-SELECT minute, measure, sum(count) FROM counter
-WHERE minute >= :since AND (CAST(:job AS TEXT) IS NULL OR job = :job) AND measure <> 'late'
-GROUP BY minute, measure
-ORDER BY minute;
-
 -- name: prune
 DELETE FROM counter WHERE minute IN (SELECT DISTINCT minute FROM counter WHERE minute < :before ORDER BY minute LIMIT :limit);

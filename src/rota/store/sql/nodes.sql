@@ -10,7 +10,7 @@ RETURNING draining_at;
 
 -- name: lapsed
 -- Nodes whose lease has run out; whoever asks is none of them, as it asks.
-SELECT id, host, pid, lease_until FROM node
+SELECT id FROM node
 WHERE lost_at IS NULL AND stopped_at IS NULL AND lease_until < :now AND id <> :asking
 ORDER BY lease_until
 LIMIT 20;

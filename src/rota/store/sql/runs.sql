@@ -177,13 +177,13 @@ SELECT id FROM run WHERE id = :id AND attempt = :attempt AND state = 'running' A
 
 -- name: active_by_key
 -- For the overlap policy: what is running, and what waits, under each key.
-SELECT run.limit_key, run.state, count(*), min(run.id) FROM run
+SELECT run.limit_key, run.state, count(*) FROM run
 WHERE run.state IN ('scheduled', 'available', 'running')
   AND run.limit_key /* among(name text) */
 GROUP BY run.limit_key, run.state;
 
 -- name: active_by_schedule
-SELECT run.schedule, run.state, count(*), min(run.id) FROM run
+SELECT run.schedule, run.state, count(*) FROM run
 WHERE run.schedule IS NOT NULL AND run.state IN ('scheduled', 'available', 'running')
   AND run.schedule /* among(name text) */
 GROUP BY run.schedule, run.state;
@@ -285,9 +285,6 @@ FROM run
 WHERE state = 'failed' AND (CAST(:job AS TEXT) IS NULL OR job = :job) AND (CAST(:before AS BIGINT) IS NULL OR id < :before)
 ORDER BY id DESC
 LIMIT :limit;
-
--- name: state
-SELECT state FROM run WHERE id = :id;
 
 -- name: ahead
 -- How many would be claimed before this one.
