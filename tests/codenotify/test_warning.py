@@ -43,6 +43,15 @@ def take_over(services):
     return dispatch.dispatch_notifications(make_run(as_of=services.now()), services)
 
 
+def add_many(services, number, **columns):
+    """People by the thousand, in one statement."""
+    add_user(services, "first", **columns)
+    first = rows(services, users)[0]._asdict()
+    more = [first | {"id": each, "email": f"user{each}@example.test"} for each in range(2, number + 1)]
+    with writing(services.engine) as connection:
+        connection.execute(users.insert(), more)
+
+
 def is_active(services, user_id=1):
     (user,) = (row for row in rows(services, users) if row.id == user_id)
     return user.is_active
@@ -319,8 +328,7 @@ def test_a_run_held_up_past_the_180_days_warns_nobody(services, mails, wall):
 
 
 def test_what_an_outage_kept_back_arrives_later_once(services, mails, wall):
-    for number in range(60):
-        add_user(services, f"user{number}", last_login_at=AWAY)
+    add_many(services, 250, last_login_at=AWAY)
     mails.scenario = "outage"
     result = clean(services)
     mails.scenario = "ok"
@@ -330,7 +338,9 @@ def test_what_an_outage_kept_back_arrives_later_once(services, mails, wall):
     again(services)
 
     assert (result.status, result.details["users_warned"]["stopped"]) == ("partial", "dependency_down")
-    assert mails.recipients == sorted(f"user{number}@example.test" for number in range(60))
+    assert result.details["users_warned"]["claimed"] == dispatch.PAGE  # no second page, once the channel is given up
+    assert clean(services).counts["users_warned"] == 250 - dispatch.PAGE
+    assert mails.recipients == sorted(user.email for user in rows(services, users))
 
 
 def test_a_dry_run_counts_and_leaves_everything_as_it_was(database_url, services, mails):
@@ -352,15 +362,6 @@ def test_muted_senders_warn_nobody_and_the_clean_up_is_done(services, mails):
     assert (result.counts["users_warned"], result.counts["users_deactivated"]) == (0, 1)
     assert result.details["users_warned"]["would_send"] == 1
     assert (mails.mails, ledger_of(services)) == ([], [])
-
-
-def add_many(services, number, **columns):
-    """People by the thousand, in one statement."""
-    add_user(services, "first", **columns)
-    first = rows(services, users)[0]._asdict()
-    more = [first | {"id": each, "email": f"user{each}@example.test"} for each in range(2, number + 1)]
-    with writing(services.engine) as connection:
-        connection.execute(users.insert(), more)
 
 
 def test_more_than_half_of_all_people_are_not_written_to(services, mails):
@@ -386,6 +387,31 @@ def test_a_warning_that_cannot_be_entered_leaves_the_other_steps_done(services, 
     assert (result.status, result.counts["users_warned"], result.counts["users_deactivated"]) == ("partial", 0, 1)
     assert result.errors == [{"item": "users_warned", "kind": "database", "message": "IntegrityError"}]
     assert mails.mails == []
+
+
+def test_what_was_sent_before_a_page_could_not_be_entered_is_counted(services, mails):
+    add_many(services, 250, last_login_at=AWAY)
+    with writing(services.engine) as connection:
+        connection.execute(
+            text(
+                "CREATE TRIGGER no_row BEFORE INSERT ON notification_deliveries"
+                f" WHEN (SELECT count(*) FROM notification_deliveries) >= {dispatch.PAGE}"
+                " BEGIN SELECT RAISE(ABORT, 'no'); END"
+            )
+        )
+
+    result = clean(services)
+
+    assert (result.status, result.counts["users_warned"], len(mails.mails)) == ("partial", dispatch.PAGE, dispatch.PAGE)
+
+
+def test_the_row_that_prevents_a_second_mail_is_kept_till_the_account_is_quiet(database_url, services, mails):
+    add_user(services, last_login_at=AWAY)
+    clean(services)
+
+    [delivery], [notice] = rows(services, deliveries), inbox(services)
+    assert delivery.contest_end_time == delivery.useful_until == AWAY + 180 * DAY
+    assert notice.expires_at > AWAY + 180 * DAY
 
 
 def test_two_clean_ups_at_once_warn_everybody_once(database_url, open_services, mails):
@@ -462,7 +488,7 @@ def test_mails_go_to_people_in_production_alone(tmp_path, services, mails, envir
     app.close()
 
     assert [result["status"] for result in done] == statuses_said
-    assert {result["counts"]["users_warned"] for result in done} <= {1}
+    assert [result["counts"]["users_warned"] for result in done] == [1] * len(statuses_said)
     assert len(mails.mails) == count(around, deliveries) == len(inbox(around)) == sent
 
 

@@ -23,7 +23,7 @@ def skip_passed(tx: Transaction, record: ScheduleRecord, now: int, reason: str) 
 
 
 def counts_from(tx: Transaction, record: ScheduleRecord, new: Definition, now: int, reason: str) -> int:
-    """Since when a changed definition counts: from now, if its trigger is another: what it has in the past never was due."""
+    """Since when a changed definition counts: from now, if its trigger is new, whose past moments never were due."""
     if parsed(record.definition)[0].trigger == new.trigger:
         return record.watermark
     skip_passed(tx, record, now, reason)
