@@ -11,6 +11,7 @@ import pytest
 
 from rota import Rota, Run
 from rota.engine.node import Node
+from rota.model.node import NodeSettings
 from rota.testing import ManualClock, run_due
 from tests.engine.helpers import finish, work
 
@@ -88,6 +89,33 @@ def test_a_queue_runs_no_more_than_its_concurrency(app: Rota, start: Start) -> N
             node.worker.tick()
 
     assert len(running(app)) == sum(map(len, taken)) == 2
+
+
+def test_the_end_of_a_run_lets_the_next_of_its_queue_begin_without_waiting_for_a_poll(database_url: str) -> None:
+    app = Rota(database_url)
+    app.job("job", queue="narrow")(lambda: None)
+    app.prepare()
+    app.queues.limit("narrow", "anna", 1, None)
+    with app.running(NodeSettings(threads=2, poll=60.0)):
+        handles = [app.enqueue("job") for _ in range(8)]
+        for handle in handles:
+            handle.wait(10)
+    app.close()
+
+
+def test_a_long_queue_keeps_no_other_from_its_turn(app: Rota, start: Start) -> None:
+    app.job("bulk", queue="a")(lambda: None)
+    app.job("mail", queue="z")(lambda: None)
+    app.handles["bulk"].enqueue_many([{}] * 50)
+    mail = app.enqueue("mail")
+    node = start(app, threads=2)
+    taken = hold_bodies(node)
+
+    for _ in range(3):
+        node.worker.tick()
+        end(app, node, taken, len(taken))
+
+    assert mail.state == "succeeded"
 
 
 @pytest.mark.parametrize("where", ["job", "queue"])

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import psycopg
 import pytest
 
+from rota import Rota
 from rota.errors import ConfigError, StoreUnreachableError
 from rota.store import migrate, open_store
 from rota.store.database import without_password
 from tests.engine.helpers import until
+from tests.servers import with_database
+
+SHOWN = ("search_path", "idle_in_transaction_session_timeout", "jit", "default_transaction_isolation")
 
 
 @pytest.mark.parametrize("durable", [True, False])
@@ -22,11 +27,11 @@ def test_options_of_the_url_hold_beside_our_own(postgres_url: str, durable: bool
 
     with store.single(durable) as tx:
         connection = tx._connection  # type: ignore[attr-defined]
-        shown = [show(connection, name) for name in ("search_path", "idle_in_transaction_session_timeout")]
+        shown = [show(connection, name) for name in SHOWN]
         place = connection.execute("SELECT schemaname FROM pg_tables WHERE tablename = 'run'").fetchone()
     store.close()
 
-    assert shown == ["mine", "5s"]
+    assert shown == ["mine", "5s", "off", "read committed"]
     assert place == ("mine",)
 
 
@@ -87,3 +92,28 @@ def test_a_store_at_rest_gives_connections_back(postgres_url: str, monkeypatch: 
             assert other.execute(asked).fetchone() in {(3,), (4,)}
         until(lambda: other.execute(asked).fetchone() == (1,))
     store.close()
+
+
+def test_a_database_of_unknown_encoding_gives_text_all_the_same(postgres_server: str) -> None:
+    name = f"ascii{uuid.uuid4().hex[:8]}"
+    made = f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    with psycopg.connect(postgres_server, autocommit=True) as server:
+        server.execute(made.encode())
+        app = Rota(with_database(postgres_server, name))
+        app.job("greet")(lambda name: f"Grüße, {name} 🦆")
+        handle = app.enqueue("greet", name="Zoë")
+        with app.running():
+            handle.wait(10)
+        found = (handle.state, handle.result, app.store.database.facts()["version"][:1])
+        app.close()
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+    assert found == ("succeeded", "Grüße, Zoë 🦆", found[2])
+    assert isinstance(found[2], str)
+
+
+def test_what_the_server_says_against_our_options_is_told(postgres_url: str) -> None:
+    store = open_store(f"{postgres_url}?options=-cnonsense%3D1")
+
+    with pytest.raises(StoreUnreachableError, match="nonsense"), store.read():
+        pass

@@ -18,7 +18,7 @@ import logging
 import threading
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from rota.engine.attempt import describe, result_text
 from rota.engine.context import Run
@@ -47,6 +47,8 @@ class Finisher:
         self.interval = settings.heartbeat
         self.wake: Callable[[], None] = lambda: None
         self.committed = threading.Condition()
+        self.capped: Callable[[], Collection[str]] = tuple
+        """The queues with a limit of their own, where an end lets the next run begin: the worker tells."""
         self._store = store
         self._listeners = listeners
         self._linger = 0.0 if store.manual else settings.linger
@@ -110,17 +112,19 @@ class Finisher:
             run.progress_changed = False
             self._commit_and_tell([run])
 
-    def _commit(self, batch: Sequence[Run]) -> list[Event]:
+    def _commit(self, ended: Sequence[Run]) -> list[Event]:
         rss = resident_bytes()
+        capped = self.capped()
         by_node: dict[str, list[Run]] = defaultdict(list)
-        for run in batch:
+        for run in ended:
             by_node[run.node_id].append(run)
         told: list[Event] = []
         with self._store.write() as tx:
-            for node, ended in by_node.items():
-                told += _Batch(node, ended, rss, self._store.now_us(), self._most_bytes, self._listeners).commit(
-                    tx, self._shard
-                )
+            for node, mine in by_node.items():
+                batch = _Batch(node, mine, rss, self._store.now_us(), self._most_bytes, self._listeners)
+                told += batch.commit(tx, self._shard)
+            if capped and any(run.claim.queue in capped for run in ended):
+                tx.announce()
         return told
 
 

@@ -56,6 +56,7 @@ class Node:
         self.worker = Worker(store, enqueuer.jobs, self.identity, self, settings)
         self.finisher = Finisher(store, listeners, settings, shard)
         self.worker.ended = self.finisher.add
+        self.finisher.capped = lambda: self.worker.capped
         self.worker.all_committed = lambda: self.finisher.empty
         self.heartbeat = Heartbeat(store, self.identity, self.worker, listeners, settings)
         self.heartbeat.drain = self.asked_to_stop.set

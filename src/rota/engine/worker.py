@@ -69,6 +69,9 @@ class Worker:
         self._completed = 0
         self._pace = _Pace()
         self._solo = _Solo()
+        self.capped: frozenset[str] = frozenset()
+        """Queues that may run only so many at one time, as they were at the last look."""
+        self._served_last = ""
         self._unknown: set[str] = set()
         self._some_held = False
         """Whether the last claim among limits met runs that had to wait: then the next one looks further."""
@@ -146,18 +149,26 @@ class Worker:
             if wanted < 1:
                 return claims, True
             got, again = self._claim_from(queue, wanted)
+            if got:
+                self._served_last = queue.name
             claims += got
             more = more or again
         return claims, more
 
     def _survey(self) -> list[QueueWork]:
         with self._store.read() as tx:
-            found = [queue for queue in queues.survey(tx) if self._serves(queue.name)]
+            found = self._in_turn([queue for queue in queues.survey(tx) if self._serves(queue.name)])
+        self.capped = frozenset(queue.name for queue in found if queue.concurrency is not None)
         unlimited = [queue for queue in found if not queue.limited]
         busy = [queue for queue in unlimited if queue.work]
         self._guess = next(iter(busy or unlimited), None)
         self._guessed_at = time.monotonic()
         return found
+
+    def _in_turn(self, found: list[QueueWork]) -> list[QueueWork]:
+        """Beginning after the queue that was served last, so that a long queue keeps no other from its turn."""
+        after = [queue for queue in found if queue.name > self._served_last]
+        return after + found[: len(found) - len(after)]
 
     def _claim_at_a_guess(self, room: int) -> list[Claim]:
         """Most wakes are for the queue that was busy last: asking it alone first saves a round trip before the body.

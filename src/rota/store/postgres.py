@@ -44,8 +44,14 @@ _OPTIONS = (
     "-c idle_in_transaction_session_timeout=5s "
     "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 "
     # Statements are made to go by an index: what the planner knows of the states of runs is minutes old, and wrong.
-    "-c enable_seqscan=off"
+    "-c enable_seqscan=off "
+    # A plan that needs such a scan after all looks so dear that the server would compile it, and take much longer.
+    "-c jit=off "
+    # Ours are made for it: each statement sees what others have committed.
+    "-c default_transaction_isolation=read\\ committed"
 )
+_TEXT: dict[str, Any] = {"client_encoding": "utf8"}
+"""Else a database of encoding SQL_ASCII would give bytes for text."""
 _HARMLESS = (b"DELETE FROM run WHERE false", b"DELETE FROM schedule WHERE false", b"DELETE FROM node WHERE false")
 """They change nothing, and need the locks and rights of any other write."""
 _BARE_AT = re.compile(r"[^?]*//[^/?]*:[^?]*[@/][^?]*@")
@@ -248,7 +254,7 @@ class PostgresDatabase:
 
     def listen(self, heard: Callable[[], None], stopping: threading.Event) -> None:
         """Call ``heard`` at every hint of work until ``stopping`` is set. Hints save waiting; polling is the truth."""
-        with psycopg.connect(self.url, autocommit=True, connect_timeout=int(CONNECT_SECONDS)) as connection:
+        with psycopg.connect(self.url, autocommit=True, connect_timeout=int(CONNECT_SECONDS), **_TEXT) as connection:
             connection.execute(f"LISTEN {CHANNEL}")
             while not stopping.is_set():
                 for _ in connection.notifies(timeout=1.0, stop_after=1):
@@ -300,8 +306,10 @@ class PostgresDatabase:
             return self._pools[durable]
 
     def _open(self, durable: bool) -> psycopg_pool.ConnectionPool[psycopg.Connection[Row]]:
-        try:
-            psycopg.connect(self.url, connect_timeout=int(CONNECT_SECONDS)).close()
+        given: dict[str, Any] = {"autocommit": True, "application_name": "rota", "options": self._options(durable)}
+        given |= _TEXT
+        try:  # as the pool will, which would only say that it took too long
+            psycopg.connect(self.url, connect_timeout=int(CONNECT_SECONDS), **given).close()
         except psycopg.OperationalError as error:
             raise translated(error, self._place) or error from error
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # we say it ourselves, once, with a hint
@@ -312,7 +320,7 @@ class PostgresDatabase:
             max_idle=IDLE_SECONDS,
             open=True,
             reconnect_timeout=RECONNECT_SECONDS,
-            kwargs={"autocommit": True, "application_name": "rota", "options": self._options(durable)},
+            kwargs=given,
         )
 
     def _options(self, durable: bool) -> str:
