@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rota.cli.main import main
+from tests.cli.conftest import Shop, open_shop
 
 
 @pytest.fixture(autouse=True)
@@ -91,3 +92,71 @@ def test_settings_that_cannot_be_used_stop_show_as_well() -> None:
 
     assert result.exit_code == 2
     assert result.stdout == ""
+
+
+SCHEDULED = """
+from rota import Rota, cron, every
+
+rota = Rota({url!r})
+
+
+@rota.job(schedule=every("10s"))
+def beat() -> None: ...
+
+
+@rota.job("shop/sync", schedule=every("1h"))
+def sync() -> None: ...
+
+
+@rota.job
+def mail() -> None: ...
+"""
+
+
+def problems(shop: Shop, **environ: str) -> list[str]:
+    """What `rota config check` finds; it must end with 2 where it finds something, and with 0 else."""
+    result = shop.rota("config", "check", "--json", **environ)
+    document = json.loads(result.stdout)
+    assert (result.exit_code, document["ok"]) == ((2, False) if document["problems"] else (0, True))
+    return list(document["problems"])
+
+
+def test_check_refuses_each_schedule_that_no_job_has_and_names_the_nearest(place: Path) -> None:
+    shop = open_shop(place, f"sqlite:///{place}/rota.db", SCHEDULED)
+    (place / "rota.toml").write_text('[schedules.beatt]\nevery = "5s"\n[schedules.mail]\npaused = true')
+
+    assert problems(shop, ROTA_SCHEDULES__NOPE__EVERY="1m") == [
+        "the settings name a schedule 'beatt' that no job has (Did you mean 'beat'?)",
+        "the settings name a schedule 'mail' that no job has (There are: beat, shop/sync)",
+        "the settings name a schedule 'nope' that no job has (There are: beat, shop/sync)",
+    ]
+
+
+def test_check_tells_mistakes_of_schedules_of_the_database_and_of_settings_together(place: Path) -> None:
+    shop = open_shop(place, "mysql://me:hunter2@db/x", SCHEDULED)
+    (place / "rota.toml").write_text('[schedules.beatt]\nevery = "5s"\n[schedules.beat]\ntz = "UTC"')
+
+    found = problems(shop)
+
+    assert len(found) == 3
+    assert "'beatt'" in found[0]
+    assert "'mysql' is no kind of database" in found[1]
+    assert "the settings of schedule 'beat' give tz" in found[2]
+    assert "hunter2" not in str(found)
+
+
+def test_check_looks_at_the_application_even_where_the_settings_are_wrong(place: Path) -> None:
+    shop = open_shop(place, "unused", SCHEDULED)
+
+    found = shop.rota("--app", "nowhere:rota", "config", "check", app=False, ROTA_WORKER__THREADS="0").stderr
+
+    assert "ROTA_WORKER__THREADS" in found
+    assert "there is no module 'nowhere'" in found
+
+
+def test_check_approves_what_the_settings_say_of_a_schedule_that_is_there(place: Path) -> None:
+    shop = open_shop(place, f"sqlite:///{place}/rota.db", SCHEDULED)
+    (place / "rota.toml").write_text('[schedules."shop/sync"]\nevery = "5m"')
+
+    assert problems(shop, ROTA_SCHEDULES__BEAT__EVERY="1m") == []
+    assert not (place / "rota.db").exists()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rota.app.declare import describe
-from rota.errors import NotFoundError
+from rota.errors import ConfigError, NotFoundError
+from rota.model.schedule import Definition
 from rota.model.suggestion import suggestion
 from rota.store import jobs
 
@@ -39,3 +41,26 @@ def find_job(app: Rota, name: str) -> JobEntry:
     if name not in entries:
         raise NotFoundError(f"there is no job {name!r}", hint=suggestion(name, entries))
     return entries[name]
+
+
+def mistakes(app: Rota) -> list[ConfigError]:
+    """All for which a start would refuse this application with these settings; nothing is connected to."""
+    try:
+        setup = app.setup
+    except ConfigError as error:
+        return [error]
+    definitions = app._definitions  # noqa: SLF001 - as the code has them: altered, the first mistake hides the others
+    found = [_unknown(name, definitions) for name in setup.unknown_schedules(definitions)]
+    checks: list[Callable[[], object]] = [lambda: app.store]
+    checks += [partial(setup.altered, name, each) for name, each in definitions.items()]
+    for check in checks:
+        try:
+            check()
+        except ConfigError as error:
+            found.append(error)
+    return found
+
+
+def _unknown(name: str, definitions: Mapping[str, Definition]) -> ConfigError:
+    told = f"the settings name a schedule {name!r} that no job has"
+    return ConfigError(told, hint=suggestion(name, definitions))

@@ -58,13 +58,34 @@ def check(ctx: click.Context, place: str | None, out: Output) -> None:
 
 
 def _problems(place: str | None) -> list[str]:
+    """A line each; a mistake of the settings that the application meets too is told once."""
+    found = [*_mistakes_of_settings(), *_mistakes_of_application(place)]
+    return list(dict.fromkeys(line for error in found for line in _lines(error)))
+
+
+def _mistakes_of_settings() -> list[ConfigError]:
     from rota.config import load_settings
 
     try:
         load_settings()
-        load_application(place)
-    except SettingsError as error:
-        return error.problems
     except ConfigError as error:
-        return [f"{error} ({error.hint})" if error.hint else str(error)]
+        return [error]
     return []
+
+
+def _mistakes_of_application(place: str | None) -> list[ConfigError]:
+    from rota.app.catalog import mistakes
+
+    try:
+        app = load_application(place)
+    except ConfigError as error:
+        return [error]
+    found = mistakes(app)
+    app.close()
+    return found
+
+
+def _lines(error: ConfigError) -> list[str]:
+    if isinstance(error, SettingsError):
+        return error.problems
+    return [f"{error} ({error.hint})" if error.hint else str(error)]
