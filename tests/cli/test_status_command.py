@@ -59,3 +59,11 @@ def test_watching_goes_on_until_ctrl_c(shop: Shop) -> None:
 
     assert watching.returncode == 130
     assert said.endswith("Interrupted.\n")
+
+
+def test_the_jobs_and_queues_of_a_node_are_lists_for_programs(shop: Shop) -> None:
+    with shop.app.running():
+        [node] = shop.json("status")["nodes"]
+
+    assert node["jobs"] == ["shop/breaks", "shop/elsewhere", "shop/sync"]
+    assert node["queues"] == ["*"]

@@ -101,7 +101,8 @@ def node_item(status: NodeStatus) -> Item:
         }
         for duty in status.duties
     ]
-    return {**values, "queues": record.queues.split(","), "state": str(status.state), "duties": duties}
+    lists = {"queues": record.queues.split(","), "jobs": json.loads(record.jobs)}
+    return {**values, **lists, "state": str(status.state), "duties": duties}
 
 
 def figures_item(figures: Figures) -> Item:
