@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from rota import at, every
 from tests.cli.conftest import Shop
 
 NIGHTLY = ("schedule", "add", "nightly", "--job", "shop/sync", "--cron", "30 2 * * *", "--tz", "Europe/Paris")
@@ -152,3 +153,57 @@ def test_a_cursor_goes_on_where_the_list_ended(shop: Shop) -> None:
     rest = json.loads(shop.rota("schedule", "ls", "--json", "--after", first["next"]).stdout)
 
     assert [item["name"] for item in first["items"] + rest["items"]] == ["nightly", "shop/elsewhere", "shop/sync"]
+
+
+def test_a_moment_without_a_fraction_means_its_whole_second(shop: Shop) -> None:
+    late = datetime(2099, 1, 1, 7, 0, 0, 250_000, tzinfo=UTC)
+    shop.app.schedules.add("once", "shop/sync", at(late), by="anna")
+
+    def asked(text: str) -> dict[str, object]:
+        return dict(shop.json("schedule", "why", "once", "--at", text)["facts"][0])
+
+    assert asked("2099-01-01T07:00:00Z")["kind"] == "future"
+    assert asked("2099-01-01T07:00:00")["at"] == "2099-01-01T07:00:00.250000Z"
+    assert asked("2099-01-01T07:00:00.25Z")["kind"] == "future"
+    assert asked("2099-01-01T07:00:01Z")["kind"] == "not_a_due_moment"
+    assert asked("2099-01-01T06:59:59Z")["kind"] == "not_a_due_moment"
+
+
+def test_a_fraction_that_is_given_is_told(shop: Shop) -> None:
+    shop.app.schedules.add("seconds", "shop/sync", every("1s"), by="anna")
+
+    told = shop.rota("schedule", "why", "seconds", "--utc", "--at", "2099-01-01T07:00:00.5Z").stdout
+
+    assert "2099-01-01 07:00:00.5 UTC is no due moment, the one before is 2099-01-01 07:00:00 UTC" in told
+
+
+@pytest.mark.parametrize("text", ["now", "-1m", "+1m", "-90s"])
+def test_a_moment_told_from_now_means_the_whole_second(shop: Shop, text: str) -> None:
+    shop.app.schedules.add("seconds", "shop/sync", every("1s"), by="anna")
+
+    kinds = {fact["kind"] for fact in shop.json("schedule", "why", "seconds", "--at", text)["facts"]}
+
+    assert "not_a_due_moment" not in kinds
+
+
+@pytest.mark.parametrize("ends", [("--from", "-1d", "--to", "-2d"), ("--from", "+1h")])
+@pytest.mark.parametrize("dry", [("--dry-run",), ()])
+def test_a_backfill_from_after_its_end_is_refused(shop: Shop, ends: tuple[str, ...], dry: tuple[str, ...]) -> None:
+    result = shop.rota("schedule", "backfill", "shop/sync", *ends, *dry)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Error: --from is after --to\n")
+
+
+def test_a_moment_that_has_passed_is_not_added_nor_changed_to(shop: Shop) -> None:
+    past = ("--at", "2020-01-01T07:00Z")
+    added = shop.rota("schedule", "add", "once", "--job", "shop/sync", *past)
+    changed = shop.rota("schedule", "edit", "shop/sync", *past)
+
+    for result in (added, changed):
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "it would never fire; the last moment was 2020-01-01" in result.stderr
+    assert shop.rota("schedule", "show", "once").exit_code == 3
+    assert shop.json("schedule", "show", "shop/sync")["edited_by"] is None
+    one_to_come = shop.json("schedule", "add", "once", "--job", "shop/sync", *past, "--at", "2099-01-01T07:00Z")
+    assert one_to_come["next_fires"] == ["2099-01-01T07:00:00Z"]

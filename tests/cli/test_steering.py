@@ -45,6 +45,19 @@ def test_nodes_are_listed_and_drained_by_the_beginning_of_a_name(shop: Shop) -> 
     assert shop.rota("node", "drain", "nobody").exit_code == 3
 
 
+def test_a_beginning_that_two_nodes_have_names_none(shop: Shop) -> None:
+    nodes = [shop.app.node() for _ in range(2)]
+    for node in nodes:
+        node.identity.register()
+    shared = nodes[0].identity.id.rpartition(":")[0]  # what differs is the last part
+
+    result = shop.rota("node", "drain", shared)
+
+    assert result.exit_code == 2
+    assert f"2 nodes begin with {shared!r}" in result.stderr
+    assert {item["state"] for item in shop.json("node", "ls")["items"]} == {"alive"}
+
+
 def failed(shop: Shop, count: int) -> list[int]:
     ids = [shop.app.enqueue("shop/breaks").id for _ in range(count)]
     shop.work()

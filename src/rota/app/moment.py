@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from rota.app.why import Fact, fact
-from rota.app.words import Words
+from rota.app.words import SECOND, Words
 from rota.clock import from_us, to_us
 from rota.cron import AnyOf, Calendar, Calendars, Cron, Excluding, Trigger
 from rota.cron.zones import zone
@@ -23,7 +23,18 @@ class Asked:
 
 
 def asked(at: datetime, trigger: Trigger) -> Asked:
-    """A naive datetime is read on the clock of the trigger's zone: one that it skips, or shows twice, says so."""
+    """A naive datetime is read on the clock of the trigger's zone: one that it skips, or shows twice, says so.
+
+    One without a fraction stands for its whole second, as it is told: the due moment within is the one that is meant.
+    """
+    found = _on_the_wall(at, trigger)
+    if at.microsecond:
+        return found
+    due = trigger.next_after_us(found.moment - 1)
+    return replace(found, moment=due) if due is not None and due < found.moment + SECOND else found
+
+
+def _on_the_wall(at: datetime, trigger: Trigger) -> Asked:
     if at.tzinfo is not None:
         return Asked(to_us(at))
     place = ZoneInfo(trigger.tz)
@@ -62,11 +73,10 @@ def not_due(trigger: Trigger, moment: int, words: Words) -> list[Fact]:
     if _fires_at(trigger, moment):
         return []
     found = [*_excluded(trigger, moment), *_second_pass(trigger, moment)]
-    when = words.moment(moment)
     before, after = trigger.previous_before_us(moment), trigger.next_after_us(moment)
-    near = [f"the one before is {words.moment(before)}"] if before is not None else []
-    near += [f"the next one is {words.moment(after)}"] if after is not None else []
-    told = ", ".join([f"{when} is no due moment", *near])
+    near = [f"the one before is {words.exact(before)}"] if before is not None else []
+    near += [f"the next one is {words.exact(after)}"] if after is not None else []
+    told = ", ".join([f"{words.exact(moment)} is no due moment", *near])
     return [*found, fact("not_a_due_moment", told, before=before, after=after)]
 
 

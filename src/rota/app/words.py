@@ -22,6 +22,11 @@ class Words:
     def moment(self, at: int) -> str:
         return f"{from_us(at).astimezone(self.zone):%Y-%m-%d %H:%M:%S %Z}"
 
+    def exact(self, at: int) -> str:
+        """As ``moment``, with the fraction of its second if it has one: for two that are told side by side."""
+        fraction = f".{at % SECOND:06}".rstrip("0").rstrip(".")
+        return f"{from_us(at).astimezone(self.zone):%Y-%m-%d %H:%M:%S{fraction} %Z}"
+
     def distance(self, at: int) -> str:
         """``in 5m``, ``2m ago``, ``now`` inside half a second."""
         away = (at - self.now) / SECOND

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rota.errors import NotFoundError
+from rota.errors import ConfigError, NotFoundError
 from rota.model.suggestion import suggestion
 
 if TYPE_CHECKING:
@@ -46,15 +46,17 @@ def known_queue(app: Rota, name: str) -> str:
 
 
 def known_node(app: Rota, name: str) -> NodeStatus:
-    """By its whole name or by any beginning that only one has."""
+    """By its whole name or by any beginning that only one has; raises ``ConfigError`` where several have it."""
     nodes = app.nodes.all()
     found = [node for node in nodes if node.record.id == name] or [
         node for node in nodes if node.record.id.startswith(name)
     ]
     if len(found) == 1:
         return found[0]
-    what = f"{len(found)} nodes begin with {name!r}" if found else f"there is no node {name!r}"
-    raise NotFoundError(what, hint=suggestion(name, {node.record.id for node in found or nodes}))
+    hint = suggestion(name, {node.record.id for node in found or nodes})
+    if found:
+        raise ConfigError(f"{len(found)} nodes begin with {name!r}", hint=hint)
+    raise NotFoundError(f"there is no node {name!r}", hint=hint)
 
 
 def _among(kind: str, name: str, names: set[str]) -> str:

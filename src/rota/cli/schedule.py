@@ -9,7 +9,7 @@ import click
 
 from rota.cli.arguments import arguments_options, read_arguments
 from rota.cli.groups import Group
-from rota.cli.moments import moment, read_wall
+from rota.cli.moments import moment, read_wall, show_moment
 from rota.cli.names import known_schedule
 from rota.cli.options import (
     acting_user,
@@ -25,9 +25,12 @@ from rota.cli.options import (
 from rota.cli.output import Column, Output
 from rota.cli.schedule_page import show_schedule
 from rota.cli.trigger import policy_options, read_policies, read_trigger, trigger_options
+from rota.clock import from_us
+from rota.errors import ConfigError
 
 if TYPE_CHECKING:
     from rota.app import Rota
+    from rota.cron import Trigger
 
 COLUMNS = (
     Column("name", "schedule"),
@@ -99,6 +102,7 @@ def add(app: Rota, name: str, job: str, out: Output, **given: Any) -> None:
     trigger = read_trigger(given)
     if trigger is None:
         raise click.UsageError("Say when it is due: --cron, --every or --at.")
+    _check_to_come(app, trigger, f"rota job run {job}")
     arguments = read_arguments(given["pairs"], given["document"])
     record = app.schedules.add(name, job, trigger, by=acting_user(), arguments=arguments, **read_policies(given))
     show_schedule(app, record, out)
@@ -125,6 +129,8 @@ def edit(app: Rota, name: str, out: Output, **given: Any) -> None:
     trigger = read_trigger(given)
     if trigger is None and not changes:
         raise click.UsageError("Nothing is changed: give --cron, --every, --at, --arg or a policy.")
+    if trigger is not None:
+        _check_to_come(app, trigger, f"rota schedule run {name}")
     show_schedule(app, app.schedules.edit(name, by=acting_user(), trigger=trigger, **changes), out)
 
 
@@ -231,6 +237,8 @@ def backfill(app: Rota, name: str, first: datetime, last: datetime, dry_run: boo
     rota schedule backfill shop/sync --from 2026-11-01 --to 2026-11-07
     """
     known_schedule(app, name)
+    if first > last:
+        raise ConfigError("--from is after --to", hint="--to is now, unless given; what comes will fire by itself.")
     moments = app.schedules.due_moments(name, first, _not_in_future(app, last))
     if dry_run:
         out.listing([{"due_at": each} for each in moments], [Column("due_at", "due")], empty="No moment was due then.")
@@ -292,24 +300,31 @@ def why(app: Rota, name: str, text: str | None, out: Output) -> None:
     show_why(answer, out)
 
 
+def _check_to_come(app: Rota, trigger: Trigger, instead: str) -> None:
+    """A schedule counts from when it is made or changed: one whose moments have all passed would never fire."""
+    now = app.store.now_us()
+    if trigger.next_after_us(now) is not None:
+        return
+    last = trigger.previous_before_us(now + 1)
+    when = f"; the last moment was {show_moment(from_us(last))}" if last is not None else ""
+    raise ConfigError(f"it would never fire{when}", hint=f"Give a moment that is to come; to have it now: {instead}")
+
+
 def _not_in_future(app: Rota, last: datetime) -> datetime:
     """``now`` is this machine's; the database's clock, which counts, may be a little behind."""
-    from rota.clock import from_us
-
     now = from_us(app.store.now_us())
     return now if 0 < (last - now).total_seconds() < MANY else last
 
 
 def _on_its_clock(app: Rota, name: str, text: str, out: Output) -> datetime:
     """Its own clock says which day is today; a time without a zone stays so, to be read on that clock."""
-    from rota.clock import from_us
     from rota.cron.zones import zone
     from rota.engine.definition import parsed
 
     _, trigger = parsed(app.schedules.get(name).definition)
     now = from_us(out.clock.now_us()).astimezone(zone(trigger.tz).tzinfo)
     try:
-        return read_wall(text, now)
+        return read_wall(text, now.replace(microsecond=0))  # `-1m` is said in whole seconds, and means that second
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--at") from None
 
