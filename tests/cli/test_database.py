@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sqlite3
 from pathlib import Path
 
@@ -107,6 +108,16 @@ def test_a_database_that_is_away_is_a_finding(place: Path) -> None:
     assert "hunter" not in result.output
 
 
+@pytest.mark.parametrize("command", [["doctor"], ["db", "check"]], ids=" ".join)
+def test_who_looks_closer_is_not_sent_to_who_looks_closer(place: Path, command: list[str]) -> None:
+    shop = open_shop(place, "postgresql://me@127.0.0.1:1/none")
+    shown, elsewhere = shop.rota(*command).stdout, shop.rota("run", "ls").stderr
+
+    assert "Is the server up, and are address, user and password right?" in shown
+    assert "rota doctor" not in shown
+    assert "`rota doctor` looks closer." in elsewhere
+
+
 def test_a_file_that_somebody_else_writes_to_fails(shop: Shop) -> None:
     other = sqlite3.connect(shop.place / "rota.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -134,3 +145,30 @@ def test_old_zone_data_warns(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("rota.cron.tzdata_version", lambda: "2019c")
 
     assert findings(shop, "doctor")["time zones"] == "warn"
+
+
+@pytest.mark.parametrize("command", [["init"], ["migrate"], ["migrate", "--dry-run"]], ids=" ".join)
+@pytest.mark.parametrize("folder", ["no where/at all", "nowhere/.rota"])
+def test_no_directory_is_made_for_a_slip_in_the_path(place: Path, command: list[str], folder: str) -> None:
+    result = empty(place).rota("db", *command, "--store", f"sqlite:///{place}/{folder}/x.db", app=False)
+
+    missing = f"{place}/{folder}".removesuffix("/.rota")
+    assert result.exit_code == 6
+    assert result.stderr.splitlines() == [
+        f"Error: there is no directory {missing}",
+        f"Hint: Make it: mkdir -p {shlex.quote(missing)}",
+    ]
+    assert list(place.iterdir()) == [place / "empty.py"]
+
+
+@pytest.mark.parametrize("url", ["sqlite:///.rota/rota.db", "sqlite:///here.db"])
+def test_the_default_directory_is_made_with_its_database(place: Path, url: str) -> None:
+    result = empty(place).rota("db", "init", "--store", url, app=False)
+
+    assert result.exit_code == 0, result.output
+    assert (place / url.removeprefix("sqlite:///")).is_file()
+
+
+def empty(place: Path) -> Shop:
+    (place / "empty.py").touch()
+    return Shop(place, "empty", "unused")

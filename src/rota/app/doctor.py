@@ -29,6 +29,8 @@ NO_DISK = 100 * MIB
 SCARCE = 0.8
 RESTING, BUSY = 4, 33
 """Connections of one process: see ``rota.store.postgres``."""
+SEE_DOCTOR = " `rota doctor` looks closer."
+"""The end of a hint: right wherever it is read but here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def _safely(check: Callable[[Store], Findings], store: Store) -> list[Finding]:
     try:
         return list(check(store))
     except RotaError as error:
-        return [Finding(FAIL, "database", str(error), error.hint)]
+        return [Finding(FAIL, "database", str(error), error.hint.removesuffix(SEE_DOCTOR))]
 
 
 def _setup(store: Store) -> Findings:

@@ -49,8 +49,10 @@ def migrate(place: str | None, url: str | None, dry_run: bool, out: Output) -> N
     """
     app = _found(place, url)
     if dry_run:
+        from rota.cli.ledger import check_folder
         from rota.store.migrate import status
 
+        check_folder(app.store)
         missing = status(app.store.database).missing
         _told(missing, "missing", "Missing: {}.", out)
     else:
@@ -112,6 +114,9 @@ def _found(place: str | None, url: str | None) -> Rota:
 
 
 def _migrate(app: Rota, out: Output) -> None:
+    from rota.cli.ledger import check_folder
+
+    check_folder(app.store)
     applied = app.migrate()
     _told(applied, "applied", f"Applied to {without_password(app.setup.database)}: {{}}.", out)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from shlex import quote
+
 from rota.app import Rota
 from rota.cli.application import load_application, named_application
 from rota.errors import ConfigError, StoreError
 from rota.store import Store, migrate
+
+DEFAULT_FOLDER = ".rota"
 
 
 def open_ledger(place: str | None, url: str | None) -> Rota:
@@ -39,6 +43,19 @@ def _from_settings() -> Rota:
             hint="Give --app module:attribute or --store URL, or set ROTA_APP or ROTA_DATABASE.",
         )
     return Rota.from_settings(settings)
+
+
+def check_folder(store: Store) -> None:
+    """Raises ``StoreError`` where the database's file would lie in no directory: a slip in its path makes none.
+
+    The default ``.rota/`` is made with its file, if there is a directory to make it in.
+    """
+    path = getattr(store.database, "path", None)
+    if path is None:
+        return
+    folder = path.parent.parent if path.parent.name == DEFAULT_FOLDER else path.parent
+    if not folder.is_dir():
+        raise StoreError(f"there is no directory {folder}", hint=f"Make it: mkdir -p {quote(str(folder))}")
 
 
 def check_tables(store: Store) -> None:
