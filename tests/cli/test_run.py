@@ -115,7 +115,10 @@ def test_waiting_too_long_is_124_and_the_run_goes_on(shop: Shop) -> None:
     result = shop.rota("run", "wait", str(handle.id), "--timeout", "50ms")
 
     assert result.exit_code == 124
-    assert result.stderr == f"Error: run {handle.id} is available after 50ms\nHint: Ask why: rota run why {handle.id}\n"
+    assert (
+        result.stderr
+        == f"Error: after 50ms run {handle.id} is still available\nHint: Ask why: rota run why {handle.id}\n"
+    )
     assert handle.state == "available"
 
 

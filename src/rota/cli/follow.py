@@ -48,7 +48,8 @@ def watch(app: Rota, run_id: int, timeout: float | None, look: Callable[[RunReco
         time.sleep(pause)
         pause = min(pause * 1.5, LONGEST_PAUSE)
     raise WaitTimeoutError(
-        f"run {run_id} is {record.state} after {show_duration(timeout or 0)}", hint=f"Ask why: rota run why {run_id}"
+        f"after {show_duration(timeout or 0)} run {run_id} is still {record.state}",
+        hint=f"Ask why: rota run why {run_id}",
     )
 
 
