@@ -7,6 +7,8 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     from rota.config import Settings
 
@@ -20,10 +22,28 @@ def set_up_logging(settings: Settings | None) -> None:
     if not root.handlers:
         handler = logging.StreamHandler()
         handler.setFormatter(JsonFormatter() if settings and settings.log.format == "json" else ConsoleFormatter())
+        handler.setLevel(level)  # the logger's own level is none for runs: their lines are kept, whatever is shown
         root.addHandler(handler)
     root.setLevel(level)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def say(message: str, level: int = logging.INFO) -> None:
+    """Tell of this process itself: a person always, and who reads the log as JSON from its level on."""
+    if not _as_json() or logging.getLogger().isEnabledFor(level):
+        click.echo(line(message, level), err=True)
+
+
+def line(message: str, level: int = logging.INFO) -> str:
+    """As it is, or as a line among others of JSON."""
+    if not _as_json():
+        return message
+    return JsonFormatter().format(logging.LogRecord("rota.up", level, "", 0, message, None, None))
+
+
+def _as_json() -> bool:
+    return any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers)
 
 
 class ConsoleFormatter(logging.Formatter):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -9,8 +10,7 @@ import sys
 import time
 from contextlib import suppress
 
-import click
-
+from rota.cli.logs import say
 from rota.cli.up import LEASH
 from rota.errors import ConfigError
 
@@ -29,7 +29,7 @@ class Supervisor:
     def start(self) -> None:
         for child in self._children:
             child.start()
-        click.echo(f"Rota is up: {len(self._children)} processes under {os.getpid()}.", err=True)
+        say(f"Rota is up: {len(self._children)} processes under {os.getpid()}.")
 
     def wait(self, timeout: float) -> bool:
         time.sleep(min(timeout, 0.1))
@@ -38,14 +38,14 @@ class Supervisor:
         return all(child.hopeless for child in self._children)
 
     def stop(self) -> None:
-        click.echo("Stopping …", err=True)
+        say("Stopping …")
         for child in self._children:
             child.tell()
         for child in self._children:
             child.wait()
         if all(child.hopeless for child in self._children):
             raise ConfigError("no process could start", hint="What each of them said stands above.")
-        click.echo("Rota is down.", err=True)
+        say("Rota is down.")
 
 
 class _Child:
@@ -88,7 +88,7 @@ class _Child:
         code = process.returncode
         self.hopeless = not healthy and code == ConfigError.exit_code
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        click.echo(f"Process {process.pid} {how}; starting another{f' in {pause:.0f} s' if pause else ''}.", err=True)
+        say(f"Process {process.pid} {how}; starting another{f' in {pause:.0f} s' if pause else ''}.", logging.WARNING)
 
     def tell(self) -> None:
         if self._process is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 import sys
@@ -19,12 +20,14 @@ from rota.cli.application import application_name
 from rota.cli.moments import duration
 from rota.cli.options import with_app
 from rota.errors import ConfigError
+from rota.model.suggestion import suggestion
 
 if TYPE_CHECKING:
     from rota.app import Rota
     from rota.app.health import HealthServer
     from rota.engine.node import Node
 
+LOCAL = "127.0.0.1"
 LEASH = "_ROTA_LEASH"
 """Set for a process that another one started and watches: the descriptor whose end means that it is gone."""
 
@@ -34,8 +37,8 @@ LEASH = "_ROTA_LEASH"
 @click.option("--threads", type=click.IntRange(1, 10_000), help="Runs at one time, in each process.")
 @click.option("--queues", metavar="A,B", help="Work on these queues only.")
 @click.option("--no-schedule", is_flag=True, help="Only work: fire no schedules, rescue nothing.")
-@click.option("--no-web", is_flag=True, help="No dashboard.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to answer /healthz, with --port.")
+@click.option("--no-web", is_flag=True, hidden=True)
+@click.option("--host", show_default=LOCAL, help="Where to answer /healthz, with --port.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Answer /healthz and /readyz here; 0 takes a free one.")
 @click.option("--for", "lasting", type=duration, metavar="DURATION", help="End by itself after so long: 30s, 5m.")
 @click.option("--drain", type=duration, metavar="DURATION", help="Wait so long for what runs when stopping.")
@@ -47,7 +50,7 @@ def up(
     queues: str | None,
     no_schedule: bool,
     no_web: bool,  # noqa: ARG001 - there is nothing to leave out as yet
-    host: str,
+    host: str | None,
     port: int | None,
     lasting: float | None,
     drain: float | None,
@@ -63,14 +66,17 @@ def up(
     """
     from rota.cli.logs import set_up_logging
 
+    if host is not None and port is None:
+        raise click.UsageError("--host needs --port.")
     set_up_logging(app.setup.settings)
     app.prepare()
+    _warn_of_queues(app, _names(queues))
     count = processes or app.setup.processes
     if count > 1 and LEASH not in os.environ:
         from rota.cli.supervisor import Supervisor
 
         arguments = _arguments(threads, queues, no_schedule, drain)
-        with _serving(app, host, port):
+        with _serving(app, host or LOCAL, port):
             until_told(lasting, Supervisor(application_name(), arguments, count))
         return
     settings = app.setup.node
@@ -78,7 +84,7 @@ def up(
     settings = replace(
         settings, queues=_names(queues) or settings.queues, drain=settings.drain if drain is None else drain
     )
-    with _serving(app, host, port):
+    with _serving(app, host or LOCAL, port):
         until_told(lasting, _Working(app, app.node(settings)))
 
 
@@ -94,15 +100,16 @@ class _Working:
 
     def start(self) -> None:
         from rota.app.words import counted
+        from rota.cli.logs import say
 
         self._narrator.listen(self._app.listeners)
         gc.collect()
         gc.freeze()  # the code is here to stay: looking through it again and again is a tenth of a busy node's work
         self._node.start()
         jobs, schedules = counted(len(self._app.jobs), "job"), counted(len(self._app.declared_schedules), "schedule")
-        click.echo(f"Rota is up: {self._node.identity.id}, {jobs}, {schedules}.", err=True)
+        say(f"Rota is up: {self._node.identity.id}, {jobs}, {schedules}.")
         if not self._app.jobs:
-            click.echo("It has no jobs: decorate a function with @rota.job, or include a blueprint.", err=True)
+            say("It has no jobs: decorate a function with @rota.job, or include a blueprint.", logging.WARNING)
         if LEASH in os.environ:
             threading.Thread(target=_watch_leash, args=(self._node.asked_to_stop,), daemon=True).start()
 
@@ -112,14 +119,15 @@ class _Working:
 
     def stop(self) -> None:
         from rota.app.words import counted
+        from rota.cli.logs import say
 
         waiting = len(self._node.worker.running)
         doing = f": waiting for {counted(waiting, 'run')}" if waiting else ""
-        click.echo(f"Stopping{doing} …", err=True)
+        say(f"Stopping{doing} …")
         if not self._node.stop():
-            click.echo("Some runs were handed back; they will run again.", err=True)
+            say("Some runs were handed back; they will run again.", logging.WARNING)
         self._narrator.flush(last=True)
-        click.echo("Rota is down.", err=True)
+        say("Rota is down.")
 
 
 class Work(Protocol):
@@ -156,7 +164,10 @@ def _on_signals(stop: Callable[[], None]) -> None:
 
 
 def _end_at_once(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as the interpreter calls it
-    sys.stderr.write("Ended at once; what ran is rescued by others, or at the next start.\n")
+    from rota.cli.logs import line
+
+    told = line("Ended at once; what ran is rescued by others, or at the next start.", logging.WARNING)
+    sys.stderr.write(f"{told}\n")  # not by the log: this may come while it is being written to
     sys.stderr.flush()
     os._exit(128 + number)
 
@@ -178,6 +189,18 @@ def _names(queues: str | None) -> tuple[str, ...]:
     if queues is not None and not names:
         raise ConfigError("--queues names no queue", hint="As in --queues mail,reports; leave it out for all.")
     return names
+
+
+def _warn_of_queues(app: Rota, names: tuple[str, ...]) -> None:
+    """Runs may be sent to any queue, by whoever asks for them: it is no mistake for sure. A child leaves it to us."""
+    from rota.cli.logs import say
+
+    if LEASH in os.environ:
+        return
+    known = {job.queue for job in app.jobs.values()} | set(app.setup.queues)
+    for name in names:
+        if name not in known | {"*"}:
+            say(f"No job of the code uses the queue {name!r}. {suggestion(name, known)}", logging.WARNING)
 
 
 def _arguments(threads: int | None, queues: str | None, no_schedule: bool, drain: float | None) -> list[str]:
