@@ -47,7 +47,7 @@ def test_a_job_without_a_name_has_its_functions_as_it_stands(lite: Rota) -> None
 
 
 def test_options_of_a_call_stand_over_those_of_the_job(lite: Rota) -> None:
-    lite.job("job", queue="slow", priority=5)(lambda **_: None)
+    lite.job("job", queue="slow", priority=5)(lambda run, **_: None)
 
     plain = lite.enqueue("job").record()
     other = lite.enqueue("job", queue="fast", priority=-1, dry_run=True, by="anna", word="x").record()

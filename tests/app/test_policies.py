@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from rota import Rota, every
+from rota import Retry, Rota, every
 from rota.clock import ManualClock
 from rota.errors import ConfigError, PayloadError, RotaError
 from rota.testing import run_due
@@ -24,6 +24,8 @@ from rota.testing import run_due
         ({"queue": 3}, "name of a queue"),
         ({"sends": "yes"}, "True or False"),
         ({"concurrency": "4"}, "1 or more"),
+        ({"timeout": 0}, "None is no limit"),
+        ({"timeout": "0s"}, "None is no limit"),
         ({"concurrency": 0}, "1 or more"),
         ({"environments": "prod"}, r'\["production"\]'),
         ({"catch_up": "latst"}, "latest, none, all"),
@@ -92,3 +94,40 @@ def test_settings_hold_for_an_application_that_names_its_own_database(
 
 def test_a_traceback_shows_what_to_do() -> None:
     assert RotaError("it is wrong", hint="Mend it.").__notes__ == ["Hint: Mend it."]
+
+
+@pytest.mark.parametrize(("policy", "hint"), [("destructive", "run.dry_run"), ("sends", "run.muted")])
+def test_a_body_that_cannot_know_of_staging_is_refused_where_that_matters(policy: str, hint: str) -> None:
+    rota = Rota("sqlite:///unused.db")
+
+    with pytest.raises(ConfigError, match="takes no run") as refused:
+        rota.job("job", **{policy: True})(lambda: None)
+
+    assert hint in refused.value.hint
+    rota.job("knows", **{policy: True})(lambda run: None)
+
+
+@pytest.mark.parametrize("given", [{"attempts": "3"}, {"attempts": 1.5}, {"factor": "2"}, {"jitter": True}])
+def test_a_retry_counts_in_numbers(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="is no number"):
+        Retry(**given)
+
+
+def test_a_dry_run_of_a_body_that_cannot_know_it_is_refused(database_url: str) -> None:
+    rota = Rota(database_url)
+    rota.job("job")(lambda: None)
+
+    for ask in (rota.enqueue, rota.trigger):
+        with pytest.raises(ConfigError, match="cannot know that this one is dry"):
+            ask("job", dry_run=True)
+    assert rota.runs.page() == []
+    rota.close()
+
+
+def test_a_moment_that_is_text_is_refused(database_url: str) -> None:
+    rota = Rota(database_url)
+    rota.job("job")(lambda: None)
+
+    with pytest.raises(ConfigError, match="is no datetime"):
+        rota.enqueue("job", at="2026-12-01T10:00")
+    rota.close()

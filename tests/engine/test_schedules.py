@@ -242,6 +242,24 @@ def test_a_changed_trigger_counts_from_the_deployment_on(open_app: Open, ledger_
     assert verdicts(app, "report") == [("12:31:00", "superseded"), ("12:32:00", "fired")]
 
 
+def test_a_persons_edit_survives_that_its_schedule_was_gone_for_a_while(
+    open_app: Open, ledger_url: str, clock: ManualClock
+) -> None:
+    app = deployed(open_app, ledger_url, HOURLY)
+    app.schedules.edit("report", by="anna", trigger=every("15m"))
+    [gone] = open_app(ledger_url).prepare()
+    clock.advance(hours=1)
+    back = open_app(ledger_url)
+    back.job("report", **HOURLY["report"])(lambda: None)
+    [kept] = back.prepare()
+    record = back.schedules.get("report")
+
+    assert (gone.kind, kept.kind, kept.data["edited_by"]) == ("schedule.removed", "schedule.kept", "anna")
+    assert (record.edited_by, record.removed_at) == ("anna", None)
+    assert "15" in record.definition
+    assert back.prepare() == []
+
+
 def test_a_persons_edit_survives_a_deployment_that_says_so_until_it_is_reset(
     open_app: Open, ledger_url: str, clock: ManualClock
 ) -> None:

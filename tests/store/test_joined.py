@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
 from rota import Rota
-from rota.errors import ConfigError
+from rota.errors import ConfigError, StoreError
 from rota.testing import ManualClock, run_due
 
 Open = Callable[[str], Any]
@@ -140,3 +141,43 @@ def test_a_connection_of_the_other_database_is_refused(sqlite_ledger: str, postg
             app.enqueue("job", connection=connection)
         assert "own database" in caught.value.hint or "psycopg" in caught.value.hint
         app.close()
+
+
+@pytest.mark.parametrize("name", CONNECTIONS)
+def test_a_database_without_tables_is_told_with_what_to_do(name: str, tmp_path: Path, postgres_url: str) -> None:
+    kind, open_ = CONNECTIONS[name]
+    url = postgres_url if kind == "postgres" else f"sqlite:///{tmp_path / 'empty.db'}"
+    rota = Rota(url)
+    rota.job("mail")(lambda: None)
+
+    with open_(url) as connection, pytest.raises(StoreError, match="no tables of Rota") as caught:
+        rota.enqueue("mail", connection=connection)
+    rota.close()
+
+    assert "rota db init" in caught.value.hint
+
+
+@pytest.mark.parametrize("other", ["other.db", ":memory:"])
+def test_a_connection_to_another_file_is_refused(tmp_path: Path, other: str) -> None:
+    ours, theirs = Rota(f"sqlite:///{tmp_path / 'ours.db'}"), Rota(f"sqlite:///{tmp_path / 'other.db'}")
+    for rota in (ours, theirs):
+        rota.job("mail")(lambda: None)
+        rota.prepare()
+
+    with closing(sqlite3.connect(other if other == ":memory:" else tmp_path / other)) as connection:
+        with pytest.raises(ConfigError, match="ours"):
+            ours.enqueue("mail", connection=connection)
+        connection.commit()
+    assert theirs.runs.page() == ours.runs.page() == []
+    ours.close()
+    theirs.close()
+
+
+def test_an_engine_has_no_transaction_to_be_part_of(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'app.db'}"
+    rota = Rota(url)
+    rota.job("mail")(lambda: None)
+
+    with pytest.raises(ConfigError, match="Engine"):
+        rota.enqueue("mail", connection=engine(url))
+    rota.close()

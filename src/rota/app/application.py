@@ -243,6 +243,7 @@ class Rota(Collection):
         ``wait`` blocks until it is over (somewhere: a node must be up). A job that is off in this environment needs
         ``force_disabled``.
         """
+        self.ready()
         handle = self.run_by_hand(job, arguments, force_disabled=force_disabled, dry_run=dry_run, by=by)
         if wait:
             handle.wait(timeout)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rota.cron import Trigger
+from rota.errors import ConfigError
 from rota.model.duration import Duration, seconds
 from rota.model.job import DEFAULT_QUEUE, DEFAULT_TIMEOUT, Job, check_signature
 from rota.model.rate import Rate
@@ -42,7 +43,7 @@ class Declaration:
     def job(self, name: str, function: JobFunction) -> Job:
         """Raises ``ConfigError`` for what cannot be meant."""
         check_signature(name, function)
-        return Job(
+        job = Job(
             name=name,
             function=function,
             queue=self.queue,
@@ -58,6 +59,13 @@ class Declaration:
             sends=self.sends,
             description=_first_line(function),
         )
+        if (job.destructive or job.sends) and not job.wants_run:
+            what, look = ("destructive", "run.dry_run") if job.destructive else ("a sender", "run.muted")
+            raise ConfigError(
+                f"job {name!r} is {what}, and its body takes no run: it would do so in staging as well",
+                hint=f"Give it a parameter `run: Run`, and look at {look}.",
+            )
+        return job
 
     def definition(self, job: str) -> Definition | None:
         """The schedule of the job's own, or ``None`` if it has none."""

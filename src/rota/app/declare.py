@@ -105,22 +105,28 @@ def _declare_one(
     text = definition.to_json()
     if record is None:
         return _add(tx, declared, name, definition, text, now)
-    told: list[Event] = []
     off = name in declared.off
-    if record.declared != text and record.edited_at is not None and record.removed_at is None:
+    edited, back = record.edited_at is not None, record.removed_at is not None
+    if edited and (back or record.declared != text):
+        if back:
+            _change(tx, record, record.definition, text, now, off=off)
         schedules.note_declared(tx, name, text)
-        told.append(_event("schedule.kept", name, now, edited_by=record.edited_by, code=text))
-    elif record.declared != text or record.removed_at is not None:
-        mark = (
-            now
-            if record.removed_at is not None
-            else max(record.watermark, counts_from(tx, record, definition, now, "changed by the code"))
-        )
-        next_at = None if off else next_moment(definition, mark)
-        schedules.change(tx, record, definition=text, declared=text, watermark=mark, next_due_at=next_at, edit=None)
+        return [_event("schedule.kept", name, now, edited_by=record.edited_by, code=text)]
+    if back or record.declared != text:
+        since = now if back else counts_from(tx, record, definition, now, "changed by the code")
+        _change(tx, record, text, text, max(record.watermark, since), off=off, edit=None)
     else:
         _switch(tx, record, off, now)
-    return told
+    return []
+
+
+def _change(
+    tx: Transaction, record: ScheduleRecord, definition: str, declared: str, mark: int, *, off: bool, **edit: None
+) -> None:
+    """Put a definition in force from ``mark`` on; ``edit=None``: no person's edit stands any more."""
+    next_at = None if off else next_moment(parsed(definition)[0], mark)
+    changes = {"definition": definition, "declared": declared, "watermark": mark, "next_due_at": next_at}
+    schedules.change(tx, record, **changes, **edit)
 
 
 def _switch(tx: Transaction, record: ScheduleRecord, off: bool, now: int) -> None:

@@ -50,7 +50,7 @@ class RunHandle:
         with self._store.read() as tx:
             found = runs.get(tx, self.id)
         if found is None:
-            hint = "Runs are pruned in time: see keep.* in `rota config show`."
+            hint = "Its transaction was rolled back, or it was pruned: see keep.* in `rota config show`."
             raise NotFoundError(f"there is no run {self.id}", hint=hint)
         return found
 
@@ -156,15 +156,18 @@ class JobHandle(Generic[P, R]):
         return self._app
 
 
+_AT = "As in datetime(2026, 3, 5, 18, tzinfo=ZoneInfo('Europe/Paris'))."
+
+
 def due_moment(now: int, at: datetime | None, delay: Duration | None) -> int | None:
     """The moment to start from, in microseconds; raises ``ConfigError`` for both, or for a naive moment."""
     if at is not None and delay is not None:
         raise ConfigError("at= and delay= were both given", hint="Give one of them.")
     if at is not None:
+        if not isinstance(at, datetime):
+            raise ConfigError(f"at={at!r} is no datetime", hint=_AT)
         try:
             return to_us(at)
         except ValueError as error:
-            raise ConfigError(
-                str(error), hint="As in datetime(2026, 3, 5, 18, tzinfo=ZoneInfo('Europe/Paris'))."
-            ) from None
+            raise ConfigError(str(error), hint=_AT) from None
     return None if delay is None else now + int(seconds(delay) * 1_000_000)

@@ -8,6 +8,7 @@ from typing import Any
 
 from rota.cron import Trigger
 from rota.errors import ConfigError
+from rota.model.duration import seconds
 from rota.model.rate import Rate
 from rota.model.retry import Retry
 from rota.model.schedule import CATCH_UP, OVERLAP, check_choice
@@ -18,7 +19,7 @@ _DURATION = (timedelta, int, float, str)
 _TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "arguments": ((dict,), "a dict of the job's arguments"),
     "retry": ((Retry, int), "Retry(attempts=…), or a number of attempts"),
-    "timeout": (_DURATION, 'seconds, or "10m"'),
+    "timeout": (_DURATION, 'seconds, or "10m"; None is no limit'),
     "overlap": ((str,), f"one of {', '.join(OVERLAP)}"),
     "catch_up": ((str,), f"one of {', '.join(CATCH_UP)}"),
     "catch_up_window": (_DURATION, 'seconds, or "6h"'),
@@ -53,6 +54,8 @@ def _in_range(name: str, value: Any) -> bool:
         return value in PRIORITIES
     if name in {"concurrency", "catch_up_cap"}:
         return bool(value >= 1)
+    if name == "timeout":
+        return seconds(value) > 0
     return bool(value != "" or name != "queue")
 
 

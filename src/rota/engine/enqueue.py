@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from rota.errors import NotFoundError, PayloadError
+from rota.errors import ConfigError, NotFoundError, PayloadError
 from rota.model import payload
 from rota.model.job import DEFAULT_QUEUE, Job
 from rota.model.run import NewRun, RunState
@@ -64,6 +64,11 @@ class Enqueuer:
         Raises:
             PayloadError: an argument cannot be stored, is too large, is missing or is not known to the job.
         """
+        if ask.dry_run and not job.wants_run:
+            raise ConfigError(
+                f"job {job.name!r} takes no run, and cannot know that this one is dry: it would do its work",
+                hint="Give it a parameter `run: Run`, and look at run.dry_run.",
+            )
         return self._fill(job, self._text(job, arguments), ask.limit or job.limit(arguments), now, ask)
 
     def _text(self, job: Job, arguments: Mapping[str, Any]) -> str:

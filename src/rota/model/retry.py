@@ -36,6 +36,10 @@ class Retry:
     never: Exceptions = ()
 
     def __post_init__(self) -> None:
+        for name in ("attempts", "factor", "jitter"):
+            value, kinds = getattr(self, name), int if name == "attempts" else (int, float)
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                raise ConfigError(f"{name}={value!r} is no number")
         if self.attempts < 1:
             raise ConfigError(f"attempts={self.attempts} would never run", hint="attempts=1 means: no retry.")
         if not 0 <= self.jitter <= 1:

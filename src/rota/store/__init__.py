@@ -103,6 +103,10 @@ def driver_connection(connection: Any) -> Any:
 
     SQLAlchemy commits only what it knows to have begun: on a fresh Connection, ours would be its first statements.
     """
+    if hasattr(connection, "connect") and hasattr(connection, "dispose"):
+        raise ConfigError(
+            "connection= was given an Engine", hint="Give a Session or a Connection: it has a transaction."
+        )
     if hasattr(connection, "get_bind") and hasattr(connection, "connection"):
         connection = connection.connection()
     elif hasattr(connection, "in_transaction") and hasattr(connection, "begin") and not connection.in_transaction():

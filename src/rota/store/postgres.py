@@ -140,7 +140,10 @@ class JoinedPostgresTransaction(PostgresTransaction):
     __slots__ = ()
 
     def _execute(self, sql: str, parameters: dict[str, Any]) -> psycopg.Cursor[Row]:
-        return psycopg.Cursor(self._connection, row_factory=tuple_row).execute(sql, parameters)
+        try:
+            return psycopg.Cursor(self._connection, row_factory=tuple_row).execute(sql, parameters)
+        except psycopg.errors.UndefinedTable as error:
+            raise translated(error, "") or error from error
 
 
 class PostgresDatabase:

@@ -75,12 +75,28 @@ class SqliteTransaction:
 class JoinedSqliteTransaction(SqliteTransaction):
     """Queries on a connection of the caller's, who may have it make something else than tuples of rows."""
 
-    __slots__ = ()
+    __slots__ = ("_path",)
+
+    def __init__(self, connection: sqlite3.Connection, queries: dict[str, Query], path: Path) -> None:
+        super().__init__(connection, queries)
+        self._path = path
+
+    def refuse_another_file(self) -> None:
+        """A run on a connection to some other database would never be found."""
+        files = {name: file for _, name, file in self._execute("PRAGMA database_list", {})}
+        if not files["main"] or Path(files["main"]).resolve() != self._path.resolve():
+            raise ConfigError(
+                f"the connection is to {files['main'] or 'a database in memory'}, and the store is {self._path}",
+                hint="Enqueue on a connection to the store's own database.",
+            )
 
     def _execute(self, sql: str, parameters: dict[str, Any]) -> sqlite3.Cursor:
         cursor = self._connection.cursor()
         cursor.row_factory = None
-        return cursor.execute(sql, parameters)
+        try:
+            return cursor.execute(sql, parameters)
+        except sqlite3.OperationalError as error:
+            raise _translated(error, self._path) from error
 
 
 class SqliteDatabase:
@@ -140,7 +156,9 @@ class SqliteDatabase:
                 f"a {type(connection).__module__} connection was given, but the store is SQLite",
                 hint="Enqueue on a connection to the store's own database.",
             )
-        return JoinedSqliteTransaction(connection, self._queries)
+        transaction = JoinedSqliteTransaction(connection, self._queries, self.path)
+        transaction.refuse_another_file()
+        return transaction
 
     @contextmanager
     def exclusive(self) -> Iterator[Callable[[str], list[Row]]]:
