@@ -68,3 +68,12 @@ def test_the_page_names_no_command_that_is_not_there() -> None:
     named = {words.strip() for words in re.findall(r"^\| `(rota [a-z ]+)", PAGE, re.MULTILINE)}
 
     assert named <= COMMANDS.keys()
+
+
+def test_the_table_of_options_of_rota_up_has_every_one_and_no_other() -> None:
+    told = re.findall(
+        r"^\| `(--[a-z-]+)", PAGE.partition("| option of `rota up` |")[2].partition("\n\n")[0], re.MULTILINE
+    )
+    options = [each for each in COMMANDS["rota up"].params if isinstance(each, click.Option) and not each.hidden]
+
+    assert set(told) == {each.opts[0] for each in options} - {"--app"}

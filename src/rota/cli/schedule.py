@@ -225,7 +225,9 @@ def next_(app: Rota, name: str, count: int, out: Output) -> None:
 @click.option(
     "--from", "first", type=moment, required=True, metavar="MOMENT", help="The first due moment, or before it."
 )
-@click.option("--to", "last", type=moment, default="now", show_default=True, metavar="MOMENT", help="The last one.")
+@click.option(
+    "--to", "last", type=moment, default="now", show_default=True, metavar="MOMENT", help="The last one, or after it."
+)
 @click.option("--dry-run", is_flag=True, help="Only tell which moments.")
 @yes_option
 @with_code
