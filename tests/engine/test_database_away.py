@@ -34,7 +34,9 @@ def real(server: PostgresServer) -> Iterator[Rota]:
     app.close()
 
 
-def test_a_body_that_ends_while_the_server_is_away_is_done_when_it_is_back(server: PostgresServer, real: Rota) -> None:
+def test_a_body_that_ends_while_the_server_is_away_is_done_when_it_is_back(
+    server: PostgresServer, real: Rota, caplog: pytest.LogCaptureFixture
+) -> None:
     begun, go = threading.Event(), threading.Event()
 
     @real.job("patient", retry=Retry(attempts=1), timeout=None)
@@ -58,6 +60,10 @@ def test_a_body_that_ends_while_the_server_is_away_is_done_when_it_is_back(serve
         again = patient.enqueue()
         until(lambda: reached(real, again.id, "succeeded"))
         until(lambda: bool(real.schedules.fires("second")))
+        until(lambda: "the database answers again" in caplog.text)
+    told = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert len(told) == 1, told  # by ten duties, each of them again and again
+    assert told[0].endswith("; trying again until it answers")
 
     record = handle.record()
     assert (record.attempt, record.result, record.crashes) == (1, "1", 0)

@@ -22,7 +22,7 @@ from rota.engine.lease import Lock
 from rota.engine.pruner import Pruner
 from rota.engine.rescuer import Rescuer
 from rota.engine.scheduler import Scheduler
-from rota.engine.service import Duty, Runner
+from rota.engine.service import Duty, Outage, Runner
 from rota.engine.stager import Stager
 from rota.engine.strays import Strays
 from rota.engine.watcher import Watcher
@@ -61,7 +61,8 @@ class Node:
         self.heartbeat = Heartbeat(store, self.identity, self.worker, listeners, settings)
         self.heartbeat.drain = self.asked_to_stop.set
         self.duties: list[Duty] = self._duties(shard)
-        self._runners = {duty.name: Runner(duty) for duty in self.duties}
+        outage = Outage()
+        self._runners = {duty.name: Runner(duty, outage) for duty in self.duties}
 
     def _duties(self, shard: int) -> list[Duty]:
         duties: list[Duty] = [self.heartbeat]

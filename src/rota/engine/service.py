@@ -8,6 +8,8 @@ import threading
 import time
 from typing import Protocol
 
+from rota.errors import StoreUnreachableError
+
 logger = logging.getLogger("rota.engine")
 LONGEST_BACKOFF = 10.0
 
@@ -23,11 +25,32 @@ class Duty(Protocol):
         """Do what is due now; return True when there may be more to do at once."""
 
 
+class Outage:
+    """A database that is away is told once by all the duties of a node, and so is that it is back."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+        self._telling = threading.Lock()
+
+    def begin(self, error: StoreUnreachableError) -> None:
+        with self._telling:
+            if self._since is None:
+                self._since = time.monotonic()
+                logger.error("%s; trying again until it answers", error)
+
+    def end(self) -> None:
+        with self._telling:
+            if self._since is not None:
+                logger.warning("the database answers again, after %.0f s", time.monotonic() - self._since)
+                self._since = None
+
+
 class Runner:
     """Ticks a duty until it is stopped. A tick that raises is logged and tried again, ever later while it keeps on."""
 
-    def __init__(self, duty: Duty) -> None:
+    def __init__(self, duty: Duty, outage: Outage | None = None) -> None:
         self.duty = duty
+        self._outage = outage or Outage()
         self.ticked_at: float | None = None
         """``time.monotonic()`` of the end of the last tick that did not raise."""
         self.failed_at: float | None = None
@@ -61,25 +84,27 @@ class Runner:
     def _tick(self) -> bool:
         try:
             more = self.duty.tick()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - no thread of ours ends by it, and it is told
             self._failures += 1
             self.failed_at = time.monotonic()
             self.error = f"{type(error).__name__}: {error}"
-            level = logging.ERROR if self._failures in {1, 2} or self._failures % 20 == 0 else logging.DEBUG
-            logger.log(
-                level,
-                "duty %s failed (%d in a row): %s",
-                self.duty.name,
-                self._failures,
-                error,
-                exc_info=error,
-            )
+            self._tell(error)
             return False
         if self._failures:
             logger.info("duty %s works again after %d failures", self.duty.name, self._failures)
+            self._outage.end()
         self._failures = 0
         self.ticked_at = time.monotonic()
         return more
+
+    def _tell(self, error: BaseException) -> None:
+        often = self._failures in {1, 2} or self._failures % 20 == 0
+        if isinstance(error, StoreUnreachableError):
+            self._outage.begin(error)
+            often = False
+        level = logging.ERROR if often else logging.DEBUG
+        told = "duty %s failed (%d in a row): %s"
+        logger.log(level, told, self.duty.name, self._failures, error, exc_info=error)
 
     def _pause(self) -> float:
         if not self._failures:
