@@ -177,8 +177,11 @@ class _Case:
             will = "it would be due" if stopped else "it is due"
             return [*stopped, fact("future", f"{when} has not come yet; {will} {words.distance(moment)}", at=moment)]
         if moment > record.watermark:
+            if stopped := self._stopped():
+                told = f"the due moment {when} did not run; its verdict is written when the schedule goes on"
+                return [*stopped, fact("not_judged_yet", told, at=moment)]
             told = f"the due moment {when} has not been judged yet"
-            return [*(self._stopped() or self._unjudged()), fact("not_judged_yet", told, at=moment)]
+            return [*self._unjudged(), fact("not_judged_yet", told, at=moment)]
         return [*self._before_its_time(moment), self._watermark()]
 
     def _before_its_time(self, moment: int) -> list[Fact]:
