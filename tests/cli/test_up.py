@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from rota import Rota, every
 from rota.cli.main import main
 from tests.cli.conftest import Shop, open_shop
 
@@ -115,3 +116,15 @@ def test_the_help_names_nothing_that_is_not_there(place: Path) -> None:
 
     assert "web" not in shown
     assert "--host" in shown
+
+
+def test_schedules_that_the_start_removes_are_told(speaking: Shop) -> None:
+    other = Rota(f"sqlite:///{speaking.place}/rota.db")
+    other.job("nightly", schedule=every("1d"))(lambda: None)
+    other.prepare()
+    other.close()
+
+    [told] = [line for line in said_by(speaking) if "gone from the code" in line]
+
+    assert told.startswith("1 schedule gone from the code, and removed: nightly.")
+    assert "Rota(name=…)" in told

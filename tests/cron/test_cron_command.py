@@ -25,7 +25,7 @@ def test_next_lists_local_time_utc_and_the_wait():
         "Mon 2027-03-29 02:30:00 +02:00 CEST",
     ]
     assert "2027-03-28 01:00:00Z" in lines[1]
-    assert lines[1][-1] == "moved from 02:30"
+    assert lines[1][-1].strip() == "moved from 02:30"  # the wait before it is as wide as the widest
 
 
 def test_next_in_utc_leaves_local_time_out():

@@ -32,6 +32,7 @@ from rota.model.event import Event
 from rota.model.job import Job
 from rota.model.node import NodeSettings
 from rota.model.schedule import Definition
+from rota.model.suggestion import suggestion
 from rota.store import Store, events, migrate, open_store
 
 if TYPE_CHECKING:
@@ -184,12 +185,9 @@ class Rota(Collection):
         return Declared(self.name, self.jobs, schedules, off, self.setup.paused(schedules), self.setup.queues)
 
     def _refuse_unknown_names(self) -> None:
-        unknown = self.setup.unknown_schedules(self._definitions)
-        if unknown:
-            known = ", ".join(sorted(self._definitions)) or "none"
-            raise ConfigError(
-                f"the settings name a schedule {unknown[0]!r} that no job has", hint=f"There are: {known}."
-            )
+        for name in self.setup.unknown_schedules(self._definitions):
+            told = f"the settings name a schedule {name!r} that no job has"
+            raise ConfigError(told, hint=suggestion(name, self._definitions))
 
     # --- asking for runs
 

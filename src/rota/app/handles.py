@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from rota.clock import to_us
 from rota.errors import ConfigError, NotFoundError, WaitTimeoutError
-from rota.model.duration import Duration, seconds
+from rota.model.duration import Duration, seconds, show_duration
 from rota.model.run import ENDED, RunRecord, RunState
 from rota.store import Store, runs
 
@@ -60,9 +60,8 @@ class RunHandle:
         pause = FIRST_PAUSE
         while (record := self.record()).state not in ENDED:
             if give_up_at is not None and time.monotonic() >= give_up_at:
-                raise WaitTimeoutError(
-                    f"run {self.id} is {record.state} after {timeout}", hint=f"Ask why: rota run why {self.id}"
-                )
+                told = f"run {self.id} is still {record.state} after waiting for {show_duration(seconds(timeout or 0))}"
+                raise WaitTimeoutError(told, hint=f"Ask why: rota run why {self.id}")
             time.sleep(pause)
             pause = min(pause * 1.5, LONGEST_PAUSE)
         return record

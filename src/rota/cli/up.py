@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from rota.app import Rota
     from rota.app.health import HealthServer
     from rota.engine.node import Node
+    from rota.model.event import Event
 
 LOCAL = "127.0.0.1"
+SHOWN = 5
 LEASH = "_ROTA_LEASH"
 """Set for a process that another one started and watches: the descriptor whose end means that it is gone."""
 
@@ -69,7 +71,7 @@ def up(
     if host is not None and port is None:
         raise click.UsageError("--host needs --port.")
     set_up_logging(app.setup.settings)
-    app.prepare()
+    _warn_of_removed(app.prepare())
     _warn_of_queues(app, _names(queues))
     count = processes or app.setup.processes
     if count > 1 and LEASH not in os.environ:
@@ -201,6 +203,18 @@ def _warn_of_queues(app: Rota, names: tuple[str, ...]) -> None:
     for name in names:
         if name not in known | {"*"}:
             say(f"No job of the code uses the queue {name!r}. {suggestion(name, known)}", logging.WARNING)
+
+
+def _warn_of_removed(told: list[Event]) -> None:
+    """On purpose, or another application was started that has the same name and database."""
+    from rota.app.words import counted
+    from rota.cli.logs import say
+
+    gone = [event.subject.removeprefix("schedule:") for event in told if event.kind == "schedule.removed"]
+    if gone:
+        names = ", ".join(gone[:SHOWN]) + (", …" if len(gone) > SHOWN else "")
+        hint = "If they belong to another application, give each a name of its own: Rota(name=…)."
+        say(f"{counted(len(gone), 'schedule')} gone from the code, and removed: {names}. {hint}", logging.WARNING)
 
 
 def _arguments(threads: int | None, queues: str | None, no_schedule: bool, drain: float | None) -> list[str]:
