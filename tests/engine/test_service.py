@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from rota.engine.service import LONGEST_BACKOFF, Runner
+from rota.engine.service import LONGEST_BACKOFF, Outage, Runner
+from rota.errors import StoreUnreachableError
 from tests.engine.helpers import until
 
 
@@ -117,3 +118,16 @@ def test_a_failing_duty_keeps_its_loop_alive() -> None:
 
 def test_one_that_was_never_started_is_stopped_already() -> None:
     assert Runner(Duty()).stop(0)
+
+
+def test_what_fails_right_after_an_outage_is_no_second_one(caplog: pytest.LogCaptureFixture) -> None:
+    outage, away = Outage(), StoreUnreachableError("cannot reach it")
+
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            outage.begin(away)
+        outage.end()
+        outage.begin(away)  # a connection that broke then, and that nobody had used since
+        outage.end()
+
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]

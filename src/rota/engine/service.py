@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
@@ -12,6 +13,8 @@ from rota.errors import StoreUnreachableError
 
 logger = logging.getLogger("rota.engine")
 LONGEST_BACKOFF = 10.0
+SETTLING_SECONDS = 15.0
+"""After so long, every duty has met the connections that broke: what fails until then is still the same outage."""
 
 
 class Duty(Protocol):
@@ -30,11 +33,12 @@ class Outage:
 
     def __init__(self) -> None:
         self._since: float | None = None
+        self._ended_at = -math.inf
         self._telling = threading.Lock()
 
     def begin(self, error: StoreUnreachableError) -> None:
         with self._telling:
-            if self._since is None:
+            if self._since is None and time.monotonic() - self._ended_at > SETTLING_SECONDS:
                 self._since = time.monotonic()
                 logger.error("%s; trying again until it answers", error)
 
@@ -42,7 +46,7 @@ class Outage:
         with self._telling:
             if self._since is not None:
                 logger.warning("the database answers again, after %.0f s", time.monotonic() - self._since)
-                self._since = None
+                self._since, self._ended_at = None, time.monotonic()
 
 
 class Runner:
