@@ -15,7 +15,7 @@ from rota.store.database import without_password
 from tests.engine.helpers import until
 from tests.servers import with_database
 
-SHOWN = ("search_path", "idle_in_transaction_session_timeout", "jit", "default_transaction_isolation")
+SHOWN = ("search_path", "idle_in_transaction_session_timeout", "enable_seqscan", "jit", "default_transaction_isolation")
 
 
 @pytest.mark.parametrize("durable", [True, False])
@@ -31,7 +31,7 @@ def test_options_of_the_url_hold_beside_our_own(postgres_url: str, durable: bool
         place = connection.execute("SELECT schemaname FROM pg_tables WHERE tablename = 'run'").fetchone()
     store.close()
 
-    assert shown == ["mine", "5s", "off", "read committed"]
+    assert shown == ["mine", "5s", "off", "off", "read committed"]
     assert place == ("mine",)
 
 

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from rota.app.blueprint import Blueprint, Collection
+from rota.app.catalog import unknown_schedule
 from rota.app.counters import Counters
 from rota.app.declaration import Declaration
 from rota.app.declare import Declared, declare
@@ -32,7 +33,6 @@ from rota.model.event import Event
 from rota.model.job import Job
 from rota.model.node import NodeSettings
 from rota.model.schedule import Definition
-from rota.model.suggestion import suggestion
 from rota.store import Store, events, migrate, open_store
 
 if TYPE_CHECKING:
@@ -186,8 +186,7 @@ class Rota(Collection):
 
     def _refuse_unknown_names(self) -> None:
         for name in self.setup.unknown_schedules(self._definitions):
-            told = f"the settings name a schedule {name!r} that no job has"
-            raise ConfigError(told, hint=suggestion(name, self._definitions))
+            raise unknown_schedule(name, self._definitions)
 
     # --- asking for runs
 

@@ -50,7 +50,7 @@ def mistakes(app: Rota) -> list[ConfigError]:
     except ConfigError as error:
         return [error]
     definitions = app._definitions  # noqa: SLF001 - as the code has them: altered, the first mistake hides the others
-    found = [_unknown(name, definitions) for name in setup.unknown_schedules(definitions)]
+    found = [unknown_schedule(name, definitions) for name in setup.unknown_schedules(definitions)]
     checks: list[Callable[[], object]] = [lambda: app.store]
     checks += [partial(setup.altered, name, each) for name, each in definitions.items()]
     for check in checks:
@@ -61,6 +61,6 @@ def mistakes(app: Rota) -> list[ConfigError]:
     return found
 
 
-def _unknown(name: str, definitions: Mapping[str, Definition]) -> ConfigError:
+def unknown_schedule(name: str, definitions: Mapping[str, Definition]) -> ConfigError:
     told = f"the settings name a schedule {name!r} that no job has"
     return ConfigError(told, hint=suggestion(name, definitions))

@@ -108,25 +108,22 @@ def _declare_one(
     off = name in declared.off
     edited, back = record.edited_at is not None, record.removed_at is not None
     if edited and (back or record.declared != text):
-        if back:
-            _change(tx, record, record.definition, text, now, off=off)
-        schedules.note_declared(tx, name, text)
+        in_force = _in_force(record.definition, now, off) if back else {}
+        schedules.change(tx, record, declared=text, **in_force)
         return [_event("schedule.kept", name, now, edited_by=record.edited_by, code=text)]
     if back or record.declared != text:
         since = now if back else counts_from(tx, record, definition, now, "changed by the code")
-        _change(tx, record, text, text, max(record.watermark, since), off=off, edit=None)
+        in_force = _in_force(text, max(record.watermark, since), off)
+        schedules.change(tx, record, edit=None, declared=text, **in_force)
     else:
         _switch(tx, record, off, now)
     return []
 
 
-def _change(
-    tx: Transaction, record: ScheduleRecord, definition: str, declared: str, mark: int, *, off: bool, **edit: None
-) -> None:
-    """Put a definition in force from ``mark`` on; ``edit=None``: no person's edit stands any more."""
+def _in_force(definition: str, mark: int, off: bool) -> dict[str, object]:
+    """A definition that counts from ``mark`` on."""
     next_at = None if off else next_moment(parsed(definition)[0], mark)
-    changes = {"definition": definition, "declared": declared, "watermark": mark, "next_due_at": next_at}
-    schedules.change(tx, record, **changes, **edit)
+    return {"definition": definition, "watermark": mark, "next_due_at": next_at}
 
 
 def _switch(tx: Transaction, record: ScheduleRecord, off: bool, now: int) -> None:

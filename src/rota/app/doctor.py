@@ -15,6 +15,7 @@ from rota.app.nodes import survey
 from rota.app.words import SECOND, Words, counted, span
 from rota.errors import RotaError
 from rota.store import Store, migrate, schedules
+from rota.store.database import SEE_DOCTOR
 
 if TYPE_CHECKING:
     from rota.app.application import Rota
@@ -29,8 +30,6 @@ NO_DISK = 100 * MIB
 SCARCE = 0.8
 RESTING, BUSY = 4, 33
 """Connections of one process: see ``rota.store.postgres``."""
-SEE_DOCTOR = " `rota doctor` looks closer."
-"""The end of a hint: right wherever it is read but here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,11 +60,15 @@ class RunHandle:
         pause = FIRST_PAUSE
         while (record := self.record()).state not in ENDED:
             if give_up_at is not None and time.monotonic() >= give_up_at:
-                told = f"run {self.id} is still {record.state} after waiting for {show_duration(seconds(timeout or 0))}"
-                raise WaitTimeoutError(told, hint=f"Ask why: rota run why {self.id}")
+                raise waited_in_vain(record, seconds(timeout or 0))
             time.sleep(pause)
             pause = min(pause * 1.5, LONGEST_PAUSE)
         return record
+
+
+def waited_in_vain(run: RunRecord, waited: float) -> WaitTimeoutError:
+    told = f"after {show_duration(waited)} run {run.id} is still {run.state}"
+    return WaitTimeoutError(told, hint=f"Ask why: rota run why {run.id}")
 
 
 class JobHandle(Generic[P, R]):

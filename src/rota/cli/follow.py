@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rota.app.handles import waited_in_vain
 from rota.cli.errors import Exit
 from rota.cli.terminal import visible
-from rota.errors import WaitTimeoutError
-from rota.model.duration import show_duration
 from rota.model.run import RunRecord, RunState
 
 if TYPE_CHECKING:
@@ -47,10 +46,7 @@ def watch(app: Rota, run_id: int, timeout: float | None, look: Callable[[RunReco
             break
         time.sleep(pause)
         pause = min(pause * 1.5, LONGEST_PAUSE)
-    raise WaitTimeoutError(
-        f"after {show_duration(timeout or 0)} run {run_id} is still {record.state}",
-        hint=f"Ask why: rota run why {run_id}",
-    )
+    raise waited_in_vain(record, timeout or 0)
 
 
 @contextmanager

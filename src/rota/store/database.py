@@ -31,6 +31,8 @@ def record(kind: type[T], row: Row) -> T:
 
 NO_TABLES = "Make them: rota db init (rota up does so, too)."
 """What to do about a database that has never been prepared."""
+SEE_DOCTOR = " `rota doctor` looks closer."
+"""The end of a hint, which the doctor itself leaves out."""
 _ROWS = re.compile(r"/\* (rows|among)\(([^)]*)\) \*/")
 _COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)

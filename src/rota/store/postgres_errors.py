@@ -7,7 +7,7 @@ import re
 import psycopg
 
 from rota.errors import StoreError, StoreUnreachableError
-from rota.store.database import NO_TABLES, Row
+from rota.store.database import NO_TABLES, SEE_DOCTOR, Row
 
 _AGAIN = "It is tried again by itself where a node did it; try again by hand where you did."
 _TRANSIENT = {
@@ -54,7 +54,7 @@ def translated(error: psycopg.Error, place: str) -> StoreError | None:
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return StoreUnreachableError(
             f"cannot reach {place}: {text}",
-            hint="Is the server up, and are address, user and password right? `rota doctor` looks closer.",
+            hint=f"Is the server up, and are address, user and password right?{SEE_DOCTOR}",
         )
     return None
 

@@ -85,10 +85,6 @@ def change(tx: Transaction, record: ScheduleRecord, *, edit: Edit | object | Non
 _UNEDITED = {"edited_at": None, "edited_by": None}
 
 
-def note_declared(tx: Transaction, name: str, declared: str) -> None:
-    tx.run("schedules.declare", name=name, declared=declared)
-
-
 def pause(tx: Transaction, name: str, now: int, *, by: str, why: str | None) -> bool:
     return tx.run("schedules.pause", name=name, now=now, by=by, why=why) == 1
 

@@ -84,6 +84,8 @@ class JoinedSqliteTransaction(SqliteTransaction):
     def refuse_another_file(self) -> None:
         """A run on a connection to some other database would never be found."""
         files = {name: file for _, name, file in self._execute("PRAGMA database_list", {})}
+        if files["main"] == str(self._path):
+            return
         if not files["main"] or Path(files["main"]).resolve() != self._path.resolve():
             raise ConfigError(
                 f"the connection is to {files['main'] or 'a database in memory'}, and the store is {self._path}",
@@ -112,6 +114,7 @@ class SqliteDatabase:
         self.path = Path(parts.path.removeprefix("/") if url.startswith("sqlite:///") else "").expanduser()
         if self.path.name in {"", ":memory:"}:
             raise ConfigError(f"{url!r} names no file", hint="Write sqlite:///app.db, or sqlite:////var/lib/app.db.")
+        self._absolute = self.path.absolute()
         self._synchronous = parse_qs(parts.query).get("synchronous", ["full"])[0]
         if self._synchronous not in {"full", "normal"}:
             raise ConfigError(f"synchronous={self._synchronous} is not known", hint="Write full (default) or normal.")
@@ -156,7 +159,7 @@ class SqliteDatabase:
                 f"a {type(connection).__module__} connection was given, but the store is SQLite",
                 hint="Enqueue on a connection to the store's own database.",
             )
-        transaction = JoinedSqliteTransaction(connection, self._queries, self.path)
+        transaction = JoinedSqliteTransaction(connection, self._queries, self._absolute)
         transaction.refuse_another_file()
         return transaction
 

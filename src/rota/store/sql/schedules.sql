@@ -57,10 +57,6 @@ UPDATE schedule SET job = :job, definition = :definition, declared = :declared, 
     next_due_at = :next_due_at, edited_at = :edited_at, edited_by = :edited_by, removed_at = NULL
 WHERE name = :name;
 
--- name: declare
--- Note what the code says now, and leave in force what a person made of it.
-UPDATE schedule SET declared = :declared WHERE name = :name;
-
 -- name: pause
 UPDATE schedule SET paused_at = :now, paused_by = :by, paused_why = :why
 WHERE name = :name AND paused_at IS NULL AND removed_at IS NULL;
