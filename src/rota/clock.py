@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND = 1_000_000
+"""Microseconds in one."""
 _MICROSECOND = timedelta(microseconds=1)
 
 

@@ -60,19 +60,19 @@ TRIGGERS: list[Trigger] = [
 def test_every_due_moment_of_any_period_has_exactly_one_verdict(
     trigger: Trigger, downs: list[int], catch_up: str, window: float | None, cap: int
 ) -> None:
-    definition = Definition(job="job", trigger=trigger.to_data(), catch_up=catch_up, catch_up_window=window,
+    definition = Definition(job="job", trigger=trigger, catch_up=catch_up, catch_up_window=window,
                             catch_up_cap=cap)  # fmt: skip
     begun = now = watermark = to_us(NOON)
     judged: list[tuple[int, int, int | None, str]] = []
 
     for down in downs:
         now += down * 1_000_000 + 1
-        step = plan(definition, trigger, watermark, now)
+        step = plan(definition, watermark, now)
         assert step.watermark >= watermark
         assert step.next_due_at is None or step.next_due_at > now
         watermark = step.watermark
         judged += [(each.first, each.last, each.count, each.verdict) for each in step.moments]
-        again = plan(definition, trigger, watermark, now)
+        again = plan(definition, watermark, now)
         assert again.moments == []
         fired = [each.first for each in step.moments if each.verdict == "fired"]
         assert len(fired) <= (cap if catch_up == "all" else 1) or all(now - each <= HARDLY_LATE_US for each in fired)
@@ -108,7 +108,7 @@ def test_a_month_of_downtime_of_an_every_second_schedule_is_judged_by_its_ends(a
 def scheduler_only(app: Rota) -> None:
     from rota.engine.scheduler import Scheduler
 
-    while Scheduler(app.store, app.enqueuer, app.listeners, app.node().identity).tick():
+    while Scheduler(app.store, app.enqueuer, app.node().identity).tick():
         pass
 
 
@@ -294,7 +294,7 @@ def test_a_day_without_half_past_two_and_one_with_two_of_them(app: Rota, clock: 
 
 
 def test_jitter_spreads_inside_its_window_and_is_the_same_on_every_node() -> None:
-    definition = Definition(job="job", trigger={}, jitter=300.0)
+    definition = Definition(job="job", trigger=TRIGGERS[0], jitter=300.0)
     shifts = [definition.jitter_us("nightly", minute * 60_000_000) for minute in range(500)]
 
     assert shifts == [replace(definition).jitter_us("nightly", minute * 60_000_000) for minute in range(500)]
@@ -522,7 +522,7 @@ def test_a_busy_concurrency_is_no_overlap_for_schedules_that_share_a_job(databas
     rota.job("sync", concurrency=2)(lambda shop: shop)
     rota.prepare()
     rota.schedules.add_many({f"shop-{n}": {"shop": n} for n in range(8)}, "sync", every("1h"))
-    scheduler = Scheduler(rota.store, rota.enqueuer, rota.listeners, rota.node().identity)
+    scheduler = Scheduler(rota.store, rota.enqueuer, rota.node().identity)
 
     clock.advance(hours=1)
     scheduler.tick()

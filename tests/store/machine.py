@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from rota.app.runs import Runs
-from rota.engine.events import Listeners
 from rota.engine.limits import claim_limited
 from rota.engine.rescuer import Rescuer
 from rota.errors import ConflictError
@@ -54,7 +53,7 @@ class Ledger(RuleBasedStateMachine):
         copyfile(Ledger.template, path)
         self.clock = ManualClock()
         self.store: Store = open_store(f"sqlite:///{path}?synchronous=normal", self.clock)
-        self.runs = Runs(self.store, Listeners())
+        self.runs = Runs(self.store)
         self.nodes: list[str] = []
         self.births = 0
         self.made: set[int] = set()
@@ -243,7 +242,7 @@ class Ledger(RuleBasedStateMachine):
         with self.store.write() as tx:
             assert tx.run("nodes.lose", id=lost, now=self.store.now_us(), lease_until=2**62) == 1
             assert tx.run("nodes.lose", id=lost, now=self.store.now_us(), lease_until=2**62) == 0
-        Rescuer(self.store, Somebody(self.nodes[0]), Listeners(), 0).tick()  # type: ignore[arg-type]
+        Rescuer(self.store, Somebody(self.nodes[0]), 0).tick()  # type: ignore[arg-type]
         assert not any(run.node == lost and run.state == RunState.RUNNING for run in self.rows())
 
     # --- what must hold

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from rota.app.blueprint import Blueprint, Collection
-from rota.app.catalog import unknown_schedule
 from rota.app.counters import Counters
 from rota.app.declaration import Declaration
 from rota.app.declare import Declared, declare
@@ -21,7 +20,7 @@ from rota.app.policies import check_types
 from rota.app.queues import Queues
 from rota.app.runs import Runs
 from rota.app.schedules import Schedules
-from rota.app.setup import Setup
+from rota.app.setup import Setup, unknown_schedule
 from rota.clock import Clock
 from rota.engine.enqueue import Ask, Enqueuer, check_arguments
 from rota.engine.events import Listener, Listeners
@@ -29,11 +28,11 @@ from rota.engine.lease import Lock
 from rota.engine.node import Node
 from rota.errors import ConfigError, ConflictError, DuplicateJobError
 from rota.model.duration import Duration, seconds
-from rota.model.event import Event
+from rota.model.event import Event, run_event
 from rota.model.job import Job
 from rota.model.node import NodeSettings
 from rota.model.schedule import Definition
-from rota.store import Store, events, migrate, open_store
+from rota.store import Store, migrate, open_store
 
 if TYPE_CHECKING:
     from rota.app.status import Status
@@ -141,7 +140,9 @@ class Rota(Collection):
 
     @cached_property
     def store(self) -> Store:
-        return open_store(self.setup.database, self._clock)
+        store = open_store(self.setup.database, self._clock)
+        store.tell = self.listeners.tell
+        return store
 
     @cached_property
     def enqueuer(self) -> Enqueuer:
@@ -174,9 +175,7 @@ class Rota(Collection):
         self.ready()
         with self._ready:
             self._refuse_unknown_names()
-            told = declare(self.store, self._declared())
-        self.listeners.tell(told)
-        return told
+            return declare(self.store, self._declared())
 
     def _declared(self) -> Declared:
         schedules = self.declared_schedules
@@ -271,17 +270,9 @@ class Rota(Collection):
         return handle
 
     def _record_forced(self, handle: RunHandle, job: str, by: str | None) -> None:
-        event = Event(
-            at=self.store.now_us(),
-            kind="run.forced",
-            subject=f"run:{handle.id}",
-            run_id=handle.id,
-            actor=by or "manual",
-            data={"job": job, "environment": self.setup.environment},
-        )
+        data = {"job": job, "environment": self.setup.environment}
         with self.store.write() as tx:
-            events.record(tx, [event])
-        self.listeners.tell([event])
+            tx.told.append(run_event("run.forced", handle.id, self.store.now_us(), actor=by or "manual", data=data))
 
     def lock(self, name: str, ttl: Duration = 30, wait: Duration = 0) -> Lock:
         """A lock over all nodes: see ``Lock``. Raises ``LockUnavailableError`` on entry if it is held elsewhere."""
@@ -291,19 +282,19 @@ class Rota(Collection):
 
     @cached_property
     def runs(self) -> Runs:
-        return Runs(self.store, self.listeners)
+        return Runs(self.store)
 
     @cached_property
     def schedules(self) -> Schedules:
-        return Schedules(self.store, self.enqueuer, self.listeners)
+        return Schedules(self.store, self.enqueuer)
 
     @cached_property
     def queues(self) -> Queues:
-        return Queues(self.store, self.listeners)
+        return Queues(self.store)
 
     @cached_property
     def nodes(self) -> Nodes:
-        return Nodes(self.store, self.listeners)
+        return Nodes(self.store)
 
     @cached_property
     def counters(self) -> Counters:
@@ -313,7 +304,7 @@ class Rota(Collection):
         """Whether all is well, and if not, why. Raises ``StoreError`` where the database is away or has no tables."""
         from rota.app.status import status
 
-        return status(self.store, self.listeners)
+        return status(self.store)
 
     def why_run(self, run_id: int, zone: tzinfo | None = UTC) -> Why:
         """What a run waits for, who has it, or how it ended; moments are told in ``zone``, ``None``: the local one."""

@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rota.app.declare import describe
+from rota.app.setup import unknown_schedule
 from rota.errors import ConfigError, NotFoundError
-from rota.model.schedule import Definition
 from rota.model.suggestion import suggestion
 from rota.store import jobs
 
@@ -59,8 +59,3 @@ def mistakes(app: Rota) -> list[ConfigError]:
         except ConfigError as error:
             found.append(error)
     return found
-
-
-def unknown_schedule(name: str, definitions: Mapping[str, Definition]) -> ConfigError:
-    told = f"the settings name a schedule {name!r} that no job has"
-    return ConfigError(told, hint=suggestion(name, definitions))

@@ -73,7 +73,7 @@ class Declaration:
             return None
         return Definition(
             job=job,
-            trigger=self.schedule.to_data(),
+            trigger=self.schedule,
             arguments=dict(self.arguments),
             catch_up=self.catch_up,
             catch_up_window=None if self.catch_up_window is None else seconds(self.catch_up_window),

@@ -17,12 +17,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rota.app.passed import counts_from, skip_passed
-from rota.engine.definition import parsed
 from rota.model.event import Event
 from rota.model.job import Job
 from rota.model.retry import Retry
 from rota.model.schedule import Definition, ScheduleRecord
-from rota.store import Store, Transaction, events, schedules
+from rota.store import Store, Transaction, schedules
 
 WAITS_TOLD = 10
 
@@ -55,7 +54,7 @@ def declare(store: Store, declared: Declared) -> list[Event]:
                 skip_passed(tx, record, now, "gone from the code")
                 schedules.remove(tx, record.name, now)
                 told.append(_event("schedule.removed", record.name, now, why="gone from the code"))
-        events.record(tx, told)
+        tx.told += told
     store.wake_time()
     return told
 
@@ -122,7 +121,7 @@ def _declare_one(
 
 def _in_force(definition: str, mark: int, off: bool) -> dict[str, object]:
     """A definition that counts from ``mark`` on."""
-    next_at = None if off else next_moment(parsed(definition)[0], mark)
+    next_at = None if off else Definition.from_json(definition).trigger.next_after_us(mark)
     return {"definition": definition, "watermark": mark, "next_due_at": next_at}
 
 
@@ -131,16 +130,16 @@ def _switch(tx: Transaction, record: ScheduleRecord, off: bool, now: int) -> Non
     if off and record.next_due_at is not None:
         schedules.change(tx, record, next_due_at=None)
     elif not off and record.next_due_at is None and record.paused_at is None:
-        definition = parsed(record.definition)[0]
-        next_at = next_moment(definition, record.watermark)
+        trigger = Definition.from_json(record.definition).trigger
+        next_at = trigger.next_after_us(record.watermark)
         if next_at is not None:
             skip_passed(tx, record, now, "")
             mark = max(record.watermark, now) if next_at < now else record.watermark
-            schedules.change(tx, record, watermark=mark, next_due_at=next_moment(definition, mark))
+            schedules.change(tx, record, watermark=mark, next_due_at=trigger.next_after_us(mark))
 
 
 def _add(tx: Transaction, declared: Declared, name: str, definition: Definition, text: str, now: int) -> list[Event]:
-    next_at = None if name in declared.off else next_moment(definition, now)
+    next_at = None if name in declared.off else definition.trigger.next_after_us(now)
     added = schedules.insert(
         tx,
         name=name,
@@ -156,10 +155,6 @@ def _add(tx: Transaction, declared: Declared, name: str, definition: Definition,
     if name in declared.paused:
         schedules.pause(tx, name, now, by="settings", why="paused in the settings")
     return []
-
-
-def next_moment(definition: Definition, after: int) -> int | None:
-    return parsed(definition.to_json())[1].next_after_us(after)
 
 
 def _event(kind: str, schedule: str, now: int, **data: object) -> Event:

@@ -7,16 +7,14 @@ import json
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from rota.clock import to_us
+from rota.engine.enqueue import Ask, Enqueuer
 from rota.errors import ConfigError, NotFoundError, WaitTimeoutError
 from rota.model.duration import Duration, seconds, show_duration
 from rota.model.run import ENDED, RunRecord, RunState
 from rota.store import Store, runs
-
-if TYPE_CHECKING:
-    from rota.app.application import Rota
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,13 +69,28 @@ def waited_in_vain(run: RunRecord, waited: float) -> WaitTimeoutError:
     return WaitTimeoutError(told, hint=f"Ask why: rota run why {run.id}")
 
 
+class Asked(Protocol):
+    """The application that a job belongs to, as far as asking for a run goes."""
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def enqueuer(self) -> Enqueuer: ...
+
+    def ready(self) -> None: ...
+
+    @property
+    def ask(self) -> Callable[..., Ask]: ...
+
+
 class JobHandle(Generic[P, R]):
     """A job: call it like the function it is, or enqueue it."""
 
     def __init__(self, function: Callable[P, R], short_name: str) -> None:
         self.function = function
         self.short_name = short_name
-        self._app: Rota | None = None
+        self._app: Asked | None = None
         self._name: str | None = None
         functools.update_wrapper(self, function)
 
@@ -93,7 +106,7 @@ class JobHandle(Generic[P, R]):
         self._bound()
         return self._name or self.short_name
 
-    def bind(self, app: Rota, name: str) -> None:
+    def bind(self, app: Asked, name: str) -> None:
         if self._app not in {None, app}:
             raise ConfigError(f"job {name!r} belongs to another Rota already", hint="Include a blueprint once only.")
         self._app, self._name = app, name
@@ -150,7 +163,7 @@ class JobHandle(Generic[P, R]):
         ask = app.ask(at=at, delay=delay, queue=queue, priority=priority, by=by)
         return app.enqueuer.enqueue_many(app.enqueuer.job(self.name), items, ask, connection)
 
-    def _bound(self) -> Rota:
+    def _bound(self) -> Asked:
         if self._app is None:
             raise ConfigError(
                 f"job {self.short_name!r} belongs to no Rota yet",

@@ -7,11 +7,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rota.engine.events import Listeners
 from rota.errors import ConflictError, NotFoundError
 from rota.model.event import Event
 from rota.model.node import NodeRecord
-from rota.store import Store, Transaction, events, nodes
+from rota.store import Store, Transaction, nodes
 from rota.store.database import record
 from rota.store.nodes import DutyRecord
 
@@ -53,9 +52,8 @@ class NodeStatus:
 class Nodes:
     """``rota.nodes``: list, drain."""
 
-    def __init__(self, store: Store, listeners: Listeners) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._listeners = listeners
 
     def all(self, limit: int = 200) -> list[NodeStatus]:
         """Those alive, and those that stopped or were lost within the last hour, newest first."""
@@ -77,9 +75,7 @@ class Nodes:
             if not tx.run("nodes.drain", id=node_id, now=now):
                 state = _state(record(NodeRecord, row), now)
                 raise ConflictError(f"node {node_id} is {state} already")
-            event = Event(at=now, kind="node.draining", subject=f"node:{node_id}", actor=by)
-            events.record(tx, [event])
-        self._listeners.tell([event])
+            tx.told.append(Event(at=now, kind="node.draining", subject=f"node:{node_id}", actor=by))
 
 
 def survey(tx: Transaction, now: int, limit: int = 200) -> list[NodeStatus]:

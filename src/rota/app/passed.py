@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rota.engine.definition import parsed
 from rota.engine.planner import count_moments
 from rota.model.fire import FireKind, Verdict
 from rota.model.schedule import Definition, ScheduleRecord
@@ -11,7 +10,7 @@ from rota.store import Transaction
 
 def skip_passed(tx: Transaction, record: ScheduleRecord, now: int, reason: str) -> None:
     """Write down that they do not run, so that none is left without a verdict; ``record`` is as it was until now."""
-    trigger = parsed(record.definition)[1]
+    trigger = Definition.from_json(record.definition).trigger
     first = trigger.next_after_us(record.watermark)
     last = trigger.previous_before_us(now + 1)
     if first is None or last is None or first > last:
@@ -24,7 +23,7 @@ def skip_passed(tx: Transaction, record: ScheduleRecord, now: int, reason: str) 
 
 def counts_from(tx: Transaction, record: ScheduleRecord, new: Definition, now: int, reason: str) -> int:
     """Since when a changed definition counts: from now, if its trigger is new, whose past moments never were due."""
-    if parsed(record.definition)[0].trigger == new.trigger:
+    if Definition.from_json(record.definition).trigger == new.trigger:
         return record.watermark
     skip_passed(tx, record, now, reason)
     return now
@@ -34,7 +33,7 @@ def is_off(record: ScheduleRecord) -> bool:
     """No next moment, though its trigger has one: its job is off in this environment."""
     if record.next_due_at is not None or record.removed_at is not None:
         return False
-    return parsed(record.definition)[1].next_after_us(record.watermark) is not None
+    return Definition.from_json(record.definition).trigger.next_after_us(record.watermark) is not None
 
 
 def _reason(record: ScheduleRecord, reason: str) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rota.engine.events import Listeners
 from rota.errors import ConflictError, NotFoundError
 from rota.model.event import Event
 from rota.model.rate import Rate
-from rota.store import Store, Transaction, events, queues
+from rota.store import Store, Transaction, queues
 from rota.store.queues import COUNT_CAP, QueueRecord
 
 
@@ -27,9 +26,8 @@ class QueueStatus:
 class Queues:
     """``rota.queues``: list, pause, resume, limit."""
 
-    def __init__(self, store: Store, listeners: Listeners) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._listeners = listeners
 
     def all(self) -> list[QueueStatus]:
         with self._store.read() as tx:
@@ -80,10 +78,8 @@ class Queues:
             _found(queues.get(tx, name), name)
             if not tx.run(query, name=name, now=now, **parameters):
                 raise ConflictError(f"queue {name!r} {conflict}")
-            event = Event(at=now, kind=kind, subject=f"queue:{name}", actor=by, data=data)
-            events.record(tx, [event])
+            tx.told.append(Event(at=now, kind=kind, subject=f"queue:{name}", actor=by, data=data))
             tx.announce()
-        self._listeners.tell([event])
 
 
 def _found(record: QueueRecord | None, name: str) -> QueueRecord:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from rota.engine.events import Listeners
 from rota.errors import ConflictError, NotFoundError
-from rota.model.event import Event
+from rota.model.event import Event, run_event
 from rota.model.run import RunRecord, RunState
 from rota.store import Store, Transaction, events, runs
 
@@ -28,9 +27,8 @@ class AttemptRecord:
 class Runs:
     """``rota.runs``: pages of runs, one run with all that is known of it, cancel, retry, dismiss."""
 
-    def __init__(self, store: Store, listeners: Listeners) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._listeners = listeners
 
     def page(
         self,
@@ -75,17 +73,16 @@ class Runs:
             waiting = (RunState.SCHEDULED, RunState.AVAILABLE)
             if record.state in waiting and tx.one("runs.close", id=run_id, now=now, by=by):
                 self._move_in_batch(tx, record, 0, 1)
-                told = self._tell(tx, "run.cancelled", run_id, by, now)
+                self._tell(tx, "run.cancelled", run_id, by, now)
                 state = RunState.CANCELLED
             elif tx.one("runs.request_cancel", id=run_id, now=now, by=by):
-                told = self._tell(tx, "run.cancel_requested", run_id, by, now)
+                self._tell(tx, "run.cancel_requested", run_id, by, now)
                 state = RunState.RUNNING
             else:
                 raise ConflictError(
                     f"run {run_id} is {record.state} already", hint="Only a run that is not over can be cancelled."
                 )
             tx.announce()
-        self._listeners.tell([told])
         return state
 
     def retry(self, run_id: int, by: str) -> None:
@@ -97,9 +94,8 @@ class Runs:
                 raise _not_retried(record)
             self._move_in_batch(tx, record, -1 if record.state == RunState.FAILED else 0,
                                 -1 if record.state == RunState.CANCELLED else 0)  # fmt: skip
-            told = self._tell(tx, "run.retried_by_hand", run_id, by, now)
+            self._tell(tx, "run.retried_by_hand", run_id, by, now)
             tx.announce()
-        self._listeners.tell([told])
 
     def dismiss(self, run_id: int, by: str) -> None:
         """Close a dead letter: the run is cancelled and no longer listed among them."""
@@ -111,8 +107,7 @@ class Runs:
                     f"run {run_id} is {record.state}, not failed", hint="See the dead letters: rota dead ls"
                 )
             self._move_in_batch(tx, record, -1, 1)
-            told = self._tell(tx, "run.dismissed", run_id, by, now)
-        self._listeners.tell([told])
+            self._tell(tx, "run.dismissed", run_id, by, now)
 
     def batch(self, batch_id: int) -> dict[str, Any]:
         """The counts of a batch. Raises ``NotFoundError``."""
@@ -130,10 +125,8 @@ class Runs:
             tx.rows("runs.count_batch", [(record.batch_id, 0, failed, cancelled)])
 
     @staticmethod
-    def _tell(tx: Any, kind: str, run_id: int, by: str, now: int) -> Event:
-        event = Event(at=now, kind=kind, subject=f"run:{run_id}", run_id=run_id, actor=by)
-        events.record(tx, [event])
-        return event
+    def _tell(tx: Transaction, kind: str, run_id: int, by: str, now: int) -> None:
+        tx.told.append(run_event(kind, run_id, now, actor=by))
 
 
 def _locked(tx: Transaction, run_id: int) -> RunRecord:

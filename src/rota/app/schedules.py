@@ -10,10 +10,9 @@ from typing import Any
 
 from rota.app.passed import counts_from, is_off, skip_passed
 from rota.clock import from_us, to_us
-from rota.cron import Trigger, trigger_from_data
-from rota.engine.definition import fired_run, parsed
+from rota.cron import Trigger
+from rota.engine.definition import fired_run
 from rota.engine.enqueue import Enqueuer, check_arguments, insert_all
-from rota.engine.events import Listeners
 from rota.errors import ConfigError, ConflictError, NotFoundError
 from rota.model import payload
 from rota.model.event import Event
@@ -30,10 +29,9 @@ PERSON = "person"
 class Schedules:
     """``rota.schedules``: list, add, edit, pause, resume, remove, run now, backfill, and the fire ledger."""
 
-    def __init__(self, store: Store, enqueuer: Enqueuer, listeners: Listeners) -> None:
+    def __init__(self, store: Store, enqueuer: Enqueuer) -> None:
         self._store = store
         self._enqueuer = enqueuer
-        self._listeners = listeners
 
     def page(self, job: str | None = None, after: str | None = None, limit: int = 200) -> list[ScheduleRecord]:
         """By name; go on with ``after`` = the last name."""
@@ -50,7 +48,7 @@ class Schedules:
         record = self.get(name)
         if record.paused_at is not None or record.next_due_at is None:
             return []
-        trigger = parsed(record.definition)[1]
+        trigger = Definition.from_json(record.definition).trigger
         since = from_us(max(record.watermark, record.next_due_at - 1))
         return list(islice(trigger.fires(since), count))
 
@@ -77,9 +75,8 @@ class Schedules:
             made = self._insert(tx, name, definition, by, now) or self._revive(tx, name, definition, by, now)
             if not made:
                 raise ConflictError(f"there is a schedule {name!r} already", hint="Change it: rota schedule edit")
-            told = self._tell(tx, "schedule.added", name, by, now, definition=definition.to_json())
+            self._tell(tx, "schedule.added", name, by, now, definition=definition.to_json())
         self._store.wake_time()
-        self._listeners.tell([told])
         return self.get(name)
 
     def add_many(
@@ -104,9 +101,8 @@ class Schedules:
                 for start in range(0, len(rows), 2_000)
                 for name in schedules.insert_many(tx, rows[start : start + 2_000])
             ]
-            told = self._tell(tx, "schedule.added", f"{len(added)} schedules of {job}", by, now)
+            self._tell(tx, "schedule.added", f"{len(added)} schedules of {job}", by, now)
         self._store.wake_time()
-        self._listeners.tell([told])
         return added
 
     def edit(self, name: str, *, by: str, trigger: Trigger | None = None, **policies: Any) -> ScheduleRecord:
@@ -114,15 +110,12 @@ class Schedules:
         now = self._store.now_us()
         with self._store.write() as tx:
             record = _live(schedules.get(tx, name), name)
-            old = parsed(record.definition)[0]
+            old = Definition.from_json(record.definition)
             definition = self._changed(old, trigger, policies)
             mark = counts_from(tx, record, definition, now, f"changed by {by}")
             self._change(tx, record, definition, mark, Edit(now, by))
-            told = self._tell(
-                tx, "schedule.edited", name, by, now, before=record.definition, after=definition.to_json()
-            )
+            self._tell(tx, "schedule.edited", name, by, now, before=record.definition, after=definition.to_json())
         self._store.wake_time()
-        self._listeners.tell([told])
         return self.get(name)
 
     def reset(self, name: str, *, by: str) -> ScheduleRecord:
@@ -135,9 +128,8 @@ class Schedules:
             definition = Definition.from_json(record.declared)
             mark = counts_from(tx, record, definition, now, f"reset by {by}")
             self._change(tx, record, definition, mark, None)
-            told = self._tell(tx, "schedule.reset", name, by, now, before=record.definition, after=record.declared)
+            self._tell(tx, "schedule.reset", name, by, now, before=record.definition, after=record.declared)
         self._store.wake_time()
-        self._listeners.tell([told])
         return self.get(name)
 
     def pause(self, name: str, *, by: str, why: str | None = None) -> None:
@@ -146,8 +138,7 @@ class Schedules:
             _live(schedules.get(tx, name), name)
             if not schedules.pause(tx, name, now, by=by, why=why):
                 raise ConflictError(f"schedule {name!r} is paused already")
-            told = self._tell(tx, "schedule.paused", name, by, now, why=why)
-        self._listeners.tell([told])
+            self._tell(tx, "schedule.paused", name, by, now, why=why)
 
     def resume(self, name: str, *, by: str) -> None:
         """Go on from now: the moments that passed meanwhile are written down as skipped, and do not flood."""
@@ -156,13 +147,12 @@ class Schedules:
             record = _live(schedules.get(tx, name), name)
             if record.paused_at is None:
                 raise ConflictError(f"schedule {name!r} is not paused")
-            trigger = parsed(record.definition)[1]
+            trigger = Definition.from_json(record.definition).trigger
             skip_passed(tx, record, now, "")
             next_at = None if is_off(record) else trigger.next_after_us(now)
             schedules.resume(tx, name, max(now, record.watermark), next_at)
-            told = self._tell(tx, "schedule.resumed", name, by, now)
+            self._tell(tx, "schedule.resumed", name, by, now)
         self._store.wake_time()
-        self._listeners.tell([told])
 
     def remove(self, name: str, *, by: str) -> None:
         """No due moment any more; its fires stay in the ledger. One from code comes back with the next start."""
@@ -176,8 +166,7 @@ class Schedules:
                 )
             skip_passed(tx, record, now, f"removed by {by}")
             schedules.remove(tx, name, now)
-            told = self._tell(tx, "schedule.removed", name, by, now)
-        self._listeners.tell([told])
+            self._tell(tx, "schedule.removed", name, by, now)
 
     def run_now(self, name: str, *, by: str) -> int:
         """A run as the schedule would make it, now; uses up no due moment. Returns the run's id."""
@@ -193,7 +182,7 @@ class Schedules:
 
     def due_moments(self, name: str, first: datetime, last: datetime) -> list[datetime]:
         """The due moments of a past range, both ends included. Raises as ``backfill`` does."""
-        trigger = parsed(self.get(name).definition)[1]
+        trigger = Definition.from_json(self.get(name).definition).trigger
         if to_us(last) > self._store.now_us():
             raise ConfigError(
                 "the range reaches into the future", hint="Backfill up to now; what comes will fire by itself."
@@ -207,7 +196,7 @@ class Schedules:
         now = self._store.now_us()
         with self._store.write() as tx:
             record = _live(schedules.get(tx, name), name)
-            definition = parsed(record.definition)[0]
+            definition = Definition.from_json(record.definition)
             job = self._enqueuer.job(record.job)
             rows = [(name, moment, kind, Verdict.FIRED, f"asked for by {by}", None, 1) for moment in moments or [now]]
             fires = sorted(tx.rows("fires.record", rows, now=now, node=None))
@@ -215,9 +204,8 @@ class Schedules:
             # Due now, whatever moment it stands for: neither jitter nor the past makes it wait, or count as late.
             asked = [replace(run, asked_by=by, due_at=now, state=RunState.AVAILABLE) for run in made]
             ids = insert_all(tx, asked)
-            told = self._tell(tx, f"schedule.{kind}", name, by, now, runs=len(ids))
+            self._tell(tx, f"schedule.{kind}", name, by, now, runs=len(ids))
             tx.announce()
-        self._listeners.tell([told])
         if not ids and moments is None:
             raise ConflictError(f"schedule {name!r} was run by hand in this very moment")
         return ids
@@ -227,18 +215,17 @@ class Schedules:
         arguments = dict(policies.get("arguments", {}))
         check_arguments(spec, arguments)
         payload.dump(arguments, f"{job} argument")
-        return Definition(job=job, trigger=trigger.to_data(), **{**policies, "arguments": arguments})
+        return Definition(job=job, trigger=trigger, **{**policies, "arguments": arguments})
 
     def _changed(self, old: Definition, trigger: Trigger | None, policies: Mapping[str, Any]) -> Definition:
-        new_trigger = trigger if trigger is not None else trigger_from_data(old.trigger)
         kept = {name: getattr(old, name) for name in old.__slots__ if name not in {"job", "trigger"}}
-        return self._definition(old.job, new_trigger, {**kept, **policies})
+        return self._definition(old.job, trigger or old.trigger, {**kept, **policies})
 
     def _change(
         self, tx: Transaction, record: ScheduleRecord, definition: Definition, mark: int, edit: Edit | None
     ) -> None:
         text = definition.to_json()
-        next_at = None if is_off(record) else parsed(text)[1].next_after_us(mark)
+        next_at = None if is_off(record) else definition.trigger.next_after_us(mark)
         schedules.change(
             tx, record, definition=text, watermark=max(mark, record.watermark), next_due_at=next_at, edit=edit
         )
@@ -252,7 +239,7 @@ class Schedules:
             declared=None,
             owner=PERSON,
             now=now,
-            next_due_at=parsed(definition.to_json())[1].next_after_us(now),
+            next_due_at=definition.trigger.next_after_us(now),
             edit=Edit(now, by),
         )
 
@@ -266,10 +253,8 @@ class Schedules:
         return True
 
     @staticmethod
-    def _tell(tx: Transaction, kind: str, name: str, by: str, now: int, **data: object) -> Event:
-        event = Event(at=now, kind=kind, subject=f"schedule:{name}", actor=by, data=data)
-        events.record(tx, [event])
-        return event
+    def _tell(tx: Transaction, kind: str, name: str, by: str, now: int, **data: object) -> None:
+        tx.told.append(Event(at=now, kind=kind, subject=f"schedule:{name}", actor=by, data=data))
 
 
 def _found(record: ScheduleRecord | None, name: str) -> ScheduleRecord:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from rota.cron import Cron, Every
+from rota.cron import Cron, Every, Trigger
 from rota.errors import ConfigError
 from rota.model.node import NodeSettings
 from rota.model.schedule import Definition
+from rota.model.suggestion import suggestion
 
 if TYPE_CHECKING:
     from rota.config import Settings
@@ -81,18 +82,21 @@ class Setup:
         return sorted(name for name in self.settings.schedules if name not in known)
 
 
-def _trigger(name: str, trigger: Mapping[str, Any], told: ScheduleSettings) -> Mapping[str, Any]:
+def _trigger(name: str, trigger: Trigger, told: ScheduleSettings) -> Trigger:
     if told.every is not None:
-        return Every(f"{told.every:g}s").to_data()
-    changes = {"expression": told.cron, "tz": told.tz, "gap": told.gap, "overlap": told.dst_overlap}
+        return Every(f"{told.every:g}s")
+    changes: dict[str, Any] = {"expression": told.cron, "tz": told.tz, "gap": told.gap, "overlap": told.dst_overlap}
     changes = {key: value for key, value in changes.items() if value is not None}
     if not changes:
         return trigger
-    if trigger["kind"] != "cron" and "expression" not in changes:
+    if not isinstance(trigger, Cron) and "expression" not in changes:
         raise ConfigError(
             f"the settings of schedule {name!r} give {', '.join(changes)}, but its code has no cron expression",
             hint="Give cron= too.",
         )
-    base = dict(trigger) if trigger["kind"] == "cron" else {}
-    base.pop("kind", None)
-    return Cron(**{**base, **changes}).to_data()
+    return replace(trigger, **changes) if isinstance(trigger, Cron) else Cron(**changes)
+
+
+def unknown_schedule(name: str, definitions: Mapping[str, Definition]) -> ConfigError:
+    told = f"the settings name a schedule {name!r} that no job has"
+    return ConfigError(told, hint=suggestion(name, definitions))

@@ -12,7 +12,6 @@ from rota.app.counters import Counters, Figures
 from rota.app.nodes import NodeState, NodeStatus, survey
 from rota.app.queues import Queues, QueueStatus
 from rota.app.words import SECOND, Words, by_whom, counted, span
-from rota.engine.events import Listeners
 from rota.model.node import host_identity, process_exists
 from rota.store import Store, Transaction, migrate
 from rota.store.migrate import SchemaStatus
@@ -83,11 +82,11 @@ class Status:
     schema: SchemaStatus
 
 
-def status(store: Store, listeners: Listeners) -> Status:
+def status(store: Store) -> Status:
     """Raises ``StoreError`` where the database is away or has no tables."""
     now = store.now_us()
     schema = migrate.peek(store.database)
-    queues = tuple(Queues(store, listeners).all())
+    queues = tuple(Queues(store).all())
     counters = Counters(store)
     hour = counters.figures(60)
     with store.read() as tx:

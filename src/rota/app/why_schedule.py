@@ -11,7 +11,6 @@ from rota.app.nodes import NodeStatus, survey
 from rota.app.why import Fact, Why, fact
 from rota.app.words import SECOND, Words, by_whom, counted, span
 from rota.cron import Trigger
-from rota.engine.definition import parsed
 from rota.errors import NotFoundError
 from rota.model.fire import FireKind, FireRecord, Verdict
 from rota.model.job import Job
@@ -42,8 +41,7 @@ def why_schedule(store: Store, here: Here, name: str, at: datetime | None = None
         record = schedules.peek(tx, name)
         if record is None:
             raise NotFoundError(f"there is no schedule {name!r}", hint="See them all: rota schedule ls")
-        definition, trigger = parsed(record.definition)
-        case = _Case(tx, record, definition, trigger, words, survey(tx, words.now), here)
+        case = _Case(tx, record, Definition.from_json(record.definition).trigger, words, survey(tx, words.now), here)
         found = case.now() if at is None else case.moment(at)
     state = "removed" if record.removed_at else "paused" if record.paused_at else "active"
     summary = f"Schedule {name}: {found[0].text}."
@@ -54,7 +52,6 @@ def why_schedule(store: Store, here: Here, name: str, at: datetime | None = None
 class _Case:
     tx: Transaction
     record: ScheduleRecord
-    definition: Definition
     trigger: Trigger
     words: Words
     nodes: list[NodeStatus]

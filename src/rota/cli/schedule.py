@@ -321,9 +321,9 @@ def _not_in_future(app: Rota, last: datetime) -> datetime:
 def _on_its_clock(app: Rota, name: str, text: str, out: Output) -> datetime:
     """Its own clock says which day is today; a time without a zone stays so, to be read on that clock."""
     from rota.cron.zones import zone
-    from rota.engine.definition import parsed
+    from rota.model.schedule import Definition
 
-    _, trigger = parsed(app.schedules.get(name).definition)
+    trigger = Definition.from_json(app.schedules.get(name).definition).trigger
     now = from_us(out.clock.now_us()).astimezone(zone(trigger.tz).tzinfo)
     try:
         return read_wall(text, now.replace(microsecond=0))  # `-1m` is said in whole seconds, and means that second

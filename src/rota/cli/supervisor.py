@@ -11,9 +11,10 @@ import time
 from contextlib import suppress
 
 from rota.cli.logs import say
-from rota.cli.up import LEASH
 from rota.errors import ConfigError
 
+LEASH = "_ROTA_LEASH"
+"""Names the descriptor whose end tells a child that its supervisor is gone; set in children alone."""
 HEALTHY_SECONDS = 10.0
 """A process that lived this long and then died is started again at once."""
 LONGEST_PAUSE = 30.0

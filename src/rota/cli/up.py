@@ -19,6 +19,7 @@ import click
 from rota.cli.application import application_name
 from rota.cli.moments import duration
 from rota.cli.options import with_app
+from rota.cli.supervisor import LEASH, Supervisor
 from rota.errors import ConfigError
 from rota.model.suggestion import suggestion
 
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 LOCAL = "127.0.0.1"
 SHOWN = 5
-LEASH = "_ROTA_LEASH"
-"""Set for a process that another one started and watches: the descriptor whose end means that it is gone."""
 
 
 @click.command()
@@ -75,8 +74,6 @@ def up(
     _warn_of_queues(app, _names(queues))
     count = processes or app.setup.processes
     if count > 1 and LEASH not in os.environ:
-        from rota.cli.supervisor import Supervisor
-
         arguments = _arguments(threads, queues, no_schedule, drain)
         with _serving(app, host or LOCAL, port):
             until_told(lasting, Supervisor(application_name(), arguments, count))

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rota.cron.calendars import Calendar, Calendars, Dates, WeeklyWindows
-    from rota.cron.combined import AnyOf, Excluding
     from rota.cron.data import calendar_from_data, trigger_from_data
     from rota.cron.explanation import Explanation, explain
     from rota.cron.expression import Cron, Gap, Overlap
@@ -18,18 +17,18 @@ if TYPE_CHECKING:
     from rota.cron.moments import At
     from rota.cron.sentence import describe
     from rota.cron.shorthand import any_of, at, cron, every
-    from rota.cron.trigger import Trigger
+    from rota.cron.trigger import AnyOf, Excluding, Trigger
     from rota.cron.zones import tzdata_version
 
 _HOMES = {
-    "AnyOf": "combined",
+    "AnyOf": "trigger",
     "At": "moments",
     "Calendar": "calendars",
     "Calendars": "calendars",
     "Cron": "expression",
     "Dates": "calendars",
     "Every": "interval",
-    "Excluding": "combined",
+    "Excluding": "trigger",
     "Explanation": "explanation",
     "Holidays": "holiday",
     "Trigger": "trigger",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
+from typing import Protocol
 
-from rota.cron.expression import Cron
 from rota.cron.fields import DAY_OF_MONTH, DAY_OF_WEEK, FIELDS, Field, values
 from rota.cron.pattern import DAY
+from rota.cron.syntax import Expression
 from rota.cron.words import clock, counted, joined
+from rota.cron.zones import Zone
 
 _RARE = 7
 """Days in 28 years: one in four years, as 29 February."""
@@ -16,13 +18,32 @@ _RULES_REACH = 2_000_000_000
 """A change of the clock listed for later than 2033 comes from a rule in force and not from history."""
 
 
-def warnings(cron: Cron) -> tuple[str, ...]:
+class Advised(Protocol):
+    """A ``Cron``, as far as advice goes."""
+
+    @property
+    def expression(self) -> str: ...
+    @property
+    def parsed(self) -> Expression: ...
+    @property
+    def fixed(self) -> bool: ...
+    @property
+    def tz(self) -> str: ...
+    @property
+    def zone(self) -> Zone: ...
+    @property
+    def gap(self) -> str: ...
+    @property
+    def overlap(self) -> str: ...
+
+
+def warnings(cron: Advised) -> tuple[str, ...]:
     """One line each, the likeliest slip first; the same for the same cron, whatever the date."""
     found = (*_star_before_fixed(cron), *_day_rule(cron), *_steps(cron), *_short_months(cron), *_rare(cron))
     return (*found, *_clock_change(cron), *_idle_policy(cron))
 
 
-def _star_before_fixed(cron: Cron) -> Iterator[str]:
+def _star_before_fixed(cron: Advised) -> Iterator[str]:
     """``* 2 * * *`` where ``0 2 * * *`` was meant."""
     second, minute, hour, *_ = cron.parsed.fields
     words = cron.expression.split()
@@ -34,7 +55,7 @@ def _star_before_fixed(cron: Cron) -> Iterator[str]:
         yield f"fires in each second of minute {minute}, 60 times; once would be {' '.join(words)}"
 
 
-def _day_rule(cron: Cron) -> Iterator[str]:
+def _day_rule(cron: Advised) -> Iterator[str]:
     *_, day, _, weekday = cron.parsed.fields
     if {day, weekday} & {"*", "?"}:
         return
@@ -44,7 +65,7 @@ def _day_rule(cron: Cron) -> Iterator[str]:
         yield f"day of month {day} and day of week {weekday} are both set: a day that matches either is enough"
 
 
-def _steps(cron: Cron) -> Iterator[str]:
+def _steps(cron: Advised) -> Iterator[str]:
     for field, text in zip(FIELDS, cron.parsed.fields, strict=True):
         for item in text.split(","):
             if item.startswith("*/"):
@@ -66,7 +87,7 @@ def _step(field: Field, step: int) -> Iterator[str]:
         )
 
 
-def _short_months(cron: Cron) -> Iterator[str]:
+def _short_months(cron: Advised) -> Iterator[str]:
     rule, months = cron.parsed.pattern.days, values(cron.parsed.pattern.months)
     longest = {month: 30 if month in (4, 6, 9, 11) else 31 for month in months} | ({2: 28} if 2 in months else {})
     days = values(rule.days)
@@ -78,13 +99,13 @@ def _short_months(cron: Cron) -> Iterator[str]:
         yield f"day {days[0]} does not come in every month: {which}; L is the last day of any month"
 
 
-def _rare(cron: Cron) -> Iterator[str]:
+def _rare(cron: Advised) -> Iterator[str]:
     days = round(cron.parsed.pattern.days_per_year() * 28)
     if days <= _RARE:
         yield f"rare: it comes on {counted(days, 'day')} in 28 years"
 
 
-def _clock_change(cron: Cron) -> Iterator[str]:
+def _clock_change(cron: Advised) -> Iterator[str]:
     """A fixed time inside the hour that the zone skips in spring or repeats in autumn."""
     if not cron.fixed:
         return
@@ -111,7 +132,7 @@ def _clock_change(cron: Cron) -> Iterator[str]:
         yield f"{told}, when the clock of {cron.tz} changes: gap={cron.gap}, overlap={cron.overlap}"
 
 
-def _time_within(cron: Cron, start: int, length: int) -> int | None:
+def _time_within(cron: Advised, start: int, length: int) -> int | None:
     pattern = cron.parsed.pattern
     for hour in values(pattern.hours):
         for minute in values(pattern.minutes):
@@ -121,6 +142,6 @@ def _time_within(cron: Cron, start: int, length: int) -> int | None:
     return None
 
 
-def _idle_policy(cron: Cron) -> Iterator[str]:
+def _idle_policy(cron: Advised) -> Iterator[str]:
     if not cron.fixed and (cron.gap, cron.overlap) != ("after_gap", "first"):
         yield "gap and overlap have no effect: with a * in second, minute or hour it follows the clock"

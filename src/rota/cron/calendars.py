@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Protocol
 
+from rota.clock import SECOND
 from rota.cron.fields import DAY_WORDS
-from rota.cron.trigger import SECOND
 from rota.cron.zones import Zone, zone
 from rota.errors import CronError
 

@@ -9,12 +9,11 @@ from functools import lru_cache
 from typing import Any
 
 from rota.cron.calendars import Calendar, Calendars, Dates, WeeklyWindows
-from rota.cron.combined import AnyOf, Excluding
 from rota.cron.expression import Cron
 from rota.cron.holiday import Holidays
 from rota.cron.interval import Every
 from rota.cron.moments import At
-from rota.cron.trigger import Trigger
+from rota.cron.trigger import AnyOf, Excluding, Trigger
 from rota.errors import CronError
 
 Data = Mapping[str, Any]

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from rota.clock import SECOND as MICROSECONDS
 from rota.clock import to_us
 from rota.cron.expression import LONGEST_GAP, Cron
 from rota.cron.fields import DAY_OF_MONTH, DAY_OF_WEEK, FIELDS, MONTH, SECOND, values
 from rota.cron.pattern import DAY
 from rota.cron.rhythm import Rhythm, rhythm
 from rota.cron.sentence import describe, month_day_words, weekday_words
-from rota.cron.trigger import SECOND as MICROSECONDS
 from rota.cron.words import MONTHS, WEEKDAYS, clock, listed
 from rota.cron.zones import FOREVER
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any, Literal
 
-from rota.clock import EPOCH, to_us
+from rota.clock import EPOCH, SECOND, to_us
 from rota.cron.pattern import NEVER
 from rota.cron.syntax import Expression, parse
-from rota.cron.trigger import SECOND, Trigger
+from rota.cron.trigger import Trigger
 from rota.cron.zones import FOREVER, Zone, zone
 from rota.errors import ConfigError
 
@@ -74,9 +74,9 @@ class Cron(Trigger):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is probably not meant, or worth knowing; one line each."""
-        from rota.cron import advice  # seldom asked for, and it reads this module
+        from rota.cron.advice import warnings  # seldom asked for
 
-        return advice.warnings(self)
+        return warnings(self)
 
     def next_after(self, moment: datetime) -> datetime | None:
         """The first fire strictly later than an aware datetime; a naive one raises ``ValueError``."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from rota.clock import EPOCH, from_us, to_us
-from rota.cron.trigger import SECOND, Trigger, data_of_moment
+from rota.clock import EPOCH, SECOND, from_us, to_us
+from rota.cron.trigger import Trigger, data_of_moment
 from rota.cron.zones import zone
 from rota.errors import CronError
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from rota.clock import to_us
+from rota.clock import SECOND, to_us
 from rota.cron.expression import Cron
 from rota.cron.pattern import DAY
-from rota.cron.trigger import SECOND
 
 DAYS = 400
 """Over a year, so that every month and both changes of the clock are in it."""

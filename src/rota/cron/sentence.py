@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from rota.clock import EPOCH
 from rota.cron.calendars import Calendar, Calendars, Dates, WeeklyWindows
-from rota.cron.combined import AnyOf, Excluding
 from rota.cron.days import DayRule, MonthDay, WeekdayOfMonth
 from rota.cron.expression import Cron
 from rota.cron.fields import DAY_OF_MONTH, DAY_OF_WEEK, HOUR, MINUTE, MONTH, SECOND, values
@@ -15,7 +14,7 @@ from rota.cron.holiday import Holidays
 from rota.cron.interval import Every
 from rota.cron.moments import At
 from rota.cron.pattern import Pattern
-from rota.cron.trigger import Trigger
+from rota.cron.trigger import AnyOf, Excluding, Trigger
 from rota.cron.words import MONTHS, ORDINALS, WEEKDAYS, clock, joined, length, listed, runs, step_of
 
 _FEW = 6

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from rota.cron.combined import AnyOf
 from rota.cron.expression import Cron, Gap, Overlap
 from rota.cron.interval import Every
 from rota.cron.moments import At
-from rota.cron.trigger import Trigger
+from rota.cron.trigger import AnyOf, Trigger
 from rota.errors import CronError
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from rota.engine.context import Run
-from rota.engine.logs import current_run
+from rota.engine.logs import current_lines
 from rota.errors import Interrupted, RunCancelledError
 from rota.model import payload
 from rota.model.duration import seconds
@@ -36,20 +36,20 @@ class Attempt:
     def perform(self) -> None:
         """Call the body of a ``def`` job in this thread; not at all, if it was told to stop while it waited for one."""
         run = self.run
-        token = current_run.set(run)
+        token = current_lines.set(run.log_lines)
         try:
             run.begin(self._now_us())
             run.outcome = run.interrupted or _judge(run, run.job_spec.function(**_arguments(run)))
         except BaseException as error:  # noqa: BLE001 - a body may raise anything, SystemExit too
             run.outcome = _judge_error(run, error)
         finally:
-            current_run.reset(token)
+            current_lines.reset(token)
             run.ended_us = self._now_us()
 
     async def perform_async(self) -> None:
         """Await the body of an ``async def`` job. Its task has a context of its own, so nothing is to be reset."""
         run = self.run
-        current_run.set(run)
+        current_lines.set(run.log_lines)
         try:
             run.begin(self._now_us())
             run.attach(asyncio.current_task(), asyncio.get_running_loop())

@@ -1,20 +1,11 @@
-"""What the text of a schedule says, and the run that one of its fires makes."""
+"""The run that a fire makes."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-from rota.cron import Trigger, trigger_from_data
 from rota.engine.enqueue import Ask, Enqueuer
 from rota.model.job import Job
 from rota.model.run import NewRun
 from rota.model.schedule import Definition
-
-
-@lru_cache(maxsize=16_384)
-def parsed(text: str) -> tuple[Definition, Trigger]:
-    definition = Definition.from_json(text)
-    return definition, trigger_from_data(definition.trigger)
 
 
 def fired_run(

@@ -26,11 +26,11 @@ from rota.engine.events import Listeners
 from rota.engine.logs import LogLines
 from rota.engine.tally import Tally
 from rota.errors import Interrupted, RunCancelledError, RunLostError, RunTimedOutError, StoreUnreachableError
-from rota.model.event import Event
+from rota.model.event import Event, run_event
 from rota.model.node import NodeSettings, resident_bytes
 from rota.model.outcome import Cancelled, Failed, Outcome, Snoozed, Succeeded
 from rota.model.run import RunState
-from rota.store import Store, Transaction, events, runs
+from rota.store import Store, Transaction, runs
 from rota.store.database import Row
 from rota.store.runs import FailedAttempt, Settled
 
@@ -91,12 +91,11 @@ class Finisher:
         return bool(self._waiting)
 
     def _commit_and_tell(self, batch: Sequence[Run]) -> None:
-        told = self._commit(batch)
+        self._commit(batch)
         for _ in batch:
             self._waiting.popleft()
         with self.committed:
             self.committed.notify_all()
-        self._listeners.tell(told)
 
     def _commit_alone(self, run: Run) -> None:
         """What one run left behind cannot be stored: that is its failure, and keeps no other from its end."""
@@ -112,20 +111,18 @@ class Finisher:
             run.progress_changed = False
             self._commit_and_tell([run])
 
-    def _commit(self, ended: Sequence[Run]) -> list[Event]:
+    def _commit(self, ended: Sequence[Run]) -> None:
         rss = resident_bytes()
         capped = self.capped()
         by_node: dict[str, list[Run]] = defaultdict(list)
         for run in ended:
             by_node[run.node_id].append(run)
-        told: list[Event] = []
         with self._store.write() as tx:
             for node, mine in by_node.items():
                 batch = _Batch(node, mine, rss, self._store.now_us(), self._most_bytes, self._listeners)
-                told += batch.commit(tx, self._shard)
+                batch.commit(tx, self._shard)
             if capped and any(run.claim.queue in capped for run in ended):
                 tx.announce()
-        return told
 
 
 class _Batch:
@@ -146,7 +143,7 @@ class _Batch:
         self.events: list[Event] = []
         self.announce = False
 
-    def commit(self, tx: Transaction, shard: int) -> list[Event]:
+    def commit(self, tx: Transaction, shard: int) -> None:
         verdicts = [self._sort(run) for run in self.ended]
         self._save_progress(tx)
         accepted = runs.succeed(tx, self.node, self.good) if self.good else set()
@@ -157,7 +154,7 @@ class _Batch:
         if len(accepted) < len(self.ended):
             self._refuse(accepted)
         self._keep(tx, shard, [(run, v) for run, v in zip(self.ended, verdicts, strict=True) if run.id in accepted])
-        return [event for event in self.events if self.listeners.wants(event.kind)]
+        tx.told += self.events
 
     def _save_progress(self, tx: Transaction) -> None:
         """The last word on it, which came after the watcher looked; before the ends, as it is for running runs."""
@@ -173,8 +170,6 @@ class _Batch:
         logs = [(r.id, r.attempt, r.log_lines.text()) for r in self.ended if r.log_lines.lines]
         if logs:
             tx.rows("runs.save_logs", logs)
-        kept = [event for event in self.events if event.kind != "run.succeeded"]
-        events.record(tx, kept)
         tally = Tally()
         freed: Counter[str] = Counter()
         batches: dict[int, Counter[str]] = defaultdict(Counter)
@@ -314,6 +309,4 @@ class _Batch:
                 self._tell(run, "run.refused", attempt=run.attempt, node=run.node_id, outcome=outcome)
 
     def _tell(self, run: Run, kind: str, **data: object) -> None:
-        self.events.append(
-            Event(at=self.now, kind=kind, subject=f"run:{run.id}", run_id=run.id, data={"job": run.job, **data})
-        )
+        self.events.append(run_event(kind, run.id, self.now, data={"job": run.job, **data}))

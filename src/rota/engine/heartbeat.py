@@ -6,14 +6,13 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from rota.engine.events import Listeners
 from rota.engine.identity import NodeIdentity
 from rota.engine.service import Runner
 from rota.engine.worker import Worker
 from rota.errors import RunLostError
 from rota.model.event import Event
 from rota.model.node import NodeSettings
-from rota.store import Store, events
+from rota.store import Store
 
 logger = logging.getLogger("rota.engine")
 PATIENCE_SECONDS = 30.0
@@ -29,7 +28,6 @@ class Heartbeat:
         store: Store,
         identity: NodeIdentity,
         worker: Worker,
-        listeners: Listeners,
         settings: NodeSettings,
     ) -> None:
         self.interval = settings.heartbeat
@@ -39,7 +37,6 @@ class Heartbeat:
         self._store = store
         self._identity = identity
         self._worker = worker
-        self._listeners = listeners
 
     def tick(self) -> bool:
         if not self._identity.beat(len(self._worker.running)):
@@ -54,16 +51,10 @@ class Heartbeat:
         for run in list(self._worker.running.values()):
             run.interrupt(RunLostError("the node was given up for lost, and its runs given to others"))
         old = self._identity.renew()
-        event = Event(
-            at=self._store.now_us(),
-            kind="node.refused",
-            subject=f"node:{old}",
-            data={"new": self._identity.id},
-        )
+        now, data = self._store.now_us(), {"new": self._identity.id}
         with self._store.write() as tx:
-            events.record(tx, [event])
+            tx.told.append(Event(at=now, kind="node.refused", subject=f"node:{old}", data=data))
         logger.warning("node %s was given up for lost (a long pause?); going on as %s", old, self._identity.id)
-        self._listeners.tell([event])
 
     def _save_duties(self) -> None:
         now, steady = self._store.now_us(), time.monotonic()

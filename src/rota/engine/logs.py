@@ -5,15 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import MutableMapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rota.clock import from_us
 from rota.model.payload import storable
-
-if TYPE_CHECKING:
-    from rota.engine.context import Run
-
-current_run: ContextVar[Run | None] = ContextVar("rota_run", default=None)
 
 
 class LogLines:
@@ -45,16 +40,19 @@ class LogLines:
         return "\n".join([*self.lines, *tail])
 
 
+current_lines: ContextVar[LogLines | None] = ContextVar("rota_lines", default=None)
+
+
 class RunHandler(logging.Handler):
     """Gives each record to the run in whose body it was made; a record made elsewhere is not ours."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        run = current_run.get()
-        if run is None:
+        lines = current_lines.get()
+        if lines is None:
             return
         try:
             moment = from_us(int(record.created * 1_000_000)).isoformat(timespec="milliseconds")
-            run.log_lines.add(f"{moment} {record.levelname} {record.name}: {self.format(record)}")
+            lines.add(f"{moment} {record.levelname} {record.name}: {self.format(record)}")
         except Exception:  # noqa: BLE001 - a record that cannot be formatted must not harm the run
             self.handleError(record)
 

@@ -29,9 +29,9 @@ from rota.engine.watcher import Watcher
 from rota.engine.worker import Worker
 from rota.errors import PayloadError, RunLostError
 from rota.model import payload
-from rota.model.event import Event
+from rota.model.event import Event, run_event
 from rota.model.node import NodeSettings
-from rota.store import Store, events, runs
+from rota.store import Store, runs
 
 logger = logging.getLogger("rota.engine")
 SHARDS = 8
@@ -51,14 +51,13 @@ class Node:
         self.stopped = threading.Event()
         self.asked_to_stop = threading.Event()
         self._enqueuer = enqueuer
-        self._listeners = listeners
         shard = crc32(self.identity.id.encode()) % SHARDS
         self.worker = Worker(store, enqueuer.jobs, self.identity, self, settings)
         self.finisher = Finisher(store, listeners, settings, shard)
         self.worker.ended = self.finisher.add
         self.finisher.capped = lambda: self.worker.capped
         self.worker.all_committed = lambda: self.finisher.empty
-        self.heartbeat = Heartbeat(store, self.identity, self.worker, listeners, settings)
+        self.heartbeat = Heartbeat(store, self.identity, self.worker, settings)
         self.heartbeat.drain = self.asked_to_stop.set
         self.duties: list[Duty] = self._duties(shard)
         outage = Outage()
@@ -68,9 +67,9 @@ class Node:
         duties: list[Duty] = [self.heartbeat]
         if self.settings.schedules:
             duties += [
-                Scheduler(self.store, self._enqueuer, self._listeners, self.identity),
-                Stager(self.store, self._enqueuer, self._listeners, self.settings),
-                Rescuer(self.store, self.identity, self._listeners, shard),
+                Scheduler(self.store, self._enqueuer, self.identity),
+                Stager(self.store, self._enqueuer, self.settings),
+                Rescuer(self.store, self.identity, shard),
                 Pruner(self.store, self.settings),
             ]
         if self.settings.work:
@@ -161,10 +160,8 @@ class Node:
         self._record("node.stopped")
 
     def _record(self, kind: str) -> None:
-        event = Event(at=self.store.now_us(), kind=kind, subject=f"node:{self.identity.id}")
         with self.store.write() as tx:
-            events.record(tx, [event])
-        self._listeners.tell([event])
+            tx.told.append(Event(at=self.store.now_us(), kind=kind, subject=f"node:{self.identity.id}"))
 
     def _quietly(self, step: Any) -> None:
         """Stopping goes on whatever one step meets: what it could not hand back, the lease will."""
@@ -234,11 +231,8 @@ class Node:
         return int(row[0])
 
     def emit(self, run: Run, kind: str, data: Mapping[str, Any]) -> None:
-        told = {"job": run.job, **data}
-        event = Event(at=self.store.now_us(), kind=kind, subject=f"run:{run.id}", run_id=run.id, data=told)
         with self.store.write() as tx:
-            events.record(tx, [event])
-        self._listeners.tell([event])
+            tx.told.append(run_event(kind, run.id, self.store.now_us(), data={"job": run.job, **data}))
 
     def lock(self, name: str, ttl: float, wait: float) -> AbstractContextManager[Any]:
         return Lock(self.store, name, ttl, wait)

@@ -44,7 +44,8 @@ class Plan:
     next_due_at: int | None
 
 
-def plan(definition: Definition, trigger: Trigger, watermark: int, now: int) -> Plan:
+def plan(definition: Definition, watermark: int, now: int) -> Plan:
+    trigger = definition.trigger
     first = trigger.next_after_us(watermark)
     if first is None or first > now:
         return Plan([], watermark, first)
@@ -54,7 +55,7 @@ def plan(definition: Definition, trigger: Trigger, watermark: int, now: int) -> 
     latest = trigger.previous_before_us(now + 1) or first
     following = trigger.next_after_us(latest)
     window_from = now - _window_us(definition, latest, following)
-    return Plan(_catch_up(definition, trigger, first, latest, window_from, now), latest, following)
+    return Plan(_catch_up(definition, first, latest, window_from, now), latest, following)
 
 
 def _window_us(definition: Definition, latest: int, following: int | None) -> int:
@@ -63,9 +64,8 @@ def _window_us(definition: Definition, latest: int, following: int | None) -> in
     return max(int(DAY * SECOND), (following or latest) - latest)
 
 
-def _catch_up(
-    definition: Definition, trigger: Trigger, first: int, latest: int, window_from: int, now: int
-) -> list[Moments]:
+def _catch_up(definition: Definition, first: int, latest: int, window_from: int, now: int) -> list[Moments]:
+    trigger = definition.trigger
     if definition.catch_up == "none":
         window_from = max(window_from, now - HARDLY_LATE_US)
     if latest < window_from:
@@ -76,7 +76,7 @@ def _catch_up(
         found.append(_range(trigger, Verdict.MISSED, first, last_missed or first, _late(definition)))
         first = trigger.next_after_us(last_missed or first) or latest
     if definition.catch_up == "all":
-        return found + _all(definition, trigger, first, latest)
+        return found + _all(definition, first, latest)
     if first < latest:
         before = trigger.previous_before_us(latest) or first
         found.append(_range(trigger, Verdict.SUPERSEDED, first, before, "a later moment stands for it"))
@@ -89,9 +89,9 @@ def _late(definition: Definition) -> str:
     return "nobody was there, and it is older than the catch-up window"
 
 
-def _all(definition: Definition, trigger: Trigger, first: int, latest: int) -> list[Moments]:
+def _all(definition: Definition, first: int, latest: int) -> list[Moments]:
     """The newest moments up to the cap; walked backwards, as there may be a great many before."""
-    newest = [latest]
+    trigger, newest = definition.trigger, [latest]
     while len(newest) < definition.catch_up_cap and newest[-1] > first:
         earlier = trigger.previous_before_us(newest[-1])
         if earlier is None or earlier < first:

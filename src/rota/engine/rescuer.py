@@ -12,14 +12,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 
-from rota.engine.events import Listeners
 from rota.engine.identity import NodeIdentity
 from rota.engine.tally import Tally
-from rota.model.event import Event
+from rota.model.event import Event, run_event
 from rota.model.node import host_identity, process_exists
 from rota.model.retry import CRASH_LIMIT
 from rota.model.run import RunState
-from rota.store import Store, Transaction, events, runs
+from rota.store import Store, Transaction, runs
 from rota.store.database import Row
 from rota.store.runs import FailedAttempt
 
@@ -33,11 +32,10 @@ class Rescuer:
 
     name = "rescuer"
 
-    def __init__(self, store: Store, identity: NodeIdentity, listeners: Listeners, shard: int) -> None:
+    def __init__(self, store: Store, identity: NodeIdentity, shard: int) -> None:
         self.interval = EVERY_SECONDS
         self._store = store
         self._identity = identity
-        self._listeners = listeners
         self._shard = shard
 
     def tick(self) -> bool:
@@ -63,9 +61,8 @@ class Rescuer:
         with self._store.write() as tx:
             if not tx.run("nodes.lose", id=node, now=now, lease_until=lease_until):
                 return False
-            event = Event(at=now, kind="node.lost", subject=f"node:{node}", data={"given_up_by": self._identity.id})
-            events.record(tx, [event])
-        self._listeners.tell([event])
+            data = {"given_up_by": self._identity.id}
+            tx.told.append(Event(at=now, kind="node.lost", subject=f"node:{node}", data=data))
         return True
 
     def _rescue(self, node: str) -> bool:
@@ -73,12 +70,12 @@ class Rescuer:
         now = self._store.now_us()
         with self._store.write() as tx:
             lost = tx.all("runs.lost", node=node, limit=AT_ONCE)
-            told = self._bring_back(tx, node, lost, now) if lost else []
-        self._listeners.tell(told)
+            if lost:
+                self._bring_back(tx, node, lost, now)
         return len(lost) == AT_ONCE
 
-    def _bring_back(self, tx: Transaction, node: str, lost: list[Row], now: int) -> list[Event]:
-        rows, told, attempts = [], [], []
+    def _bring_back(self, tx: Transaction, node: str, lost: list[Row], now: int) -> None:
+        rows, attempts = [], []
         tally = Tally()
         freed: Counter[str] = Counter()
         batches: dict[int, Counter[str]] = {}
@@ -89,7 +86,7 @@ class Rescuer:
             rows.append((run_id, attempt, state, crashes, suspected, now if state.ended else None, error))
             attempts.append(_crashed(run_id, attempt, node, started_at, now))
             data = {"job": job, "attempt": attempt, "node": node, "crashes": crashes, "suspected": suspected}
-            told.append(Event(at=now, kind=kind, subject=f"run:{run_id}", run_id=run_id, data=data))
+            tx.told.append(run_event(kind, run_id, now, data=data))
             tally.count(now, job, "crashed")
             if limit_key is not None:
                 freed[limit_key] += 1
@@ -100,10 +97,8 @@ class Rescuer:
         runs.count_batches(tx, batches)
         if freed:
             runs.release_keys(tx, freed)
-        events.record(tx, told)
         tally.save(tx, self._shard)
         tx.announce()
-        return told
 
 
 def _verdict(crashes: int, asked_at: int | None, asked_by: str | None) -> tuple[RunState, str, str | None]:

@@ -10,9 +10,9 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from rota.engine.definition import fired_run, limits, parsed
+from rota.cron import Every
+from rota.engine.definition import fired_run, limits
 from rota.engine.enqueue import Enqueuer, insert_all
-from rota.engine.events import Listeners
 from rota.engine.identity import NodeIdentity
 from rota.engine.overlap import Due, meet_overlap
 from rota.engine.planner import Moments, Plan, plan
@@ -22,14 +22,14 @@ from rota.model.fire import FireKind, Verdict
 from rota.model.job import Job
 from rota.model.run import NewRun, RunState
 from rota.model.schedule import Definition
-from rota.store import Store, Transaction, events
+from rota.store import Store, Transaction
 from rota.store.database import Row
 
 logger = logging.getLogger("rota.engine")
 AT_ONCE = 2_000
 LONGEST_WAIT = 1.0
 UNREADABLE_AGAIN_US = 60_000_000
-UNREADABLE = Definition(job="", trigger={})
+UNREADABLE = Definition(job="", trigger=Every("1d"))
 _BREAKING = (RotaError, ValueError, TypeError, KeyError)
 """What comes of a schedule that does not fit the code any more, or that newer code wrote."""
 
@@ -48,11 +48,10 @@ class Scheduler:
 
     name = "scheduler"
 
-    def __init__(self, store: Store, enqueuer: Enqueuer, listeners: Listeners, identity: NodeIdentity) -> None:
+    def __init__(self, store: Store, enqueuer: Enqueuer, identity: NodeIdentity) -> None:
         self.interval = LONGEST_WAIT
         self._store = store
         self._enqueuer = enqueuer
-        self._listeners = listeners
         self._identity = identity
 
     def tick(self) -> bool:
@@ -75,8 +74,7 @@ class Scheduler:
     def _fire_due(self, now: int, broken: Mapping[str, str]) -> bool:
         with self._store.write() as tx:
             locked = tx.rows("schedules.due", [(name,) for name in self._enqueuer.jobs], now=now, limit=AT_ONCE)
-            told = self._fire(tx, [self._judge(row, now, broken) for row in locked], now)
-        self._listeners.tell(told)
+            self._fire(tx, [self._judge(row, now, broken) for row in locked], now)
         self.interval = 0.05
         return len(locked) == AT_ONCE
 
@@ -84,8 +82,8 @@ class Scheduler:
         name, job_name, text, watermark, _ = row
         job = self._enqueuer.job(job_name)
         try:
-            definition, trigger = parsed(text)
-            judged = plan(definition, trigger, watermark, now)
+            definition = Definition.from_json(text)
+            judged = plan(definition, watermark, now)
             key, count = (None, None) if name in broken else limits(name, definition, job)
         except _BREAKING as error:
             if name not in broken:
@@ -97,9 +95,9 @@ class Scheduler:
             judged = replace(judged, moments=[_skipped(moments, reason) for moments in judged.moments])
         return Due(name, definition, judged, job, key, count)
 
-    def _fire(self, tx: Transaction, due: list[Due], now: int) -> list[Event]:
+    def _fire(self, tx: Transaction, due: list[Due], now: int) -> None:
         if not due:
-            return []
+            return
         judged, told = meet_overlap(tx, due, now)
         fired = self._record(tx, judged, now)
         made = [self._run(each, moments.first, fired[each.name, moments.first], now)
@@ -107,11 +105,10 @@ class Scheduler:
                 if moments.verdict is Verdict.FIRED and (each.name, moments.first) in fired]  # fmt: skip
         insert_all(tx, made)
         tx.rows("schedules.advance", [(each.name, each.plan.watermark, each.plan.next_due_at) for each in due])
-        told += [event for each, moments in judged if (event := _event(each.name, moments, now))]
-        events.record(tx, told)
+        tx.told += told
+        tx.told += [event for each, moments in judged if (event := _event(each.name, moments, now))]
         if any(run.state is RunState.AVAILABLE for run in made):
             tx.announce()
-        return told
 
     def _record(self, tx: Transaction, judged: list[tuple[Due, Moments]], now: int) -> dict[tuple[str, int], int]:
         """Write the verdicts; returns the ids of the fires that are new, by schedule and moment."""

@@ -7,11 +7,10 @@ import logging
 from typing import Any
 
 from rota.engine.enqueue import Ask, Enqueuer
-from rota.engine.events import Listeners
 from rota.errors import RotaError
 from rota.model.event import Event
 from rota.model.node import NodeSettings
-from rota.store import Store, Transaction, events, runs
+from rota.store import Store, Transaction, runs
 from rota.store.database import Row
 
 logger = logging.getLogger("rota.engine")
@@ -24,11 +23,10 @@ class Stager:
 
     name = "stager"
 
-    def __init__(self, store: Store, enqueuer: Enqueuer, listeners: Listeners, settings: NodeSettings) -> None:
+    def __init__(self, store: Store, enqueuer: Enqueuer, settings: NodeSettings) -> None:
         self.interval = settings.poll
         self._store = store
         self._enqueuer = enqueuer
-        self._listeners = listeners
         self._poll = settings.poll
         self._swept_at: int | None = None
 
@@ -58,11 +56,9 @@ class Stager:
     def _complete_batches(self, now: int) -> None:
         with self._store.write() as tx:
             done = tx.all("runs.complete_batches", now=now)
-            told = [self._follow(tx, row, now) for row in done]
-            events.record(tx, told)
+            tx.told += [self._follow(tx, row, now) for row in done]
             if done:
                 tx.announce()
-        self._listeners.tell(told)
 
     def _follow(self, tx: Transaction, row: Row, now: int) -> Event:
         batch_id, job, total, succeeded, failed, cancelled, then_job, then_arguments, parent = row

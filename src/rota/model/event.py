@@ -55,3 +55,14 @@ class Event:
     run_id: int | None = None
     actor: str | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> bool:
+        """Routine success is told to listeners only: the run's row and the counters keep it."""
+        return self.kind != "run.succeeded"
+
+
+def run_event(
+    kind: str, run_id: int, at: int, *, actor: str | None = None, data: Mapping[str, Any] | None = None
+) -> Event:
+    return Event(at=at, kind=kind, subject=f"run:{run_id}", run_id=run_id, actor=actor, data=data or {})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
+from rota.cron import Trigger, trigger_from_data
 from rota.errors import ConfigError
 from rota.model import payload
 
@@ -21,8 +23,7 @@ class Definition:
     """What a schedule says: kept as JSON, in code, configuration or made at run time alike. Times are seconds."""
 
     job: str
-    trigger: Mapping[str, Any]
-    """As ``rota.cron.trigger_from_data`` reads it."""
+    trigger: Trigger
     arguments: Mapping[str, Any] = field(default_factory=dict)
     catch_up: str = "latest"
     catch_up_window: float | None = None
@@ -42,14 +43,16 @@ class Definition:
             )
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        data = {name: getattr(self, name) for name in _FIELDS}
+        return json.dumps(data | {"trigger": self.trigger.to_data()}, sort_keys=True)
 
-    @classmethod
-    def from_json(cls, text: str) -> Definition:
+    @staticmethod
+    @lru_cache(maxsize=16_384)
+    def from_json(text: str) -> Definition:
+        """Read once: a schedule is looked at often, and changed seldom."""
         data = payload.load(text)
-        if not data.keys() <= _FIELDS:  # written by a newer version
-            data = {name: value for name, value in data.items() if name in _FIELDS}
-        return cls(**data)
+        known = {name: value for name, value in data.items() if name in _FIELDS}  # a newer version may know more
+        return Definition(**known | {"trigger": trigger_from_data(data["trigger"])})
 
     def jitter_us(self, schedule: str, due_at_us: int) -> int:
         """A shift inside the window, always the same for one moment of one schedule, on every node."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from rota.clock import Clock
 from rota.errors import ConfigError
+from rota.model.event import Event
+from rota.store import events
 from rota.store.database import Database, Transaction
 
 __all__ = ["Store", "Transaction", "open_store"]
@@ -25,6 +27,8 @@ class Store:
         self._clock = clock
         self.wakes: list[Callable[[], None]] = []
         """Called when there are runs to claim."""
+        self.tell: Callable[[Sequence[Event]], None] = lambda _: None
+        """Called with what a transaction told, after its commit."""
         self.time_wakes: list[Callable[[], None]] = []
         """Called when something was scheduled that may come due before anybody would look."""
 
@@ -40,8 +44,10 @@ class Store:
     def write(self) -> Iterator[Transaction]:
         with self.database.write() as transaction:
             yield transaction
+            events.record(transaction, [event for event in transaction.told if event.kept])
         if transaction.announced:
             self.wake()
+        self.tell(transaction.told)
 
     @contextmanager
     def single(self, durable: bool = True) -> Iterator[Transaction]:

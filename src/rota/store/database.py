@@ -20,6 +20,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol, TypeVar
 
+from rota.model.event import Event
+
 Row = tuple[Any, ...]
 T = TypeVar("T")
 
@@ -73,23 +75,40 @@ class Query:
     columns: tuple[tuple[str, str], ...]
 
 
-class Transaction(Protocol):
+class Transaction:
     """Runs queries by name, as ``runs.claim``, on one connection."""
 
-    def all(self, query: str, **parameters: Any) -> list[Row]: ...
+    __slots__ = ("_connection", "_queries", "announced", "told")
 
-    def one(self, query: str, **parameters: Any) -> Row | None: ...
+    def __init__(self, connection: Any, queries: dict[str, Query]) -> None:
+        self._connection = connection
+        self._queries = queries
+        self.announced = False
+        self.told: list[Event] = []
+        """What happened in it: kept with the commit, and handed to listeners after it."""
+
+    def all(self, query: str, **parameters: Any) -> list[Row]:
+        found: list[Row] = self._execute(self._queries[query].sql, parameters).fetchall()
+        return found
+
+    def one(self, query: str, **parameters: Any) -> Row | None:
+        found: Row | None = self._execute(self._queries[query].sql, parameters).fetchone()
+        return found
 
     def run(self, query: str, **parameters: Any) -> int:
         """Return the number of rows changed: for a guarded statement, the answer."""
+        return int(self._execute(self._queries[query].sql, parameters).rowcount)
 
     def rows(self, query: str, rows: Sequence[Row], **parameters: Any) -> list[Row]:
         """Run a statement over a table of tuples, and return what it returns."""
-
-    announced: bool
+        raise NotImplementedError
 
     def announce(self) -> None:
         """Say at the commit that there are runs to claim: a hint that saves waiting for the next poll."""
+        self.announced = True
+
+    def _execute(self, sql: str, parameters: dict[str, Any]) -> Any:
+        return self._connection.execute(sql, parameters)
 
 
 class Database(Protocol):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rota.errors import ConfigError, MissingExtraError, StoreError
-from rota.store.database import Query, Row, load_queries, without_password
+from rota.store.database import Row, Transaction, load_queries, without_password
 
 try:
     import psycopg
@@ -80,24 +80,8 @@ class PostgresDialect:
         return _PARAMETER.sub(lambda match: match[1] or f"%({match[2]})s", sql.replace("%", "%%"))
 
 
-class PostgresTransaction:
-    """Queries on one connection."""
-
-    __slots__ = ("_connection", "_queries", "announced")
-
-    def __init__(self, connection: psycopg.Connection[Row], queries: dict[str, Query]) -> None:
-        self._connection = connection
-        self._queries = queries
-        self.announced = False
-
-    def all(self, query: str, **parameters: Any) -> list[Row]:
-        return self._execute(self._queries[query].sql, parameters).fetchall()
-
-    def one(self, query: str, **parameters: Any) -> Row | None:
-        return self._execute(self._queries[query].sql, parameters).fetchone()
-
-    def run(self, query: str, **parameters: Any) -> int:
-        return self._execute(self._queries[query].sql, parameters).rowcount
+class PostgresTransaction(Transaction):
+    __slots__ = ()
 
     def rows(self, query: str, rows: Sequence[Row], **parameters: Any) -> list[Row]:
         prepared = self._queries[query]
@@ -108,14 +92,8 @@ class PostgresTransaction:
         cursor = self._execute(prepared.sql, parameters)
         return cursor.fetchall() if cursor.description else []
 
-    def announce(self) -> None:
-        self.announced = True
-
     def notify(self) -> None:
         self._connection.execute(f"NOTIFY {CHANNEL}")
-
-    def _execute(self, sql: str, parameters: dict[str, Any]) -> psycopg.Cursor[Row]:
-        return self._connection.execute(sql, parameters)
 
 
 def _array(kind: str, column: tuple[Any, ...]) -> list[Any] | str | None:

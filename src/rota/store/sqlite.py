@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from rota.errors import ConfigError, StoreError, StoreUnreachableError
-from rota.store.database import NO_TABLES, Query, Row, load_queries
+from rota.store.database import NO_TABLES, Query, Row, Transaction, load_queries
 
 BUSY_SECONDS = 30.0
 PROBE_SECONDS = 1.0
@@ -41,35 +41,11 @@ class SqliteDialect:
         return sql
 
 
-class SqliteTransaction:
-    """Queries on one connection."""
-
-    __slots__ = ("_connection", "_queries", "announced")
-
-    def __init__(self, connection: sqlite3.Connection, queries: dict[str, Query]) -> None:
-        self._connection = connection
-        self._queries = queries
-        self.announced = False
-
-    def all(self, query: str, **parameters: Any) -> list[Row]:
-        return self._execute(self._queries[query].sql, parameters).fetchall()
-
-    def one(self, query: str, **parameters: Any) -> Row | None:
-        row: Row | None = self._execute(self._queries[query].sql, parameters).fetchone()
-        return row
-
-    def run(self, query: str, **parameters: Any) -> int:
-        return self._execute(self._queries[query].sql, parameters).rowcount
+class SqliteTransaction(Transaction):
+    __slots__ = ()
 
     def rows(self, query: str, rows: Sequence[Row], **parameters: Any) -> list[Row]:
-        parameters["rows"] = json.dumps(rows)
-        return self._execute(self._queries[query].sql, parameters).fetchall()
-
-    def announce(self) -> None:
-        self.announced = True
-
-    def _execute(self, sql: str, parameters: dict[str, Any]) -> sqlite3.Cursor:
-        return self._connection.execute(sql, parameters)
+        return self.all(query, **parameters, rows=json.dumps(rows))
 
 
 class JoinedSqliteTransaction(SqliteTransaction):
@@ -92,7 +68,7 @@ class JoinedSqliteTransaction(SqliteTransaction):
                 hint="Enqueue on a connection to the store's own database.",
             )
 
-    def _execute(self, sql: str, parameters: dict[str, Any]) -> sqlite3.Cursor:
+    def _execute(self, sql: str, parameters: dict[str, Any]) -> Any:
         cursor = self._connection.cursor()
         cursor.row_factory = None
         try:
