@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from time import process_time
 from zoneinfo import ZoneInfo
 
+from rota.calendar import Cron
 from rota.clock import to_us
-from rota.cron import Cron
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ROUNDS = 3

@@ -58,7 +58,7 @@ def test_importing_it_imports_nothing_of_weight() -> None:
         "sqlite3",
         "rota.engine",
         "rota.store",
-        "rota.cron",
+        "rota.calendar",
     )
     loaded = run("import sys, rota; print(*sys.modules)").split()
 
@@ -69,9 +69,9 @@ def test_importing_it_imports_nothing_of_weight() -> None:
     "before",
     [
         "pass",
-        "import rota.cron",
+        "import rota.calendar",
         "import rota.app",
-        "import rota.cron.expression",
+        "import rota.calendar.expression",
         "from rota import cron, every",
         "import rota.testing",
     ],

@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from rota.app import Blueprint, Rota
-    from rota.cron import Dates, Holidays, Trigger, WeeklyWindows, any_of, at, cron, every
+    from rota.calendar import Dates, Holidays, Trigger, WeeklyWindows, any_of, at, cron, every
     from rota.engine.context import Run
     from rota.errors import RotaError
     from rota.model.event import Event
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "Blueprint": "rota.app",
     "Cancelled": "rota.model.outcome",
-    "Dates": "rota.cron",
+    "Dates": "rota.calendar",
     "Event": "rota.model.event",
     "Failed": "rota.model.outcome",
-    "Holidays": "rota.cron",
+    "Holidays": "rota.calendar",
     "JobResult": "rota.model.outcome",
     "Retry": "rota.model.retry",
     "Rota": "rota.app",
@@ -32,12 +32,12 @@ _HOMES = {
     "RunState": "rota.model.run",
     "Snoozed": "rota.model.outcome",
     "Succeeded": "rota.model.outcome",
-    "Trigger": "rota.cron",
-    "WeeklyWindows": "rota.cron",
-    "any_of": "rota.cron",
-    "at": "rota.cron",
-    "cron": "rota.cron",
-    "every": "rota.cron",
+    "Trigger": "rota.calendar",
+    "WeeklyWindows": "rota.calendar",
+    "any_of": "rota.calendar",
+    "at": "rota.calendar",
+    "cron": "rota.calendar",
+    "every": "rota.calendar",
 }
 
 __all__ = [

@@ -142,7 +142,7 @@ def test_a_table_that_somebody_else_locks_fails(place: Path, postgres_url: str) 
 
 
 def test_old_zone_data_warns(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rota.cron.tzdata_version", lambda: "2019c")
+    monkeypatch.setattr("rota.calendar.tzdata_version", lambda: "2019c")
 
     assert findings(shop, "doctor")["time zones"] == "warn"
 

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rota import Rota, Run, any_of, at, cron, every
+from rota.calendar import Trigger
 from rota.clock import from_us, to_us
-from rota.cron import Trigger
 from rota.engine.node import Node
 from rota.engine.planner import COUNTED_AT_MOST, HARDLY_LATE_US, plan
 from rota.engine.scheduler import Scheduler

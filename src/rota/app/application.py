@@ -11,12 +11,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from rota.app.blueprint import Blueprint, Collection
+from rota.app.checks import check_types
 from rota.app.counters import Counters
 from rota.app.declaration import Declaration
 from rota.app.declare import Declared, declare
 from rota.app.handles import JobHandle, RunHandle, due_moment
 from rota.app.nodes import Nodes
-from rota.app.policies import check_types
 from rota.app.queues import Queues
 from rota.app.runs import Runs
 from rota.app.schedules import Schedules

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar, overload
 
+from rota.app.checks import check_policies
 from rota.app.declaration import Declaration
 from rota.app.handles import JobHandle
-from rota.app.policies import check_policies
 from rota.engine.events import Listener
 from rota.errors import ConfigError
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rota.cron import Trigger
+from rota.calendar import Trigger
 from rota.errors import ConfigError
 from rota.model.duration import Duration, seconds
 from rota.model.job import DEFAULT_QUEUE, DEFAULT_TIMEOUT, Job, check_signature

@@ -16,7 +16,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from rota.app.passed import counts_from, skip_passed
+from rota.app.skipped_moments import counts_from, skip_passed
 from rota.model.event import Event
 from rota.model.job import Job
 from rota.model.retry import Retry

@@ -142,7 +142,7 @@ def _clock(store: Store) -> Findings:
 
 
 def _zones() -> Findings:
-    from rota.cron import tzdata_version
+    from rota.calendar import tzdata_version
 
     version = tzdata_version()
     if not version[:4].isdigit():

@@ -49,7 +49,7 @@ def event_item(event: Event) -> Item:
 
 def schedule_item(record: ScheduleRecord) -> Item:
     """A schedule as it stands in a list; ``source`` is ``code`` or ``person``, ``when`` the trigger in words."""
-    from rota.cron import describe, trigger_from_data
+    from rota.calendar import describe, trigger_from_data
 
     definition = json.loads(record.definition)
     values = _plain({name: getattr(record, name) for name in record.__slots__ if name not in _HIDDEN})

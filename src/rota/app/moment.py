@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from rota.app.why import Fact, fact
 from rota.app.words import SECOND, Words
+from rota.calendar import AnyOf, Calendar, Calendars, Cron, Excluding, Trigger
+from rota.calendar.zones import zone
 from rota.clock import from_us, to_us
-from rota.cron import AnyOf, Calendar, Calendars, Cron, Excluding, Trigger
-from rota.cron.zones import zone
 
 
 @dataclass(frozen=True, slots=True)

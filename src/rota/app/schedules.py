@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from rota.app.passed import counts_from, is_off, skip_passed
+from rota.app.skipped_moments import counts_from, is_off, skip_passed
+from rota.calendar import Trigger
 from rota.clock import from_us, to_us
-from rota.cron import Trigger
 from rota.engine.definition import fired_run
 from rota.engine.enqueue import Enqueuer, check_arguments, insert_all
 from rota.errors import ConfigError, ConflictError, NotFoundError

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from rota.cron import Cron, Every, Trigger
+from rota.calendar import Cron, Every, Trigger
 from rota.errors import ConfigError
 from rota.model.node import NodeSettings
 from rota.model.schedule import Definition

@@ -10,7 +10,7 @@ from rota.app.moment import asked, not_due
 from rota.app.nodes import NodeStatus, survey
 from rota.app.why import Fact, Why, fact
 from rota.app.words import SECOND, Words, by_whom, counted, span
-from rota.cron import Trigger
+from rota.calendar import Trigger
 from rota.errors import NotFoundError
 from rota.model.fire import FireKind, FireRecord, Verdict
 from rota.model.job import Job

@@ -74,7 +74,7 @@ def _mistakes_of_settings() -> list[ConfigError]:
 
 
 def _mistakes_of_application(place: str | None) -> list[ConfigError]:
-    from rota.app.catalog import mistakes
+    from rota.app.jobs import mistakes
 
     try:
         app = load_application(place)

@@ -16,8 +16,8 @@ from rota.clock import from_us
 from rota.model.duration import show_duration
 
 if TYPE_CHECKING:
-    from rota.cron.explanation import Explanation, Fire
-    from rota.cron.expression import Cron
+    from rota.calendar.explanation import Explanation, Fire
+    from rota.calendar.expression import Cron
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -50,8 +50,8 @@ def explain(expression: str, tz: str, gap: Any, overlap: Any, after: str | None,
     \b
     rota cron explain "30 2 * * *" --tz Europe/Paris
     """
-    from rota.cron import Cron
-    from rota.cron import explain as explained
+    from rota.calendar import Cron
+    from rota.calendar import explain as explained
 
     trigger = Cron(expression, tz, gap, overlap)
     explanation = explained(trigger, _moment(after, trigger, out), count)
@@ -71,8 +71,8 @@ def next_(expression: str, tz: str, gap: Any, overlap: Any, after: str | None, c
     \b
     rota cron next "0 2 * * *" --tz Europe/Paris -n 3 --after 2027-03-27
     """
-    from rota.cron import Cron
-    from rota.cron.explanation import fire_data, next_fires
+    from rota.calendar import Cron
+    from rota.calendar.explanation import fire_data, next_fires
 
     trigger = Cron(expression, tz, gap, overlap)
     fires = list(next_fires(trigger, _moment(after, trigger, out), count, _now(out)))

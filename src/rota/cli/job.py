@@ -15,8 +15,8 @@ from rota.model.duration import show_duration
 
 if TYPE_CHECKING:
     from rota.app import Rota
-    from rota.app.catalog import JobEntry
     from rota.app.counters import Figures
+    from rota.app.jobs import JobEntry
 
 COLUMNS = (
     Column("name", "job"),
@@ -46,8 +46,8 @@ def ls(app: Rota, out: Output) -> None:
     \b
     rota job ls
     """
-    from rota.app.catalog import all_jobs
     from rota.app.counters import figures
+    from rota.app.jobs import all_jobs
 
     hour, nothing = app.counters.by_job(60), figures(60, [])
     due = _next_due(app)
@@ -65,7 +65,7 @@ def show(app: Rota, name: str, out: Output) -> None:
     \b
     rota job show shop/sync
     """
-    from rota.app.catalog import find_job
+    from rota.app.jobs import find_job
 
     entry = find_job(app, name)
     document = _document(app, entry)

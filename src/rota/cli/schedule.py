@@ -30,7 +30,7 @@ from rota.errors import ConfigError
 
 if TYPE_CHECKING:
     from rota.app import Rota
-    from rota.cron import Trigger
+    from rota.calendar import Trigger
 
 COLUMNS = (
     Column("name", "schedule"),
@@ -320,7 +320,7 @@ def _not_in_future(app: Rota, last: datetime) -> datetime:
 
 def _on_its_clock(app: Rota, name: str, text: str, out: Output) -> datetime:
     """Its own clock says which day is today; a time without a zone stays so, to be read on that clock."""
-    from rota.cron.zones import zone
+    from rota.calendar.zones import zone
     from rota.model.schedule import Definition
 
     trigger = Definition.from_json(app.schedules.get(name).definition).trigger

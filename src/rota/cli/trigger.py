@@ -10,7 +10,7 @@ import click
 from rota.cli.moments import coming_moment, duration
 
 if TYPE_CHECKING:
-    from rota.cron import Trigger
+    from rota.calendar import Trigger
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 POLICIES = ("catch_up", "catch_up_window", "overlap", "jitter", "queue", "priority")
@@ -47,7 +47,7 @@ def policy_options(command: Command) -> Command:
 
 def read_trigger(given: Mapping[str, Any]) -> Trigger | None:
     """The one that is given; raises ``UsageError`` for two of them, ``CronError`` for what cannot be read."""
-    from rota.cron import At, Cron, Every
+    from rota.calendar import At, Cron, Every
 
     cron, every, moments, tz = given["cron"], given["every"], given["moments"], given["tz"]
     if sum(map(bool, (cron, every, moments))) > 1:

@@ -20,8 +20,8 @@ from pydantic import (
     model_validator,
 )
 
-from rota.cron.expression import Cron, Gap, Overlap
-from rota.cron.zones import zone
+from rota.calendar.expression import Cron, Gap, Overlap
+from rota.calendar.zones import zone
 from rota.errors import ConfigError
 from rota.model.duration import seconds
 from rota.model.rate import Rate

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rota.cron import Trigger
+from rota.calendar import Trigger
 from rota.model.fire import Verdict
 from rota.model.schedule import DAY, Definition
 

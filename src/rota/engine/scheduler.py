@@ -10,7 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from rota.cron import Every
+from rota.calendar import Every
 from rota.engine.definition import fired_run, limits
 from rota.engine.enqueue import Enqueuer, insert_all
 from rota.engine.identity import NodeIdentity

@@ -9,7 +9,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-from rota.cron import Trigger, trigger_from_data
+from rota.calendar import Trigger, trigger_from_data
 from rota.errors import ConfigError
 from rota.model import payload
 
