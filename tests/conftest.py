@@ -35,3 +35,11 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """An empty database, once of each kind: a test that asks for it runs on both."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Tests log odd text, which a report that goes from one process to another must be able to hold."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report

@@ -128,12 +128,13 @@ def test_a_body_can_be_called_without_a_ledger() -> None:
     assert (home.checkpoints, run.checkpoint) == ([{"page": 4}], {"page": 4})
     assert home.emitted == [("breaker.opened", {"name": "x"})]
     assert home.fanned_out == [("child", [{}], "after")]
-    assert (run.progress_done, run.progress_total) == (3, 3)
+    assert (home.progress.done, home.progress.total) == (3, 3)
 
 
 def test_a_body_can_be_told_to_stop() -> None:
-    run = make_run()
-    run.interrupt(RunCancelledError("enough"))
+    home = FakeHome()
+    run = make_run(home=home)
+    home.stop(RunCancelledError("enough"))
 
     assert run.cancelled
     for look in (run.check, lambda: run.sleep(10), lambda: list(run.batches([1])), lambda: run.save_checkpoint(1)):
@@ -152,9 +153,10 @@ def test_the_modes_of_a_run(options: dict[str, bool], dry_run: bool, muted: bool
 
 
 def test_batches_of_no_size_are_refused_and_those_of_a_stream_have_no_total() -> None:
-    run = make_run()
+    home = FakeHome()
+    run = make_run(home=home)
 
     with pytest.raises(ConfigError):
         list(run.batches([1], size=0))
     assert list(run.batches(iter(range(5)), size=2)) == [[0, 1], [2, 3], [4]]
-    assert (run.progress_done, run.progress_total) == (5, None)
+    assert (home.progress.done, home.progress.total) == (5, None)

@@ -24,7 +24,7 @@ def runs(count: int, url: str) -> float:
     begun = time.perf_counter()
     node.start()
     done.wait()
-    while not node.finisher.empty or node.worker.running:
+    while node.inflight.uncommitted or len(node.inflight):
         time.sleep(0.001)
     took = time.perf_counter() - begun
     node.stop()

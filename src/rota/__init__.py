@@ -9,8 +9,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from rota.app import Blueprint, Rota
+    from rota.body.run import Run
     from rota.calendar import Dates, Holidays, Trigger, WeeklyWindows, any_of, at, cron, every
-    from rota.engine.context import Run
     from rota.errors import RotaError
     from rota.model.event import Event
     from rota.model.outcome import Cancelled, Failed, JobResult, Snoozed, Succeeded
@@ -28,7 +28,7 @@ _HOMES = {
     "Retry": "rota.model.retry",
     "Rota": "rota.app",
     "RotaError": "rota.errors",
-    "Run": "rota.engine.context",
+    "Run": "rota.body.run",
     "RunState": "rota.model.run",
     "Snoozed": "rota.model.outcome",
     "Succeeded": "rota.model.outcome",

@@ -18,17 +18,17 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from rota.app import Rota
+from rota.body import log
+from rota.body.run import Progress, Run
+from rota.body.signal import StopSignal
 from rota.clock import ManualClock, to_us
-from rota.engine import logs
-from rota.engine.context import Run
-from rota.engine.logs import LogLines
 from rota.engine.node import Node
-from rota.errors import ConfigError
+from rota.errors import ConfigError, Interrupted
 from rota.model import payload
+from rota.model.attempt import Envelope
 from rota.model.event import Event
-from rota.model.job import Job
 from rota.model.node import NodeSettings
-from rota.model.run import Claim, RunRecord
+from rota.model.run import RunRecord
 from rota.store import queues
 
 __all__ = ["FakeHome", "ManualClock", "captured_events", "make_run", "run_due"]
@@ -67,7 +67,7 @@ def run_due(rota: Rota, *, rounds: int = MOST_ROUNDS) -> list[RunRecord]:
 
 
 def _begin(rota: Rota) -> Node:
-    logs.capture()
+    log.capture()
     rota.prepare()
     # One manual clock stands for hours in a test's steps: no lease is to lapse between two of them.
     node = rota.node(NodeSettings(lease=10 * 365 * 86_400, threads=4))
@@ -106,14 +106,21 @@ class FakeHome:
         self.fanned_out: list[tuple[str, list[Mapping[str, Any]], str | None]] = []
         self.emitted: list[tuple[str, Mapping[str, Any]]] = []
         self.locks: dict[str, threading.Lock] = {}
+        self.progress = Progress()
+        """How far the body said it is."""
+        self.signal = StopSignal()
 
-    def save_checkpoint(self, run: Run, text: str, connection: Any) -> bool:  # noqa: ARG002 - as the engine's
+    def stop(self, reason: Interrupted) -> None:
+        """Tell the body to stop, as a cancel, a time-out or a node that stops does."""
+        self.signal.give(reason)
+
+    def save_checkpoint(self, envelope: Envelope, text: str, connection: Any) -> bool:  # noqa: ARG002 - as the engine's
         self.checkpoints.append(payload.load(text))
         return True
 
     def fan_out(
         self,
-        run: Run,  # noqa: ARG002 - as the engine's
+        envelope: Envelope,  # noqa: ARG002 - as the engine's
         job: str,
         items: Any,
         then: str | None,
@@ -122,7 +129,7 @@ class FakeHome:
         self.fanned_out.append((job, list(items), then))
         return len(self.fanned_out)
 
-    def emit(self, run: Run, kind: str, data: Mapping[str, Any]) -> None:  # noqa: ARG002 - as the engine's
+    def emit(self, envelope: Envelope, kind: str, data: Mapping[str, Any]) -> None:  # noqa: ARG002 - as the engine's
         self.emitted.append((kind, data))
 
     def lock(self, name: str, ttl: float, wait: float) -> AbstractContextManager[Any]:  # noqa: ARG002 - as the engine's
@@ -144,25 +151,41 @@ def make_run(
 ) -> Run:
     """A ``Run`` to call a job's function with, without a ledger; what the body does lands in ``home``."""
     moment = as_of or datetime.now(UTC)
-    claim = Claim(
-        id=id,
-        job=job,
+    envelope = make_envelope(job=job, id=id)._replace(
         attempt=attempt,
-        arguments="{}",
-        queue="default",
         due_at=to_us(due_at or moment),
         as_of=to_us(moment),
         failures=attempt - 1,
         checkpoint=None if checkpoint is None else payload.dump(checkpoint, "checkpoint"),
-        limit_key=None,
-        batch_id=None,
-        schedule=None,
         fire_due_at=to_us(due_at) if due_at else None,
         asked_by=actor,
         mode="dry_run" if dry_run else "muted" if muted else None,
+    )
+    home = home or FakeHome()
+    return Run(envelope, home, home.signal, home.progress)
+
+
+def make_envelope(*, job: str = "test", id: int = 1, arguments: Mapping[str, Any] | None = None) -> Envelope:  # noqa: A002
+    """A claimed run, as an executor gets it, without a ledger."""
+    now = to_us(datetime.now(UTC))
+    return Envelope(
+        id=id,
+        job=job,
+        attempt=1,
+        arguments=payload.dump(arguments or {}, "argument"),
+        queue="default",
+        due_at=now,
+        as_of=now,
+        failures=0,
+        checkpoint=None,
+        limit_key=None,
+        batch_id=None,
+        schedule=None,
+        fire_due_at=None,
+        asked_by=None,
+        mode=None,
         suspected=0,
         priority=0,
+        cancel_by=None,
+        node="test",
     )
-    run = Run(claim, Job(name=job, function=lambda: None), home or FakeHome(), "test", LogLines(1_000, 65_536))
-    run.begin(to_us(moment))
-    return run

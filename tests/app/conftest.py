@@ -67,4 +67,4 @@ def nodes_stop() -> Iterator[list[tuple[Gate, Node]]]:
     yield open_
     for gate, node in open_:
         gate.let_go(node)
-        node.worker.executor.stop()
+        node._executor.stop()

@@ -49,7 +49,7 @@ class Gate:
 
     def let_go(self, node: Node) -> None:
         self.opened.set()
-        while node.worker.running:
+        while len(node.inflight):
             time.sleep(0.001)
-        while not node.finisher.empty:
+        while node.inflight.uncommitted:
             node.finisher.tick()

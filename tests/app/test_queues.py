@@ -37,8 +37,8 @@ def test_a_pause_between_the_look_at_a_queue_and_the_claim_is_seen(rota: Rota) -
     node = rota.node()
     node.identity.register()
     handle = mail.enqueue()
-    looked_at = node.worker._survey()
+    looked_at = node.claimer.survey()
     rota.queues.pause("default", "anna")
 
-    assert [node.worker._claim_from(queue, 10)[0] for queue in looked_at] == [[]]
+    assert node.claimer.claim_from(looked_at, 10) == ([], False)
     assert handle.state == "available"

@@ -179,12 +179,13 @@ def test_cn_b11_time_that_is_up_stops_the_job_between_batches_and_harms_nothing(
     for number in range(120):
         add_user(services, f"user{number}")
     add_contest(services, announce())
-    run = make_run(as_of=wall())
+    home = FakeHome()
+    run = make_run(as_of=wall(), home=home)
     keep = mails.keep
 
     def keep_until_time_is_up(envelope) -> None:
         keep(envelope)
-        run.interrupt(RunTimedOutError())
+        home.stop(RunTimedOutError())
 
     mails.keep = keep_until_time_is_up
     with pytest.raises(RunTimedOutError):

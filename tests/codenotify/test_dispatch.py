@@ -14,7 +14,7 @@ from apps.codenotify.services import Services
 from apps.codenotify.tables import contests, deliveries
 from rota import JobResult
 from rota.errors import RunLostError
-from rota.testing import make_run
+from rota.testing import FakeHome, make_run
 from tests.codenotify.helpers import (
     DAY,
     HOUR,
@@ -599,13 +599,14 @@ def test_a_run_stopped_half_way_goes_on_where_it_was(services, mails, wall):
     for number in range(270):
         add_user(services, f"user{number}")
     add_contest(services, announce())
-    run = make_run(as_of=wall())
+    home = FakeHome()
+    run = make_run(as_of=wall(), home=home)
     keep = mails.keep
 
     def keep_and_stop(envelope) -> None:
         keep(envelope)
         if mails.count == 205:
-            run.interrupt(RunLostError())
+            home.stop(RunLostError())
 
     mails.keep = keep_and_stop
     with pytest.raises(RunLostError):

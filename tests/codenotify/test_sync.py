@@ -14,7 +14,7 @@ from apps.codenotify.services import Services
 from apps.codenotify.tables import contests, job_audit, sync_state
 from rota import JobResult
 from rota.errors import RunLostError
-from rota.testing import make_run
+from rota.testing import FakeHome, make_run
 from tests.codenotify.helpers import (
     DAY,
     HOUR,
@@ -279,10 +279,11 @@ def test_a_dry_run_counts_and_leaves_the_database_as_it_was(services, platforms,
 
 
 def test_validators_are_kept_only_when_the_answer_is_stored(services, platforms, wall):
-    run = make_run(as_of=wall())
+    home = FakeHome()
+    run = make_run(as_of=wall(), home=home)
 
     def answer_and_stop(_: object) -> list[Contest]:
-        run.interrupt(RunLostError())
+        home.stop(RunLostError())
         return [announce("2261")]
 
     platforms.listing = answer_and_stop

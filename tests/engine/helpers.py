@@ -24,8 +24,8 @@ def until(holds: Callable[[], Any]) -> None:
 
 def finish(node: Node) -> None:
     """Wait for the bodies that began, and commit what became of them."""
-    until(lambda: not node.worker.running)
-    while not node.finisher.empty:
+    until(lambda: not len(node.inflight))
+    while node.inflight.uncommitted:
         node.finisher.tick()
 
 

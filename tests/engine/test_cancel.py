@@ -136,7 +136,7 @@ def test_a_body_whose_time_is_up_is_told_and_the_attempt_has_failed(
     node = start(app)
     handle = begin(app, node, bodies, name)
 
-    until(node.worker.overdue)
+    until(node.inflight.overdue)
     look(node, "guard")
     bodies.go.set()
     finish(node)
@@ -218,15 +218,15 @@ def test_the_first_reason_to_stop_stays(app: Rota, start: Start) -> None:
     bodies = Bodies(app, timeout=0.02)
     node = start(app)
     handle = begin(app, node, bodies, "deaf")
-    [run] = node.worker.running.values()
+    [run] = node.inflight
 
     app.runs.cancel(handle.id, "anna")
     look(node, "watcher")
-    until(node.worker.overdue)
+    until(node.inflight.overdue)
     look(node, "guard")
 
-    assert isinstance(run.interrupted, RunCancelledError)
-    assert not isinstance(run.interrupted, RunTimedOutError)
+    assert isinstance(run.signal.reason, RunCancelledError)
+    assert not isinstance(run.signal.reason, RunTimedOutError)
     bodies.go.set()
     finish(node)
 

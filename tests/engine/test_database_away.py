@@ -54,7 +54,7 @@ def test_a_body_that_ends_while_the_server_is_away_is_done_when_it_is_back(
         server.kill()
         real.store.database._offset_measured = -1e9  # type: ignore[attr-defined] - as it is after five seconds
         go.set()
-        until(lambda: not node.worker.running)
+        until(lambda: not len(node.inflight))
         server.start()
         until(lambda: reached(real, handle.id, "succeeded"))
         again = patient.enqueue()
@@ -93,7 +93,7 @@ def test_an_outage_longer_than_the_lease_is_no_crash_of_anybody(server: Postgres
         handle = obedient.enqueue()
         until(lambda: began)
         server.stop()
-        until(lambda: not node.worker.running)  # it was told before the lease ran out
+        until(lambda: not len(node.inflight))  # it was told before the lease ran out
         until(lambda: not node.identity.trusted())
         server.start()
         until(lambda: reached(real, handle.id, "succeeded"))

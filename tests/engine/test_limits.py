@@ -11,6 +11,7 @@ import pytest
 
 from rota import Rota, Run
 from rota.engine.node import Node
+from rota.model.attempt import Envelope
 from rota.model.node import NodeSettings
 from rota.testing import ManualClock, run_due
 from tests.engine.helpers import finish, work
@@ -19,20 +20,22 @@ Start = Callable[..., Node]
 SECOND = 1_000_000
 
 
-def hold_bodies(node: Node) -> list[Any]:
-    """Claim, and let no body begin: as long bodies do."""
-    taken: list[Any] = []
-    node.worker.begin = taken.extend  # type: ignore[method-assign]
-    return taken
+class Held:
+    """A node that claims, and whose bodies begin when the test says so: as if they took long."""
 
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.envelopes: list[Envelope] = []
 
-def end(app: Rota, node: Node, claims: list[Any], count: int) -> None:
-    """Let so many of the claimed runs come to their end."""
-    del node.worker.begin
-    node.worker.begin(claims[:count])
-    del claims[:count]
-    finish(node)
-    node.worker.begin = claims.extend  # type: ignore[method-assign]
+    def claim(self) -> None:
+        envelopes, _ = self.node.claimer.claim(self.node.settings.threads - len(self.envelopes))
+        self.envelopes += envelopes
+
+    def end(self, count: int) -> None:
+        """Let so many of the claimed runs come to their end."""
+        self.node.worker.begin(self.envelopes[:count])
+        del self.envelopes[:count]
+        finish(self.node)
 
 
 def running(app: Rota) -> list[dict[str, Any]]:
@@ -42,17 +45,16 @@ def running(app: Rota) -> list[dict[str, Any]]:
 def test_a_job_runs_no_more_than_so_often_at_once_on_any_number_of_nodes(app: Rota, start: Start) -> None:
     app.job("job", concurrency=3)(lambda: None)
     handles = [app.enqueue("job") for _ in range(10)]
-    nodes = [start(app), start(app)]
-    taken = [hold_bodies(node) for node in nodes]
+    nodes = [Held(start(app)), Held(start(app))]
 
     for _ in range(12):
-        for node, claims in zip(nodes, taken, strict=True):
-            node.worker.tick()
-            assert sum(map(len, taken)) <= 3
-            if claims:
-                end(app, node, claims, 1)
-                node.worker.tick()
-                assert sum(map(len, taken)) <= 3
+        for node in nodes:
+            node.claim()
+            assert sum(len(each.envelopes) for each in nodes) <= 3
+            if node.envelopes:
+                node.end(1)
+                node.claim()
+                assert sum(len(each.envelopes) for each in nodes) <= 3
 
     assert Counter(handle.state for handle in handles) == {"succeeded": 10}
 
@@ -62,15 +64,14 @@ def test_each_key_has_its_own_slots_and_one_that_is_full_keeps_no_other_back(app
     for number in range(5):
         app.enqueue("sync", city="Lyon", n=number)
     app.enqueue("sync", city="Nice", n=9)
-    node = start(app, threads=16)
-    claims = hold_bodies(node)
+    node = Held(start(app, threads=16))
 
     for _ in range(3):
-        node.worker.tick()
+        node.claim()
 
     assert sorted((each["city"], each["n"]) for each in running(app)) == [("Lyon", 0), ("Lyon", 1), ("Nice", 9)]
-    end(app, node, claims, 3)
-    node.worker.tick()
+    node.end(3)
+    node.claim()
     assert sorted((each["city"], each["n"]) for each in running(app)) == [("Lyon", 2), ("Lyon", 3)]  # in order
 
 
@@ -81,14 +82,13 @@ def test_a_queue_runs_no_more_than_its_concurrency(app: Rota, start: Start) -> N
     app.queues.limit("narrow", "anna", 2, None)
     for number in range(6):
         app.enqueue("ab"[number % 2])
-    nodes = [start(app), start(app)]
-    taken = [hold_bodies(node) for node in nodes]
+    nodes = [Held(start(app)), Held(start(app))]
 
     for _ in range(3):
         for node in nodes:
-            node.worker.tick()
+            node.claim()
 
-    assert len(running(app)) == sum(map(len, taken)) == 2
+    assert len(running(app)) == sum(len(each.envelopes) for each in nodes) == 2
 
 
 def test_the_end_of_a_run_lets_the_next_of_its_queue_begin_without_waiting_for_a_poll(database_url: str) -> None:
@@ -108,12 +108,11 @@ def test_a_long_queue_keeps_no_other_from_its_turn(app: Rota, start: Start) -> N
     app.job("mail", queue="z")(lambda: None)
     app.handles["bulk"].enqueue_many([{}] * 50)
     mail = app.enqueue("mail")
-    node = start(app, threads=2)
-    taken = hold_bodies(node)
+    node = Held(start(app, threads=2))
 
     for _ in range(3):
-        node.worker.tick()
-        end(app, node, taken, len(taken))
+        node.claim()
+        node.end(2)
 
     assert mail.state == "succeeded"
 
@@ -202,13 +201,12 @@ def test_other_work_goes_on_beside_what_a_limit_holds_back(app: Rota, start: Sta
     for _ in range(700):  # more than are looked at in one go
         app.handles["single"].enqueue_many([{}])
     free = app.enqueue("free")
-    node = start(app)
-    claims = hold_bodies(node)
+    node = Held(start(app))
 
     for _ in range(4):
-        node.worker.tick()
+        node.claim()
 
-    assert sorted(claim.job for claim in claims) == ["free", "single"]
+    assert sorted(envelope.job for envelope in node.envelopes) == ["free", "single"]
     assert free.state == "running"
 
 
@@ -217,13 +215,10 @@ def test_runs_that_wait_for_a_slot_nobody_uses_are_found(app: Rota, start: Start
     app.job("single", concurrency=1)(lambda: None)
     first, second = app.enqueue("single"), app.enqueue("single")
     node = start(app)
-    hold_bodies(node)
-    node.worker.tick()
+    Held(node).claim()
     assert second.record().held_by is not None
     with app.store.database.exclusive() as execute:
         execute(f"UPDATE run SET state = 'succeeded', finished_at = 1 WHERE id = {first.id};")
-    del node.worker.begin
-
     clock.advance(seconds=6)
     next(duty for duty in node.duties if duty.name == "stager").tick()
     work(node)

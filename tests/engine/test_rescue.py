@@ -31,11 +31,7 @@ def rescue(node: Node) -> None:
 
 def claimed(app: Rota, node: Node) -> list[int]:
     """Claim as a node does that dies before the bodies begin."""
-    taken: list[Any] = []
-    node.worker.begin = taken.extend  # type: ignore[method-assign]
-    node.worker.tick()
-    del node.worker.begin
-    return [claim.id for claim in taken]
+    return [envelope.id for envelope in node.claimer.claim(node.settings.threads)[0]]
 
 
 def test_a_lapsed_lease_brings_the_run_back_and_the_late_result_is_refused(
@@ -134,12 +130,12 @@ def test_a_zombie_and_its_successor_on_one_node_are_told_apart(app: Rota, start:
     assert begun[1].wait(10)
 
     go[0].set()
-    until(lambda: not node.finisher.empty)
-    assert len(node.worker.running) == 1  # the second is still watched over
+    until(lambda: node.inflight.uncommitted)
+    assert len(node.inflight) == 1  # the second is still watched over
     app.runs.cancel(handle.id, "anna")
     duty(node, "watcher").tick()
-    [second] = node.worker.running.values()
-    assert second.cancelled
+    [second] = node.inflight
+    assert second.signal.is_given()
     go[1].set()
     finish(node)
 
@@ -219,7 +215,7 @@ def test_a_node_stops_trusting_its_lease_before_it_lapses(app: Rota, start: Star
     node.worker.tick()
 
     assert (handle.state, handle.record().crashes, handle.record().failures) == ("available", 0, 0)
-    assert not node.worker.running  # and it claims nothing
+    assert not len(node.inflight)  # and it claims nothing
     node.heartbeat.tick()
     work(node)
     assert handle.state == "succeeded"
@@ -287,7 +283,7 @@ def test_runs_that_are_a_nodes_in_the_ledger_alone_go_back(app: Rota, start: Sta
     assert (lost.state, lost.record().crashes) == ("available", 0)
     assert kept.state == "running"
     go.set()
-    until(lambda: not node.finisher.empty)
+    until(lambda: node.inflight.uncommitted)
     duty(node, "strays").tick()
     duty(node, "strays").tick()
     assert kept.state == "running"  # it has ended, and waits to be committed

@@ -9,7 +9,7 @@ from typing import Any
 from rota.app.nodes import NodeState, NodeStatus
 from rota.app.why import Fact, fact
 from rota.app.words import Words, by_whom, counted
-from rota.engine.worker import UNKNOWN_JOB
+from rota.engine.claimer import UNKNOWN_JOB
 from rota.model.rate import Rate
 from rota.model.run import RunRecord
 from rota.store import Transaction, queues

@@ -120,7 +120,7 @@ class _Working:
         from rota.app.words import counted
         from rota.cli.logs import say
 
-        waiting = len(self._node.worker.running)
+        waiting = len(self._node.inflight)
         doing = f": waiting for {counted(waiting, 'run')}" if waiting else ""
         say(f"Stopping{doing} …")
         if not self._node.stop():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rota.engine.identity import NodeIdentity
-from rota.engine.worker import Worker
+from rota.engine.inflight import InFlight
 from rota.errors import RunLostError, RunTimedOutError
 
 EVERY_SECONDS = 0.25
@@ -14,15 +14,14 @@ class Guard:
 
     name = "guard"
 
-    def __init__(self, identity: NodeIdentity, worker: Worker) -> None:
+    def __init__(self, identity: NodeIdentity, inflight: InFlight) -> None:
         self.interval = EVERY_SECONDS
         self._identity = identity
-        self._worker = worker
+        self._inflight = inflight
 
     def tick(self) -> bool:
-        for run in self._worker.overdue():
-            run.interrupt(RunTimedOutError(f"the run took longer than its {run.job_spec.timeout:g} s"))
-        if self._worker.running and not self._identity.trusted():
-            for run in list(self._worker.running.values()):
-                run.interrupt(RunLostError("the database is away, and the lease is about to lapse"))
+        for attempt in self._inflight.overdue():
+            attempt.interrupt(RunTimedOutError(f"the run took longer than its {attempt.job.timeout:g} s"))
+        if len(self._inflight) and not self._identity.trusted():
+            self._inflight.interrupt_all(RunLostError("the database is away, and the lease is about to lapse"))
         return False

@@ -1,14 +1,15 @@
-"""Extends the node's lease, and commits when each of its duties last worked: for somebody else to watch."""
+"""Extends the node's lease, and commits when each of its duties last worked, so that others can watch over it."""
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from rota.engine.identity import NodeIdentity
-from rota.engine.service import Runner
-from rota.engine.worker import Worker
+from rota.engine.inflight import InFlight
+from rota.engine.pulse import Pulse
 from rota.errors import RunLostError
 from rota.model.event import Event
 from rota.model.node import NodeSettings
@@ -19,7 +20,7 @@ PATIENCE_SECONDS = 30.0
 
 
 class Heartbeat:
-    """The duty that keeps the lease."""
+    """The duty that keeps the lease. ``asked_to_stop`` is set when a person drained the node, in the ledger."""
 
     name = "heartbeat"
 
@@ -27,29 +28,29 @@ class Heartbeat:
         self,
         store: Store,
         identity: NodeIdentity,
-        worker: Worker,
+        inflight: InFlight,
+        pulses: Sequence[Pulse],
+        asked_to_stop: threading.Event,
         settings: NodeSettings,
     ) -> None:
         self.interval = settings.heartbeat
-        self.runners: Sequence[Runner] = ()
-        self.drain: Callable[[], None] = lambda: None
-        """Called when a person asked, in the ledger, for this node to finish and stop."""
         self._store = store
         self._identity = identity
-        self._worker = worker
+        self._inflight = inflight
+        self._pulses = pulses
+        self._asked_to_stop = asked_to_stop
 
     def tick(self) -> bool:
-        if not self._identity.beat(len(self._worker.running)):
+        if not self._identity.beat(len(self._inflight)):
             self._start_anew()
         self._save_duties()
-        if self._identity.draining and not self._worker.draining:
-            self.drain()
+        if self._identity.draining:
+            self._asked_to_stop.set()
         return False
 
     def _start_anew(self) -> None:
         """This node was given up for lost: others have its runs. Tell the bodies, and go on under a new identity."""
-        for run in list(self._worker.running.values()):
-            run.interrupt(RunLostError("the node was given up for lost, and its runs given to others"))
+        self._inflight.interrupt_all(RunLostError("the node was given up for lost, and its runs given to others"))
         old = self._identity.renew()
         now, data = self._store.now_us(), {"new": self._identity.id}
         with self._store.write() as tx:
@@ -63,10 +64,10 @@ class Heartbeat:
             return None if at is None else now - int((steady - at) * 1_000_000)
 
         rows = []
-        for runner in self.runners:
-            patience = int(max(PATIENCE_SECONDS, 3 * runner.duty.interval) * 1_000_000)
-            ticked_at = now if runner.duty is self else moment(runner.ticked_at)
-            rows.append((runner.duty.name, ticked_at, moment(runner.failed_at), runner.error, patience))
+        for pulse in self._pulses:
+            patience = int(max(PATIENCE_SECONDS, 3 * pulse.interval) * 1_000_000)
+            ticked_at = now if pulse.name == self.name else moment(pulse.ticked_at)
+            rows.append((pulse.name, ticked_at, moment(pulse.failed_at), pulse.error, patience))
         if rows:
             with self._store.write() as tx:
                 tx.rows("nodes.save_duties", rows, node=self._identity.id)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from rota.model.attempt import Envelope
 from rota.model.job import Job
 from rota.model.rate import Rate
-from rota.model.run import Claim
 from rota.store import Transaction, queues, runs
 from rota.store.database import Row
 from rota.store.queues import QueueWork
@@ -34,7 +34,7 @@ class _Tally:
 
 @dataclass(frozen=True, slots=True)
 class LimitedClaim:
-    claims: list[Claim]
+    claims: list[Envelope]
     held: int
     """Runs set aside; when there were any, there may be others behind them that can start."""
     again_at: int | None

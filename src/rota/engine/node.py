@@ -5,21 +5,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Callable
 from zlib import crc32
 
-from rota.engine import logs
-from rota.engine.context import Run
-from rota.engine.enqueue import Ask, Enqueuer, check_arguments, insert_alike
+from rota.body import log
+from rota.engine.claimer import Claimer
+from rota.engine.desk import LedgerDesk
+from rota.engine.enqueue import Enqueuer
 from rota.engine.events import Listeners
 from rota.engine.finisher import Finisher
 from rota.engine.guard import Guard
 from rota.engine.heartbeat import Heartbeat
 from rota.engine.identity import NodeIdentity
-from rota.engine.lease import Lock
+from rota.engine.inflight import InFlight
 from rota.engine.pruner import Pruner
+from rota.engine.pulse import Pulse
 from rota.engine.rescuer import Rescuer
 from rota.engine.scheduler import Scheduler
 from rota.engine.service import Duty, Outage, Runner
@@ -27,9 +27,10 @@ from rota.engine.stager import Stager
 from rota.engine.strays import Strays
 from rota.engine.watcher import Watcher
 from rota.engine.worker import Worker
-from rota.errors import PayloadError, RunLostError
-from rota.model import payload
-from rota.model.event import Event, run_event
+from rota.errors import RunLostError
+from rota.executors.thread import ThreadExecutor
+from rota.model.attempt import Caps
+from rota.model.event import Event
 from rota.model.node import NodeSettings
 from rota.store import Store, runs
 
@@ -45,23 +46,26 @@ class Node:
     def __init__(
         self, store: Store, enqueuer: Enqueuer, listeners: Listeners, settings: NodeSettings, version: str
     ) -> None:
+        jobs = enqueuer.jobs
         self.store = store
         self.settings = settings
-        self.identity = NodeIdentity(store, settings, version, enqueuer.jobs)
+        self.identity = NodeIdentity(store, settings, version, jobs)
         self.stopped = threading.Event()
         self.asked_to_stop = threading.Event()
+        self.inflight = InFlight()
         self._enqueuer = enqueuer
+        self._pulses: list[Pulse] = []
         shard = crc32(self.identity.id.encode()) % SHARDS
-        self.worker = Worker(store, enqueuer.jobs, self.identity, self, settings)
-        self.finisher = Finisher(store, listeners, settings, shard)
-        self.worker.ended = self.finisher.add
-        self.finisher.capped = lambda: self.worker.capped
-        self.worker.all_committed = lambda: self.finisher.empty
-        self.heartbeat = Heartbeat(store, self.identity, self.worker, settings)
-        self.heartbeat.drain = self.asked_to_stop.set
-        self.duties: list[Duty] = self._duties(shard)
-        outage = Outage()
-        self._runners = {duty.name: Runner(duty, outage) for duty in self.duties}
+        caps = Caps(settings.result_bytes, settings.log_lines, settings.log_bytes)
+        desk = LedgerDesk(store, enqueuer)
+        self._executor = ThreadExecutor(settings.threads, desk, store.now_us, caps, self.inflight.end)
+        self.claimer = Claimer(store, jobs, self.identity, self.inflight, settings)
+        self.worker = Worker(store, jobs, self.identity, self.claimer, self._executor, self.inflight, settings)
+        self.finisher = Finisher(store, self.inflight, self.claimer, listeners, settings, shard)
+        self.heartbeat = Heartbeat(store, self.identity, self.inflight, self._pulses, self.asked_to_stop, settings)
+        self.duties = self._duties(shard)
+        self._pulses += [Pulse(duty.name, duty.interval) for duty in self.duties]
+        self._runners = self._run(self.duties)
 
     def _duties(self, shard: int) -> list[Duty]:
         duties: list[Duty] = [self.heartbeat]
@@ -73,20 +77,29 @@ class Node:
                 Pruner(self.store, self.settings),
             ]
         if self.settings.work:
-            watcher = Watcher(self.store, self.identity, self.worker)
-            strays = Strays(self.store, self.identity, self.worker, self.finisher, self.settings)
-            duties += [self.worker, self.finisher, Guard(self.identity, self.worker), watcher, strays]
+            duties += [
+                self.worker,
+                self.finisher,
+                Guard(self.identity, self.inflight),
+                Watcher(self.store, self.identity, self.inflight),
+                Strays(self.store, self.identity, self.inflight, self.settings),
+            ]
         return duties
+
+    def _run(self, duties: list[Duty]) -> dict[str, Runner]:
+        wakes = {"worker": self.inflight.room, "finisher": self.inflight.some_over}
+        outage = Outage()
+        return {
+            duty.name: Runner(duty, outage, pulse=pulse, wake=wakes.get(duty.name))
+            for duty, pulse in zip(duties, self._pulses, strict=True)
+        }
 
     def start(self) -> None:
         """Register, and begin every duty. The store must be migrated."""
-        logs.capture()
+        log.capture()
         self._make_queues()
         self.identity.register()
         self._record("node.started")
-        self.heartbeat.runners = list(self._runners.values())
-        self.worker.wake = self._waker("worker")
-        self.finisher.wake = self._waker("finisher")
         self.store.wakes.append(self._waker("worker"))
         self.store.time_wakes += [self._waker("scheduler"), self._waker("stager")]
         for runner in self._runners.values():
@@ -100,15 +113,11 @@ class Node:
         """
         deadline = time.monotonic() + (self.settings.drain if drain is None else drain)
         self.worker.draining = True
-        self.worker.wake = lambda: None
-        for name in ("scheduler", "stager", "rescuer", "pruner", "strays", "worker"):
-            if name in self._runners:
-                self._runners[name].stop(timeout=5)
+        self._stop_runners("scheduler", "stager", "rescuer", "pruner", "strays", "worker")
         self._quietly(self.worker.take_back)
         finished = self._wait_for_bodies(deadline)
         if not finished:
-            for run in list(self.worker.running.values()):
-                run.interrupt(RunLostError("the node is stopping"))
+            self.inflight.interrupt_all(RunLostError("the node is stopping"))
             self._wait_for_bodies(time.monotonic() + GRACE_SECONDS)
         self._end()
         return finished
@@ -119,40 +128,45 @@ class Node:
         for duty in self.duties:
             if duty is not self.finisher:
                 more = duty.tick() or more
-        while self.worker.running:
+        while len(self.inflight):
             time.sleep(0.0002)
-        while not self.finisher.empty:
-            more = self.finisher.tick() or True
+        while self.inflight.uncommitted:
+            self.finisher.tick()
+            more = True
         return more
 
     def _wait_for_bodies(self, deadline: float) -> bool:
-        while self.worker.running and time.monotonic() < deadline:
-            with self.finisher.committed:
-                self.finisher.committed.wait(0.05)
-        return not self.worker.running
+        while len(self.inflight) and time.monotonic() < deadline:
+            with self.inflight.committed:
+                self.inflight.committed.wait(0.05)
+        return not len(self.inflight)
 
     def _end(self) -> None:
-        for name in ("guard", "watcher", "finisher"):
-            if name in self._runners:
-                self._runners[name].stop(timeout=5)
+        self._stop_runners("guard", "watcher", "finisher")
         self._quietly(self._finish_all)
         self._quietly(self._hand_back_rest)
-        self._runners["heartbeat"].stop(timeout=5)
-        self.worker.executor.stop()
+        self._stop_runners("heartbeat")
+        self._executor.stop()
         self._quietly(self._sign_off)
         self.stopped.set()
 
+    def _stop_runners(self, *names: str) -> None:
+        for name in names:
+            if name in self._runners:
+                self._runners[name].stop(timeout=5)
+
     def _finish_all(self) -> None:
-        while not self.finisher.empty:
+        while self.inflight.uncommitted:
             self.finisher.tick()
 
     def _hand_back_rest(self) -> None:
         """Bodies that would not stop: their runs go back, and whatever they still return will be refused."""
-        rows = [(run.id, run.attempt) for run in self.worker.running.values() if run.node_id == self.identity.id]
-        if rows:
-            logger.warning("%d runs did not stop in time; they go back to the queue", len(rows))
+        envelopes = [attempt.envelope for attempt in self.inflight]
+        keys = [envelope.key for envelope in envelopes if envelope.node == self.identity.id]
+        if keys:
+            logger.warning("%d runs did not stop in time; they go back to the queue", len(keys))
             with self.store.write() as tx:
-                runs.hand_back(tx, self.identity.id, rows)
+                runs.hand_back(tx, self.identity.id, keys)
 
     def _sign_off(self) -> None:
         with self.store.write() as tx:
@@ -163,7 +177,7 @@ class Node:
         with self.store.write() as tx:
             tx.told.append(Event(at=self.store.now_us(), kind=kind, subject=f"node:{self.identity.id}"))
 
-    def _quietly(self, step: Any) -> None:
+    def _quietly(self, step: Callable[[], object]) -> None:
         """Stopping goes on whatever one step meets: what it could not hand back, the lease will."""
         try:
             step()
@@ -175,7 +189,7 @@ class Node:
         with self.store.write() as tx:
             tx.rows("queues.ensure", [(name,) for name in sorted(names)])
 
-    def _waker(self, name: str) -> Any:
+    def _waker(self, name: str) -> Callable[[], None]:
         runner = self._runners.get(name)
         return runner.wake if runner else lambda: None
 
@@ -187,52 +201,3 @@ class Node:
             except Exception as error:  # noqa: BLE001 - a hint less, no more than that
                 logger.debug("listening for hints failed: %s", error)
             self.stopped.wait(5.0)
-
-    # What a run asks of its node.
-
-    def save_checkpoint(self, run: Run, text: str, connection: Any) -> bool:
-        parameters = {"id": run.id, "attempt": run.attempt, "node": run.node_id, "checkpoint": text}
-        if connection is not None:
-            return self.store.joined(connection).run("runs.save_checkpoint", **parameters) == 1
-        with self.store.write() as tx:
-            return tx.run("runs.save_checkpoint", **parameters) == 1
-
-    def fan_out(
-        self,
-        run: Run,
-        job: str,
-        items: Sequence[Mapping[str, Any]],
-        then: str | None,
-        then_arguments: Mapping[str, Any],
-    ) -> int:
-        child = self._enqueuer.job(job)
-        if then is not None:
-            check_arguments(self._enqueuer.job(then), {**then_arguments, "batch": None})
-        now = self.store.now_us()
-        text = payload.dump(then_arguments, "then_arguments")
-        with self.store.write() as tx:
-            if tx.one("runs.hold_attempt", id=run.id, attempt=run.attempt, node=run.node_id) is None:
-                run.interrupt(RunLostError("the run was given to another node"))
-                run.check()
-            row = tx.one(
-                "runs.add_batch",
-                parent_run_id=run.id,
-                job=child.name,
-                total=len(items),
-                then_job=then,
-                then_arguments=text,
-                now=now,
-            )
-            if row is None:
-                raise PayloadError("the batch could not be made")
-            ask = Ask(by=f"run:{run.id}", batch_id=row[0])
-            insert_alike(tx, *self._enqueuer.alike(child, items, now, ask))
-            tx.announce()
-        return int(row[0])
-
-    def emit(self, run: Run, kind: str, data: Mapping[str, Any]) -> None:
-        with self.store.write() as tx:
-            tx.told.append(run_event(kind, run.id, self.store.now_us(), data={"job": run.job, **data}))
-
-    def lock(self, name: str, ttl: float, wait: float) -> AbstractContextManager[Any]:
-        return Lock(self.store, name, ttl, wait)

@@ -9,6 +9,7 @@ import threading
 import time
 from typing import Protocol
 
+from rota.engine.pulse import Pulse
 from rota.errors import StoreUnreachableError
 
 logger = logging.getLogger("rota.engine")
@@ -52,15 +53,19 @@ class Outage:
 class Runner:
     """Ticks a duty until it is stopped. A tick that raises is logged and tried again, ever later while it keeps on."""
 
-    def __init__(self, duty: Duty, outage: Outage | None = None) -> None:
+    def __init__(
+        self,
+        duty: Duty,
+        outage: Outage | None = None,
+        *,
+        pulse: Pulse | None = None,
+        wake: threading.Event | None = None,
+    ) -> None:
         self.duty = duty
+        self.pulse = pulse or Pulse(duty.name, duty.interval)
         self._outage = outage or Outage()
-        self.ticked_at: float | None = None
-        """``time.monotonic()`` of the end of the last tick that did not raise."""
-        self.failed_at: float | None = None
-        self.error: str | None = None
         self._failures = 0
-        self._wake = threading.Event()
+        self._wake = wake or threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._loop, name=f"rota-{duty.name}", daemon=True)
 
@@ -86,19 +91,23 @@ class Runner:
                 self._wake.wait(self._pause())
 
     def _tick(self) -> bool:
+        pulse = self.pulse
+        pulse.begun_at = time.monotonic()
         try:
             more = self.duty.tick()
         except BaseException as error:  # noqa: BLE001 - no thread of ours ends by it, and it is told
             self._failures += 1
-            self.failed_at = time.monotonic()
-            self.error = f"{type(error).__name__}: {error}"
+            pulse.failed_at = time.monotonic()
+            pulse.error = f"{type(error).__name__}: {error}"
             self._tell(error)
             return False
+        finally:
+            pulse.begun_at, pulse.interval = None, self.duty.interval
         if self._failures:
             logger.info("duty %s works again after %d failures", self.duty.name, self._failures)
             self._outage.end()
         self._failures = 0
-        self.ticked_at = time.monotonic()
+        pulse.ticked_at = time.monotonic()
         return more
 
     def _tell(self, error: BaseException) -> None:

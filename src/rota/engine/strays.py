@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from rota.engine.finisher import Finisher
 from rota.engine.identity import NodeIdentity
-from rota.engine.worker import Worker
+from rota.engine.inflight import InFlight, Key
 from rota.model.node import NodeSettings
 from rota.store import Store, runs
 
@@ -16,26 +15,23 @@ logger = logging.getLogger("rota.engine")
 class Strays:
     """The duty that looks for them, as often as the heart beats.
 
-    So it is after a connection broke between a claim and its answer, or during a hand-back: the node's lease would hold
-    such a run for ever. It has to be found so twice, as a claim may be under way from there to here.
+    A connection that broke between a claim and its answer, or during a hand-back, leaves such a run; the node's lease
+    would hold it for ever. It has to be found twice, as a claim may be on its way from there to here.
     """
 
     name = "strays"
 
-    def __init__(
-        self, store: Store, identity: NodeIdentity, worker: Worker, finisher: Finisher, settings: NodeSettings
-    ) -> None:
+    def __init__(self, store: Store, identity: NodeIdentity, inflight: InFlight, settings: NodeSettings) -> None:
         self.interval = settings.heartbeat
         self._store = store
         self._identity = identity
-        self._worker = worker
-        self._finisher = finisher
-        self._seen: set[tuple[int, int]] = set()
+        self._inflight = inflight
+        self._seen: set[Key] = set()
 
     def tick(self) -> bool:
         with self._store.read() as tx:
             ledger = {(row[0], row[1]) for row in tx.all("runs.held_by_node", node=self._identity.id)}
-        missing = ledger - self._worker.running.keys() - self._finisher.waiting()
+        missing = ledger - self._inflight.keys()
         strays = sorted(missing & self._seen)
         self._seen = missing - self._seen
         if strays:

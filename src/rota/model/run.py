@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 
 class RunState(StrEnum):
@@ -34,30 +34,6 @@ MOVES: dict[RunState, frozenset[RunState]] = {
     RunState.CANCELLED: frozenset({RunState.AVAILABLE}),
 }
 """Every move a run may make. Each is one guarded statement in ``store/sql/runs.sql``."""
-
-
-class Claim(NamedTuple):
-    """A run as the node that claimed it gets it. ``attempt`` is its fencing token; moments are microseconds."""
-
-    id: int
-    job: str
-    attempt: int
-    arguments: str
-    queue: str
-    due_at: int
-    as_of: int
-    failures: int
-    checkpoint: str | None
-    limit_key: str | None
-    batch_id: int | None
-    schedule: str | None
-    fire_due_at: int | None
-    asked_by: str | None
-    mode: str | None
-    suspected: int
-    priority: int
-    cancel_by: str | None = None
-    """Who asked it to stop, while an earlier claim had not begun it yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

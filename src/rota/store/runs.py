@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rota.model.run import Claim, NewRun, RunRecord
+from rota.model.attempt import Envelope
+from rota.model.run import NewRun, RunRecord
 from rota.store.database import Row, Transaction, record
 
 
@@ -70,21 +71,21 @@ def debounce(tx: Transaction, run: NewRun) -> tuple[int, bool]:
     return insert_one(tx, run)
 
 
-def claim(tx: Transaction, queue: str, node: str, limit: int, now: int, avoid: Iterable[str] = ()) -> list[Claim]:
+def claim(tx: Transaction, queue: str, node: str, limit: int, now: int, avoid: Iterable[str] = ()) -> list[Envelope]:
     """Take runs that share no limit with others, most urgent first; none of the jobs to ``avoid``."""
     avoided = [(name,) for name in avoid]
     return _in_order(tx.rows("runs.claim", avoided, queue=queue, node=node, limit=limit, now=now))
 
 
-def claim_chosen(tx: Transaction, ids: Iterable[int], node: str, now: int) -> list[Claim]:
+def claim_chosen(tx: Transaction, ids: Iterable[int], node: str, now: int) -> list[Envelope]:
     return _in_order(tx.rows("runs.claim_chosen", [(each,) for each in ids], node=node, now=now))
 
 
-def _in_order(rows: list[Row]) -> list[Claim]:
-    claims = [Claim._make(row) for row in rows]
-    if len(claims) > 1:
-        claims.sort(key=lambda claim: (claim.priority, claim.due_at, claim.id))
-    return claims
+def _in_order(rows: list[Row]) -> list[Envelope]:
+    envelopes = [Envelope._make(row) for row in rows]
+    if len(envelopes) > 1:
+        envelopes.sort(key=lambda each: (each.priority, each.due_at, each.id))
+    return envelopes
 
 
 def hand_back(tx: Transaction, node: str, attempts: Sequence[tuple[int, int]]) -> None:

@@ -67,7 +67,7 @@ UPDATE run SET state = 'running', attempt = attempt + 1, node = :node, started_a
     unique_key = CASE WHEN unique_until = 'start' THEN NULL ELSE unique_key END
 FROM picked WHERE run.id = picked.id
 RETURNING run.id, job, attempt, arguments, queue, due_at, as_of, failures, checkpoint, limit_key, batch_id, schedule,
-    fire_due_at, asked_by, mode, suspected, priority, cancel_by;
+    fire_due_at, asked_by, mode, suspected, priority, cancel_by, node;
 
 -- name: candidates
 -- The head of a queue where some runs share limits; or its suspects.
@@ -86,7 +86,7 @@ UPDATE run SET state = 'running', attempt = attempt + 1, node = :node, started_a
 FROM /* rows(chosen bigint) */ AS picked
 WHERE run.id = picked.chosen
 RETURNING id, job, attempt, arguments, queue, due_at, as_of, failures, checkpoint, limit_key, batch_id, schedule,
-    fire_due_at, asked_by, mode, suspected, priority, cancel_by;
+    fire_due_at, asked_by, mode, suspected, priority, cancel_by, node;
 
 -- name: running_by_key
 SELECT run.limit_key, count(*) FROM run

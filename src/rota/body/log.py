@@ -40,14 +40,15 @@ class LogLines:
         return "\n".join([*self.lines, *tail])
 
 
-current_lines: ContextVar[LogLines | None] = ContextVar("rota_lines", default=None)
+current: ContextVar[LogLines | None] = ContextVar("rota_log_lines", default=None)
+"""Of the body that this code runs in."""
 
 
 class RunHandler(logging.Handler):
     """Gives each record to the run in whose body it was made; a record made elsewhere is not ours."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        lines = current_lines.get()
+        lines = current.get()
         if lines is None:
             return
         try:

@@ -6,68 +6,58 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, Protocol, TypeVar
+
+from rota.body.attempt import Attempt
+from rota.body.desk import Desk
+from rota.executors.port import OnEnd
+from rota.model.attempt import Caps, Envelope
+from rota.model.job import Job
 
 
-class Work(Protocol):
-    """An attempt, as far as an executor is concerned."""
+class ThreadExecutor:
+    """Does attempts as they come, at most ``threads`` of the ``def`` kind at one time; threads start when needed."""
 
-    submitted_at: float
-
-    @property
-    def is_async(self) -> bool: ...
-
-    def perform(self) -> None: ...
-
-    def perform_async(self) -> Coroutine[Any, Any, None]: ...
-
-
-W = TypeVar("W", bound=Work)
-
-
-class LocalExecutor(Generic[W]):
-    """Does attempts as they come, at most ``threads`` of the ``def`` kind at one time; threads start when needed.
-
-    ``ended`` is called with each attempt when it is over, in the thread that did it.
-    """
-
-    def __init__(self, threads: int, ended: Callable[[W], None]) -> None:
+    def __init__(self, threads: int, desk: Desk, now_us: Callable[[], int], caps: Caps, ended: OnEnd) -> None:
         self._limit = threads
+        self._desk = desk
+        self._now_us = now_us
+        self._caps = caps
         self._ended = ended
         self._pid = os.getpid()
-        self._queue: SimpleQueue[W | None] = SimpleQueue()
+        self._queue: SimpleQueue[Attempt | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread: threading.Thread | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def submit(self, works: list[W]) -> None:
-        """Take attempts on; those that find no free thread wait in order."""
+    def attempt(self, envelope: Envelope, job: Job) -> Attempt:
+        return Attempt(envelope, job, self._desk, self._now_us, self._caps)
+
+    def submit(self, attempts: Sequence[Attempt]) -> None:
         now = time.monotonic()
-        for work in works:
-            if work.is_async:
-                self._start_loop().call_soon_threadsafe(self._spawn, work)
+        for attempt in attempts:
+            if attempt.job.is_async:
+                self._start_loop().call_soon_threadsafe(self._spawn, attempt)
             else:
-                work.submitted_at = now
-                self._queue.put(work)
+                attempt.submitted_at = now
+                self._queue.put(attempt)
                 if len(self._threads) < self._limit:
                     self._start_thread()
 
-    def take_back(self, waiting_longer_than: float = 0.0) -> list[W]:
-        """Attempts that have waited for a thread for so many seconds, not begun: they are the caller's again."""
-        taken: list[W] = []
-        kept: list[W] = []
+    def take_back(self, waiting_longer_than: float = 0.0) -> list[Attempt]:
+        taken: list[Attempt] = []
+        kept: list[Attempt] = []
         limit = time.monotonic() - waiting_longer_than
         with suppress(Empty):
             while True:
-                work = self._queue.get_nowait()
-                if work is not None:
-                    (taken if work.submitted_at <= limit else kept).append(work)
-        for work in kept:
-            self._queue.put(work)
+                attempt = self._queue.get_nowait()
+                if attempt is not None:
+                    (taken if attempt.submitted_at <= limit else kept).append(attempt)
+        for attempt in kept:
+            self._queue.put(attempt)
         return taken
 
     @property
@@ -90,12 +80,12 @@ class LocalExecutor(Generic[W]):
     def _work(self) -> None:
         queue, ended = self._queue, self._ended
         while True:
-            work = queue.get()
-            if work is None:
+            attempt = queue.get()
+            if attempt is None:
                 return
-            work.perform()
+            end = attempt.perform()
             self._end_forks()
-            ended(work)
+            ended(attempt, end)
 
     def _start_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -114,16 +104,16 @@ class LocalExecutor(Generic[W]):
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
 
-    def _spawn(self, work: W) -> None:
+    def _spawn(self, attempt: Attempt) -> None:
         assert self._loop is not None  # noqa: S101 - we run on it
-        task = self._loop.create_task(self._await(work))
+        task = self._loop.create_task(self._await(attempt))
         self._tasks.add(task)  # the loop itself holds tasks weakly
         task.add_done_callback(self._tasks.discard)
 
-    async def _await(self, work: W) -> None:
-        await work.perform_async()
+    async def _await(self, attempt: Attempt) -> None:
+        end = await attempt.perform_async()
         self._end_forks()
-        self._ended(work)
+        self._ended(attempt, end)
 
     def _end_forks(self) -> None:
         """A body that forked, and whose child came back here: the child is no worker, and must not become one."""

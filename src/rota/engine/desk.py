@@ -1,0 +1,74 @@
+"""The ledger's answers to what a body asks while it runs, each guarded by the attempt's fence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from rota.engine.enqueue import Ask, Enqueuer, check_arguments, insert_alike
+from rota.engine.lease import Lock
+from rota.errors import PayloadError
+from rota.model import payload
+from rota.model.attempt import Envelope
+from rota.model.event import run_event
+from rota.store import Store
+
+
+class LedgerDesk:
+    """The ``Desk`` of every body that can reach the database."""
+
+    def __init__(self, store: Store, enqueuer: Enqueuer) -> None:
+        self._store = store
+        self._enqueuer = enqueuer
+
+    def save_checkpoint(self, envelope: Envelope, text: str, connection: Any) -> bool:
+        parameters = {**_fence(envelope), "checkpoint": text}
+        if connection is not None:
+            return self._store.joined(connection).run("runs.save_checkpoint", **parameters) == 1
+        with self._store.write() as tx:
+            return tx.run("runs.save_checkpoint", **parameters) == 1
+
+    def fan_out(
+        self,
+        envelope: Envelope,
+        job: str,
+        items: Sequence[Mapping[str, Any]],
+        then: str | None,
+        then_arguments: Mapping[str, Any],
+    ) -> int | None:
+        child = self._enqueuer.job(job)
+        if then is not None:
+            check_arguments(self._enqueuer.job(then), {**then_arguments, "batch": None})
+        now = self._store.now_us()
+        text = payload.dump(then_arguments, "then_arguments")
+        with self._store.write() as tx:
+            if tx.one("runs.hold_attempt", **_fence(envelope)) is None:
+                return None
+            row = tx.one(
+                "runs.add_batch",
+                parent_run_id=envelope.id,
+                job=child.name,
+                total=len(items),
+                then_job=then,
+                then_arguments=text,
+                now=now,
+            )
+            if row is None:
+                raise PayloadError("the batch could not be made")
+            ask = Ask(by=f"run:{envelope.id}", batch_id=row[0])
+            insert_alike(tx, *self._enqueuer.alike(child, items, now, ask))
+            tx.announce()
+        return int(row[0])
+
+    def emit(self, envelope: Envelope, kind: str, data: Mapping[str, Any]) -> None:
+        with self._store.write() as tx:
+            event = run_event(kind, envelope.id, self._store.now_us(), data={"job": envelope.job, **data})
+            tx.told.append(event)
+
+    def lock(self, name: str, ttl: float, wait: float) -> AbstractContextManager[Any]:
+        return Lock(self._store, name, ttl, wait)
+
+
+def _fence(envelope: Envelope) -> dict[str, Any]:
+    return {"id": envelope.id, "attempt": envelope.attempt, "node": envelope.node}

@@ -1,0 +1,90 @@
+"""An attempt: one try at a run. What is handed out to whatever does it, and how it ended.
+
+Both are plain values that go through JSON unchanged, so that a body may be done in this process or in any other.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Envelope(NamedTuple):
+    """A claimed run, as the node that claimed it got it. Field order is the column order of the claim statements.
+
+    ``node`` with ``attempt`` is the fencing token. Moments are microseconds of UTC, ``arguments`` and ``checkpoint``
+    JSON text.
+    """
+
+    id: int
+    job: str
+    attempt: int
+    arguments: str
+    queue: str
+    due_at: int
+    as_of: int
+    failures: int
+    checkpoint: str | None
+    limit_key: str | None
+    batch_id: int | None
+    schedule: str | None
+    fire_due_at: int | None
+    asked_by: str | None
+    mode: str | None
+    suspected: int
+    priority: int
+    cancel_by: str | None
+    """The person who asked it to stop while an earlier claim had not begun it."""
+    node: str
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Run and attempt: two attempts of one run may be on one node, after that was given up for lost."""
+        return self.id, self.attempt
+
+
+class End(StrEnum):
+    """How an attempt ended, before the run's own policies decide what that leads to."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SNOOZED = "snoozed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed_out"
+    HANDED_BACK = "handed_back"
+    """The node was stopping, or had lost its lease."""
+    OUT_OF_MEMORY = "memory"
+    """It grew beyond the ``memory`` of its job, and was ended."""
+    CRASHED = "crashed"
+    """Its own process died, and the node did not."""
+
+
+class Ended(NamedTuple):
+    """The end of an attempt. Moments are microseconds of UTC, lengths seconds."""
+
+    end: End
+    started_at: int
+    """0 where the body never began."""
+    finished_at: int
+    result: str | None = None
+    """JSON text."""
+    error: str | None = None
+    traceback: str | None = None
+    wait: float | None = None
+    """How long the body itself asked to wait before the next attempt."""
+    permanent: bool = False
+    """A failure that is not to be tried again."""
+    overran: bool = False
+    """It did all its work after it had been told that its time was up."""
+    progress: tuple[int, int | None] | None = None
+    """The last word on it, where the ledger does not have it yet."""
+    peak_rss: int | None = None
+    log: str = ""
+
+
+class Caps(NamedTuple):
+    """How much of what an attempt leaves behind is kept."""
+
+    result_bytes: int = 65_536
+    log_lines: int = 1_000
+    log_bytes: int = 65_536

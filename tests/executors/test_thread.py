@@ -1,0 +1,152 @@
+"""What only threads promise: order, their number, one loop for all that is awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from rota.body.attempt import Attempt
+from rota.executors.thread import ThreadExecutor
+from rota.model.attempt import Caps, Ended, Envelope
+from rota.model.job import Job
+from rota.testing import FakeHome, make_envelope
+from tests.engine.helpers import until
+
+_numbers = count(1)
+
+
+class Bench:
+    """An executor, and what came out of it."""
+
+    def __init__(self, threads: int) -> None:
+        self.ended: list[tuple[int, Ended]] = []
+        self.executor = ThreadExecutor(threads, FakeHome(), lambda: 1, Caps(), self._end)
+
+    def attempts(self, number: int, body: Callable[[], Any] = lambda: None) -> list[Attempt]:
+        job = Job(name="job", function=body)
+        return [self.executor.attempt(envelope(), job) for _ in range(number)]
+
+    def _end(self, attempt: Any, ended: Ended) -> None:
+        self.ended.append((attempt.envelope.id, ended))
+
+
+def envelope() -> Envelope:
+    return make_envelope(id=next(_numbers))
+
+
+@pytest.fixture
+def bench() -> Iterator[Callable[[int], Bench]]:
+    opened: list[Bench] = []
+
+    def open_(threads: int) -> Bench:
+        opened.append(Bench(threads))
+        return opened[-1]
+
+    yield open_
+    for each in opened:
+        each.executor.stop()
+
+
+Open = Callable[[int], Bench]
+
+
+def test_attempts_begin_in_order_and_each_ends_once(bench: Open) -> None:
+    one = bench(1)
+    attempts = one.attempts(50)
+
+    one.executor.submit(attempts)
+
+    until(lambda: len(one.ended) == 50)
+    assert [number for number, _ in one.ended] == [attempt.envelope.id for attempt in attempts]
+
+
+def test_no_more_run_at_once_than_there_are_threads_and_the_rest_wait(bench: Open) -> None:
+    go, inside, most = threading.Event(), [], []
+
+    def body() -> None:
+        inside.append(1)
+        most.append(len(inside))
+        go.wait(10)
+        inside.pop()
+
+    three = bench(3)
+    three.executor.submit(three.attempts(8, body))
+    until(lambda: len(inside) == 3)
+    assert three.executor.waiting == 5
+    go.set()
+
+    until(lambda: len(three.ended) == 8)
+    assert max(most) == 3
+
+
+def test_what_has_waited_for_long_can_be_taken_back_alone(bench: Open) -> None:
+    go, begun = threading.Event(), []
+
+    def body() -> None:
+        begun.append(1)
+        go.wait(10)
+
+    one = bench(1)
+    attempts = one.attempts(4, body)
+    one.executor.submit(attempts)
+    until(lambda: begun)
+    assert one.executor.take_back(waiting_longer_than=60) == []
+    assert one.executor.waiting == 3
+
+    assert one.executor.take_back() == attempts[1:]
+    go.set()
+    until(lambda: len(one.ended) == 1)
+    one.executor.submit(one.attempts(1))
+    until(lambda: len(one.ended) == 2)
+
+
+def test_async_attempts_share_one_loop_and_do_not_wait_for_threads(bench: Open) -> None:
+    gates: list[asyncio.Event] = []
+    threads: set[str] = set()
+    go = threading.Event()
+
+    async def wait() -> None:
+        gates.append(asyncio.Event())
+        threads.add(threading.current_thread().name)
+        await gates[-1].wait()
+
+    one = bench(1)
+    one.executor.submit(one.attempts(1, lambda: go.wait(10)))
+    one.executor.submit(one.attempts(20, wait))
+    until(lambda: len(gates) == 20)
+    assert one.executor._loop is not None
+    for gate in gates:
+        one.executor._loop.call_soon_threadsafe(gate.set)
+
+    until(lambda: len(one.ended) == 20)
+    assert threads == {"rota-loop"}
+    go.set()
+    until(lambda: len(one.ended) == 21)
+
+
+def test_stopping_ends_idle_threads_and_the_loop(bench: Open) -> None:
+    async def nothing() -> None: ...
+
+    three = bench(3)
+    three.executor.submit([*three.attempts(3), *three.attempts(1, nothing)])
+    until(lambda: len(three.ended) == 4)
+    threads = [*three.executor._threads, three.executor._loop_thread]
+
+    three.executor.stop()
+
+    until(lambda: not any(thread is not None and thread.is_alive() for thread in threads))
+    three.executor.stop()  # which twice is no mistake
+
+
+def test_no_thread_is_started_before_it_is_needed(bench: Open) -> None:
+    before = threading.active_count()
+
+    sixteen = bench(16)
+
+    assert threading.active_count() == before
+    assert sixteen.executor.take_back() == []
