@@ -15,7 +15,7 @@ from apps.codenotify.demo.contest_server import SITES
 from apps.codenotify.tables import contests, notifications, users
 from rota import Blueprint, Rota, cron
 from rota.errors import ConfigError, CronError, RunTimedOutError
-from rota.testing import ManualClock, captured_events, make_run, run_due
+from rota.testing import FakeHome, ManualClock, captured_events, make_run, run_due
 from tests.codenotify.helpers import (
     DAY,
     HOUR,
