@@ -25,8 +25,8 @@ def postgres_ledger(shared_postgres: str) -> str:
     """The shared database, emptied."""
     with psycopg.connect(shared_postgres, autocommit=True) as connection:
         names = [row[0] for row in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
-        emptied = "; ".join(f"DELETE FROM {name}" for name in names if name != "migration")
-        connection.execute(f"{emptied}; INSERT INTO lease VALUES ('rota:limits', '', 0, 0)".encode())
+        emptied = "; ".join(f"DELETE FROM {name}" for name in names if name != "rota_migration")
+        connection.execute(f"{emptied}; INSERT INTO rota_lease VALUES ('rota:limits', '', 0, 0)".encode())
     return shared_postgres
 
 
@@ -41,6 +41,14 @@ def ledger_url(request: pytest.FixtureRequest) -> str:
     """An empty, migrated database, once of each kind."""
     url: str = request.getfixturevalue(f"{request.param}_ledger")
     return url
+
+
+def newer_code(monkeypatch: pytest.MonkeyPatch) -> int:
+    """From now on this code has one migration more, which no database has had yet; returns its number."""
+    known = migrate.known_migrations
+    more = migrate.Migration(9, "0009_more", "ALTER TABLE rota_job ADD COLUMN more BIGINT;")
+    monkeypatch.setattr(migrate, "known_migrations", lambda dialect: [*known(dialect), more])
+    return more.number
 
 
 def migrated(url: str) -> str:

@@ -12,7 +12,7 @@ RotaError
 ├── PayloadError             a value that cannot be stored as JSON
 ├── StoreError               the database refused
 │   ├── StoreUnreachableError  it is away
-│   └── SchemaError          its tables are older or newer than this code
+│   └── SchemaError          its tables are older or newer than this code, or not its own
 ├── LockUnavailableError     somebody else holds the lock
 ├── WaitTimeoutError         the run did not end in the time given
 └── Interrupted              raised inside a job's body: stop now
@@ -129,7 +129,7 @@ class StoreUnreachableError(StoreError):
 
 
 class SchemaError(StoreError):
-    """The tables are older or newer than this code."""
+    """The tables are older or newer than this code, or not its own."""
 
 
 class LockUnavailableError(RotaError):

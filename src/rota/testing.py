@@ -29,7 +29,7 @@ from rota.model.attempt import Envelope
 from rota.model.event import Event
 from rota.model.node import NodeSettings
 from rota.model.run import RunRecord
-from rota.store import queues
+from rota.store import queues, runs
 
 __all__ = ["FakeHome", "ManualClock", "captured_events", "make_run", "run_due"]
 
@@ -62,7 +62,7 @@ def run_due(rota: Rota, *, rounds: int = MOST_ROUNDS) -> list[RunRecord]:
         if event.run_id is not None:
             ended[event.run_id] = None
     with rota.store.read() as tx:
-        fresh = [row[0] for row in tx.all("runs.window", after=newest, limit=100_000) if row[3] is not None]
+        fresh = [run.id for run in runs.oldest(tx, newest, 100_000) if run.finished_at is not None]
     return [rota.runs.get(run_id) for run_id in sorted({*ended, *fresh})]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from rota import Rota, cron, every
 from rota.calendar import Trigger
+from rota.store import fires
 from rota.testing import ManualClock, run_due
 
 
@@ -22,8 +23,7 @@ def code(url: str, clock: ManualClock, trigger: Trigger | None, environment: str
 
 def verdicts(app: Rota) -> list[tuple[str, str | None, int | None]]:
     with app.store.read() as tx:
-        rows = tx.all("fires.page", schedule="hourly", before=None, limit=10)
-    return [(row[4], row[5], row[7]) for row in reversed(rows)]
+        return [(fire.verdict, fire.reason, fire.moments) for fire in reversed(fires.page(tx, "hourly"))]
 
 
 ACTS: list[tuple[str, Callable[[Rota], object]]] = [

@@ -14,6 +14,7 @@ from rota.engine.node import Node
 from rota.engine.tally import bucket
 from rota.errors import ConflictError, NotFoundError, StoreError
 from rota.testing import ManualClock, run_due
+from tests.ledgers import newer_code
 
 Start = Callable[..., Node]
 Beat = Callable[..., None]
@@ -195,10 +196,9 @@ def test_a_percentile_is_right_within_its_bucket() -> None:
     assert percentile(Counter(), 0.5) is None
 
 
-def test_an_older_schema_is_told(rota: Rota, start: Start) -> None:
+def test_an_older_schema_is_told(rota: Rota, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     start()
-    with rota.store.database.exclusive() as execute:
-        execute("DELETE FROM migration WHERE number = 3;")
+    newer_code(monkeypatch)
     status = rota.status()
 
     assert status.health is Health.DEGRADED

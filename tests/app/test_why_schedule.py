@@ -11,6 +11,7 @@ from rota import Dates, Rota, WeeklyWindows, cron, every
 from rota.app.why import Why
 from rota.engine.node import Node
 from rota.errors import NotFoundError
+from rota.store import fires
 from rota.testing import ManualClock, run_due
 
 Start = Callable[..., Node]
@@ -303,6 +304,6 @@ def test_a_verdict_that_is_no_longer_kept_is_told_as_such(rota: Rota, clock: Man
     clock.advance(hours=1)
     run_due(rota)
     with rota.store.write() as tx:
-        tx.run("fires.prune", before=rota.store.now_us() + 1, limit=10)
+        fires.prune(tx, rota.store.now_us() + 1, 10)
 
     assert first(rota.why_schedule("hourly", NOON + timedelta(hours=1))) == "no_record"

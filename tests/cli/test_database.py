@@ -11,8 +11,10 @@ import psycopg
 import pytest
 
 from rota.app.doctor import _connections
-from rota.store import runs
+from rota.model.node import DutyRecord
+from rota.store import leases, nodes, runs
 from tests.cli.conftest import Shop, open_shop
+from tests.ledgers import newer_code
 
 
 def findings(shop: Shop, *arguments: str) -> dict[str, str]:
@@ -61,9 +63,8 @@ def test_what_is_wrong_says_what_to_do_and_ends_with_1(empty_shop: Shop) -> None
     assert not (empty_shop.place / "rota.db").exists()
 
 
-def test_an_older_schema_fails(shop_anywhere: Shop) -> None:
-    with shop_anywhere.app.store.database.exclusive() as execute:
-        execute("DELETE FROM migration WHERE number = 3;")
+def test_an_older_schema_fails(shop_anywhere: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer_code(monkeypatch)
 
     assert findings(shop_anywhere, "db", "check")["schema"] == "fail"
 
@@ -81,7 +82,15 @@ def test_a_duty_that_stands_still_fails(shop: Shop) -> None:
     node.identity.register()
     with shop.app.store.write() as tx:
         long_ago = shop.app.store.now_us() - 3_600_000_000
-        tx.rows("nodes.save_duties", [("scheduler", long_ago, None, None, 30_000_000)], node=node.identity.id)
+        duty = DutyRecord(
+            node=node.identity.id,
+            name="scheduler",
+            ticked_at=long_ago,
+            failed_at=None,
+            error=None,
+            patience=30_000_000,
+        )
+        nodes.save_duties(tx, node.identity.id, [duty])
     result = shop.rota("doctor")
 
     assert result.exit_code == 1
@@ -93,7 +102,7 @@ def test_leases_and_runs_that_were_left_behind_are_told(shop_anywhere: Shop) -> 
     shop.app.enqueue("shop/breaks")
     with shop.app.store.write() as tx:
         runs.claim(tx, "default", "gone", 1, shop.app.store.now_us())
-        tx.one("leases.acquire", name="lock:billing", holder="gone", now=1, expires_at=2)
+        leases.acquire(tx, "lock:billing", "gone", now=1, expires_at=2)
     found = findings(shop, "doctor")
 
     assert (found["leases"], found["runs"]) == ("warn", "fail")
@@ -133,12 +142,12 @@ def test_a_table_that_somebody_else_locks_fails(place: Path, postgres_url: str) 
     shop = open_shop(place, postgres_url)
     shop.app.prepare()
     with psycopg.connect(postgres_url) as other:
-        other.execute("LOCK TABLE run")
+        other.execute("LOCK TABLE rota_run")
         result = shop.rota("doctor")
     shop.app.close()
 
     assert result.exit_code == 1
-    assert "table run is locked by the server's process" in result.stdout
+    assert "table rota_run is locked by the server's process" in result.stdout
 
 
 def test_old_zone_data_warns(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import Result
 
 from tests.cli.conftest import SOURCE, Shop, open_shop
+from tests.ledgers import newer_code
 
 ROTA = [sys.executable, "-m", "rota"]
 
@@ -96,8 +97,8 @@ def test_a_database_that_is_away(place: Path, command: list[str]) -> None:
 
 def test_a_database_without_tables(place: Path, database_url: str) -> None:
     shop = open_shop(place, database_url)
-    with shop.app.store.database.exclusive() as execute:
-        execute("CREATE TABLE something (id BIGINT);")
+    with shop.app.store.database.exclusive() as tx:
+        tx.script("CREATE TABLE something (id BIGINT);")
 
     assert_two_lines(shop.rota("run", "ls"), 6, "holds no tables of Rota yet", "Make them: rota db init")
 
@@ -134,9 +135,8 @@ def test_an_empty_file_as_a_database(place: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["run", "ls"], ["status"], ["job", "run", "shop/sync"]], ids=" ".join)
-def test_an_older_schema(shop_anywhere: Shop, command: list[str]) -> None:
-    with shop_anywhere.app.store.database.exclusive() as execute:
-        execute("DELETE FROM migration WHERE number = 3;")
+def test_an_older_schema(shop_anywhere: Shop, command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    newer_code(monkeypatch)
 
     result = shop_anywhere.rota(*command)
 
@@ -150,8 +150,8 @@ def test_an_older_schema(shop_anywhere: Shop, command: list[str]) -> None:
 
 @pytest.mark.parametrize("command", [["run", "ls"], ["status"], ["db", "migrate"]], ids=" ".join)
 def test_a_newer_schema(shop_anywhere: Shop, command: list[str]) -> None:
-    with shop_anywhere.app.store.database.exclusive() as execute:
-        execute("INSERT INTO migration VALUES (99, '0099_later', 0);")
+    with shop_anywhere.app.store.database.exclusive() as tx:
+        tx.script("INSERT INTO rota_migration VALUES (99, '0099_later', 0);")
 
     assert_two_lines(shop_anywhere.rota(*command), 6, "at schema 99, newer than", "Upgrade Rota")
 

@@ -26,8 +26,8 @@ def test_with_a_node_it_is_healthy_and_ends_with_0(shop: Shop) -> None:
 
 def test_a_degradation_ends_with_1_and_what_is_paused_is_listed(shop: Shop) -> None:
     shop.app.queues.pause("sync", "cli:anna", "provider down")
-    with shop.app.store.database.exclusive() as execute:
-        execute("UPDATE schedule SET next_due_at = 1;")
+    with shop.app.store.database.exclusive() as tx:
+        tx.script("UPDATE rota_schedule SET next_due_at = 1;")
     node = shop.app.node()
     node.identity.register()
     result = shop.rota("status")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rota import Rota
+from rota.store import counters
 from tests.end_to_end.processes import kill_group, nodes, open_app, until
 
 RUNS = 5_000
@@ -41,14 +42,13 @@ def test_killing_every_process_five_times_loses_no_run_and_doubles_none(
 
 def ended(app: Rota) -> int:
     with app.store.read() as tx:
-        totals = tx.all("counters.totals", since=0, job="work")
-    return sum(count for _, measure, _, count in totals if measure in {"succeeded", "failed"})
+        measures = counters.totals(tx, 0, "work").get("work", {})
+    return sum(measures[name].total() for name in measures.keys() & {"succeeded", "failed"})
 
 
 def counted(app: Rota) -> int:
     with app.store.read() as tx:
-        totals = tx.all("counters.totals", since=0, job="work")
-    return sum(count for _, measure, _, count in totals if measure == "succeeded")
+        return counters.totals(tx, 0, "work")["work"]["succeeded"].total()
 
 
 def ledger(app: Rota) -> tuple[dict[str, int], list[int]]:

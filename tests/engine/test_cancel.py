@@ -247,7 +247,7 @@ def test_a_run_cancelled_before_it_began_stays_so_though_it_is_handed_back(app: 
             [claim] = runs.claim(tx, "default", "another", 1, app.store.now_us())
         app.runs.cancel(handle.id, "anna")
         with app.store.write() as tx:
-            tx.rows("runs.hand_back", [(claim.id, claim.attempt)], node="another")
+            runs.hand_back(tx, "another", [(claim.id, claim.attempt)])
         run_due(app)
 
         assert (handle.state, handle.record().error) == ("cancelled", "cancelled by anna")
@@ -270,7 +270,7 @@ def test_a_run_that_ends_while_somebody_cancels_it_is_over(postgres_url: str) ->
     thread = threading.Thread(target=cancel)
     waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with psycopg.connect(postgres_url, autocommit=True) as looking, psycopg.connect(postgres_url) as ending:
-        ending.execute("UPDATE run SET state = 'failed', finished_at = 1 WHERE id = %s", (handle.id,))
+        ending.execute("UPDATE rota_run SET state = 'failed', finished_at = 1 WHERE id = %s", (handle.id,))
         thread.start()
         until(lambda: looking.execute(waits).fetchone() == (1,))
         ending.commit()

@@ -34,7 +34,7 @@ def test_a_clock_that_jumps_ahead_makes_no_node_give_up_itself_or_another(sqlite
         rescue(node)
 
     with rota.store.read() as tx:
-        assert {row[0] for row in tx.all("nodes.alive")} == {node.identity.id for node in nodes}
+        assert {each.id for each in nodes.alive(tx)} == {node.identity.id for node in nodes}
     assert all(node.identity.beat(0) for node in nodes)
 
 

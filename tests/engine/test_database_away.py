@@ -13,7 +13,7 @@ import pytest
 from rota import Retry, Rota, Run, every
 from rota.errors import StoreUnreachableError
 from rota.model.node import NodeSettings
-from rota.store import open_store
+from rota.store import open_store, runs
 from tests.engine.helpers import kinds, until
 from tests.servers import PostgresServer
 
@@ -111,7 +111,7 @@ def test_the_time_of_the_server_is_known_also_while_it_is_away(server: PostgresS
     store.database._offset_measured = -1e9  # type: ignore[attr-defined]
     after = store.now_us()
     with pytest.raises(StoreUnreachableError), store.read() as tx:
-        tx.one("runs.next_due")
+        runs.next_due(tx)
     server.start()
 
     assert 0 <= after - before < 60_000_000

@@ -217,8 +217,9 @@ def test_runs_that_wait_for_a_slot_nobody_uses_are_found(app: Rota, start: Start
     node = start(app)
     Held(node).claim()
     assert second.record().held_by is not None
-    with app.store.database.exclusive() as execute:
-        execute(f"UPDATE run SET state = 'succeeded', finished_at = 1 WHERE id = {first.id};")
+    with app.store.database.exclusive() as tx:
+        tx.script(f"UPDATE rota_run SET state = 'succeeded', finished_at = 1 WHERE id = {first.id};")
+
     clock.advance(seconds=6)
     next(duty for duty in node.duties if duty.name == "stager").tick()
     work(node)

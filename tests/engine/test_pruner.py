@@ -5,6 +5,7 @@ from __future__ import annotations
 from rota import Failed, Rota, Run, every
 from rota.engine.pruner import Pruner
 from rota.model.node import NodeSettings
+from rota.store import attempts, batches, counters, logs
 from rota.testing import ManualClock, run_due
 
 
@@ -43,7 +44,8 @@ def test_runs_go_after_their_days_and_failed_ones_later_and_unfinished_ones_neve
     assert left() == {later.id, stuck.id}
     with app.store.read() as tx:
         for run_id in (good.id, bad.id):
-            assert tx.all("runs.attempts", id=run_id) == tx.all("runs.logs", id=run_id) == []
+            assert attempts.of_run(tx, run_id) == []
+            assert logs.of_run(tx, run_id) == {}
 
 
 def test_a_run_that_was_made_long_ago_and_ended_just_now_stays(app: Rota, clock: ManualClock) -> None:
@@ -68,9 +70,10 @@ def test_many_old_runs_go_stretch_by_stretch_though_dead_letters_stand_before_th
     app.job("good")(lambda: None)
     app.handles["bad"].enqueue_many([{}] * 1_100)
     app.handles["good"].enqueue_many([{}] * 1_100)
-    with app.store.database.exclusive() as execute:
-        execute(
-            "UPDATE run SET state = CASE WHEN job = 'bad' THEN 'failed' ELSE 'succeeded' END, finished_at = due_at;"
+    with app.store.database.exclusive() as tx:
+        tx.script(
+            "UPDATE rota_run SET finished_at = due_at,"
+            " state = CASE WHEN job = 'bad' THEN 'failed' ELSE 'succeeded' END;"
         )
 
     clock.advance(days=31)
@@ -96,7 +99,7 @@ def test_fires_and_events_go_after_their_days_and_what_a_person_did_never(app: R
     assert app.schedules.fires("report") == []
     assert [event.kind for event in app.schedules.events("report")] == ["schedule.resumed", "schedule.paused"]
     with app.store.read() as tx:
-        assert tx.all("counters.totals", since=0, job=None) == []
+        assert counters.totals(tx, 0) == {}
 
 
 def test_batches_that_are_over_go_with_the_runs(app: Rota, clock: ManualClock) -> None:
@@ -113,4 +116,4 @@ def test_batches_that_are_over_go_with_the_runs(app: Rota, clock: ManualClock) -
     prune(app)
 
     with app.store.read() as tx:
-        assert tx.one("runs.batch", id=batch) is None
+        assert batches.get(tx, batch) is None

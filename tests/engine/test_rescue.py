@@ -14,6 +14,7 @@ from rota import Retry, Rota, Run
 from rota.engine.node import Node
 from rota.errors import RunLostError
 from rota.model.node import host_identity
+from rota.store import counters
 from rota.testing import ManualClock
 from tests.engine.helpers import attempts, finish, kinds, until, work
 
@@ -70,12 +71,8 @@ def test_a_lapsed_lease_brings_the_run_back_and_the_late_result_is_refused(
 
 def counted(app: Rota, job: str) -> dict[str, int]:
     with app.store.read() as tx:
-        rows = tx.all("counters.totals", since=0, job=job)
-    found: dict[str, int] = {}
-    for _, measure, _, count in rows:
-        if measure != "late":
-            found[measure] = found.get(measure, 0) + count
-    return found
+        measures = counters.totals(tx, 0, job)[job]
+    return {name: histogram.total() for name, histogram in measures.items() if name != "late"}
 
 
 def test_a_node_that_was_given_up_starts_anew_and_tells_its_bodies(app: Rota, start: Start, clock: ManualClock) -> None:
@@ -254,8 +251,8 @@ def test_a_dead_process_of_this_machine_is_given_up_at_once(app: Rota, start: St
 
 def kill(app: Rota, node: Node, pid: int) -> None:
     """Let the ledger say that the node is a process which is gone."""
-    with app.store.database.exclusive() as execute:
-        execute(f"UPDATE node SET pid = {pid}, host = '{host_identity()}' WHERE id = '{node.identity.id}';")
+    with app.store.database.exclusive() as tx:
+        tx.script(f"UPDATE rota_node SET pid = {pid}, host = '{host_identity()}' WHERE id = '{node.identity.id}';")
 
 
 def test_runs_that_are_a_nodes_in_the_ledger_alone_go_back(app: Rota, start: Start) -> None:

@@ -11,6 +11,7 @@ import pytest
 from rota import Failed, Retry, Rota, Run
 from rota.clock import from_us
 from rota.errors import ConflictError, NotFoundError
+from rota.store import counters
 from rota.testing import ManualClock, run_due
 from tests.engine.helpers import attempts, kinds
 
@@ -152,10 +153,8 @@ def test_counters_equal_what_happened(app: Rota, clock: ManualClock) -> None:
         clock.advance(minutes=1)
 
     with app.store.read() as tx:
-        rows = tx.all("counters.totals", since=0, job=None)
-    found: dict[tuple[str, str], int] = {}
-    for job, measure, _, number in rows:
-        found[job, measure] = found.get((job, measure), 0) + number
+        totals = counters.totals(tx, 0)
+    found = {(job, name): counts.total() for job, measures in totals.items() for name, counts in measures.items()}
     assert found == {
         ("good", "succeeded"): 17,
         ("good", "late"): 17,

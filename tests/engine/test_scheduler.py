@@ -20,6 +20,7 @@ from rota.engine.node import Node
 from rota.engine.planner import COUNTED_AT_MOST, HARDLY_LATE_US, plan
 from rota.engine.scheduler import Scheduler
 from rota.model.schedule import Definition
+from rota.store import fires, queues, runs, schedules
 from rota.testing import ManualClock, captured_events, run_due
 from tests.engine.helpers import kinds, verdicts
 
@@ -197,11 +198,11 @@ def test_a_node_that_lags_judges_nothing_again(app: Rota, start: Start, clock: M
     clock.advance(seconds=25)
     with app.store.read() as tx:
         now = app.store.now_us()
-        rows = tx.rows("schedules.due", [("job",)], now=now, limit=10) if "sqlite" in app.setup.database else None
-    if rows is None:
+        read = schedules.due(tx, ["job"], now, 10) if "sqlite" in app.setup.database else None
+    if read is None:
         with app.store.write() as tx:
-            rows = tx.rows("schedules.due", [("job",)], now=now, limit=10)
-    due = [scheduler(frozen)._judge(row, now, {}) for row in rows]
+            read = schedules.due(tx, ["job"], now, 10)
+    due = [scheduler(frozen)._judge(each, now, {}) for each in read]
     clock.advance(seconds=60)
     scheduler(other).tick()
     before = app.schedules.get("job"), app.schedules.fires("job", limit=100), len(app.runs.page(limit=100))
@@ -220,7 +221,7 @@ def test_a_moment_that_was_judged_is_not_judged_again_when_its_fire_is_pruned(
     clock.advance(seconds=10)
     scheduler(node).tick()
     with app.store.write() as tx:
-        assert tx.run("fires.prune", before=2**60, limit=10) == 1
+        assert fires.prune(tx, 2**60, 10) == 1
 
     scheduler(node).tick()
     clock.advance(seconds=-5)
@@ -438,7 +439,7 @@ def test_a_child_of_a_batch_that_overlap_cancels_is_counted(app: Rota, clock: Ma
     run_due(app)
     app.queues.pause("default", "anna")
     with app.store.write() as tx:
-        tx.rows("queues.ensure", [("open",)])
+        queues.ensure(tx, ["open"])
     app.enqueue("parent", queue="open")
     run_due(app)
 
@@ -481,16 +482,16 @@ def test_a_schedule_that_newer_code_wrote_waits_for_somebody_who_can_read_it(app
     app.job("job", schedule=every("1m"), catch_up="all")(lambda: None)
     app.job("other", schedule=every("1m"), overlap="allow")(lambda: None)
     run_due(app)
-    with app.store.database.exclusive() as execute:
-        execute("UPDATE schedule SET definition = replace(definition, 'every', 'moon') WHERE name = 'job';")
+    with app.store.database.exclusive() as tx:
+        tx.script("UPDATE rota_schedule SET definition = replace(definition, 'every', 'moon') WHERE name = 'job';")
 
     clock.advance(minutes=2)
     scheduler_only(app)
     scheduler_only(app)
     assert app.schedules.fires("job") == []
     assert len(app.schedules.fires("other")) == 2
-    with app.store.database.exclusive() as execute:
-        execute("UPDATE schedule SET definition = replace(definition, 'moon', 'every') WHERE name = 'job';")
+    with app.store.database.exclusive() as tx:
+        tx.script("UPDATE rota_schedule SET definition = replace(definition, 'moon', 'every') WHERE name = 'job';")
     clock.advance(minutes=1)
     run_due(app)
 
@@ -531,7 +532,7 @@ def test_a_busy_concurrency_is_no_overlap_for_schedules_that_share_a_job(databas
     verdicts = [[fire.verdict for fire in rota.schedules.fires(f"shop-{n}")] for n in range(8)]
     assert verdicts == [["skipped", "fired"]] * 8  # each met its own earlier run, which nobody has done
     with rota.store.write() as tx:
-        tx.all("runs.cancel_waiting_by_key", key="job:sync", now=rota.store.now_us(), reason="")
+        runs.cancel_waiting_by_key(tx, "job:sync", rota.store.now_us(), "")
     rota.handles["sync"].enqueue_many([{"shop": 0}] * 5)
     clock.advance(hours=1)
     scheduler.tick()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from shutil import copyfile, rmtree
 from typing import Any
@@ -16,10 +16,10 @@ from rota.engine.limits import claim_limited
 from rota.engine.rescuer import Rescuer
 from rota.errors import ConflictError
 from rota.model.job import Job
+from rota.model.node import NewNode
 from rota.model.rate import Rate
-from rota.model.run import MOVES, Claim, NewRun, RunRecord, RunState
-from rota.store import Store, open_store, queues, runs
-from rota.store.runs import Settled
+from rota.model.run import MOVES, Claim, NewRun, RunRecord, RunState, Settled
+from rota.store import Store, batches, nodes, open_store, queues, runs
 from rota.testing import ManualClock
 from tests.ledgers import migrated
 
@@ -66,9 +66,8 @@ class Ledger(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         with self.store.write() as tx:
-            tx.rows("queues.ensure", [("default",)])
-            self.batch = tx.one("runs.add_batch", parent_run_id=None, job="job", total=3, then_job=None,
-                                then_arguments="{}", now=0)[0]  # fmt: skip
+            queues.ensure(tx, ["default"])
+            self.batch = batches.add(tx, parent_run_id=0, job="job", total=3, then_job=None, then_arguments="{}", now=0)
         for _ in range(2):
             self.start_node()
 
@@ -76,8 +75,8 @@ class Ledger(RuleBasedStateMachine):
         node, now = f"node-{self.births}", self.store.now_us()
         self.births += 1
         with self.store.write() as tx:
-            facts = {"host": "elsewhere", "pid": 1, "version": "0", "queues": "*", "jobs": "[]", "threads": 1}
-            tx.run("nodes.register", id=node, now=now, lease_until=now + 10**15, **facts)
+            new = NewNode(id=node, host="elsewhere", pid=1, version="0", queues="*", jobs="[]", threads=1)
+            nodes.register(tx, new, now, lease_until=now + 10**15)
         self.nodes.append(node)
 
     @rule(
@@ -136,8 +135,8 @@ class Ledger(RuleBasedStateMachine):
     def stage(self) -> None:
         now = self.store.now_us()
         with self.store.write() as tx:
-            tx.all("runs.stage", now=now, limit=100)
-            tx.all("runs.release_timed", now=now, limit=100)
+            runs.stage(tx, now, 100)
+            runs.release_timed(tx, now, 100)
 
     @rule(target=claims, node=st.integers(0, 9), room=st.integers(1, 3), suspects=st.booleans())
     def claim(self, node: int, room: int, suspects: bool) -> Any:
@@ -161,7 +160,7 @@ class Ledger(RuleBasedStateMachine):
             accepted = runs.succeed(tx, node, [(run.id, run.attempt, 1, 2, None, None)])
             self.freed(tx, accepted, run)
             if accepted and run.batch_id:
-                tx.rows("runs.count_batch", [(run.batch_id, 1, 0, 0)])
+                batches.count(tx, {run.batch_id: Counter(succeeded=1)})
         self.judge(run, node, bool(accepted))
 
     @rule(claim=claims, state=st.sampled_from(["failed", "scheduled", "available", "cancelled"]))
@@ -177,7 +176,7 @@ class Ledger(RuleBasedStateMachine):
             self.freed(tx, accepted, run)
             if accepted and run.batch_id and RunState(self.state(tx, run.id)).ended:
                 failed = self.state(tx, run.id) == "failed"
-                tx.rows("runs.count_batch", [(run.batch_id, 0, int(failed), int(not failed))])
+                batches.count(tx, {run.batch_id: Counter(failed=int(failed), cancelled=int(not failed))})
         self.judge(run, node, bool(accepted))
 
     def freed(self, tx: Any, accepted: Any, run: Claim) -> None:
@@ -199,7 +198,7 @@ class Ledger(RuleBasedStateMachine):
     def hand_back(self, claim: tuple[Claim, str]) -> None:
         run, node = claim
         with self.store.write() as tx:
-            tx.rows("runs.hand_back", [(run.id, run.attempt)], node=node)
+            runs.hand_back(tx, node, [(run.id, run.attempt)])
 
     @rule(run_id=ids)
     def cancel(self, run_id: int) -> None:
@@ -240,8 +239,8 @@ class Ledger(RuleBasedStateMachine):
         lost = self.nodes.pop(node % len(self.nodes))
         self.start_node()
         with self.store.write() as tx:
-            assert tx.run("nodes.lose", id=lost, now=self.store.now_us(), lease_until=2**62) == 1
-            assert tx.run("nodes.lose", id=lost, now=self.store.now_us(), lease_until=2**62) == 0
+            assert nodes.lose(tx, lost, self.store.now_us(), lease_until=2**62)
+            assert not nodes.lose(tx, lost, self.store.now_us(), lease_until=2**62)
         Rescuer(self.store, Somebody(self.nodes[0]), 0).tick()  # type: ignore[arg-type]
         assert not any(run.node == lost and run.state == RunState.RUNNING for run in self.rows())
 
@@ -296,10 +295,11 @@ class Ledger(RuleBasedStateMachine):
     def batch_counts(self, now_rows: list[RunRecord]) -> None:
         """The counts of a batch are what its children are."""
         with self.store.read() as tx:
-            _, _, _, good, bad, given_up, _, _ = tx.one("runs.batch", id=self.batch) or (0,) * 8
-        states = [run.state for run in now_rows if run.batch_id == self.batch]
-        assert good == states.count("succeeded")
-        assert (bad, given_up) == (states.count("failed"), states.count("cancelled"))
+            batch = batches.get(tx, self.batch)
+        states = Counter(run.state for run in now_rows if run.batch_id == self.batch)
+        assert batch is not None
+        assert batch.succeeded == states["succeeded"]
+        assert (batch.failed, batch.cancelled) == (states["failed"], states["cancelled"])
 
     def teardown(self) -> None:
         self.store.close()

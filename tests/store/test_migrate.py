@@ -10,6 +10,7 @@ import pytest
 from rota import Rota
 from rota.errors import ConfigError, SchemaError, StoreError, StoreUnreachableError
 from rota.store import Store, migrate, open_store, runs
+from tests.ledgers import newer_code
 
 
 @pytest.fixture
@@ -20,8 +21,8 @@ def store(database_url: str) -> Any:
 
 
 def applied(store: Store) -> list[tuple[Any, ...]]:
-    with store.database.exclusive() as execute:
-        return execute("SELECT number, name FROM migration ORDER BY number;")
+    with store.database.exclusive() as tx:
+        return tx.script("SELECT number, name FROM rota_migration ORDER BY number;")
 
 
 def test_what_is_missing_is_applied_and_the_second_time_nothing_is(store: Store) -> None:
@@ -60,8 +61,8 @@ def test_several_processes_that_start_at_once_migrate_once(database_url: str) ->
 
 def test_a_newer_schema_is_refused_and_left_as_it_is(store: Store, database_url: str) -> None:
     migrate.migrate(store.database, 1)
-    with store.database.exclusive() as execute:
-        execute("INSERT INTO migration VALUES (9999, 'from the future', 1);")
+    with store.database.exclusive() as tx:
+        tx.script("INSERT INTO rota_migration VALUES (9999, 'from the future', 1);")
     before = applied(store)
 
     for step in (
@@ -75,16 +76,18 @@ def test_a_newer_schema_is_refused_and_left_as_it_is(store: Store, database_url:
     assert applied(store) == before
 
 
-def test_an_older_schema_is_refused_with_the_command_that_helps(store: Store, database_url: str) -> None:
+def test_an_older_schema_is_refused_with_the_command_that_helps(
+    store: Store, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     migrate.migrate(store.database, 1)
-    newest = applied(store)[-1][0]
-    with store.database.exclusive() as execute:
-        execute(f"DELETE FROM migration WHERE number = {newest};")
+    newest = newer_code(monkeypatch)
 
     for step in (lambda: migrate.check(store.database), Rota(database_url).prepare):
         with pytest.raises(SchemaError, match=f"this Rota needs {newest}") as caught:
             step()
         assert caught.value.hint == "Run: rota db migrate"
+    assert migrate.migrate(store.database, 2) == ["0009_more"]
+    migrate.check(store.database)
 
 
 def test_an_empty_database_is_told_from_one_that_is_away(store: Store) -> None:
@@ -96,15 +99,15 @@ def test_an_empty_database_is_told_from_one_that_is_away(store: Store) -> None:
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(store: Store) -> None:
-    with pytest.raises(ZeroDivisionError), store.database.exclusive() as execute:
-        migrate_half(execute)
+    with pytest.raises(ZeroDivisionError), store.database.exclusive() as tx:
+        migrate_half(tx)
 
-    with store.database.exclusive() as execute, pytest.raises(Exception, match="half"):
-        execute("SELECT * FROM half;")
+    with store.database.exclusive() as tx, pytest.raises(Exception, match="half"):
+        tx.script("SELECT * FROM half;")
 
 
-def migrate_half(execute: Any) -> None:
-    execute("CREATE TABLE half (id BIGINT);")
+def migrate_half(tx: Any) -> None:
+    tx.script("CREATE TABLE half (id BIGINT);")
     raise ZeroDivisionError
 
 

@@ -12,7 +12,7 @@ import pytest
 from rota import Retry, Rota
 from rota.errors import StoreUnreachableError
 from rota.model.node import NodeSettings
-from rota.store import Store, open_store, runs
+from rota.store import Store, nodes, open_store, queues, runs
 from tests.engine.helpers import until
 from tests.ledgers import migrated
 
@@ -48,7 +48,7 @@ def pid(connection: psycopg.Connection[Any]) -> int:
 
 def writes(store: Store) -> None:
     with store.write() as tx:
-        tx.run("nodes.drain", id="nobody", now=1)
+        nodes.drain(tx, "nobody", 1)
 
 
 def refused(step: Callable[[], object]) -> StoreUnreachableError:
@@ -73,11 +73,11 @@ def test_a_read_only_database_is_told_from_one_that_is_away(postgres_url: str, o
 def test_a_connection_that_was_cut_is_an_outage(store: Store, other: psycopg.Connection[Any]) -> None:
     def cut_between_two_statements() -> None:
         with store.write() as tx:
-            tx.run("nodes.drain", id="nobody", now=1)
+            nodes.drain(tx, "nobody", 1)
             other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rota'")
             with pytest.raises(psycopg.OperationalError):
-                tx.run("nodes.drain", id="nobody", now=1)
-            tx.run("nodes.drain", id="nobody", now=1)
+                nodes.drain(tx, "nobody", 1)
+            nodes.drain(tx, "nobody", 1)
 
     with pytest.raises(StoreUnreachableError, match="cannot reach"):
         cut_between_two_statements()
@@ -89,7 +89,7 @@ def test_a_transaction_that_stood_still_for_too_long_is_told(store: Store, other
             connection = tx._connection  # type: ignore[attr-defined]
             connection.execute("SET LOCAL idle_in_transaction_session_timeout = '20ms'")
             until(lambda: gone(other, pid(connection)))
-            tx.run("nodes.drain", id="nobody", now=1)
+            nodes.drain(tx, "nobody", 1)
 
     assert "stood still" in str(refused(stand_still))
 
@@ -103,15 +103,15 @@ def test_a_deadlock_is_told(store: Store, other: psycopg.Connection[Any]) -> Non
 
     def cross() -> None:
         with store.write() as tx:
-            tx.run("nodes.drain", id="nobody", now=1)
+            nodes.drain(tx, "nobody", 1)
             waiter.start()
             runs.get(tx, 1)
 
     def wait() -> None:
-        other.execute("LOCK TABLE node")
+        other.execute("LOCK TABLE rota_node")
 
     with other.transaction():
-        other.execute("LOCK TABLE run")
+        other.execute("LOCK TABLE rota_run")
         waiter = threading.Thread(target=wait)
         error = refused(cross)
         waiter.join()
@@ -133,36 +133,36 @@ def test_a_locked_table_is_told_with_the_process_that_locks_it(
             runs.get(tx, 1)
 
     with other.transaction():
-        other.execute("LOCK TABLE run")
+        other.execute("LOCK TABLE rota_run")
         error = refused(look)
     store.close()
 
-    assert f"table run is locked by the server's process {pid(other)}" in str(error)
+    assert f"table rota_run is locked by the server's process {pid(other)}" in str(error)
     assert f"pid = {pid(other)}" in error.hint
 
 
 def test_a_locked_row_is_told_with_its_table(postgres_url: str, other: psycopg.Connection[Any]) -> None:
     store = impatient(migrated(postgres_url))
     with store.write() as tx:
-        tx.rows("queues.ensure", [("default",)])
+        queues.ensure(tx, ["default"])
 
     def pause() -> None:
         with store.write() as tx:
-            tx.run("queues.pause", name="default", now=1, by="anna", why=None)
+            queues.pause(tx, "default", 1, by="anna", why=None)
 
     with other.transaction():
-        other.execute("UPDATE queue SET paused_at = NULL")
+        other.execute("UPDATE rota_queue SET paused_at = NULL")
         error = refused(pause)
     store.close()
 
-    assert f"rows of table queue are locked by the server's process {pid(other)}" in str(error)
+    assert f"rows of table rota_queue are locked by the server's process {pid(other)}" in str(error)
 
 
 def test_migrations_wait_longer_for_what_is_under_way(postgres_url: str, other: psycopg.Connection[Any]) -> None:
     store = impatient(migrated(postgres_url))
 
-    with store.database.exclusive() as execute:
-        assert execute("SHOW lock_timeout") == [("1min",)]
+    with store.database.exclusive() as tx:
+        assert tx.script("SHOW lock_timeout") == [("1min",)]
     with store.read() as tx:
         assert show_lock_timeout(tx) == "50ms"
     store.close()

@@ -28,7 +28,7 @@ def test_options_of_the_url_hold_beside_our_own(postgres_url: str, durable: bool
     with store.single(durable) as tx:
         connection = tx._connection  # type: ignore[attr-defined]
         shown = [show(connection, name) for name in SHOWN]
-        place = connection.execute("SELECT schemaname FROM pg_tables WHERE tablename = 'run'").fetchone()
+        place = connection.execute("SELECT schemaname FROM pg_tables WHERE tablename = 'rota_run'").fetchone()
     store.close()
 
     assert shown == ["mine", "5s", "off", "off", "read committed"]

@@ -13,7 +13,7 @@ import pytest
 
 from rota.model.payload import storable
 from rota.model.run import NewRun, RunState
-from rota.store import Store, migrate, open_store, queues, runs
+from rota.store import Store, migrate, open_store, queues, runs, schedules
 from rota.testing import ManualClock
 
 ODD = [
@@ -21,7 +21,7 @@ ODD = [
     'double " and \\ and \\u0000',
     "percent % %s %(name)s %%",
     "parameter :word ::cast :rows",
-    "-- name: x /* rows(a text) */ ; DROP TABLE run;",
+    "-- name: x /* rows(a text) */ ; DROP TABLE rota_run;",
     "emoji 🦆 é \u2028",
     "line\nbreak\ttab\r",
     "",
@@ -100,13 +100,13 @@ def test_a_nul_shifts_no_text_into_the_next_row(analysed_never: Store) -> None:
 @pytest.mark.parametrize(
     ("statement", "index"),
     [
-        ("runs.claim_chosen", "run_pkey"),
-        ("runs.succeed", "run_pkey"),
-        ("runs.settle", "run_pkey"),
-        ("runs.rescue", "run_pkey"),
-        ("runs.hand_back", "run_pkey"),
-        ("runs.save_progress", "run_pkey"),
-        ("runs.keys_with_held", "run_held_key"),
+        ("runs.claim_chosen", "rota_run_pkey"),
+        ("runs.succeed", "rota_run_pkey"),
+        ("runs.settle", "rota_run_pkey"),
+        ("runs.rescue", "rota_run_pkey"),
+        ("runs.hand_back", "rota_run_pkey"),
+        ("attempts.save_progress", "rota_run_pkey"),
+        ("runs.keys_with_held", "rota_run_held_key"),
     ],
 )
 def test_hundreds_of_runs_are_found_by_index_in_a_table_nobody_has_analysed(
@@ -122,7 +122,7 @@ def test_hundreds_of_runs_are_found_by_index_in_a_table_nobody_has_analysed(
         explained = connection.execute("EXPLAIN " + query.sql, dict.fromkeys(names, "1") | rows).fetchall()
 
     plan = "\n".join(row[0] for row in explained)
-    assert f"using {index} on run" in plan, plan
+    assert f"using {index} on rota_run" in plan, plan
     assert "Seq Scan" not in plan, plan
 
 
@@ -132,8 +132,8 @@ def test_an_empty_table_of_parameters_changes_and_finds_nothing(store: Store) ->
         assert runs.succeed(tx, "node", []) == set()
         assert runs.settle(tx, "node", [], 1) == {}
         assert runs.running_by_key(tx, []) == {}
-        tx.rows("queues.ensure", [])
-        tx.rows("schedules.advance", [])
+        queues.ensure(tx, [])
+        schedules.advance(tx, [])
         assert queues.survey(tx) == []
 
 
@@ -222,7 +222,7 @@ def test_threads_and_stores_on_one_database_lose_and_double_nothing(ledger_url: 
     stores = [open_store(ledger_url) for _ in range(2)]
     ids = insert(stores[0], *(new_run() for _ in range(400)))
     with stores[0].write() as tx:
-        tx.rows("queues.ensure", [("default",)])
+        queues.ensure(tx, ["default"])
     claimed: list[int] = []
     failed: list[BaseException] = []
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rota.app.nodes import NodeStatus
 from rota.app.words import SECOND, Words, counted
-from rota.store import Transaction
+from rota.store import Transaction, schedules
 
 AHEAD_US = 60 * SECOND
 TODO = "Set the clock of the database's machine right; if it is right now, things go on by themselves at that time."
@@ -19,7 +19,7 @@ def ahead(tx: Transaction, nodes: Sequence[NodeStatus], words: Words) -> list[st
 
 
 def _schedules(tx: Transaction, after: int, words: Words) -> list[str]:
-    count, last = tx.one("status.ahead", after=after) or (0, None)
+    count, last = schedules.judged_ahead(tx, after)
     if not count or last is None:
         return []
     verb = "is" if count == 1 else "are"

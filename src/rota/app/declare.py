@@ -20,8 +20,9 @@ from rota.app.skipped_moments import counts_from, skip_passed
 from rota.model.event import Event
 from rota.model.job import Job
 from rota.model.retry import Retry
-from rota.model.schedule import Definition, ScheduleRecord
-from rota.store import Store, Transaction, schedules
+from rota.model.schedule import Definition, NewSchedule, ScheduleRecord
+from rota.store import Store, Transaction, queues, schedules
+from rota.store import jobs as ledger_jobs
 
 WAITS_TOLD = 10
 
@@ -60,9 +61,7 @@ def declare(store: Store, declared: Declared) -> list[Event]:
 
 
 def _register_jobs(tx: Transaction, jobs: Mapping[str, Job], now: int) -> None:
-    rows = [(job.name, job.queue, json.dumps(describe(job))) for job in jobs.values()]
-    if rows:
-        tx.rows("jobs.register", rows, now=now)
+    ledger_jobs.register(tx, [(job.name, job.queue, json.dumps(describe(job))) for job in jobs.values()], now)
 
 
 def describe(job: Job) -> dict[str, object]:
@@ -93,9 +92,9 @@ def _waits(retry: Retry) -> dict[str, object]:
 
 def _set_queues(tx: Transaction, declared: Declared) -> None:
     names = {job.queue for job in declared.jobs.values()} | set(declared.queues)
-    tx.rows("queues.ensure", [(name,) for name in sorted(names)])
+    queues.ensure(tx, names)
     for name, (concurrency, rate) in declared.queues.items():
-        tx.run("queues.limit", name=name, concurrency=concurrency, rate=rate)
+        queues.limit(tx, name, concurrency, rate)
 
 
 def _declare_one(
@@ -140,17 +139,17 @@ def _switch(tx: Transaction, record: ScheduleRecord, off: bool, now: int) -> Non
 
 def _add(tx: Transaction, declared: Declared, name: str, definition: Definition, text: str, now: int) -> list[Event]:
     next_at = None if name in declared.off else definition.trigger.next_after_us(now)
-    added = schedules.insert(
-        tx,
+    new = NewSchedule(
         name=name,
-        definition=text,
         job=definition.job,
+        definition=text,
         declared=text,
         owner=declared.owner,
-        now=now,
+        watermark=now,
         next_due_at=next_at,
+        created_at=now,
     )
-    if not added:  # a person's, or another application's
+    if not schedules.insert(tx, [new]):  # a person's, or another application's
         return [_event("schedule.kept", name, now, why="a schedule of this name is there already", code=text)]
     if name in declared.paused:
         schedules.pause(tx, name, now, by="settings", why="paused in the settings")

@@ -14,7 +14,7 @@ from rota.app.ahead import TODO, ahead
 from rota.app.nodes import survey
 from rota.app.words import SECOND, Words, counted, span
 from rota.errors import RotaError
-from rota.store import Store, migrate, schedules
+from rota.store import Store, leases, migrate, runs, schedules
 from rota.store.database import SEE_DOCTOR
 
 if TYPE_CHECKING:
@@ -205,14 +205,14 @@ def _nodes(store: Store) -> Findings:
 def _strays(store: Store) -> Findings:
     now = store.now_us()
     with store.read() as tx:
-        leases = tx.all("status.stray_leases", before=now - OLD_LEASE_US, limit=10)
-        runs = tx.all("status.stray_runs", limit=10)
-    for name, holder, expires_at in leases:
-        told = f"{name} ran out {Words(now).distance(expires_at)} in the hands of {holder}"
+        stray_leases = leases.strays(tx, now - OLD_LEASE_US, 10)
+        stray_runs = runs.strays(tx, 10)
+    for each in stray_leases:
+        told = f"{each.name} ran out {Words(now).distance(each.expires_at)} in the hands of {each.holder}"
         yield Finding(WARN, "leases", told, "Its holder died; whoever needs it next takes it. Nothing to do.")
-    if runs:
-        shown = ", ".join(str(row[0]) for row in runs)
+    if stray_runs:
+        shown = ", ".join(str(run_id) for run_id in stray_runs)
         todo = "No node will bring them back: rota run cancel, or report it."
         yield Finding(FAIL, "runs", f"runs of nodes that are not in the ledger: {shown}", todo)
-    if not leases and not runs:
+    if not stray_leases and not stray_runs:
         yield Finding(OK, "leases", "none was left behind")

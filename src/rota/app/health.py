@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rota.errors import ConfigError, RotaError
+from rota.store import schema
 
 if TYPE_CHECKING:
     from rota.app.application import Rota
@@ -79,7 +80,7 @@ def _handler(app: Rota) -> type[BaseHTTPRequestHandler]:
 def _ready(app: Rota) -> tuple[int, str]:
     try:
         with app.store.read() as tx:
-            tx.one("schema.applied")
+            schema.applied(tx)
     except RotaError:
         return 503, "database unreachable"
     return 200, "ready"

@@ -10,13 +10,12 @@ from typing import Any
 from rota.app.counters import Figures
 from rota.app.nodes import NodeStatus
 from rota.app.queues import QueueStatus
-from rota.app.runs import AttemptRecord
 from rota.app.status import Status
 from rota.app.why import Why
 from rota.clock import from_us
 from rota.model.event import Event
 from rota.model.fire import FireRecord
-from rota.model.run import RunRecord
+from rota.model.run import AttemptRecord, RunRecord
 from rota.model.schedule import ScheduleRecord
 
 Item = dict[str, Any]
@@ -40,7 +39,7 @@ def run_document(record: RunRecord, attempts: Sequence[AttemptRecord] = (), even
 
 
 def attempt_item(record: AttemptRecord) -> Item:
-    return _plain({name: getattr(record, name) for name in record.__slots__})
+    return _plain({name: getattr(record, name) for name in record.__slots__ if name != "run_id"})
 
 
 def event_item(event: Event) -> Item:
@@ -151,7 +150,7 @@ def _is_moment(name: str) -> bool:
     return name.endswith("_at") or name in _MOMENTS
 
 
-_MOMENTS = {"as_of", "at", "before", "after", "until", "first", "second", "held_until", "lease_until"}
+_MOMENTS = {"as_of", "at", "before", "after", "until", "first", "second", "held_since", "held_until", "lease_until"}
 
 
 def _moment(at: int | None) -> Any:

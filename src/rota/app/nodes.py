@@ -9,10 +9,8 @@ from enum import StrEnum
 
 from rota.errors import ConflictError, NotFoundError
 from rota.model.event import Event
-from rota.model.node import NodeRecord
+from rota.model.node import DutyRecord, NodeRecord
 from rota.store import Store, Transaction, nodes
-from rota.store.database import record
-from rota.store.nodes import DutyRecord
 
 
 class NodeState(StrEnum):
@@ -69,11 +67,11 @@ class Nodes:
         """
         now = self._store.now_us()
         with self._store.write() as tx:
-            row = tx.one("why.node", id=node_id)
-            if row is None:
+            record = nodes.get(tx, node_id)
+            if record is None:
                 raise NotFoundError(f"there is no node {node_id!r}", hint="See them all: rota node ls")
-            if not tx.run("nodes.drain", id=node_id, now=now):
-                state = _state(record(NodeRecord, row), now)
+            if not nodes.drain(tx, node_id, now):
+                state = _state(record, now)
                 raise ConflictError(f"node {node_id} is {state} already")
             tx.told.append(Event(at=now, kind="node.draining", subject=f"node:{node_id}", actor=by))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rota.app.words import SECOND, Words, counted, span
-from rota.store import Transaction, jobs
+from rota.store import Transaction, jobs, runs
 
 GRACE_US = 5 * SECOND
 """A body that was told to stop gets so long to clean up before anybody is told."""
@@ -38,12 +38,12 @@ def timeout_us(policies: dict[str, Any]) -> int | None:
 
 def overruns(tx: Transaction, now: int) -> list[Overrun]:
     """Among those that run for longest."""
-    running = tx.all("status.running", before=now - GRACE_US, limit=LOOKED_AT)
-    limits = {job: _timeout(tx, job) for job in {row[1] for row in running}}
+    running = runs.longest(tx, now - GRACE_US, LOOKED_AT)
+    limits = {job: _timeout(tx, job) for job in {run.job for run in running}}
     found = [
-        Overrun(run, job, node, started_at, limit)
-        for run, job, node, started_at in running
-        if (limit := limits[job]) is not None
+        Overrun(run.id, run.job, run.node, run.started_at, limit)
+        for run in running
+        if (limit := limits[run.job]) is not None
     ]
     return [each for each in found if now - each.started_at > each.timeout_us + GRACE_US]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rota.errors import ConflictError, NotFoundError
 from rota.model.event import Event
+from rota.model.queue import QueueRecord
 from rota.model.rate import Rate
 from rota.store import Store, Transaction, queues
-from rota.store.queues import COUNT_CAP, QueueRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +32,17 @@ class Queues:
 
     def all(self) -> list[QueueStatus]:
         with self._store.read() as tx:
-            running = {name: count for name, count in tx.all("queues.running")}
-            scheduled = {name: count for name, count in tx.all("queues.scheduled", cap=COUNT_CAP)}
+            running, scheduled = queues.running(tx), queues.scheduled(tx)
             return [self._status(tx, record, running, scheduled) for record in queues.all_queues(tx)]
 
     def _status(
         self, tx: Transaction, record: QueueRecord, running: dict[str, int], scheduled: dict[str, int]
     ) -> QueueStatus:
-        waiting, oldest = tx.one("queues.waiting", name=record.name, cap=COUNT_CAP) or (0, None)
-        held = (tx.one("queues.held", name=record.name, cap=COUNT_CAP) or (0,))[0]
+        waiting, oldest = queues.waiting(tx, record.name)
         return QueueStatus(
             record=record,
             waiting=waiting,
-            held=held,
+            held=queues.held(tx, record.name),
             running=running.get(record.name, 0),
             scheduled=scheduled.get(record.name, 0),
             oldest_due_at=oldest,
@@ -58,25 +57,32 @@ class Queues:
 
         Raises ``ConflictError`` if it is paused.
         """
-        self._change(name, "queue.paused", by, "queues.pause", {"by": by, "why": why}, "is paused already", why=why)
+        self._change(
+            name,
+            "queue.paused",
+            by,
+            lambda tx, now: queues.pause(tx, name, now, by=by, why=why),
+            "is paused already",
+            why=why,
+        )
 
     def resume(self, name: str, by: str) -> None:
-        self._change(name, "queue.resumed", by, "queues.resume", {}, "is not paused")
+        self._change(name, "queue.resumed", by, lambda tx, _: queues.resume(tx, name), "is not paused")
 
     def limit(self, name: str, by: str, concurrency: int | None, rate: str | None) -> None:
         """How many of its runs may run at once and start in a time, over all nodes; ``None``: any number."""
         if rate is not None:
             Rate.parse(rate)
-        parameters: dict[str, object] = {"concurrency": concurrency, "rate": rate}
-        self._change(name, "queue.limited", by, "queues.limit", parameters, "", concurrency=concurrency, rate=rate)
+        limits = {"concurrency": concurrency, "rate": rate}
+        self._change(name, "queue.limited", by, lambda tx, _: queues.limit(tx, name, concurrency, rate), "", **limits)
 
     def _change(
-        self, name: str, kind: str, by: str, query: str, parameters: dict[str, object], conflict: str, **data: object
+        self, name: str, kind: str, by: str, change: Callable[[Transaction, int], bool], conflict: str, **data: object
     ) -> None:
         now = self._store.now_us()
         with self._store.write() as tx:
             _found(queues.get(tx, name), name)
-            if not tx.run(query, name=name, now=now, **parameters):
+            if not change(tx, now):
                 raise ConflictError(f"queue {name!r} {conflict}")
             tx.told.append(Event(at=now, kind=kind, subject=f"queue:{name}", actor=by, data=data))
             tx.announce()

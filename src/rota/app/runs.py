@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
 from typing import Any
 
 from rota.errors import ConflictError, NotFoundError
 from rota.model.event import Event, run_event
-from rota.model.run import RunRecord, RunState
-from rota.store import Store, Transaction, events, runs
+from rota.model.run import AttemptRecord, RunRecord, RunState
+from rota.store import Store, Transaction, attempts, batches, events, logs, runs
 
-
-@dataclass(frozen=True, slots=True)
-class AttemptRecord:
-    """An attempt that did not succeed; moments are microseconds of UTC."""
-
-    number: int
-    node: str | None
-    started_at: int | None
-    finished_at: int | None
-    outcome: str
-    error: str | None
-    traceback: str | None
+_BATCH = ("id", "job", "total", "succeeded", "failed", "cancelled", "created_at", "finished_at")
 
 
 class Runs:
@@ -50,12 +39,12 @@ class Runs:
 
     def attempts(self, run_id: int) -> list[AttemptRecord]:
         with self._store.read() as tx:
-            return [AttemptRecord(*row) for row in tx.all("runs.attempts", id=run_id)]
+            return attempts.of_run(tx, run_id)
 
     def logs(self, run_id: int) -> dict[int, str]:
         """The captured lines of each attempt that wrote any."""
         with self._store.read() as tx:
-            return {attempt: lines for attempt, lines in tx.all("runs.logs", id=run_id)}
+            return logs.of_run(tx, run_id)
 
     def events(self, run_id: int) -> list[Event]:
         with self._store.read() as tx:
@@ -71,11 +60,11 @@ class Runs:
         with self._store.write() as tx:
             record = _locked(tx, run_id)
             waiting = (RunState.SCHEDULED, RunState.AVAILABLE)
-            if record.state in waiting and tx.one("runs.close", id=run_id, now=now, by=by):
+            if record.state in waiting and runs.close(tx, run_id, now, by):
                 self._move_in_batch(tx, record, 0, 1)
                 self._tell(tx, "run.cancelled", run_id, by, now)
                 state = RunState.CANCELLED
-            elif tx.one("runs.request_cancel", id=run_id, now=now, by=by):
+            elif runs.request_cancel(tx, run_id, now, by):
                 self._tell(tx, "run.cancel_requested", run_id, by, now)
                 state = RunState.RUNNING
             else:
@@ -90,7 +79,7 @@ class Runs:
         now = self._store.now_us()
         with self._store.write() as tx:
             record = _locked(tx, run_id)
-            if not tx.one("runs.retry", id=run_id, now=now):
+            if not runs.retry(tx, run_id, now):
                 raise _not_retried(record)
             self._move_in_batch(tx, record, -1 if record.state == RunState.FAILED else 0,
                                 -1 if record.state == RunState.CANCELLED else 0)  # fmt: skip
@@ -102,7 +91,7 @@ class Runs:
         now = self._store.now_us()
         with self._store.write() as tx:
             record = _locked(tx, run_id)
-            if record.state != RunState.FAILED or not tx.one("runs.close", id=run_id, now=now, by=by):
+            if record.state != RunState.FAILED or not runs.close(tx, run_id, now, by):
                 raise ConflictError(
                     f"run {run_id} is {record.state}, not failed", hint="See the dead letters: rota dead ls"
                 )
@@ -112,17 +101,16 @@ class Runs:
     def batch(self, batch_id: int) -> dict[str, Any]:
         """The counts of a batch. Raises ``NotFoundError``."""
         with self._store.read() as tx:
-            row = tx.one("runs.batch", id=batch_id)
-        if row is None:
+            batch = batches.get(tx, batch_id)
+        if batch is None:
             raise NotFoundError(f"there is no batch {batch_id}")
-        names = ("id", "job", "total", "succeeded", "failed", "cancelled", "created_at", "finished_at")
-        return dict(zip(names, row, strict=True))
+        return {name: getattr(batch, name) for name in _BATCH}
 
     @staticmethod
-    def _move_in_batch(tx: Any, record: RunRecord, failed: int, cancelled: int) -> None:
+    def _move_in_batch(tx: Transaction, record: RunRecord, failed: int, cancelled: int) -> None:
         """Keep the counts of a batch what its children are."""
         if record.batch_id is not None:
-            tx.rows("runs.count_batch", [(record.batch_id, 0, failed, cancelled)])
+            batches.count(tx, {record.batch_id: Counter(failed=failed, cancelled=cancelled)})
 
     @staticmethod
     def _tell(tx: Transaction, kind: str, run_id: int, by: str, now: int) -> None:
@@ -131,8 +119,7 @@ class Runs:
 
 def _locked(tx: Transaction, run_id: int) -> RunRecord:
     """The run as it stays until the transaction ends: nobody claims or ends it between the look and the change."""
-    tx.one("runs.lock", id=run_id)
-    return _found(runs.get(tx, run_id), run_id)
+    return _found(runs.lock(tx, run_id), run_id)
 
 
 def _not_retried(record: RunRecord) -> ConflictError:

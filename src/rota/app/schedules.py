@@ -12,13 +12,13 @@ from rota.app.skipped_moments import counts_from, is_off, skip_passed
 from rota.calendar import Trigger
 from rota.clock import from_us, to_us
 from rota.engine.definition import fired_run
-from rota.engine.enqueue import Enqueuer, check_arguments, insert_all
+from rota.engine.enqueue import CHUNK, Enqueuer, check_arguments, insert_all
 from rota.errors import ConfigError, ConflictError, NotFoundError
 from rota.model import payload
 from rota.model.event import Event
-from rota.model.fire import FireKind, FireRecord, Verdict
+from rota.model.fire import FireKind, FireRecord, NewFire, Verdict
 from rota.model.run import RunState
-from rota.model.schedule import Definition, ScheduleRecord
+from rota.model.schedule import Definition, NewSchedule, ScheduleRecord
 from rota.store import Store, Transaction, events, fires, schedules
 from rota.store.schedules import Edit
 
@@ -41,7 +41,7 @@ class Schedules:
     def get(self, name: str) -> ScheduleRecord:
         """Raises ``NotFoundError``."""
         with self._store.read() as tx:
-            return _found(schedules.peek(tx, name), name)
+            return _found(schedules.get(tx, name), name)
 
     def next_fires(self, name: str, count: int = 5) -> list[datetime]:
         """The next due moments, in the schedule's zone; none while it is paused or off."""
@@ -72,7 +72,9 @@ class Schedules:
         definition = self._definition(job, trigger, policies)
         now = self._store.now_us()
         with self._store.write() as tx:
-            made = self._insert(tx, name, definition, by, now) or self._revive(tx, name, definition, by, now)
+            made = schedules.insert(tx, [_new(name, definition, by, now)]) or self._revive(
+                tx, name, definition, by, now
+            )
             if not made:
                 raise ConflictError(f"there is a schedule {name!r} already", hint="Change it: rota schedule edit")
             self._tell(tx, "schedule.added", name, by, now, definition=definition.to_json())
@@ -90,16 +92,13 @@ class Schedules:
     ) -> list[str]:
         """Make a schedule for each name, with its arguments, in one transaction; names that are taken are left out."""
         now = self._store.now_us()
-        rows = []
+        new = []
         for name, arguments in items.items():
             definition = self._definition(job, trigger, {**policies, "arguments": arguments})
-            next_at = trigger.next_after_us(now)
-            rows.append((name, job, definition.to_json(), None, PERSON, now, next_at, now, now, by))
+            new.append(_new(name, definition, by, now))
         with self._store.write() as tx:
             added = [
-                name
-                for start in range(0, len(rows), 2_000)
-                for name in schedules.insert_many(tx, rows[start : start + 2_000])
+                name for start in range(0, len(new), CHUNK) for name in schedules.insert(tx, new[start : start + CHUNK])
             ]
             self._tell(tx, "schedule.added", f"{len(added)} schedules of {job}", by, now)
         self._store.wake_time()
@@ -109,7 +108,7 @@ class Schedules:
         """Change a schedule. A changed trigger counts from now; a redeploy does not undo it, ``reset`` does."""
         now = self._store.now_us()
         with self._store.write() as tx:
-            record = _live(schedules.get(tx, name), name)
+            record = _live(schedules.lock(tx, name), name)
             old = Definition.from_json(record.definition)
             definition = self._changed(old, trigger, policies)
             mark = counts_from(tx, record, definition, now, f"changed by {by}")
@@ -122,7 +121,7 @@ class Schedules:
         """Take the code's version back. Raises ``ConflictError`` if the code has none."""
         now = self._store.now_us()
         with self._store.write() as tx:
-            record = _live(schedules.get(tx, name), name)
+            record = _live(schedules.lock(tx, name), name)
             if record.declared is None:
                 raise ConflictError(f"schedule {name!r} is not from code", hint="Remove it: rota schedule rm")
             definition = Definition.from_json(record.declared)
@@ -135,7 +134,7 @@ class Schedules:
     def pause(self, name: str, *, by: str, why: str | None = None) -> None:
         now = self._store.now_us()
         with self._store.write() as tx:
-            _live(schedules.get(tx, name), name)
+            _live(schedules.lock(tx, name), name)
             if not schedules.pause(tx, name, now, by=by, why=why):
                 raise ConflictError(f"schedule {name!r} is paused already")
             self._tell(tx, "schedule.paused", name, by, now, why=why)
@@ -144,7 +143,7 @@ class Schedules:
         """Go on from now: the moments that passed meanwhile are written down as skipped, and do not flood."""
         now = self._store.now_us()
         with self._store.write() as tx:
-            record = _live(schedules.get(tx, name), name)
+            record = _live(schedules.lock(tx, name), name)
             if record.paused_at is None:
                 raise ConflictError(f"schedule {name!r} is not paused")
             trigger = Definition.from_json(record.definition).trigger
@@ -158,7 +157,7 @@ class Schedules:
         """No due moment any more; its fires stay in the ledger. One from code comes back with the next start."""
         now = self._store.now_us()
         with self._store.write() as tx:
-            record = _live(schedules.get(tx, name), name)
+            record = _live(schedules.lock(tx, name), name)
             if record.declared is not None:
                 raise ConflictError(
                     f"schedule {name!r} is from code, and would come back with the next start",
@@ -195,15 +194,19 @@ class Schedules:
     def _fire_by_hand(self, name: str, moments: list[int] | None, kind: FireKind, by: str) -> list[int]:
         now = self._store.now_us()
         with self._store.write() as tx:
-            record = _live(schedules.get(tx, name), name)
+            record = _live(schedules.lock(tx, name), name)
             definition = Definition.from_json(record.definition)
             job = self._enqueuer.job(record.job)
-            rows = [(name, moment, kind, Verdict.FIRED, f"asked for by {by}", None, 1) for moment in moments or [now]]
-            fires = sorted(tx.rows("fires.record", rows, now=now, node=None))
-            made = [fired_run(self._enqueuer, name, definition, job, due_at, fire, now) for fire, _, due_at in fires]
+            reason = f"asked for by {by}"
+            asked = [
+                NewFire(schedule=name, due_at=moment, kind=kind, verdict=Verdict.FIRED, reason=reason)
+                for moment in moments or [now]
+            ]
+            new = sorted(fires.add(tx, asked, now).items())
+            made = [fired_run(self._enqueuer, name, definition, job, due_at, fire, now) for (_, due_at), fire in new]
             # Due now, whatever moment it stands for: neither jitter nor the past makes it wait, or count as late.
-            asked = [replace(run, asked_by=by, due_at=now, state=RunState.AVAILABLE) for run in made]
-            ids = insert_all(tx, asked)
+            due_now = [replace(run, asked_by=by, due_at=now, state=RunState.AVAILABLE) for run in made]
+            ids = insert_all(tx, due_now)
             self._tell(tx, f"schedule.{kind}", name, by, now, runs=len(ids))
             tx.announce()
         if not ids and moments is None:
@@ -230,22 +233,9 @@ class Schedules:
             tx, record, definition=text, watermark=max(mark, record.watermark), next_due_at=next_at, edit=edit
         )
 
-    def _insert(self, tx: Transaction, name: str, definition: Definition, by: str, now: int) -> bool:
-        return schedules.insert(
-            tx,
-            name=name,
-            job=definition.job,
-            definition=definition.to_json(),
-            declared=None,
-            owner=PERSON,
-            now=now,
-            next_due_at=definition.trigger.next_after_us(now),
-            edit=Edit(now, by),
-        )
-
     def _revive(self, tx: Transaction, name: str, definition: Definition, by: str, now: int) -> bool:
         """A schedule that was removed may be made again: its old fires, and its watermark, stay."""
-        record = schedules.get(tx, name)
+        record = schedules.lock(tx, name)
         if record is None or record.removed_at is None:
             return False
         revived = replace(record, job=definition.job, declared=None, owner=PERSON)
@@ -255,6 +245,21 @@ class Schedules:
     @staticmethod
     def _tell(tx: Transaction, kind: str, name: str, by: str, now: int, **data: object) -> None:
         tx.told.append(Event(at=now, kind=kind, subject=f"schedule:{name}", actor=by, data=data))
+
+
+def _new(name: str, definition: Definition, by: str, now: int) -> NewSchedule:
+    return NewSchedule(
+        name=name,
+        job=definition.job,
+        definition=definition.to_json(),
+        declared=None,
+        owner=PERSON,
+        watermark=now,
+        next_due_at=definition.trigger.next_after_us(now),
+        created_at=now,
+        edited_at=now,
+        edited_by=by,
+    )
 
 
 def _found(record: ScheduleRecord | None, name: str) -> ScheduleRecord:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rota.engine.planner import count_moments
-from rota.model.fire import FireKind, Verdict
+from rota.model.fire import FireKind, NewFire, Verdict
 from rota.model.schedule import Definition, ScheduleRecord
-from rota.store import Transaction
+from rota.store import Transaction, fires
 
 
 def skip_passed(tx: Transaction, record: ScheduleRecord, now: int, reason: str) -> None:
@@ -16,9 +16,16 @@ def skip_passed(tx: Transaction, record: ScheduleRecord, now: int, reason: str) 
     if first is None or last is None or first > last:
         return
     count = count_moments(trigger, first, last)
-    through = last if count != 1 else None
-    row = (record.name, first, FireKind.DUE, Verdict.SKIPPED, _reason(record, reason), through, count)
-    tx.rows("fires.record", [row], now=now, node=None)
+    skipped = NewFire(
+        schedule=record.name,
+        due_at=first,
+        kind=FireKind.DUE,
+        verdict=Verdict.SKIPPED,
+        reason=_reason(record, reason),
+        through_at=last if count != 1 else None,
+        moments=count,
+    )
+    fires.add(tx, [skipped], now)
 
 
 def counts_from(tx: Transaction, record: ScheduleRecord, new: Definition, now: int, reason: str) -> int:

@@ -13,9 +13,8 @@ from rota.app.nodes import NodeState, NodeStatus, survey
 from rota.app.queues import Queues, QueueStatus
 from rota.app.words import SECOND, Words, by_whom, counted, span
 from rota.model.node import host_identity, process_exists
-from rota.store import Store, Transaction, migrate
+from rota.store import Store, Transaction, migrate, runs, schedules
 from rota.store.migrate import SchemaStatus
-from rota.store.queues import COUNT_CAP
 
 OVERDUE_AFTER_US = 60 * SECOND
 """A schedule that was due so long ago has been seen by nobody."""
@@ -108,27 +107,24 @@ def status(store: Store) -> Status:
             reasons=reasons,
             nodes=nodes,
             queues=queues,
-            schedules=_count(tx, "schedules.count"),
+            schedules=schedules.count(tx),
             overdue=overdue,
             overdue_count=overdue_count,
             paused=_paused(tx, queues),
-            dead=_count(tx, "status.dead", cap=COUNT_CAP),
+            dead=runs.count_failed(tx),
             hour=hour,
             last_minutes=counters.figures(5),
             schema=schema,
         )
 
 
-def _count(tx: Transaction, query: str, **parameters: int) -> int:
-    row = tx.one(query, **parameters)
-    return int(row[0]) if row else 0
-
-
 def _overdue(tx: Transaction, now: int) -> tuple[tuple[OverdueSchedule, ...], int]:
     """The most overdue schedules, and how many there are in all."""
     before = now - OVERDUE_AFTER_US
-    first = tuple(OverdueSchedule(*row) for row in tx.all("status.overdue", before=before, limit=NAMED))
-    return first, _count(tx, "schedules.overdue", before=before) if first else 0
+    first = tuple(
+        OverdueSchedule(each.name, each.job, each.next_due_at or 0) for each in schedules.overdue(tx, before, NAMED)
+    )
+    return first, schedules.count_overdue(tx, before) if first else 0
 
 
 def _worst(reasons: tuple[Reason, ...]) -> Health:
@@ -142,7 +138,11 @@ def _paused(tx: Transaction, queues: Sequence[QueueStatus]) -> tuple[Paused, ...
         for each in queues
         if each.record.paused_at is not None
     ]
-    return (*found, *(Paused("schedule", *row) for row in tx.all("status.paused_schedules", limit=50)))
+    found += [
+        Paused("schedule", each.name, each.paused_at or 0, each.paused_by, each.paused_why)
+        for each in schedules.paused(tx, 50)
+    ]
+    return tuple(found)
 
 
 def _of_schema(schema: SchemaStatus) -> list[Reason]:

@@ -10,11 +10,10 @@ from rota.app.nodes import NodeState, NodeStatus
 from rota.app.why import Fact, fact
 from rota.app.words import Words, by_whom, counted
 from rota.engine.claimer import UNKNOWN_JOB
+from rota.model.queue import QueueRecord
 from rota.model.rate import Rate
-from rota.model.run import RunRecord
-from rota.store import Transaction, queues
-from rota.store.database import Row
-from rota.store.queues import COUNT_CAP, QueueRecord
+from rota.model.run import RunningRun, RunRecord
+from rota.store import Transaction, queues, runs
 
 SHOWN = 3
 SUSPECT = 2
@@ -121,7 +120,7 @@ class Way:
                 f"the rate of its job{f' ({rate})' if rate else ''} holds it until {self.words.both(record.held_until)}"
             )
             return [fact("rate", told, held_by=record.held_by, until=record.held_until)]
-        ahead = self._count("why.held_ahead", key=record.limit_key, priority=record.priority, due_at=record.due_at)
+        ahead = runs.count_held_ahead(self.tx, record)
         behind = f"; {counted(ahead, 'run')} held like it go{'es' if ahead == 1 else ''} first" if ahead else ""
         return [self._limit(f"{self._holders()}{behind}")]
 
@@ -130,7 +129,7 @@ class Way:
         record = self.record
         if record.held_by is not None or record.limit_key is None:
             return []
-        holders = self.tx.all("why.holders", key=record.limit_key, limit=record.limit_count or 1)
+        holders = runs.holders_of_key(self.tx, record.limit_key, record.limit_count or 1)
         return [self._limit(self._holders())] if len(holders) >= (record.limit_count or 1) else []
 
     def _limit(self, holders: str) -> Fact:
@@ -139,16 +138,16 @@ class Way:
         return fact("concurrency", told, key=record.limit_key, count=record.limit_count)
 
     def _holders(self) -> str:
-        rows = self.tx.all("why.holders", key=self.record.limit_key, limit=SHOWN + 1)
-        return _told(rows, self.words) if rows else ", and nobody does: it is let go within seconds"
+        holders = runs.holders_of_key(self.tx, self.record.limit_key or "", SHOWN + 1)
+        return _told(holders, self.words) if holders else ", and nobody does: it is let go within seconds"
 
     def _queue_full(self, queue: QueueRecord | None) -> list[Fact]:
         if queue is None or queue.concurrency is None:
             return []
-        rows = self.tx.all("why.running_in_queue", queue=queue.name, limit=queue.concurrency)
-        if len(rows) < queue.concurrency:
+        holders = runs.holders_of_queue(self.tx, queue.name, queue.concurrency)
+        if len(holders) < queue.concurrency:
             return []
-        told = f"no more than {queue.concurrency} of queue {queue.name} may run at once{_told(rows, self.words)}"
+        told = f"no more than {queue.concurrency} of queue {queue.name} may run at once{_told(holders, self.words)}"
         return [fact("queue_concurrency", told, queue=queue.name, count=queue.concurrency)]
 
     def _queue_rate(self, queue: QueueRecord | None) -> list[Fact]:
@@ -177,18 +176,14 @@ class Way:
     def _ahead(self) -> list[Fact]:
         if self.record.held_by is not None:
             return []
-        count = self._count("runs.ahead")
+        count = runs.count_ahead(self.tx, self.record)
         if not count:
             return []
         verb = "is" if count == 1 else "are"
         return [fact("ahead", f"{counted(count, 'run')} {verb} ahead of it in queue {self.record.queue}", count=count)]
 
-    def _count(self, query: str, **parameters: Any) -> int:
-        row = self.tx.one(query, id=self.record.id, limit=COUNT_CAP, **parameters)
-        return int(row[0]) if row else 0
 
-
-def _told(rows: Sequence[Row], words: Words) -> str:
+def _told(holders: Sequence[RunningRun], words: Words) -> str:
     """`` and run 7 on web-1:12 does, since …``."""
-    shown = [f"run {row[0]} on {row[2]} since {words.both(row[3] or words.now)}" for row in rows[:SHOWN]]
-    return f"; running: {'; '.join(shown)}{'; …' if len(rows) > SHOWN else ''}"
+    shown = [f"run {run.id} on {run.node} since {words.both(run.started_at or words.now)}" for run in holders[:SHOWN]]
+    return f"; running: {'; '.join(shown)}{'; …' if len(holders) > SHOWN else ''}"

@@ -14,15 +14,14 @@ from rota.app.lateness import CAUSES, Attempted, Lateness, Waits, lateness
 from rota.app.nodes import NodeState, NodeStatus
 from rota.app.nodes import survey as survey_nodes
 from rota.app.overrun import GRACE_US, timeout_us
-from rota.app.runs import AttemptRecord
 from rota.app.way import Way
 from rota.app.why import Fact, Why, fact
 from rota.app.words import SECOND, Words, by_whom, span
 from rota.errors import NotFoundError
 from rota.model.event import Event
 from rota.model.fire import FireKind, FireRecord
-from rota.model.run import RunRecord, RunState
-from rota.store import Store, Transaction, events, fires, jobs, runs
+from rota.model.run import AttemptRecord, RunRecord, RunState
+from rota.store import Store, Transaction, attempts, events, fires, jobs, runs
 
 LATE_US = 1 * SECOND
 """Up to here a start is on time."""
@@ -83,8 +82,8 @@ class _Case:
             words=words,
             nodes=survey_nodes(tx, words.now),
             events=events.of_run(tx, record.id),
-            attempts=[AttemptRecord(*row) for row in tx.all("runs.attempts", id=record.id)],
-            waits=Waits(*(tx.one("why.waits", id=record.id) or (None, None, None))),
+            attempts=attempts.of_run(tx, record.id),
+            waits=Waits(record.staged_at, record.held_since, record.held_for),
             fire=fires.of_run(tx, record.id),
             policies=json.loads(job.definition) if job else {},
         )

@@ -38,7 +38,7 @@ def why_schedule(store: Store, here: Here, name: str, at: datetime | None = None
     """
     words = Words(store.now_us(), zone)
     with store.read() as tx:
-        record = schedules.peek(tx, name)
+        record = schedules.get(tx, name)
         if record is None:
             raise NotFoundError(f"there is no schedule {name!r}", hint="See them all: rota schedule ls")
         case = _Case(tx, record, Definition.from_json(record.definition).trigger, words, survey(tx, words.now), here)

@@ -50,10 +50,10 @@ def migrate(place: str | None, url: str | None, dry_run: bool, out: Output) -> N
     app = _found(place, url)
     if dry_run:
         from rota.cli.ledger import check_folder
-        from rota.store.migrate import status
+        from rota.store.migrate import peek
 
         check_folder(app.store)
-        missing = status(app.store.database).missing
+        missing = peek(app.store.database).missing
         _told(missing, "missing", "Missing: {}.", out)
     else:
         _migrate(app, out)

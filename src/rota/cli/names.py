@@ -30,7 +30,7 @@ def known_schedule(app: Rota, name: str) -> ScheduleRecord:
     from rota.store import schedules
 
     with app.store.read() as tx:
-        record = schedules.peek(tx, name)
+        record = schedules.get(tx, name)
         if record is not None and record.removed_at is None:
             return record
         names = {each.name for each in schedules.page(tx, limit=10_000)}

@@ -11,7 +11,7 @@ from rota.engine.limits import LOOKAHEAD, claim_limited
 from rota.model.attempt import Envelope
 from rota.model.job import Job
 from rota.model.node import NodeSettings
-from rota.store import Store, queues, runs
+from rota.store import Store, jobs, queues, runs
 from rota.store.queues import QueueWork
 
 UNKNOWN_JOB = "no node knows job"
@@ -114,10 +114,10 @@ class Claimer:
         now = self._store.now_us()
         until = now + int(UNKNOWN_JOB_SECONDS * 1_000_000)
         with self._store.write() as tx:
-            declared = {row[0] for row in tx.rows("jobs.declared", [(each.job,) for each in strangers])}
+            declared = jobs.declared(tx, {each.job for each in strangers})
             runs.hand_back(tx, self._identity.id, [each.key for each in strangers])
             unheard = [each for each in strangers if each.job not in declared]
-            tx.rows("runs.hold", [(each.id, f"{UNKNOWN_JOB} {each.job}", until) for each in unheard], now=now)
+            runs.hold(tx, [(each.id, f"{UNKNOWN_JOB} {each.job}", until) for each in unheard], now)
         self._unknown |= declared
 
     def _in_turn(self, found: list[QueueWork]) -> list[QueueWork]:

@@ -8,11 +8,10 @@ from typing import Any
 
 from rota.engine.enqueue import Ask, Enqueuer, check_arguments, insert_alike
 from rota.engine.lease import Lock
-from rota.errors import PayloadError
 from rota.model import payload
 from rota.model.attempt import Envelope
 from rota.model.event import run_event
-from rota.store import Store
+from rota.store import Store, attempts, batches
 
 
 class LedgerDesk:
@@ -23,11 +22,10 @@ class LedgerDesk:
         self._enqueuer = enqueuer
 
     def save_checkpoint(self, envelope: Envelope, text: str, connection: Any) -> bool:
-        parameters = {**_fence(envelope), "checkpoint": text}
         if connection is not None:
-            return self._store.joined(connection).run("runs.save_checkpoint", **parameters) == 1
+            return attempts.save_checkpoint(self._store.joined(connection), *_fence(envelope), text)
         with self._store.write() as tx:
-            return tx.run("runs.save_checkpoint", **parameters) == 1
+            return attempts.save_checkpoint(tx, *_fence(envelope), text)
 
     def fan_out(
         self,
@@ -43,10 +41,10 @@ class LedgerDesk:
         now = self._store.now_us()
         text = payload.dump(then_arguments, "then_arguments")
         with self._store.write() as tx:
-            if tx.one("runs.hold_attempt", **_fence(envelope)) is None:
+            if not attempts.lock(tx, *_fence(envelope)):
                 return None
-            row = tx.one(
-                "runs.add_batch",
+            batch = batches.add(
+                tx,
                 parent_run_id=envelope.id,
                 job=child.name,
                 total=len(items),
@@ -54,12 +52,10 @@ class LedgerDesk:
                 then_arguments=text,
                 now=now,
             )
-            if row is None:
-                raise PayloadError("the batch could not be made")
-            ask = Ask(by=f"run:{envelope.id}", batch_id=row[0])
+            ask = Ask(by=f"run:{envelope.id}", batch_id=batch)
             insert_alike(tx, *self._enqueuer.alike(child, items, now, ask))
             tx.announce()
-        return int(row[0])
+        return batch
 
     def emit(self, envelope: Envelope, kind: str, data: Mapping[str, Any]) -> None:
         with self._store.write() as tx:
@@ -70,5 +66,5 @@ class LedgerDesk:
         return Lock(self._store, name, ttl, wait)
 
 
-def _fence(envelope: Envelope) -> dict[str, Any]:
-    return {"id": envelope.id, "attempt": envelope.attempt, "node": envelope.node}
+def _fence(envelope: Envelope) -> tuple[int, int, str]:
+    return envelope.id, envelope.attempt, envelope.node

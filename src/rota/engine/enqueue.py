@@ -11,7 +11,7 @@ from rota.model import payload
 from rota.model.job import DEFAULT_QUEUE, Job
 from rota.model.run import NewRun, RunState
 from rota.model.suggestion import suggestion
-from rota.store import Store, Transaction, runs
+from rota.store import Store, Transaction, queues, runs
 
 T = TypeVar("T")
 CHUNK = 2_000
@@ -139,12 +139,12 @@ class Enqueuer:
         if connection is not None:
             tx = self.store.joined(connection)
             if not known:
-                make_queue(tx, run.queue)
+                queues.ensure(tx, [run.queue])
             return work(tx)
         own = self.store.single if single and known else self.store.write
         with own() as tx:
             if not known:
-                make_queue(tx, run.queue)
+                queues.ensure(tx, [run.queue])
             result = work(tx)
             if run.state is RunState.AVAILABLE:
                 tx.announce()
@@ -152,11 +152,6 @@ class Enqueuer:
         if run.state is RunState.SCHEDULED:
             self.store.wake_time()
         return result
-
-
-def make_queue(tx: Transaction, name: str) -> None:
-    """A queue comes to be when something is first put into it."""
-    tx.rows("queues.ensure", [(name,)])
 
 
 def insert_alike(tx: Transaction, pattern: NewRun, rows: Sequence[tuple[str, str | None]]) -> list[int]:

@@ -25,13 +25,13 @@ from rota.engine.events import Listeners
 from rota.engine.inflight import InFlight, Over
 from rota.engine.tally import Tally
 from rota.errors import StoreUnreachableError
+from rota.executors.port import Underway
 from rota.model.attempt import End, Ended
 from rota.model.event import Event, run_event
 from rota.model.node import NodeSettings, resident_bytes
-from rota.model.run import RunState
-from rota.store import Store, Transaction, runs
-from rota.store.database import Row
-from rota.store.runs import FailedAttempt, Settled
+from rota.model.run import AttemptRecord, Progress, RunState, Settled
+from rota.store import Store, Transaction, attempts, batches, logs, runs
+from rota.store.rows import Row
 
 logger = logging.getLogger("rota.engine")
 MOST_AT_ONCE = 1_000
@@ -119,7 +119,7 @@ class Ending:
         self.listeners = listeners
         self.good: list[Row] = []
         self.other: list[Settled] = []
-        self.attempts: list[FailedAttempt] = []
+        self.attempts: list[AttemptRecord] = []
         self.events: list[Event] = []
         self.announce = False
 
@@ -146,33 +146,31 @@ class Ending:
 
     def _save_progress(self, tx: Transaction) -> None:
         """Before the ends, as it is taken from running attempts only."""
-        rows = [
-            (*attempt.envelope.key, *ended.progress, ended.peak_rss) for attempt, ended in self.over if ended.progress
-        ]
-        if rows:
-            tx.rows("runs.save_progress", rows, node=self.node)
+        moved = [_progress(*over) for over in self.over if over.ended.progress]
+        if moved:
+            attempts.save_progress(tx, self.node, moved)
 
     def _keep(self, tx: Transaction, shard: int, accepted: list[tuple[Over, str]]) -> None:
         if self.attempts:
-            runs.add_attempts(tx, self.attempts)
-        logs = [(*attempt.envelope.key, ended.log) for attempt, ended in self.over if ended.log]
-        if logs:
-            tx.rows("runs.save_logs", logs)
+            attempts.add(tx, self.attempts)
+        written = [(*attempt.envelope.key, ended.log) for attempt, ended in self.over if ended.log]
+        if written:
+            logs.save(tx, written)
         tally = Tally()
         freed: Counter[str] = Counter()
-        batches: dict[int, Counter[str]] = defaultdict(Counter)
+        ended_children: dict[int, Counter[str]] = defaultdict(Counter)
         for (attempt, ended), verdict in accepted:
             run = attempt.envelope
             tally.add(run.job, verdict, ended.started_at, ended.finished_at, run.due_at)
             if run.limit_key is not None:
                 freed[run.limit_key] += 1
             if run.batch_id is not None and verdict in {"succeeded", "failed", "cancelled"}:
-                batches[run.batch_id][verdict] += 1
+                ended_children[run.batch_id][verdict] += 1
         tally.save(tx, shard)
         if freed:
             runs.release_keys(tx, freed)
-        runs.count_batches(tx, batches)
-        if freed or batches or self.announce:
+        batches.count(tx, ended_children)
+        if freed or ended_children or self.announce:
             tx.announce()
 
     def _sort(self, over: Over) -> str:
@@ -253,7 +251,7 @@ class Ending:
     def _attempt(self, over: Over) -> None:
         ended, run = over.ended, over.attempt.envelope
         self.attempts.append(
-            FailedAttempt(
+            AttemptRecord(
                 run_id=run.id,
                 number=run.attempt,
                 node=run.node,
@@ -281,3 +279,9 @@ class Ending:
     def _event(self, over: Over, kind: str, **data: object) -> None:
         job, run_id = over.attempt.envelope.job, over.attempt.envelope.id
         self.events.append(run_event(kind, run_id, self.now, data={"job": job, **data}))
+
+
+def _progress(attempt: Underway, ended: Ended) -> Progress:
+    run_id, number = attempt.envelope.key
+    done, total = ended.progress or (None, None)
+    return Progress(id=run_id, attempt=number, done=done, total=total, peak_rss=ended.peak_rss)

@@ -12,8 +12,8 @@ from rota.engine.inflight import InFlight
 from rota.engine.pulse import Pulse
 from rota.errors import RunLostError
 from rota.model.event import Event
-from rota.model.node import NodeSettings
-from rota.store import Store
+from rota.model.node import DutyRecord, NodeSettings
+from rota.store import Store, nodes
 
 logger = logging.getLogger("rota.engine")
 PATIENCE_SECONDS = 30.0
@@ -63,11 +63,17 @@ class Heartbeat:
         def moment(at: float | None) -> int | None:
             return None if at is None else now - int((steady - at) * 1_000_000)
 
-        rows = []
-        for pulse in self._pulses:
-            patience = int(max(PATIENCE_SECONDS, 3 * pulse.interval) * 1_000_000)
-            ticked_at = now if pulse.name == self.name else moment(pulse.ticked_at)
-            rows.append((pulse.name, ticked_at, moment(pulse.failed_at), pulse.error, patience))
-        if rows:
+        duties = [
+            DutyRecord(
+                node=self._identity.id,
+                name=pulse.name,
+                ticked_at=now if pulse.name == self.name else moment(pulse.ticked_at),
+                failed_at=moment(pulse.failed_at),
+                error=pulse.error,
+                patience=int(max(PATIENCE_SECONDS, 3 * pulse.interval) * 1_000_000),
+            )
+            for pulse in self._pulses
+        ]
+        if duties:
             with self._store.write() as tx:
-                tx.rows("nodes.save_duties", rows, node=self._identity.id)
+                nodes.save_duties(tx, self._identity.id, duties)

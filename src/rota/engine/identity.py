@@ -7,8 +7,8 @@ import os
 import time
 from collections.abc import Iterable
 
-from rota.model.node import NodeSettings, host_identity, new_node_id, resident_bytes
-from rota.store import Store, Transaction
+from rota.model.node import NewNode, NodeSettings, host_identity, new_node_id, resident_bytes
+from rota.store import Store, Transaction, nodes
 
 TRUST = 0.8
 """The share of its lease for which a node believes in it: work stops before the lease does."""
@@ -59,39 +59,34 @@ class NodeIdentity:
         at = self._now()
         with self._store.write() as tx:
             now = self._store.now_us()
-            tx.run(
-                "nodes.register",
-                id=self.id,
-                host=host_identity(),
-                pid=os.getpid(),
-                version=self._version,
-                queues=",".join(self._settings.queues),
-                jobs=json.dumps(sorted(self._jobs)),
-                threads=self._settings.threads,
-                now=now,
-                lease_until=now + self._lease_us,
-            )
+            nodes.register(tx, self._new_node(), now, now + self._lease_us)
         self._beaten_at = at
+
+    def _new_node(self) -> NewNode:
+        return NewNode(
+            id=self.id,
+            host=host_identity(),
+            pid=os.getpid(),
+            version=self._version,
+            queues=",".join(self._settings.queues),
+            jobs=json.dumps(sorted(self._jobs)),
+            threads=self._settings.threads,
+        )
 
     def beat(self, running: int) -> bool:
         """Extend the lease; False: the node was given up for lost."""
         at = self._now()
         with self._store.write() as tx:
             now = self._store.now_us()
-            row = tx.one(
-                "nodes.beat",
-                id=self.id,
-                now=now,
-                lease_until=now + self._lease_us,
-                running=running,
-                rss=resident_bytes(),
+            known, draining = nodes.beat(
+                tx, self.id, now=now, lease_until=now + self._lease_us, running=running, rss=resident_bytes()
             )
-        if row is None:
+        if not known:
             return False
         if not self.trusted():
             self._gap_ended_at = at
         self._beaten_at = at
-        self.draining = self.draining or row[0] is not None
+        self.draining = self.draining or draining
         return True
 
     def renew(self) -> str:
@@ -101,7 +96,7 @@ class NodeIdentity:
         return old
 
     def stop(self, tx: Transaction) -> None:
-        tx.run("nodes.stop", id=self.id, now=self._store.now_us())
+        nodes.stop(tx, self.id, self._store.now_us())
 
     @property
     def _lease_us(self) -> int:

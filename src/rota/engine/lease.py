@@ -9,7 +9,7 @@ from types import TracebackType
 from uuid import uuid4
 
 from rota.errors import LockUnavailableError
-from rota.store import Store
+from rota.store import Store, leases
 
 logger = logging.getLogger("rota.engine")
 LONGEST_RETRY = 1.0
@@ -56,7 +56,7 @@ class Lock:
     ) -> None:
         self._released.set()
         with self._store.write() as tx:
-            tx.run("leases.release", name=self._key, holder=self._holder, term=self.term)
+            leases.release(tx, self._key, self._holder, self.term)
 
     @property
     def _key(self) -> str:
@@ -66,9 +66,9 @@ class Lock:
         now = self._store.now_us()
         expires_at = now + int(self._ttl * 1_000_000)
         with self._store.write() as tx:
-            row = tx.one("leases.acquire", name=self._key, holder=self._holder, now=now, expires_at=expires_at)
-        self.term = int(row[0]) if row else 0
-        return row is not None
+            term = leases.acquire(tx, self._key, self._holder, now, expires_at)
+        self.term = term or 0
+        return term is not None
 
     def _keep(self, released: threading.Event) -> None:
         """Renew until released. A store that is away is tried again while the lease lasts."""
@@ -90,12 +90,4 @@ class Lock:
         now = self._store.now_us()
         expires_at = now + int(self._ttl * 1_000_000)
         with self._store.write() as tx:
-            row = tx.run(
-                "leases.renew",
-                name=self._key,
-                holder=self._holder,
-                term=self.term,
-                now=now,
-                expires_at=expires_at,
-            )
-        return row == 1
+            return leases.renew(tx, self._key, self._holder, self.term, now, expires_at)

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from rota.model.attempt import Envelope
 from rota.model.job import Job
 from rota.model.rate import Rate
+from rota.model.run import Candidate
 from rota.store import Transaction, queues, runs
-from rota.store.database import Row
 from rota.store.queues import QueueWork
 
 LOOKAHEAD = 500
@@ -61,13 +61,12 @@ def claim_limited(
     2. Look at the head of the queue, and count what runs under the keys found there.
     3. Go through it in order: choose, or hold with the reason.
     """
-    tx.one("queues.lock_limits")
+    queues.lock_limits(tx)
     allowed, full_at = _queue_room(tx, queue, room, now)
     if allowed < 1:
         rate = queue.rate
         return LimitedClaim([], 0, rate.next_at(full_at) if rate and full_at > now else None)
-    avoided = [(name,) for name in avoid]
-    candidates = tx.rows("runs.candidates", avoided, queue=queue.name, limit=allowed + beyond, suspects=int(suspects))
+    candidates = runs.candidates(tx, queue.name, allowed + beyond, avoid, suspects=suspects)
     tally = _tally(tx, candidates)
     for candidate in candidates:
         if len(tally.chosen) < allowed:
@@ -80,27 +79,26 @@ def claim_limited(
 def _queue_room(tx: Transaction, queue: QueueWork, room: int, now: int) -> tuple[int, int]:
     full_at = 0
     if queue.concurrency is not None:
-        row = tx.one("runs.running_in_queue", queue=queue.name)
-        room = min(room, queue.concurrency - (int(row[0]) if row else 0))
+        room = min(room, queue.concurrency - runs.running_in_queue(tx, queue.name))
     if queue.rate is not None:
         stored = queues.buckets(tx, [queue.bucket]).get(queue.bucket, 0)
         full_at = queue.rate.bounded(stored, now)
         if full_at < stored:  # kept also where nothing may start: else it would be bounded anew at each look
-            tx.rows("queues.save_buckets", [(queue.bucket, full_at)])
+            queues.save_buckets(tx, {queue.bucket: full_at})
         room = min(room, queue.rate.allowed(full_at, now))
     return room, full_at
 
 
-def _tally(tx: Transaction, candidates: list[Row]) -> _Tally:
-    keys = {row[2] for row in candidates if row[2] is not None}
-    rates = {row[4] for row in candidates if row[4] is not None}
+def _tally(tx: Transaction, candidates: list[Candidate]) -> _Tally:
+    keys = {each.limit_key for each in candidates if each.limit_key is not None}
+    rates = {each.rate_key for each in candidates if each.rate_key is not None}
     running = runs.running_by_key(tx, keys) if keys else {}
     return _Tally(running, queues.buckets(tx, rates) if rates else {})
 
 
-def _place(candidate: Row, tally: _Tally, jobs: Mapping[str, Job], now: int) -> None:
+def _place(candidate: Candidate, tally: _Tally, jobs: Mapping[str, Job], now: int) -> None:
     run_id, job_name, key, count, rate_key = candidate
-    if key is not None and tally.running.get(key, 0) >= count:
+    if key is not None and tally.running.get(key, 0) >= (count or 1):
         tally.held.append((run_id, f"concurrency {key} (limit {count})", None))
         return
     rate = jobs[job_name].rate if rate_key is not None and job_name in jobs else None
@@ -129,9 +127,9 @@ def _turn(tally: _Tally, rate: Rate, key: str) -> int:
 
 def _save(tx: Transaction, queue: QueueWork, tally: _Tally, full_at: int, now: int) -> None:
     if tally.held:
-        tx.rows("runs.hold", tally.held, now=now)
+        runs.hold(tx, tally.held, now)
     buckets = dict(tally.full_at)
     if queue.rate is not None:
         buckets[queue.bucket] = queue.rate.taken(full_at, now, len(tally.chosen))
     if buckets:
-        tx.rows("queues.save_buckets", list(buckets.items()))
+        queues.save_buckets(tx, buckets)

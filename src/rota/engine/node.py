@@ -32,7 +32,7 @@ from rota.executors.thread import ThreadExecutor
 from rota.model.attempt import Caps
 from rota.model.event import Event
 from rota.model.node import NodeSettings
-from rota.store import Store, runs
+from rota.store import Store, queues, runs
 
 logger = logging.getLogger("rota.engine")
 SHARDS = 8
@@ -187,7 +187,7 @@ class Node:
     def _make_queues(self) -> None:
         names = {job.queue for job in self._enqueuer.jobs.values()} | {q for q in self.settings.queues if q != "*"}
         with self.store.write() as tx:
-            tx.rows("queues.ensure", [(name,) for name in sorted(names)])
+            queues.ensure(tx, sorted(names))
 
     def _waker(self, name: str) -> Callable[[], None]:
         runner = self._runners.get(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from rota.engine.planner import Moments, Plan
@@ -12,8 +12,7 @@ from rota.model.fire import Verdict
 from rota.model.job import Job
 from rota.model.run import RunState
 from rota.model.schedule import Definition
-from rota.store import Transaction, runs
-from rota.store.database import Row
+from rota.store import Transaction, batches, runs
 
 
 @dataclass(slots=True)
@@ -59,11 +58,9 @@ def meet_overlap(tx: Transaction, due: list[Due], now: int) -> tuple[list[tuple[
 
 def _active(tx: Transaction, by: str, due: list[Due]) -> Mapping[str, dict[str, int]]:
     names = {name for each in due for among, name in [each.overlap_among] if among == by and name}
-    found: dict[str, dict[str, int]] = {}
-    if names:
-        for name, state, count in tx.rows(f"runs.active_by_{by}", [(name,) for name in names]):
-            found.setdefault(name, {})[state] = count
-    return found
+    if not names:
+        return {}
+    return runs.active_by_schedule(tx, names) if by == "schedule" else runs.active_by_key(tx, names)
 
 
 def _overlap(due: Due, moments: Moments, busy: dict[str, int]) -> Moments:
@@ -83,19 +80,24 @@ def _overlap(due: Due, moments: Moments, busy: dict[str, int]) -> Moments:
 def _cancel_active(tx: Transaction, due: Due, now: int) -> list[Event]:
     by = f"schedule {due.name} (overlap)"
     among, key = due.overlap_among
-    running = tx.all(f"runs.request_cancel_by_{among}", key=key, now=now, by=by)
-    waiting = tx.all(f"runs.cancel_waiting_by_{among}", key=key, now=now, reason=f"cancelled by {by}")
-    runs.count_batches(tx, _cancelled_by_batch(waiting))
-    asked = [("run.cancel_requested", row[0]) for row in running] + [("run.cancelled", row[0]) for row in waiting]
+    if among == "schedule":
+        running = runs.request_cancel_by_schedule(tx, key, now, by)
+        waiting = runs.cancel_waiting_by_schedule(tx, key, now, f"cancelled by {by}")
+    else:
+        running = runs.request_cancel_by_key(tx, key, now, by)
+        waiting = runs.cancel_waiting_by_key(tx, key, now, f"cancelled by {by}")
+    batches.count(tx, _cancelled_by_batch(waiting.values()))
+    asked = [("run.cancel_requested", run_id) for run_id in running]
+    asked += [("run.cancelled", run_id) for run_id in waiting]
     return [
         Event(at=now, kind=kind, subject=f"run:{run_id}", run_id=run_id, data={"job": due.job.name, "by": by})
         for kind, run_id in asked
     ]
 
 
-def _cancelled_by_batch(rows: list[Row]) -> dict[int, Counter[str]]:
+def _cancelled_by_batch(batch_ids: Iterable[int | None]) -> dict[int, Counter[str]]:
     found: dict[int, Counter[str]] = {}
-    for _, batch_id in rows:
+    for batch_id in batch_ids:
         if batch_id is not None:
             found.setdefault(batch_id, Counter())["cancelled"] += 1
     return found

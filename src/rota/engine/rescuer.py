@@ -15,12 +15,10 @@ from collections import Counter
 from rota.engine.identity import NodeIdentity
 from rota.engine.tally import Tally
 from rota.model.event import Event, run_event
-from rota.model.node import host_identity, process_exists
+from rota.model.node import NodeProcess, host_identity, process_exists
 from rota.model.retry import CRASH_LIMIT
-from rota.model.run import RunState
-from rota.store import Store, Transaction, runs
-from rota.store.database import Row
-from rota.store.runs import FailedAttempt
+from rota.model.run import AttemptRecord, LostRun, Rescued, RunState
+from rota.store import Store, Transaction, attempts, batches, nodes, runs
 
 EVERY_SECONDS = 1.0
 AT_ONCE = 5_000
@@ -42,24 +40,22 @@ class Rescuer:
         now = self._store.now_us()
         with self._store.read() as tx:
             judges, me = self._identity.may_judge(), self._identity.id
-            lapsed = [(row[0], now) for row in tx.all("nodes.lapsed", now=now, asking=me)] if judges else []
-            dead = [(row[0], FOREVER) for row in tx.all("nodes.alive") if self._is_dead(*row)]
-            left_over = [row[0] for row in tx.all("nodes.lost_with_runs")]
-        given_up = [
-            node for node, lease_until in {**dict(lapsed), **dict(dead)}.items() if self._lose(node, lease_until)
-        ]
+            lapsed = dict.fromkeys(nodes.lapsed(tx, now, me), now) if judges else {}
+            dead = {each.id: FOREVER for each in nodes.alive(tx) if self._is_dead(each)}
+            left_over = nodes.gone_with_runs(tx)
+        given_up = [node for node, lease_until in {**lapsed, **dead}.items() if self._lose(node, lease_until)]
         more = [self._rescue(node) for node in dict.fromkeys(given_up + left_over)]
         return any(more)
 
-    def _is_dead(self, node: str, host: str, pid: int) -> bool:
-        if host != host_identity() or node == self._identity.id:
+    def _is_dead(self, node: NodeProcess) -> bool:
+        if node.host != host_identity() or node.id == self._identity.id:
             return False
-        return pid != os.getpid() and not process_exists(pid)
+        return node.pid != os.getpid() and not process_exists(node.pid)
 
     def _lose(self, node: str, lease_until: int) -> bool:
         now = self._store.now_us()
         with self._store.write() as tx:
-            if not tx.run("nodes.lose", id=node, now=now, lease_until=lease_until):
+            if not nodes.lose(tx, node, now, lease_until):
                 return False
             data = {"given_up_by": self._identity.id}
             tx.told.append(Event(at=now, kind="node.lost", subject=f"node:{node}", data=data))
@@ -69,36 +65,51 @@ class Rescuer:
         """Rescue up to so many runs of a node; True when there may be more."""
         now = self._store.now_us()
         with self._store.write() as tx:
-            lost = tx.all("runs.lost", node=node, limit=AT_ONCE)
+            lost = runs.lost(tx, node, AT_ONCE)
             if lost:
                 self._bring_back(tx, node, lost, now)
         return len(lost) == AT_ONCE
 
-    def _bring_back(self, tx: Transaction, node: str, lost: list[Row], now: int) -> None:
-        rows, attempts = [], []
+    def _bring_back(self, tx: Transaction, node: str, lost: list[LostRun], now: int) -> None:
+        rescued, crashed = [], []
         tally = Tally()
         freed: Counter[str] = Counter()
-        batches: dict[int, Counter[str]] = {}
-        alone = len(lost) == 1
-        for run_id, job, attempt, crashes, suspected, started_at, limit_key, batch_id, *asked in lost:
-            crashes, suspected = crashes + alone, suspected + (not alone)
-            state, kind, error = _verdict(crashes, *asked)
-            rows.append((run_id, attempt, state, crashes, suspected, now if state.ended else None, error))
-            attempts.append(_crashed(run_id, attempt, node, started_at, now))
-            data = {"job": job, "attempt": attempt, "node": node, "crashes": crashes, "suspected": suspected}
-            tx.told.append(run_event(kind, run_id, now, data=data))
-            tally.count(now, job, "crashed")
-            if limit_key is not None:
-                freed[limit_key] += 1
-            if state.ended and batch_id is not None:
-                batches.setdefault(batch_id, Counter())[state] += 1
-        tx.rows("runs.rescue", rows, now=now)
-        runs.add_attempts(tx, attempts)
-        runs.count_batches(tx, batches)
+        ended: dict[int, Counter[str]] = {}
+        for run in lost:
+            after, kind = _judged(run, alone=len(lost) == 1, now=now)
+            rescued.append(after)
+            crashed.append(_crashed(run, node, now))
+            counts = {"crashes": after.crashes, "suspected": after.suspected}
+            data = {"job": run.job, "attempt": run.attempt, "node": node, **counts}
+            tx.told.append(run_event(kind, run.id, now, data=data))
+            tally.count(now, run.job, "crashed")
+            if run.limit_key is not None:
+                freed[run.limit_key] += 1
+            if after.state.ended and run.batch_id is not None:
+                ended.setdefault(run.batch_id, Counter())[after.state] += 1
+        runs.rescue(tx, rescued, now)
+        attempts.add(tx, crashed)
+        batches.count(tx, ended)
         if freed:
             runs.release_keys(tx, freed)
         tally.save(tx, self._shard)
         tx.announce()
+
+
+def _judged(run: LostRun, *, alone: bool, now: int) -> tuple[Rescued, str]:
+    """What becomes of a run, and the event that tells it."""
+    crashes = run.crashes + alone
+    state, kind, error = _verdict(crashes, run.cancel_at, run.cancel_by)
+    after = Rescued(
+        id=run.id,
+        attempt=run.attempt,
+        state=state,
+        crashes=crashes,
+        suspected=run.suspected + (not alone),
+        finished_at=now if state.ended else None,
+        error=error,
+    )
+    return after, kind
 
 
 def _verdict(crashes: int, asked_at: int | None, asked_by: str | None) -> tuple[RunState, str, str | None]:
@@ -110,12 +121,12 @@ def _verdict(crashes: int, asked_at: int | None, asked_by: str | None) -> tuple[
     return RunState.AVAILABLE, "run.rescued", None
 
 
-def _crashed(run_id: int, attempt: int, node: str, started_at: int | None, now: int) -> FailedAttempt:
-    return FailedAttempt(
-        run_id=run_id,
-        number=attempt,
+def _crashed(run: LostRun, node: str, now: int) -> AttemptRecord:
+    return AttemptRecord(
+        run_id=run.id,
+        number=run.attempt,
         node=node,
-        started_at=started_at,
+        started_at=run.started_at,
         finished_at=now,
         outcome="crashed",
         error="the node was lost",

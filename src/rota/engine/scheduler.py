@@ -18,12 +18,11 @@ from rota.engine.overlap import Due, meet_overlap
 from rota.engine.planner import Moments, Plan, plan
 from rota.errors import RotaError
 from rota.model.event import Event
-from rota.model.fire import FireKind, Verdict
+from rota.model.fire import FireKind, NewFire, Verdict
 from rota.model.job import Job
 from rota.model.run import NewRun, RunState
-from rota.model.schedule import Definition
-from rota.store import Store, Transaction
-from rota.store.database import Row
+from rota.model.schedule import Definition, DueSchedule
+from rota.store import Store, Transaction, fires, schedules
 
 logger = logging.getLogger("rota.engine")
 AT_ONCE = 2_000
@@ -58,7 +57,7 @@ class Scheduler:
         """1. Is anything due? 2. Lock some of it, and judge. 3. Record, make runs, advance. 4. Tell."""
         now = self._store.now_us()
         with self._store.read() as tx:
-            [[next_at]] = tx.rows("schedules.next_due_of", [(name,) for name in self._enqueuer.jobs])
+            next_at = schedules.next_due(tx, self._enqueuer.jobs)
         if next_at is None or next_at > now:
             wait = LONGEST_WAIT if next_at is None else (next_at - now) / 1_000_000
             self.interval = max(0.0005, min(LONGEST_WAIT, wait))
@@ -73,16 +72,16 @@ class Scheduler:
 
     def _fire_due(self, now: int, broken: Mapping[str, str]) -> bool:
         with self._store.write() as tx:
-            locked = tx.rows("schedules.due", [(name,) for name in self._enqueuer.jobs], now=now, limit=AT_ONCE)
-            self._fire(tx, [self._judge(row, now, broken) for row in locked], now)
+            locked = schedules.due(tx, self._enqueuer.jobs, now, AT_ONCE)
+            self._fire(tx, [self._judge(each, now, broken) for each in locked], now)
         self.interval = 0.05
         return len(locked) == AT_ONCE
 
-    def _judge(self, row: Row, now: int, broken: Mapping[str, str]) -> Due:
-        name, job_name, text, watermark, _ = row
-        job = self._enqueuer.job(job_name)
+    def _judge(self, schedule: DueSchedule, now: int, broken: Mapping[str, str]) -> Due:
+        name, watermark = schedule.name, schedule.watermark
+        job = self._enqueuer.job(schedule.job)
         try:
-            definition = Definition.from_json(text)
+            definition = Definition.from_json(schedule.definition)
             judged = plan(definition, watermark, now)
             key, count = (None, None) if name in broken else limits(name, definition, job)
         except _BREAKING as error:
@@ -104,7 +103,7 @@ class Scheduler:
                 for each, moments in judged
                 if moments.verdict is Verdict.FIRED and (each.name, moments.first) in fired]  # fmt: skip
         insert_all(tx, made)
-        tx.rows("schedules.advance", [(each.name, each.plan.watermark, each.plan.next_due_at) for each in due])
+        schedules.advance(tx, [(each.name, each.plan.watermark, each.plan.next_due_at) for each in due])
         tx.told += told
         tx.told += [event for each, moments in judged if (event := _event(each.name, moments, now))]
         if any(run.state is RunState.AVAILABLE for run in made):
@@ -112,14 +111,19 @@ class Scheduler:
 
     def _record(self, tx: Transaction, judged: list[tuple[Due, Moments]], now: int) -> dict[tuple[str, int], int]:
         """Write the verdicts; returns the ids of the fires that are new, by schedule and moment."""
-        rows = [
-            (each.name, m.first, FireKind.DUE, m.verdict, m.reason, m.last if m.count != 1 else None, m.count)
+        verdicts = [
+            NewFire(
+                schedule=each.name,
+                due_at=m.first,
+                kind=FireKind.DUE,
+                verdict=m.verdict,
+                reason=m.reason,
+                through_at=m.last if m.count != 1 else None,
+                moments=m.count,
+            )
             for each, m in judged
         ]
-        if not rows:
-            return {}
-        made = tx.rows("fires.record", rows, now=now, node=self._identity.id)
-        return {(name, due_at): fire for fire, name, due_at in made}
+        return fires.add(tx, verdicts, now, self._identity.id)
 
     def _run(self, due: Due, moment: int, fire_id: int, now: int) -> NewRun:
         try:

@@ -7,7 +7,7 @@ import logging
 from rota.engine.identity import NodeIdentity
 from rota.engine.inflight import InFlight, Key
 from rota.model.node import NodeSettings
-from rota.store import Store, runs
+from rota.store import Store, attempts, runs
 
 logger = logging.getLogger("rota.engine")
 
@@ -30,7 +30,7 @@ class Strays:
 
     def tick(self) -> bool:
         with self._store.read() as tx:
-            ledger = {(row[0], row[1]) for row in tx.all("runs.held_by_node", node=self._identity.id)}
+            ledger = attempts.under_way(tx, self._identity.id)
         missing = ledger - self._inflight.keys()
         strays = sorted(missing & self._seen)
         self._seen = missing - self._seen

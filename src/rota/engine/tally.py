@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from math import log2
 
-from rota.store.database import Transaction
+from rota.store import Transaction, counters
 
 MINUTE_US = 60_000_000
 STEPS = 4
@@ -30,8 +30,7 @@ class Tally:
 
     def save(self, tx: Transaction, shard: int) -> None:
         if self._counts:
-            # In one order everywhere, so that two nodes never wait for each other's rows crosswise.
-            tx.rows("counters.add", [(*key, count) for key, count in sorted(self._counts.items())], shard=shard)
+            counters.add(tx, self._counts, shard)
 
 
 def bucket(length_us: int) -> int:

@@ -6,7 +6,8 @@ from rota.engine.identity import NodeIdentity
 from rota.engine.inflight import InFlight
 from rota.errors import RunCancelledError
 from rota.executors.port import Underway
-from rota.store import Store, Transaction
+from rota.model.run import Progress
+from rota.store import Store, Transaction, attempts, logs
 
 EVERY_SECONDS = 0.25
 MEASURED_AT_MOST = 64
@@ -31,9 +32,9 @@ class Watcher:
 
     def _look_for_cancels(self) -> None:
         with self._store.read() as tx:
-            asked = tx.all("runs.cancel_requests", node=self._identity.id)
-        for run_id, number, by in asked:
-            attempt = self._inflight.get((run_id, number))
+            asked = attempts.cancel_requests(tx, self._identity.id)
+        for key, by in asked.items():
+            attempt = self._inflight.get(key)
             if attempt is not None:
                 attempt.interrupt(RunCancelledError(f"cancelled by {by}" if by else "cancelled"))
 
@@ -54,7 +55,12 @@ class Watcher:
         for attempt in chatty:
             attempt.lines.changed = False
         if moved:
-            rows = [(*each.envelope.key, each.progress.done, each.progress.total, each.peak_rss) for each in moved]
-            tx.rows("runs.save_progress", rows, node=self._identity.id)
+            attempts.save_progress(tx, self._identity.id, [_progress(each) for each in moved])
         if chatty:
-            tx.rows("runs.save_logs", [(*each.envelope.key, each.lines.text()) for each in chatty])
+            logs.save(tx, [(*each.envelope.key, each.lines.text()) for each in chatty])
+
+
+def _progress(attempt: Underway) -> Progress:
+    run_id, number = attempt.envelope.key
+    progress = attempt.progress
+    return Progress(id=run_id, attempt=number, done=progress.done, total=progress.total, peak_rss=attempt.peak_rss)

@@ -24,6 +24,19 @@ class FireKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewFire:
+    """A verdict about to be written down; from ``due_at`` through ``through_at`` stand ``moments`` due moments."""
+
+    schedule: str
+    due_at: int
+    kind: FireKind
+    verdict: Verdict
+    reason: str | None
+    through_at: int | None = None
+    moments: int | None = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FireRecord:
     """A row of the fire ledger; from ``due_at`` through ``through_at`` stand ``moments`` due moments of one verdict."""
 

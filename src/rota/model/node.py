@@ -57,6 +57,43 @@ class NodeRecord:
     lost_at: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewNode:
+    """A node about to be registered; ``queues`` joined by commas, ``jobs`` a JSON list."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    queues: str
+    jobs: str
+    threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeProcess:
+    """Where the process of a node is: on which host (see ``host_identity``), under which number."""
+
+    id: str
+    host: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DutyRecord:
+    """A duty's own heartbeat; ``patience`` is how old it may be, in microseconds, before somebody should look."""
+
+    node: str
+    name: str
+    ticked_at: int | None
+    failed_at: int | None
+    error: str | None
+    patience: int
+
+    def stale(self, now_us: int) -> bool:
+        return self.ticked_at is None or now_us - self.ticked_at > self.patience
+
+
 def new_node_id() -> str:
     """Unique for every start of a process: names of hosts and numbers of processes come again."""
     return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"

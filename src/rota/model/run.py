@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
-from operator import attrgetter
-from typing import Any
+from typing import NamedTuple
 
 
 class RunState(StrEnum):
@@ -36,6 +35,16 @@ MOVES: dict[RunState, frozenset[RunState]] = {
 """Every move a run may make. Each is one guarded statement in ``store/sql/runs.sql``."""
 
 
+class Candidate(NamedTuple):
+    """An available run that may be under limits, as a claim weighs it."""
+
+    id: int
+    job: str
+    limit_key: str | None
+    limit_count: int | None
+    rate_key: str | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
     """A run about to be inserted; ``None`` where the database's default holds."""
@@ -58,17 +67,6 @@ class NewRun:
     limit_key: str | None = None
     limit_count: int | None = None
     rate_key: str | None = None
-
-    def row(self) -> tuple[Any, ...]:
-        row: tuple[Any, ...] = _row(self)
-        return row
-
-    def parameters(self) -> dict[str, Any]:
-        return dict(zip(NEW_RUN_COLUMNS, self.row(), strict=True))
-
-
-NEW_RUN_COLUMNS = tuple(field.name for field in fields(NewRun))
-_row = attrgetter(*NEW_RUN_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +96,11 @@ class RunRecord:
     rate_key: str | None
     held_by: str | None
     held_until: int | None
+    held_since: int | None
+    """When it was held for the first time, and for what; they stay when it is let go."""
+    held_for: str | None
+    staged_at: int | None
+    """When it came due and was made available."""
     node: str | None
     as_of: int | None
     started_at: int | None
@@ -110,3 +113,92 @@ class RunRecord:
     result: str | None
     error: str | None
     peak_rss: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningRun:
+    """A run under way: which node has it, and since when."""
+
+    id: int
+    job: str
+    node: str
+    started_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAge:
+    """A run as the pruner judges it."""
+
+    id: int
+    state: str
+    created_at: int
+    finished_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostRun:
+    """A run that a lost node left running."""
+
+    id: int
+    job: str
+    attempt: int
+    crashes: int
+    suspected: int
+    started_at: int | None
+    limit_key: str | None
+    batch_id: int | None
+    cancel_at: int | None
+    cancel_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rescued:
+    """What becomes of a run that a lost node left running. Field order is the column order of ``rescue``."""
+
+    id: int
+    attempt: int
+    state: RunState
+    crashes: int
+    suspected: int
+    finished_at: int | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The end of an attempt that did not succeed, or does not count. Field order is the column order of ``settle``."""
+
+    id: int
+    attempt: int
+    state: str
+    due_at: int
+    started_at: int | None
+    finished_at: int | None
+    error: str | None
+    failures: int
+    peak_rss: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far an attempt is. Field order is the column order of ``save_progress``."""
+
+    id: int
+    attempt: int
+    done: int | None
+    total: int | None
+    peak_rss: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """An attempt that did not succeed; moments are microseconds of UTC."""
+
+    run_id: int
+    number: int
+    node: str | None
+    started_at: int | None
+    finished_at: int | None
+    outcome: str
+    error: str | None
+    traceback: str | None

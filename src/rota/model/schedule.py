@@ -66,6 +66,33 @@ _FIELDS = frozenset(each.name for each in fields(Definition))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewSchedule:
+    """A schedule about to be written down, due from ``watermark`` on; moments are microseconds of UTC."""
+
+    name: str
+    job: str
+    definition: str
+    declared: str | None
+    """What the code says; ``None`` where a person made it."""
+    owner: str
+    watermark: int
+    next_due_at: int | None
+    created_at: int
+    edited_at: int | None = None
+    edited_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueSchedule:
+    """A schedule that is due: judged up to ``watermark``."""
+
+    name: str
+    job: str
+    definition: str
+    watermark: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleRecord:
     """A schedule as the ledger holds it; moments are microseconds of UTC."""
 

@@ -44,7 +44,7 @@ class Store:
     def write(self) -> Iterator[Transaction]:
         with self.database.write() as transaction:
             yield transaction
-            events.record(transaction, [event for event in transaction.told if event.kept])
+            events.add(transaction, [event for event in transaction.told if event.kept])
         if transaction.announced:
             self.wake()
         self.tell(transaction.told)
@@ -82,14 +82,21 @@ class Store:
         self.database.close()
 
 
-def open_store(url: str, clock: Clock | None = None) -> Store:
+def open_store(url: str, clock: Clock | None = None, *, schema: str | None = None) -> Store:
     """Open ``sqlite:///…`` or ``postgresql://…``; nothing is connected to before it is needed.
 
+    ``schema``: keep the tables in this schema of a PostgreSQL database; every process of a ledger names the same one.
+
     Raises:
-        ConfigError: the URL is of another kind.
+        ConfigError: the URL is of another kind, or the schema's name is none.
         MissingExtraError: PostgreSQL is asked for and psycopg is not installed.
     """
     kind = url.partition(":")[0].partition("+")[0]
+    if kind == "sqlite" and schema is not None:
+        raise ConfigError(
+            f"a SQLite database has no schemas, and {schema!r} was asked for",
+            hint="Leave it out: the tables are called rota_… there, and may have a file of their own.",
+        )
     if kind == "sqlite":
         from rota.store.sqlite import SqliteDatabase
 
@@ -97,7 +104,7 @@ def open_store(url: str, clock: Clock | None = None) -> Store:
     if kind in {"postgresql", "postgres"}:
         from rota.store.postgres import PostgresDatabase
 
-        return Store(PostgresDatabase(url), clock)
+        return Store(PostgresDatabase(url, schema), clock)
     raise ConfigError(
         f"{kind!r} is no kind of database that Rota knows",  # and not the URL: it may hold a password
         hint="Write sqlite:///app.db or postgresql://user@host/name.",

@@ -1,41 +1,45 @@
-"""One SQL text for two databases: the dialect, the query files, and a transaction that runs queries by name.
+"""One SQL text for two databases: the dialect, the statement files, and a transaction that runs statements by name.
 
-Queries stand in ``sql/*.sql``, each under ``-- name: …`` with a line of purpose, with ``:name`` parameters. All that
-the two databases spell differently is written as a comment, so that each file is valid as it stands:
+Statements stand in ``sql/*.sql``, each under ``-- name: …`` with a line of purpose, with ``:name`` parameters. A noun's
+statements are called by the noun's module alone. A file that cannot be one text for both databases carries the
+dialect's name: ``schema.sqlite.sql``. All else that the two spell differently is a comment:
 
 ``/* skip locked */``            leave rows that another transaction holds (SQLite has one writer: nothing to leave)
 ``/* for update */``             hold the row until the transaction ends
 ``/* identity */``               the type of a generated key, in migrations
 ``/* rows(id bigint, …) */``     a table made of the parameter ``rows``: a list of tuples with those columns
 ``/* among(id bigint) */``       a test of what stands before: it is one of the ``rows``, which have one column
+
+What a record's columns are stands with its dataclass (``rota.store.rows``), and statements ask for them:
+
+``/* columns(run) */``           their names
+``/* parameters(run) */``        a ``:name`` for each of them
+``/* rows(run) */``              the parameter ``rows``, with those columns
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from rota.model.event import Event
-
-Row = tuple[Any, ...]
-T = TypeVar("T")
-
-
-def record(kind: type[T], row: Row) -> T:
-    """A row as the dataclass whose fields are the columns, in order."""
-    return kind(**dict(zip(kind.__slots__, row, strict=True)))  # type: ignore[attr-defined]
-
+from rota.store.rows import Row as Row
+from rota.store.rows import columns
+from rota.store.tables import tables
 
 NO_TABLES = "Make them: rota db init (rota up does so, too)."
 """What to do about a database that has never been prepared."""
 SEE_DOCTOR = " `rota doctor` looks closer."
 """The end of a hint, which the doctor itself leaves out."""
-_ROWS = re.compile(r"/\* (rows|among)\(([^)]*)\) \*/")
+OTHER_TABLES = "Look closer: rota db check"
+"""What to do about tables that are not as this code has them."""
+_MARK = re.compile(r"/\* (columns|parameters|rows|among)\(([^)]*)\) \*/")
+_TABLE = re.compile(rf"\b({'|'.join(tables())})\b")
 _COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 _CREDENTIALS = re.compile(r"//([^:]*):.*@", re.DOTALL)
@@ -57,8 +61,11 @@ class Dialect(Protocol):
     @property
     def for_update(self) -> str: ...
 
+    def table(self, name: str) -> str:
+        """A table of ours, as statements call it."""
+
     def rows(self, columns: list[tuple[str, str]]) -> str:
-        """A table expression with these columns (name, type), made of the parameters of ``Transaction.rows``."""
+        """A table expression with these columns (name, type), made of the parameters of ``Transaction.over``."""
 
     def among(self, name: str, kind: str) -> str:
         """Whether what stands before is one of the values of a column."""
@@ -76,7 +83,7 @@ class Query:
 
 
 class Transaction:
-    """Runs queries by name, as ``runs.claim``, on one connection."""
+    """Runs statements by name, as ``runs.claim``, on one connection."""
 
     __slots__ = ("_connection", "_queries", "announced", "told")
 
@@ -99,8 +106,15 @@ class Transaction:
         """Return the number of rows changed: for a guarded statement, the answer."""
         return int(self._execute(self._queries[query].sql, parameters).rowcount)
 
-    def rows(self, query: str, rows: Sequence[Row], **parameters: Any) -> list[Row]:
+    def over(self, query: str, rows: Sequence[Row], **parameters: Any) -> list[Row]:
         """Run a statement over a table of tuples, and return what it returns."""
+        raise NotImplementedError
+
+    def rows(self, query: str, rows: Sequence[Row], **parameters: Any) -> list[Row]:
+        return self.over(query, rows, **parameters)
+
+    def script(self, sql: str) -> list[Row]:
+        """Run plain statements as they stand, and return what they return: for migrations."""
         raise NotImplementedError
 
     def announce(self) -> None:
@@ -134,8 +148,8 @@ class Database(Protocol):
     def joined(self, connection: Any) -> Transaction:
         """A transaction on the caller's own connection; its commit or rollback stays the caller's."""
 
-    def exclusive(self) -> AbstractContextManager[Callable[[str], list[Row]]]:
-        """Run plain SQL scripts as one transaction that no other process runs at the same time: for migrations."""
+    def exclusive(self) -> AbstractContextManager[Transaction]:
+        """A transaction that no other process has at the same time: for migrations."""
 
     def now_us(self) -> int:
         """The database's own time."""
@@ -164,17 +178,30 @@ def without_password(url: str) -> str:
 
 
 def render(sql: str, dialect: Dialect) -> Query:
-    named: list[tuple[str, str]] = []
+    given: list[tuple[str, str]] = []
 
     def expand(match: re.Match[str]) -> str:
-        columns = [(name, kind) for name, kind in (column.split() for column in match[2].split(","))]
-        named.extend(columns)
-        return dialect.rows(columns) if match[1] == "rows" else dialect.among(*columns[0])
+        names = _columns(match[2])
+        match match[1]:
+            case "columns":
+                return ", ".join(name for name, _ in names)
+            case "parameters":
+                return ", ".join(f":{name}" for name, _ in names)
+        given.extend(names)
+        return dialect.rows(names) if match[1] == "rows" else dialect.among(*names[0])
 
     sql = _COMMENT.sub("", sql)  # before anything else: an apostrophe in a comment is no quote
     sql = sql.replace("/* skip locked */", dialect.skip_locked).replace("/* for update */", dialect.for_update)
-    sql = _ROWS.sub(expand, sql.replace("/* identity */", dialect.identity))
-    return Query(dialect.parameters(sql), tuple(named))
+    sql = _MARK.sub(expand, sql.replace("/* identity */", dialect.identity))
+    sql = _TABLE.sub(lambda match: dialect.table(match[1]), sql)
+    return Query(dialect.parameters(sql), tuple(given))
+
+
+def _columns(mark: str) -> list[tuple[str, str]]:
+    """Of a noun, or as they are written down: ``name text, due_at bigint``."""
+    if " " not in mark:
+        return columns(mark)
+    return [(name, kind) for name, kind in (column.split() for column in mark.split(","))]
 
 
 @cache
@@ -182,8 +209,9 @@ def load_queries(dialect: Dialect) -> dict[str, Query]:
     """Read every ``-- name: …`` block of the ``.sql`` files, as ``file.name``."""
     queries: dict[str, Query] = {}
     for path in (files(__package__) / "sql").iterdir():
-        if path.name.endswith(".sql"):
+        noun, _, rest = path.name.partition(".")
+        if rest in {"sql", f"{dialect.name}.sql"}:
             blocks = _NAME.split(path.read_text())[1:]
             for name, sql in zip(blocks[::2], blocks[1::2], strict=True):
-                queries[f"{path.name.removesuffix('.sql')}.{name}"] = render(sql.strip().rstrip(";"), dialect)
+                queries[f"{noun}.{name}"] = render(sql.strip().rstrip(";"), dialect)
     return queries

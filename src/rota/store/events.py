@@ -6,13 +6,13 @@ import json
 from collections.abc import Sequence
 
 from rota.model.event import Event
-from rota.store.database import Transaction
+from rota.store.database import Row, Transaction
 
 
-def record(tx: Transaction, events: Sequence[Event]) -> None:
+def add(tx: Transaction, events: Sequence[Event]) -> None:
     if events:
-        tx.rows(
-            "events.record",
+        tx.over(
+            "events.add",
             [(e.at, e.kind, e.subject, e.run_id, e.actor, json.dumps(e.data, default=str)) for e in events],
         )
 
@@ -26,6 +26,11 @@ def of_subject(tx: Transaction, subject: str, limit: int = 20) -> list[Event]:
     return [_event(row) for row in tx.all("events.of_subject", subject=subject, limit=limit)]
 
 
-def _event(row: tuple[object, ...]) -> Event:
-    _, at, kind, subject, run_id, actor, data = row
-    return Event(at=at, kind=kind, subject=subject, run_id=run_id, actor=actor, data=json.loads(data))  # type: ignore[arg-type]
+def prune(tx: Transaction, before: int, limit: int) -> int:
+    """Returns how many went; what a person did never goes."""
+    return tx.run("events.prune", before=before, limit=limit)
+
+
+def _event(row: Row) -> Event:
+    at, kind, subject, run_id, actor, data = row
+    return Event(at=at, kind=kind, subject=subject, run_id=run_id, actor=actor, data=json.loads(data))

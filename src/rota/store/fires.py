@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from rota.model.fire import FireRecord
-from rota.store.database import Transaction, record
+from collections.abc import Sequence
+
+from rota.model.fire import FireRecord, NewFire
+from rota.store.database import Transaction
+from rota.store.rows import as_row, record
+
+
+def add(tx: Transaction, fires: Sequence[NewFire], now: int, node: str | None = None) -> dict[tuple[str, int], int]:
+    """Write verdicts down. Returns the ids of those that are new, by schedule and moment: each moment has one verdict.
+
+    ``node`` is ``None`` where a person decided.
+    """
+    rows = tx.over("fires.add", [as_row(fire) for fire in fires], now=now, node=node) if fires else []
+    return {(schedule, due_at): fire_id for fire_id, schedule, due_at in rows}
 
 
 def page(tx: Transaction, schedule: str, before: int | None = None, limit: int = 50) -> list[FireRecord]:
@@ -17,5 +29,10 @@ def at(tx: Transaction, schedule: str, moment: int) -> list[FireRecord]:
 
 
 def of_run(tx: Transaction, run_id: int) -> FireRecord | None:
-    row = tx.one("why.fire_of_run", id=run_id)
+    row = tx.one("fires.of_run", run_id=run_id)
     return record(FireRecord, row) if row else None
+
+
+def prune(tx: Transaction, before: int, limit: int) -> int:
+    """Returns how many went."""
+    return tx.run("fires.prune", before=before, limit=limit)

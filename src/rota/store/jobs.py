@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rota.store.database import Transaction, record
+from rota.store.database import Transaction
+from rota.store.rows import record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,10 +19,21 @@ class JobRecord:
     registered_at: int
 
 
+def register(tx: Transaction, declared: Sequence[tuple[str, str, str]], now: int) -> None:
+    """Name, queue and policies (JSON) of each; one that is there already is what it says now."""
+    if declared:
+        tx.over("jobs.register", declared, now=now)
+
+
+def declared(tx: Transaction, names: Iterable[str]) -> set[str]:
+    """Of these names, those that some node has declared."""
+    return {name for (name,) in tx.over("jobs.declared", [(name,) for name in names])}
+
+
 def all_jobs(tx: Transaction) -> list[JobRecord]:
     return [record(JobRecord, row) for row in tx.all("jobs.all")]
 
 
 def get(tx: Transaction, name: str) -> JobRecord | None:
-    row = tx.one("why.job", name=name)
+    row = tx.one("jobs.get", name=name)
     return record(JobRecord, row) if row else None

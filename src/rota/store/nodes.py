@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from rota.model.node import NodeRecord
-from rota.store.database import Transaction, record
+from rota.model.node import DutyRecord, NewNode, NodeProcess, NodeRecord
+from rota.store.database import Transaction
+from rota.store.rows import as_row, record
 
 GONE_SHOWN_US = 3_600_000_000
 """Nodes that stopped or were lost are listed for an hour more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DutyRecord:
-    """A duty's own heartbeat; ``patience`` is how old it may be, in microseconds, before somebody should look."""
+def register(tx: Transaction, node: NewNode, now: int, lease_until: int) -> None:
+    parameters = dict(zip(node.__slots__, as_row(node), strict=True))
+    tx.run("nodes.register", **parameters, now=now, lease_until=lease_until)
 
-    node: str
-    name: str
-    ticked_at: int | None
-    failed_at: int | None
-    error: str | None
-    patience: int
 
-    def stale(self, now_us: int) -> bool:
-        return self.ticked_at is None or now_us - self.ticked_at > self.patience
+def beat(tx: Transaction, node: str, *, now: int, lease_until: int, running: int, rss: int | None) -> tuple[bool, bool]:
+    """Extend a node's lease. Returns whether it had not been given up for lost, and whether it is to drain."""
+    row = tx.one("nodes.beat", id=node, now=now, lease_until=lease_until, running=running, rss=rss)
+    return row is not None, row is not None and row[0] is not None
+
+
+def stop(tx: Transaction, node: str, now: int) -> None:
+    tx.run("nodes.stop", id=node, now=now)
+
+
+def drain(tx: Transaction, node: str, now: int) -> bool:
+    """Ask it to finish and stop. False: there is no such node, it is gone, or was asked before."""
+    return tx.run("nodes.drain", id=node, now=now) == 1
+
+
+def lapsed(tx: Transaction, now: int, asking: str) -> list[str]:
+    """Nodes whose lease has run out; the one that asks is none of them."""
+    return [node for (node,) in tx.all("nodes.lapsed", now=now, asking=asking)]
+
+
+def alive(tx: Transaction) -> list[NodeProcess]:
+    """Neither stopped nor given up for lost."""
+    return [record(NodeProcess, row) for row in tx.all("nodes.alive")]
+
+
+def lose(tx: Transaction, node: str, now: int, lease_until: int) -> bool:
+    """Give it up for lost, unless its lease was extended beyond ``lease_until``: from then on, it is refused."""
+    return tx.run("nodes.lose", id=node, now=now, lease_until=lease_until) == 1
+
+
+def gone_with_runs(tx: Transaction) -> list[str]:
+    """Lost nodes that a rescue was cut short on, and stopped ones that left something behind."""
+    return [node for (node,) in tx.all("nodes.gone_with_runs")]
 
 
 def all_nodes(tx: Transaction, now_us: int, limit: int = 200) -> list[NodeRecord]:
@@ -32,5 +58,23 @@ def all_nodes(tx: Transaction, now_us: int, limit: int = 200) -> list[NodeRecord
     return [record(NodeRecord, row) for row in rows]
 
 
+def get(tx: Transaction, node: str) -> NodeRecord | None:
+    row = tx.one("nodes.get", id=node)
+    return record(NodeRecord, row) if row else None
+
+
+def save_duties(tx: Transaction, node: str, duties: Sequence[DutyRecord]) -> None:
+    """The heartbeats of a node's duties."""
+    if duties:
+        tx.over("nodes.save_duties", [as_row(duty)[1:] for duty in duties], node=node)
+
+
 def duties(tx: Transaction) -> list[DutyRecord]:
+    """Of the nodes that are alive."""
     return [record(DutyRecord, row) for row in tx.all("nodes.duties")]
+
+
+def prune(tx: Transaction, before: int) -> None:
+    """With their duties; one that left a run behind stays until that is rescued."""
+    tx.run("nodes.prune", before=before)
+    tx.run("nodes.prune_duties")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import psycopg
 
-from rota.errors import StoreError, StoreUnreachableError
-from rota.store.database import NO_TABLES, SEE_DOCTOR, Row
+from rota.errors import SchemaError, StoreError, StoreUnreachableError
+from rota.store.database import NO_TABLES, OTHER_TABLES, SEE_DOCTOR, Row
+from rota.store.tables import tables
 
 _AGAIN = "It is tried again by itself where a node did it; try again by hand where you did."
 _TRANSIENT = {
@@ -44,6 +46,8 @@ def translated(error: psycopg.Error, place: str) -> StoreError | None:
     text = " ".join((error.diag.message_primary or str(error)).split())
     if isinstance(error, psycopg.errors.UndefinedTable):
         return StoreError(f"the database holds no tables of Rota yet: {text}", hint=NO_TABLES)
+    if isinstance(error, psycopg.errors.UndefinedColumn):
+        return SchemaError(f"the database's tables are not those of this Rota: {text}", hint=OTHER_TABLES)
     if isinstance(error, psycopg.errors.ProgramLimitExceeded):
         return StoreError(f"the database refused: {text}")
     if error.sqlstate in _TRANSIENT:
@@ -59,7 +63,6 @@ def translated(error: psycopg.Error, place: str) -> StoreError | None:
     return None
 
 
-_TABLES = "run attempt log fire event counter schedule node duty lease bucket batch queue job migration"
 _HOLDERS = """
     SELECT relation.relname, held.pid, held.mode
     FROM pg_locks AS held JOIN pg_class AS relation ON relation.oid = held.relation
@@ -75,10 +78,12 @@ _HOLDERS = """
 """Who holds the strongest, oldest lock; one who waits for a table alone has all others wait behind him, too."""
 
 
-def locked(connection: psycopg.Connection[Row], error: psycopg.Error) -> StoreError | None:
+def locked(
+    connection: psycopg.Connection[Row], error: psycopg.Error, table_of: Callable[[str], str]
+) -> StoreError | None:
     """Which table is locked, and by which process of the server; None: they are done by now."""
     named = re.search(r'relation "(\w+)"', error.diag.context or "")
-    found = connection.execute(_HOLDERS, (_TABLES.split(), named[1] if named else "")).fetchone()
+    found = connection.execute(_HOLDERS, ([table_of(name) for name in tables()], named[1] if named else "")).fetchone()
     if found is None:
         return None
     table, pid, mode = found

@@ -1,51 +1,23 @@
-"""The queues of the ledger."""
+"""The queues of the ledger, and what their limits allow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 
+from rota.model.queue import QueueRecord
+from rota.model.queue import QueueWork as QueueWork
+from rota.model.queue import bucket as bucket
 from rota.model.rate import Rate
-from rota.store.database import Transaction, record
+from rota.store.database import Transaction
+from rota.store.rows import record
 
 COUNT_CAP = 10_000
 """No page counts further than this."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueRecord:
-    """A queue; ``rate`` is text such as ``100/m``, moments are microseconds of UTC."""
-
-    name: str
-    concurrency: int | None
-    rate: str | None
-    paused_at: int | None
-    paused_by: str | None
-    paused_why: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class QueueWork:
-    """A queue that is not paused.
-
-    ``work``: it has runs to claim; ``limited``: claiming them takes counting; ``suspects``: some are to be done alone.
-    """
-
-    name: str
-    concurrency: int | None
-    rate: Rate | None
-    work: bool
-    limited: bool
-    suspects: bool
-
-    @property
-    def bucket(self) -> str:
-        return bucket(self.name)
-
-
-def bucket(queue: str) -> str:
-    """The name under which a queue's own rate is counted."""
-    return f"queue:{queue}"
+def ensure(tx: Transaction, names: Iterable[str]) -> None:
+    """A queue comes to be when something is first put into it, or when somebody speaks of it."""
+    tx.over("queues.ensure", [(name,) for name in sorted(names)])
 
 
 def survey(tx: Transaction) -> list[QueueWork]:
@@ -63,11 +35,63 @@ def all_queues(tx: Transaction) -> list[QueueRecord]:
     return [record(QueueRecord, row) for row in tx.all("queues.all")]
 
 
-def buckets(tx: Transaction, names: Iterable[str]) -> dict[str, int]:
-    """The moments at which rate limits are full again, of those that were ever used."""
-    return {name: full_at for name, full_at in tx.rows("queues.buckets", [(name,) for name in names])}
-
-
 def get(tx: Transaction, name: str) -> QueueRecord | None:
     row = tx.one("queues.get", name=name)
     return record(QueueRecord, row) if row else None
+
+
+def pause(tx: Transaction, name: str, now: int, *, by: str, why: str | None) -> bool:
+    """False: it is paused already."""
+    return tx.run("queues.pause", name=name, now=now, by=by, why=why) == 1
+
+
+def resume(tx: Transaction, name: str) -> bool:
+    """False: it is not paused."""
+    return tx.run("queues.resume", name=name) == 1
+
+
+def limit(tx: Transaction, name: str, concurrency: int | None, rate: str | None) -> bool:
+    """False: there is no such queue."""
+    return tx.run("queues.limit", name=name, concurrency=concurrency, rate=rate) == 1
+
+
+# What is in them; counts stop at a cap, as a page must not scan a million rows.
+
+
+def waiting(tx: Transaction, name: str, cap: int = COUNT_CAP) -> tuple[int, int | None]:
+    """How many of its runs wait for a worker, and since when the oldest of them is due."""
+    count, oldest = tx.one("queues.waiting", name=name, cap=cap) or (0, None)
+    return count, oldest
+
+
+def held(tx: Transaction, name: str, cap: int = COUNT_CAP) -> int:
+    """How many of its runs are set aside by a limit."""
+    return int((tx.one("queues.held", name=name, cap=cap) or (0,))[0])
+
+
+def running(tx: Transaction) -> dict[str, int]:
+    """By queue."""
+    return {name: count for name, count in tx.all("queues.running")}
+
+
+def scheduled(tx: Transaction, cap: int = COUNT_CAP) -> dict[str, int]:
+    """By queue."""
+    return {name: count for name, count in tx.all("queues.scheduled", cap=cap)}
+
+
+# Counting for limits.
+
+
+def lock_limits(tx: Transaction) -> None:
+    """Be the only one, over all nodes, that counts and claims under limits until the transaction ends."""
+    tx.one("queues.lock_limits")
+
+
+def buckets(tx: Transaction, names: Iterable[str]) -> dict[str, int]:
+    """The moments at which rate limits are full again, of those that were ever used."""
+    return {name: full_at for name, full_at in tx.over("queues.buckets", [(name,) for name in names])}
+
+
+def save_buckets(tx: Transaction, full_at: Mapping[str, int]) -> None:
+    if full_at:
+        tx.over("queues.save_buckets", list(full_at.items()))

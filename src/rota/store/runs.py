@@ -2,62 +2,46 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rota.model.attempt import Envelope
-from rota.model.run import NewRun, RunRecord
-from rota.store.database import Row, Transaction, record
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """The end of an attempt that did not succeed, or does not count. Field order is the column order of ``settle``."""
-
-    id: int
-    attempt: int
-    state: str
-    due_at: int
-    started_at: int | None
-    finished_at: int | None
-    error: str | None
-    failures: int
-    peak_rss: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedAttempt:
-    """A row of the attempts that did not succeed. Field order is the column order of ``add_attempts``."""
-
-    run_id: int
-    number: int
-    node: str | None
-    started_at: int | None
-    finished_at: int | None
-    outcome: str
-    error: str | None
-    traceback: str | None
+from rota.model.run import (
+    Candidate,
+    LostRun,
+    NewRun,
+    Rescued,
+    RunAge,
+    RunningRun,
+    RunRecord,
+    Settled,
+)
+from rota.store.database import Row, Transaction
+from rota.store.queues import COUNT_CAP
+from rota.store.rows import as_row, record
 
 
 def insert(tx: Transaction, runs: Sequence[NewRun]) -> list[int]:
     """Insert runs and return the ids of those that are new, in order; one whose unique key is taken is left out."""
-    return sorted(row[0] for row in tx.rows("runs.insert", [run.row() for run in runs]))
+    return sorted(row[0] for row in tx.over("runs.insert", [as_row(run) for run in runs]))
 
 
 def insert_alike(tx: Transaction, pattern: NewRun, rows: Sequence[tuple[str, str | None]]) -> list[int]:
     """Insert a run like ``pattern`` for each (arguments, limit key), without a unique key; returns the ids in order."""
-    return sorted(row[0] for row in tx.rows("runs.insert_alike", rows, **pattern.parameters()))
+    return sorted(row[0] for row in tx.over("runs.insert_alike", rows, **_parameters(pattern)))
 
 
 def insert_one(tx: Transaction, run: NewRun) -> tuple[int, bool]:
     """Insert a run, or find the unfinished one that holds its unique key. Returns the id, and whether it is new."""
     while True:
-        if row := tx.one("runs.insert_one", **run.parameters()):
+        if row := tx.one("runs.insert_one", **_parameters(run)):
             return int(row[0]), True
         if row := tx.one("runs.by_unique_key", unique_key=run.unique_key):
             return int(row[0]), False
+
+
+def _parameters(run: NewRun) -> dict[str, Any]:
+    return dict(zip(run.__slots__, as_row(run), strict=True))
 
 
 def debounce(tx: Transaction, run: NewRun) -> tuple[int, bool]:
@@ -66,7 +50,7 @@ def debounce(tx: Transaction, run: NewRun) -> tuple[int, bool]:
         row = tx.one("runs.debounce", unique_key=run.unique_key, due_at=run.due_at, arguments=run.arguments)
         if row:
             return int(row[0]), False
-        if row := tx.one("runs.insert_one", **run.parameters()):
+        if row := tx.one("runs.insert_one", **_parameters(run)):
             return int(row[0]), True
     return insert_one(tx, run)
 
@@ -74,11 +58,20 @@ def debounce(tx: Transaction, run: NewRun) -> tuple[int, bool]:
 def claim(tx: Transaction, queue: str, node: str, limit: int, now: int, avoid: Iterable[str] = ()) -> list[Envelope]:
     """Take runs that share no limit with others, most urgent first; none of the jobs to ``avoid``."""
     avoided = [(name,) for name in avoid]
-    return _in_order(tx.rows("runs.claim", avoided, queue=queue, node=node, limit=limit, now=now))
+    return _in_order(tx.over("runs.claim", avoided, queue=queue, node=node, limit=limit, now=now))
 
 
 def claim_chosen(tx: Transaction, ids: Iterable[int], node: str, now: int) -> list[Envelope]:
-    return _in_order(tx.rows("runs.claim_chosen", [(each,) for each in ids], node=node, now=now))
+    return _in_order(tx.over("runs.claim_chosen", [(each,) for each in ids], node=node, now=now))
+
+
+def candidates(
+    tx: Transaction, queue: str, limit: int, avoid: Iterable[str] = (), *, suspects: bool = False
+) -> list[Candidate]:
+    """The head of a queue where some share limits, or of its suspects; locked, for ``claim_chosen`` or ``hold``."""
+    avoided = [(name,) for name in avoid]
+    rows = tx.over("runs.candidates", avoided, queue=queue, limit=limit, suspects=int(suspects))
+    return [Candidate._make(row) for row in rows]
 
 
 def _in_order(rows: list[Row]) -> list[Envelope]:
@@ -90,23 +83,38 @@ def _in_order(rows: list[Row]) -> list[Envelope]:
 
 def hand_back(tx: Transaction, node: str, attempts: Sequence[tuple[int, int]]) -> None:
     """Give claimed runs (id and attempt) that have not begun back to their queue."""
-    tx.rows("runs.hand_back", attempts, node=node)
+    tx.over("runs.hand_back", attempts, node=node)
     tx.announce()
 
 
+def hold(tx: Transaction, held: Sequence[tuple[int, str, int | None]], now: int) -> None:
+    """Set aside runs that may not start yet: id, reason, and when each may try again, where that is known."""
+    tx.over("runs.hold", held, now=now)
+
+
+def held_keys(tx: Transaction) -> dict[str, int]:
+    """The shared limits that somebody is held for, and what they allow."""
+    return {key: limit for key, limit in tx.all("runs.held_keys")}
+
+
+def running_in_queue(tx: Transaction, queue: str) -> int:
+    row = tx.one("runs.running_in_queue", queue=queue)
+    return int(row[0]) if row else 0
+
+
 def running_by_key(tx: Transaction, keys: Iterable[str]) -> dict[str, int]:
-    return {key: count for key, count in tx.rows("runs.running_by_key", [(key,) for key in keys])}
+    return {key: count for key, count in tx.over("runs.running_by_key", [(key,) for key in keys])}
 
 
 def release_keys(tx: Transaction, freed: Mapping[str, int]) -> None:
     """Let the next held runs of these keys try, as many as have ended."""
-    for (key,) in sorted(tx.rows("runs.keys_with_held", [(key,) for key in freed])):  # in one order on every node
+    for (key,) in sorted(tx.over("runs.keys_with_held", [(key,) for key in freed])):  # in one order on every node
         tx.run("runs.release_key", key=key, limit=freed[key])
 
 
 def succeed(tx: Transaction, node: str, rows: Sequence[Row]) -> set[int]:
     """End attempts well: rows of (id, attempt, started, finished, result, rss). Returns the ids that were accepted."""
-    return {row[0] for row in tx.rows("runs.succeed", rows, node=node)}
+    return {row[0] for row in tx.over("runs.succeed", rows, node=node)}
 
 
 def settle(tx: Transaction, node: str, ends: Sequence[Settled], now: int) -> dict[int, str]:
@@ -114,15 +122,105 @@ def settle(tx: Transaction, node: str, ends: Sequence[Settled], now: int) -> dic
 
     A run that was to be tried again is ``cancelled`` instead where somebody has asked it to stop.
     """
-    return {row[0]: row[1] for row in tx.rows("runs.settle", [_astuple(end) for end in ends], node=node, now=now)}
+    return {row[0]: row[1] for row in tx.over("runs.settle", [as_row(end) for end in ends], node=node, now=now)}
 
 
-def add_attempts(tx: Transaction, attempts: Sequence[FailedAttempt]) -> None:
-    tx.rows("runs.add_attempts", [_astuple(attempt) for attempt in attempts])
+def lost(tx: Transaction, node: str, limit: int) -> list[LostRun]:
+    """What a lost node left running; locked."""
+    return [record(LostRun, row) for row in tx.all("runs.lost", node=node, limit=limit)]
 
 
-def _astuple(record: Any) -> Row:
-    return tuple(getattr(record, name) for name in record.__slots__)
+def rescue(tx: Transaction, rescued: Sequence[Rescued], now: int) -> None:
+    tx.over("runs.rescue", [as_row(each) for each in rescued], now=now)
+
+
+def stage(tx: Transaction, now: int, limit: int) -> int:
+    """Make available what has come due. Returns how many."""
+    return len(tx.all("runs.stage", now=now, limit=limit))
+
+
+def release_timed(tx: Transaction, now: int, limit: int) -> int:
+    """Let held runs whose time is up try again. Returns how many."""
+    return len(tx.all("runs.release_timed", now=now, limit=limit))
+
+
+def next_due(tx: Transaction) -> int | None:
+    """When the next scheduled run is due."""
+    return _moment(tx.one("runs.next_due"))
+
+
+def next_release(tx: Transaction) -> int | None:
+    """When the next held run may try again."""
+    return _moment(tx.one("runs.next_release"))
+
+
+def _moment(row: Row | None) -> int | None:
+    return None if row is None or row[0] is None else int(row[0])
+
+
+# By the schedule that made them, or by the key of their limit: what an overlap policy goes by.
+
+
+def active_by_key(tx: Transaction, keys: Iterable[str]) -> dict[str, dict[str, int]]:
+    """How many of each state are not over, by key."""
+    return _by_state(tx.over("runs.active_by_key", [(key,) for key in keys]))
+
+
+def active_by_schedule(tx: Transaction, names: Iterable[str]) -> dict[str, dict[str, int]]:
+    return _by_state(tx.over("runs.active_by_schedule", [(name,) for name in names]))
+
+
+def _by_state(rows: list[Row]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for name, state, count in rows:
+        found.setdefault(name, {})[state] = count
+    return found
+
+
+def request_cancel_by_key(tx: Transaction, key: str, now: int, by: str) -> list[int]:
+    """Ask the running ones to stop. Returns the ids of those that nobody had asked before."""
+    return [run_id for (run_id,) in tx.all("runs.request_cancel_by_key", key=key, now=now, by=by)]
+
+
+def request_cancel_by_schedule(tx: Transaction, schedule: str, now: int, by: str) -> list[int]:
+    return [run_id for (run_id,) in tx.all("runs.request_cancel_by_schedule", schedule=schedule, now=now, by=by)]
+
+
+def cancel_waiting_by_key(tx: Transaction, key: str, now: int, reason: str) -> dict[int, int | None]:
+    """Cancel those that wait. Returns their ids, each with its batch."""
+    return {run: batch for run, batch in tx.all("runs.cancel_waiting_by_key", key=key, now=now, reason=reason)}
+
+
+def cancel_waiting_by_schedule(tx: Transaction, schedule: str, now: int, reason: str) -> dict[int, int | None]:
+    rows = tx.all("runs.cancel_waiting_by_schedule", schedule=schedule, now=now, reason=reason)
+    return {run: batch for run, batch in rows}
+
+
+# By hand.
+
+
+def lock(tx: Transaction, run_id: int) -> RunRecord | None:
+    """As ``get``, and nobody claims, ends or changes it before the transaction ends."""
+    row = tx.one("runs.lock", id=run_id)
+    return record(RunRecord, row) if row else None
+
+
+def close(tx: Transaction, run_id: int, now: int, by: str) -> bool:
+    """Cancel a run that waits, or a dead letter. False: it is neither."""
+    return tx.one("runs.close", id=run_id, now=now, by=by) is not None
+
+
+def request_cancel(tx: Transaction, run_id: int, now: int, by: str) -> bool:
+    """Ask a running one to stop. False: it is not running."""
+    return tx.one("runs.request_cancel", id=run_id, now=now, by=by) is not None
+
+
+def retry(tx: Transaction, run_id: int, now: int) -> bool:
+    """Send it back to its queue, counts at zero. False: it did not end badly, or another run holds its key."""
+    return tx.one("runs.retry", id=run_id, now=now) is not None
+
+
+# Looking.
 
 
 def get(tx: Transaction, run_id: int) -> RunRecord | None:
@@ -147,8 +245,52 @@ def page(
     return [record(RunRecord, row) for row in rows]
 
 
-def count_batches(tx: Transaction, ended: Mapping[int, Counter[str]]) -> None:
-    """Add to the counts of batches: by batch id, how many children succeeded, failed, were cancelled."""
-    rows = [(batch, n["succeeded"], n["failed"], n["cancelled"]) for batch, n in ended.items()]
-    if rows:
-        tx.rows("runs.count_batch", rows)
+def oldest(tx: Transaction, after: int, limit: int) -> list[RunAge]:
+    """A stretch of runs by id, from one on."""
+    return [record(RunAge, row) for row in tx.all("runs.oldest", after=after, limit=limit)]
+
+
+def delete(tx: Transaction, run_ids: Iterable[int]) -> None:
+    tx.over("runs.delete", [(run_id,) for run_id in run_ids])
+
+
+def longest(tx: Transaction, before: int, limit: int) -> list[RunningRun]:
+    """Those that have run since before a moment, and for longest."""
+    return [record(RunningRun, row) for row in tx.all("runs.longest", before=before, limit=limit)]
+
+
+def holders_of_key(tx: Transaction, key: str, limit: int) -> list[RunningRun]:
+    """Who has the slots of a shared limit."""
+    return [record(RunningRun, row) for row in tx.all("runs.holders_of_key", key=key, limit=limit)]
+
+
+def holders_of_queue(tx: Transaction, queue: str, limit: int) -> list[RunningRun]:
+    return [record(RunningRun, row) for row in tx.all("runs.holders_of_queue", queue=queue, limit=limit)]
+
+
+def strays(tx: Transaction, limit: int) -> list[int]:
+    """Running ones whose node is not in the ledger: no node will bring them back."""
+    return [run_id for (run_id,) in tx.all("runs.strays", limit=limit)]
+
+
+# Counted up to a cap: a page must not scan a million rows.
+
+
+def count_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> int:
+    """How many would be claimed before it."""
+    row = tx.one("runs.count_ahead", id=run.id, cap=cap)
+    return int(row[0]) if row else 0
+
+
+def count_held_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> int:
+    """How many are held for the same limit and go first."""
+    row = tx.one(
+        "runs.count_held_ahead", id=run.id, key=run.limit_key, priority=run.priority, due_at=run.due_at, cap=cap
+    )
+    return int(row[0]) if row else 0
+
+
+def count_failed(tx: Transaction, cap: int = COUNT_CAP) -> int:
+    """The dead letters."""
+    row = tx.one("runs.count_failed", cap=cap)
+    return int(row[0]) if row else 0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from rota.model.schedule import ScheduleRecord
-from rota.store.database import Row, Transaction, record
+from rota.model.schedule import DueSchedule, NewSchedule, ScheduleRecord
+from rota.store.database import Transaction
+from rota.store.rows import as_row, record
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,47 +18,46 @@ class Edit:
     by: str
 
 
+def due(tx: Transaction, jobs: Iterable[str], now: int, limit: int) -> list[DueSchedule]:
+    """Due schedules of these jobs, most overdue first, locked until the transaction ends."""
+    rows = tx.over("schedules.due", [(job,) for job in jobs], now=now, limit=limit)
+    return [record(DueSchedule, row) for row in rows]
+
+
+def next_due(tx: Transaction, jobs: Iterable[str]) -> int | None:
+    """The next moment at which a schedule of these jobs is due."""
+    [[moment]] = tx.over("schedules.next_due", [(job,) for job in jobs])
+    return None if moment is None else int(moment)
+
+
+def advance(tx: Transaction, marks: Sequence[tuple[str, int, int | None]]) -> None:
+    """Name, watermark and next due moment; a watermark never goes back, so that no moment is judged twice."""
+    tx.over("schedules.advance", marks)
+
+
 def get(tx: Transaction, name: str) -> ScheduleRecord | None:
-    """The schedule, held until the transaction ends: for changing it."""
     row = tx.one("schedules.get", name=name)
     return record(ScheduleRecord, row) if row else None
 
 
-def peek(tx: Transaction, name: str) -> ScheduleRecord | None:
-    row = tx.one("schedules.peek", name=name)
+def lock(tx: Transaction, name: str) -> ScheduleRecord | None:
+    """As ``get``, and nobody else changes or judges it before the transaction ends."""
+    row = tx.one("schedules.lock", name=name)
     return record(ScheduleRecord, row) if row else None
 
 
 def page(tx: Transaction, job: str | None = None, after: str | None = None, limit: int = 200) -> list[ScheduleRecord]:
     """By name, from a cursor; removed ones are left out."""
-    return [record(ScheduleRecord, row) for row in tx.all("schedules.all", job=job, after=after, limit=limit)]
+    return [record(ScheduleRecord, row) for row in tx.all("schedules.page", job=job, after=after, limit=limit)]
 
 
 def declared_by(tx: Transaction, owner: str) -> list[ScheduleRecord]:
     return [record(ScheduleRecord, row) for row in tx.all("schedules.declared_by", owner=owner)]
 
 
-def insert(
-    tx: Transaction,
-    *,
-    name: str,
-    job: str,
-    definition: str,
-    declared: str | None,
-    owner: str,
-    now: int,
-    next_due_at: int | None,
-    edit: Edit | None = None,
-) -> bool:
-    """False: a schedule of this name is there already."""
-    edited = (edit.at, edit.by) if edit else (None, None)
-    row = (name, job, definition, declared, owner, now, next_due_at, now, *edited)
-    return bool(insert_many(tx, [row]))
-
-
-def insert_many(tx: Transaction, rows: Sequence[Row]) -> list[str]:
-    """Rows of name, job, definition, declared, owner, watermark, next_due_at, created_at, edited_at, edited_by."""
-    return [row[0] for row in tx.rows("schedules.insert", rows)]
+def insert(tx: Transaction, schedules: Iterable[NewSchedule]) -> list[str]:
+    """The names of those that are new: one whose name is taken is left out."""
+    return [name for (name,) in tx.over("schedules.insert", [as_row(each) for each in schedules])]
 
 
 _KEEP = object()
@@ -95,3 +95,29 @@ def resume(tx: Transaction, name: str, watermark: int, next_due_at: int | None) 
 
 def remove(tx: Transaction, name: str, now: int) -> bool:
     return tx.run("schedules.remove", name=name, now=now) == 1
+
+
+def count(tx: Transaction) -> int:
+    row = tx.one("schedules.count")
+    return int(row[0]) if row else 0
+
+
+def overdue(tx: Transaction, before: int, limit: int) -> list[ScheduleRecord]:
+    """Those that were due before a moment, most overdue first."""
+    return [record(ScheduleRecord, row) for row in tx.all("schedules.overdue", before=before, limit=limit)]
+
+
+def count_overdue(tx: Transaction, before: int) -> int:
+    row = tx.one("schedules.count_overdue", before=before)
+    return int(row[0]) if row else 0
+
+
+def paused(tx: Transaction, limit: int) -> list[ScheduleRecord]:
+    """Last paused first."""
+    return [record(ScheduleRecord, row) for row in tx.all("schedules.paused", limit=limit)]
+
+
+def judged_ahead(tx: Transaction, after: int) -> tuple[int, int | None]:
+    """How many are judged up to a moment that has not come yet (``after``), and the last such moment."""
+    count, last = tx.one("schedules.judged_ahead", after=after) or (0, None)
+    return count, last

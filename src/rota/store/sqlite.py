@@ -8,15 +8,15 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from rota.errors import ConfigError, StoreError, StoreUnreachableError
-from rota.store.database import NO_TABLES, Query, Row, Transaction, load_queries
+from rota.errors import ConfigError, SchemaError, StoreError, StoreUnreachableError
+from rota.store.database import NO_TABLES, OTHER_TABLES, Query, Row, Transaction, load_queries
 
 BUSY_SECONDS = 30.0
 PROBE_SECONDS = 1.0
@@ -29,6 +29,9 @@ class SqliteDialect:
     identity: str = "INTEGER PRIMARY KEY AUTOINCREMENT"
     skip_locked: str = ""
     for_update: str = ""
+
+    def table(self, name: str) -> str:
+        return name
 
     def rows(self, columns: list[tuple[str, str]]) -> str:
         picked = ", ".join(f"json_extract(value, '$[{place}]') AS {name}" for place, (name, _) in enumerate(columns))
@@ -44,8 +47,11 @@ class SqliteDialect:
 class SqliteTransaction(Transaction):
     __slots__ = ()
 
-    def rows(self, query: str, rows: Sequence[Row], **parameters: Any) -> list[Row]:
+    def over(self, query: str, rows: Sequence[Row], **parameters: Any) -> list[Row]:
         return self.all(query, **parameters, rows=json.dumps(rows))
+
+    def script(self, sql: str) -> list[Row]:
+        return [row for part in _statements(sql) for row in self._connection.execute(part).fetchall()]
 
 
 class JoinedSqliteTransaction(SqliteTransaction):
@@ -139,16 +145,8 @@ class SqliteDatabase:
         transaction.refuse_another_file()
         return transaction
 
-    @contextmanager
-    def exclusive(self) -> Iterator[Callable[[str], list[Row]]]:
-        with self._writer, self._connection() as connection:
-            _begin(connection)
-            try:
-                yield lambda sql: [row for part in _statements(sql) for row in connection.execute(part).fetchall()]
-                connection.execute("COMMIT")
-            except BaseException:
-                _roll_back(connection)
-                raise
+    def exclusive(self) -> AbstractContextManager[SqliteTransaction]:
+        return self.write()
 
     def facts(self) -> dict[str, Any]:
         with self._connection() as connection:
@@ -246,6 +244,8 @@ def _statements(sql: str) -> Iterator[str]:
 def _translated(error: sqlite3.OperationalError, path: Path) -> StoreError:
     if "no such table" in str(error):
         return StoreError(f"{path} holds no tables of Rota yet: {error}", hint=NO_TABLES)
+    if "no such column" in str(error) or "has no column named" in str(error):
+        return SchemaError(f"the tables of {path} are not those of this Rota: {error}", hint=OTHER_TABLES)
     if error.sqlite_errorcode & 0xFF in _BUSY_CODES:
         return StoreUnreachableError(
             f"{path} is locked by another process",

@@ -1,17 +1,16 @@
--- name: record
-INSERT INTO event (at, kind, subject, run_id, actor, data)
-SELECT at, kind, subject, run_id, actor, data
-FROM /* rows(at bigint, kind text, subject text, run_id bigint, actor text, data text) */ AS new
+-- name: add
+INSERT INTO rota_event (/* columns(event) */)
+SELECT /* columns(event) */ FROM /* rows(event) */ AS new
 WHERE true;
 
 -- name: of_run
-SELECT id, at, kind, subject, run_id, actor, data FROM event WHERE run_id = :run_id ORDER BY id;
+SELECT /* columns(event) */ FROM rota_event WHERE run_id = :run_id ORDER BY id;
 
 -- name: of_subject
-SELECT id, at, kind, subject, run_id, actor, data FROM event WHERE subject = :subject ORDER BY id DESC LIMIT :limit;
+SELECT /* columns(event) */ FROM rota_event WHERE subject = :subject ORDER BY id DESC LIMIT :limit;
 
 -- name: prune
 -- What a person did is kept for ever.
-DELETE FROM event WHERE id IN (
-    SELECT id FROM event WHERE actor IS NULL AND at < :before ORDER BY id LIMIT :limit
+DELETE FROM rota_event WHERE id IN (
+    SELECT id FROM rota_event WHERE actor IS NULL AND at < :before ORDER BY id LIMIT :limit
 );

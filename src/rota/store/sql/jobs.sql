@@ -1,12 +1,15 @@
 -- name: register
-INSERT INTO job (name, queue, definition, registered_at)
+INSERT INTO rota_job (name, queue, definition, registered_at)
 SELECT name, queue, definition, :now FROM /* rows(name text, queue text, definition text) */ AS new
 WHERE true
 ON CONFLICT (name) DO UPDATE SET queue = excluded.queue, definition = excluded.definition, registered_at = excluded.registered_at;
 
 -- name: declared
 -- Of these names, those that some node has declared.
-SELECT name FROM job WHERE name /* among(asked text) */;
+SELECT name FROM rota_job WHERE name /* among(asked text) */;
 
 -- name: all
-SELECT name, queue, definition, registered_at FROM job ORDER BY name;
+SELECT name, queue, definition, registered_at FROM rota_job ORDER BY name;
+
+-- name: get
+SELECT name, queue, definition, registered_at FROM rota_job WHERE name = :name;

@@ -1,58 +1,58 @@
 -- name: ensure
-INSERT INTO queue (name) SELECT name FROM /* rows(name text) */ AS new WHERE true
+INSERT INTO rota_queue (name) SELECT name FROM /* rows(name text) */ AS new WHERE true
 ON CONFLICT (name) DO NOTHING;
 
 -- name: survey
 -- The queues that are open, whether they have work, and whether some of it is limited. (Not by EXISTS: PostgreSQL would
 -- make a join of it, and read every waiting run.)
 SELECT name, concurrency, rate,
-    (SELECT 1 FROM run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL LIMIT 1) AS work,
-    (SELECT 1 FROM run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL
+    (SELECT 1 FROM rota_run AS run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL LIMIT 1) AS work,
+    (SELECT 1 FROM rota_run AS run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL
      AND (run.limit_key IS NOT NULL OR run.rate_key IS NOT NULL) LIMIT 1) AS limited,
-    (SELECT 1 FROM run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL
+    (SELECT 1 FROM rota_run AS run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL
      AND run.suspected >= 2 LIMIT 1) AS suspects
-FROM queue
+FROM rota_queue AS queue
 WHERE paused_at IS NULL
 ORDER BY name;
 
 -- name: all
-SELECT name, concurrency, rate, paused_at, paused_by, paused_why FROM queue ORDER BY name;
+SELECT /* columns(queue) */ FROM rota_queue ORDER BY name;
 
 -- name: get
-SELECT name, concurrency, rate, paused_at, paused_by, paused_why FROM queue WHERE name = :name;
+SELECT /* columns(queue) */ FROM rota_queue WHERE name = :name;
 
 -- name: waiting
 -- Counted up to a cap: a page must not scan a million rows.
 SELECT count(*), min(due_at) FROM (
-    SELECT due_at FROM run WHERE queue = :name AND state = 'available' AND held_by IS NULL LIMIT :cap
+    SELECT due_at FROM rota_run WHERE queue = :name AND state = 'available' AND held_by IS NULL LIMIT :cap
 ) AS head;
 
 -- name: held
-SELECT count(*) FROM (SELECT 1 FROM run WHERE held_by IS NOT NULL AND queue = :name LIMIT :cap) AS head;
+SELECT count(*) FROM (SELECT 1 FROM rota_run WHERE held_by IS NOT NULL AND queue = :name LIMIT :cap) AS head;
 
 -- name: running
-SELECT queue, count(*) FROM run WHERE state = 'running' GROUP BY queue;
+SELECT queue, count(*) FROM rota_run WHERE state = 'running' GROUP BY queue;
 
 -- name: scheduled
-SELECT queue, count(*) FROM (SELECT queue FROM run WHERE state = 'scheduled' LIMIT :cap) AS head GROUP BY queue;
+SELECT queue, count(*) FROM (SELECT queue FROM rota_run WHERE state = 'scheduled' LIMIT :cap) AS head GROUP BY queue;
 
 -- name: pause
-UPDATE queue SET paused_at = :now, paused_by = :by, paused_why = :why WHERE name = :name AND paused_at IS NULL;
+UPDATE rota_queue SET paused_at = :now, paused_by = :by, paused_why = :why WHERE name = :name AND paused_at IS NULL;
 
 -- name: resume
-UPDATE queue SET paused_at = NULL, paused_by = NULL, paused_why = NULL WHERE name = :name AND paused_at IS NOT NULL;
+UPDATE rota_queue SET paused_at = NULL, paused_by = NULL, paused_why = NULL WHERE name = :name AND paused_at IS NOT NULL;
 
 -- name: limit
-UPDATE queue SET concurrency = :concurrency, rate = :rate WHERE name = :name;
+UPDATE rota_queue SET concurrency = :concurrency, rate = :rate WHERE name = :name;
 
 -- name: lock_limits
-SELECT term FROM lease WHERE name = 'rota:limits'
+SELECT term FROM rota_lease WHERE name = 'rota:limits'
 /* for update */;
 
 -- name: buckets
-SELECT name, full_at FROM bucket WHERE name /* among(name text) */;
+SELECT name, full_at FROM rota_bucket WHERE name /* among(name text) */;
 
 -- name: save_buckets
-INSERT INTO bucket (name, full_at) SELECT name, full_at FROM /* rows(name text, full_at bigint) */ AS new
+INSERT INTO rota_bucket (name, full_at) SELECT name, full_at FROM /* rows(name text, full_at bigint) */ AS new
 WHERE true
 ON CONFLICT (name) DO UPDATE SET full_at = excluded.full_at;

@@ -1,13 +1,19 @@
 -- Moments are microseconds of UTC since 1970; JSON is text; a flag is the moment it was set at.
 
-CREATE TABLE job (
+CREATE TABLE rota_migration (
+    number BIGINT PRIMARY KEY,
+    name TEXT NOT NULL,
+    applied_at BIGINT NOT NULL
+);
+
+CREATE TABLE rota_job (
     name TEXT PRIMARY KEY,
     queue TEXT NOT NULL,
     definition TEXT NOT NULL,
     registered_at BIGINT NOT NULL
 );
 
-CREATE TABLE queue (
+CREATE TABLE rota_queue (
     name TEXT PRIMARY KEY,
     concurrency BIGINT,
     rate TEXT,
@@ -17,7 +23,7 @@ CREATE TABLE queue (
 );
 
 -- `definition` is in force; `declared` is what the code said last, and NULL where a person made the schedule.
-CREATE TABLE schedule (
+CREATE TABLE rota_schedule (
     name TEXT PRIMARY KEY,
     job TEXT NOT NULL,
     definition TEXT NOT NULL,
@@ -33,11 +39,11 @@ CREATE TABLE schedule (
     paused_why TEXT,
     removed_at BIGINT
 );
-CREATE INDEX schedule_due ON schedule (next_due_at)
+CREATE INDEX rota_schedule_due ON rota_schedule (next_due_at)
     WHERE next_due_at IS NOT NULL AND paused_at IS NULL AND removed_at IS NULL;
 
 -- One row for each due moment; a range of moments with one verdict is one row (`moments` of them, through `through_at`).
-CREATE TABLE fire (
+CREATE TABLE rota_fire (
     id /* identity */,
     schedule TEXT NOT NULL,
     due_at BIGINT NOT NULL,
@@ -49,10 +55,11 @@ CREATE TABLE fire (
     decided_at BIGINT NOT NULL,
     node TEXT
 );
-CREATE UNIQUE INDEX fire_once ON fire (schedule, due_at, kind);
-CREATE INDEX fire_decided ON fire (decided_at);
+CREATE UNIQUE INDEX rota_fire_once ON rota_fire (schedule, due_at, kind);
+CREATE INDEX rota_fire_decided ON rota_fire (decided_at);
 
-CREATE TABLE run (
+-- For "why did it start late": when a run was staged, and when and why it was first held.
+CREATE TABLE rota_run (
     id /* identity */,
     job TEXT NOT NULL,
     queue TEXT NOT NULL,
@@ -78,6 +85,9 @@ CREATE TABLE run (
     rate_key TEXT,
     held_by TEXT,
     held_until BIGINT,
+    held_since BIGINT,
+    held_for TEXT,
+    staged_at BIGINT,
     node TEXT,
     as_of BIGINT,
     started_at BIGINT,
@@ -91,26 +101,26 @@ CREATE TABLE run (
     error TEXT,
     peak_rss BIGINT
 );
-CREATE INDEX run_claimable ON run (queue, priority, due_at, id) WHERE state = 'available' AND held_by IS NULL;
-CREATE INDEX run_claimable_limited ON run (queue)
+CREATE INDEX rota_run_claimable ON rota_run (queue, priority, due_at, id) WHERE state = 'available' AND held_by IS NULL;
+CREATE INDEX rota_run_claimable_limited ON rota_run (queue)
     WHERE state = 'available' AND held_by IS NULL AND (limit_key IS NOT NULL OR rate_key IS NOT NULL);
-CREATE INDEX run_suspected ON run (queue, priority, due_at, id)
+CREATE INDEX rota_run_suspected ON rota_run (queue, priority, due_at, id)
     WHERE state = 'available' AND held_by IS NULL AND suspected >= 2;
-CREATE INDEX run_due ON run (due_at) WHERE state = 'scheduled';
-CREATE INDEX run_held ON run (held_until) WHERE held_by IS NOT NULL;
-CREATE INDEX run_held_key ON run (limit_key, priority, due_at, id) WHERE held_by IS NOT NULL;
-CREATE INDEX run_running ON run (node) WHERE state = 'running';
-CREATE INDEX run_limited ON run (limit_key, state)
+CREATE INDEX rota_run_due ON rota_run (due_at) WHERE state = 'scheduled';
+CREATE INDEX rota_run_held ON rota_run (held_until) WHERE held_by IS NOT NULL;
+CREATE INDEX rota_run_held_key ON rota_run (limit_key, priority, due_at, id) WHERE held_by IS NOT NULL;
+CREATE INDEX rota_run_running ON rota_run (node) WHERE state = 'running';
+CREATE INDEX rota_run_limited ON rota_run (limit_key, state)
     WHERE limit_key IS NOT NULL AND state IN ('scheduled', 'available', 'running');
-CREATE INDEX run_of_schedule ON run (schedule, state)
+CREATE INDEX rota_run_of_schedule ON rota_run (schedule, state)
     WHERE schedule IS NOT NULL AND state IN ('scheduled', 'available', 'running');
-CREATE UNIQUE INDEX run_unique ON run (unique_key)
+CREATE UNIQUE INDEX rota_run_unique ON rota_run (unique_key)
     WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'available', 'running');
-CREATE INDEX run_failed ON run (id) WHERE state = 'failed';
-CREATE INDEX run_of_fire ON run (fire_id) WHERE fire_id IS NOT NULL;
+CREATE INDEX rota_run_failed ON rota_run (id) WHERE state = 'failed';
+CREATE INDEX rota_run_of_fire ON rota_run (fire_id) WHERE fire_id IS NOT NULL;
 
 -- Attempts that did not succeed; the one that did is told by its run.
-CREATE TABLE attempt (
+CREATE TABLE rota_attempt (
     run_id BIGINT NOT NULL,
     number BIGINT NOT NULL,
     node TEXT,
@@ -122,14 +132,14 @@ CREATE TABLE attempt (
     PRIMARY KEY (run_id, number)
 );
 
-CREATE TABLE log (
+CREATE TABLE rota_log (
     run_id BIGINT NOT NULL,
     attempt BIGINT NOT NULL,
     lines TEXT NOT NULL,
     PRIMARY KEY (run_id, attempt)
 );
 
-CREATE TABLE batch (
+CREATE TABLE rota_batch (
     id /* identity */,
     parent_run_id BIGINT,
     job TEXT NOT NULL,
@@ -142,10 +152,10 @@ CREATE TABLE batch (
     created_at BIGINT NOT NULL,
     finished_at BIGINT
 );
-CREATE INDEX batch_open ON batch (id) WHERE finished_at IS NULL;
+CREATE INDEX rota_batch_open ON rota_batch (id) WHERE finished_at IS NULL;
 
 -- What pages, metrics and alerts read instead of runs. `shard` keeps nodes from waiting for each other's rows.
-CREATE TABLE counter (
+CREATE TABLE rota_counter (
     minute BIGINT NOT NULL,
     job TEXT NOT NULL,
     shard BIGINT NOT NULL,
@@ -155,7 +165,7 @@ CREATE TABLE counter (
     PRIMARY KEY (minute, job, shard, measure, bucket)
 );
 
-CREATE TABLE node (
+CREATE TABLE rota_node (
     id TEXT PRIMARY KEY,
     host TEXT NOT NULL,
     pid BIGINT NOT NULL,
@@ -173,7 +183,7 @@ CREATE TABLE node (
     lost_at BIGINT
 );
 
-CREATE TABLE duty (
+CREATE TABLE rota_duty (
     node TEXT NOT NULL,
     name TEXT NOT NULL,
     ticked_at BIGINT,
@@ -183,22 +193,22 @@ CREATE TABLE duty (
     PRIMARY KEY (node, name)
 );
 
-CREATE TABLE lease (
+CREATE TABLE rota_lease (
     name TEXT PRIMARY KEY,
     holder TEXT NOT NULL,
     term BIGINT NOT NULL,
     expires_at BIGINT NOT NULL
 );
 -- Whoever claims runs that share a limit holds this row while counting them.
-INSERT INTO lease (name, holder, term, expires_at) VALUES ('rota:limits', '', 0, 0);
+INSERT INTO rota_lease (name, holder, term, expires_at) VALUES ('rota:limits', '', 0, 0);
 
 -- A rate limit's state: the moment at which its bucket is full again (the generic cell rate algorithm).
-CREATE TABLE bucket (
+CREATE TABLE rota_bucket (
     name TEXT PRIMARY KEY,
     full_at BIGINT NOT NULL
 );
 
-CREATE TABLE event (
+CREATE TABLE rota_event (
     id /* identity */,
     at BIGINT NOT NULL,
     kind TEXT NOT NULL,
@@ -207,5 +217,5 @@ CREATE TABLE event (
     actor TEXT,
     data TEXT NOT NULL
 );
-CREATE INDEX event_subject ON event (subject, id);
-CREATE INDEX event_run ON event (run_id, id) WHERE run_id IS NOT NULL;
+CREATE INDEX rota_event_subject ON rota_event (subject, id);
+CREATE INDEX rota_event_run ON rota_event (run_id, id) WHERE run_id IS NOT NULL;

@@ -1,0 +1,43 @@
+"""A queue: where runs wait for a node, and what limits all of them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rota.model.rate import Rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRecord:
+    """As the ledger holds it; ``rate`` is text such as ``100/m``, moments are microseconds of UTC."""
+
+    name: str
+    concurrency: int | None
+    rate: str | None
+    paused_at: int | None
+    paused_by: str | None
+    paused_why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueWork:
+    """A queue that is not paused.
+
+    ``work``: it has runs to claim; ``limited``: claiming them takes counting; ``suspects``: some are to be done alone.
+    """
+
+    name: str
+    concurrency: int | None
+    rate: Rate | None
+    work: bool
+    limited: bool
+    suspects: bool
+
+    @property
+    def bucket(self) -> str:
+        return bucket(self.name)
+
+
+def bucket(queue: str) -> str:
+    """The name under which a queue's own rate is counted."""
+    return f"queue:{queue}"

@@ -1,0 +1,50 @@
+"""The attempts of the ledger: what one under way asks and writes down, and those that did not succeed.
+
+An attempt is its run's id, its number and its node: of one that has lost its run, nothing is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rota.model.run import AttemptRecord, Progress
+from rota.store.database import Transaction
+from rota.store.rows import as_row, record
+
+
+def under_way(tx: Transaction, node: str) -> set[tuple[int, int]]:
+    """Run and number of each attempt that the ledger says a node is at."""
+    return {(run_id, number) for run_id, number in tx.all("attempts.under_way", node=node)}
+
+
+def cancel_requests(tx: Transaction, node: str) -> dict[tuple[int, int], str | None]:
+    """The attempts of a node that somebody has asked to stop, and who did."""
+    return {(run_id, number): by for run_id, number, by in tx.all("attempts.cancel_requests", node=node)}
+
+
+def lock(tx: Transaction, run_id: int, attempt: int, node: str) -> bool:
+    """Whether the attempt still has its run, which then nobody takes from it before the transaction ends."""
+    return tx.one("attempts.lock", id=run_id, attempt=attempt, node=node) is not None
+
+
+def save_checkpoint(tx: Transaction, run_id: int, attempt: int, node: str, checkpoint: str) -> bool:
+    """False: the attempt has lost its run."""
+    return tx.run("attempts.save_checkpoint", id=run_id, attempt=attempt, node=node, checkpoint=checkpoint) == 1
+
+
+def save_progress(tx: Transaction, node: str, progress: Iterable[Progress]) -> None:
+    tx.over("attempts.save_progress", [as_row(each) for each in progress], node=node)
+
+
+def add(tx: Transaction, attempts: Sequence[AttemptRecord]) -> None:
+    """Those that did not succeed."""
+    tx.over("attempts.add", [as_row(attempt) for attempt in attempts])
+
+
+def of_run(tx: Transaction, run_id: int) -> list[AttemptRecord]:
+    """In order; the one that succeeded is told by its run."""
+    return [record(AttemptRecord, row) for row in tx.all("attempts.of_run", run_id=run_id)]
+
+
+def delete(tx: Transaction, run_ids: Iterable[int]) -> None:
+    tx.over("attempts.delete", [(run_id,) for run_id in run_ids])

@@ -1,0 +1,55 @@
+"""The batches of the ledger: how many of a run's children are over, and what follows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from rota.errors import StoreError
+from rota.model.batch import Batch
+from rota.store.database import Transaction
+from rota.store.rows import record
+
+
+def add(
+    tx: Transaction, *, parent_run_id: int, job: str, total: int, then_job: str | None, then_arguments: str, now: int
+) -> int:
+    """Returns its id."""
+    row = tx.one(
+        "batches.add",
+        parent_run_id=parent_run_id,
+        job=job,
+        total=total,
+        then_job=then_job,
+        then_arguments=then_arguments,
+        now=now,
+    )
+    if row is None:
+        raise StoreError("the batch could not be made")
+    return int(row[0])
+
+
+def count(tx: Transaction, ended: Mapping[int, Counter[str]]) -> None:
+    """Add to the counts of batches: by batch id, how many children succeeded, failed, were cancelled."""
+    rows = [(batch, n["succeeded"], n["failed"], n["cancelled"]) for batch, n in ended.items()]
+    if rows:
+        tx.over("batches.count", rows)
+
+
+def ripe(tx: Transaction) -> bool:
+    """Whether there is one whose children are over, and that nobody has completed."""
+    return tx.one("batches.ripe") is not None
+
+
+def complete(tx: Transaction, now: int) -> list[Batch]:
+    """Those whose children are over: each is given to one caller only, who runs what follows."""
+    return [record(Batch, row) for row in tx.all("batches.complete", now=now)]
+
+
+def get(tx: Transaction, batch_id: int) -> Batch | None:
+    row = tx.one("batches.get", id=batch_id)
+    return record(Batch, row) if row else None
+
+
+def prune(tx: Transaction, before: int, limit: int) -> int:
+    return tx.run("batches.prune", before=before, limit=limit)

@@ -1,0 +1,24 @@
+-- name: add
+INSERT INTO rota_batch (parent_run_id, job, total, then_job, then_arguments, created_at)
+VALUES (:parent_run_id, :job, :total, :then_job, :then_arguments, :now)
+RETURNING id;
+
+-- name: count
+UPDATE rota_batch AS batch SET succeeded = succeeded + given.good, failed = failed + given.bad, cancelled = cancelled + given.given_up
+FROM /* rows(batch bigint, good bigint, bad bigint, given_up bigint) */ AS given
+WHERE batch.id = given.batch;
+
+-- name: ripe
+SELECT id FROM rota_batch WHERE finished_at IS NULL AND succeeded + failed + cancelled >= total LIMIT 1;
+
+-- name: complete
+-- Compare-and-set: whoever sets the moment runs what comes next.
+UPDATE rota_batch SET finished_at = :now
+WHERE finished_at IS NULL AND succeeded + failed + cancelled >= total
+RETURNING /* columns(batch) */;
+
+-- name: get
+SELECT /* columns(batch) */ FROM rota_batch WHERE id = :id;
+
+-- name: prune
+DELETE FROM rota_batch WHERE id IN (SELECT id FROM rota_batch WHERE finished_at < :before ORDER BY id LIMIT :limit);
