@@ -188,4 +188,5 @@ def make_envelope(*, job: str = "test", id: int = 1, arguments: Mapping[str, Any
         priority=0,
         cancel_by=None,
         node="test",
+        claim=1,
     )

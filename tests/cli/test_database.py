@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from rota.app.doctor import _connections
+from rota.model.attempt import Claimant
 from rota.model.node import DutyRecord
 from rota.store import leases, nodes, runs
 from tests.cli.conftest import Shop, open_shop
@@ -101,7 +102,7 @@ def test_leases_and_runs_that_were_left_behind_are_told(shop_anywhere: Shop) -> 
     shop = shop_anywhere
     shop.app.enqueue("shop/breaks")
     with shop.app.store.write() as tx:
-        runs.claim(tx, "default", "gone", 1, shop.app.store.now_us())
+        runs.claim(tx, "default", "shop/breaks", Claimant("gone", 1), 1, shop.app.store.now_us())
         leases.acquire(tx, "lock:billing", "gone", now=1, expires_at=2)
     found = findings(shop, "doctor")
 

@@ -13,6 +13,7 @@ import pytest
 from rota import Cancelled, Failed, Retry, Rota, Run
 from rota.engine.node import Node
 from rota.errors import ConflictError, NotFoundError, RunCancelledError, RunTimedOutError
+from rota.model.attempt import Claimant
 from rota.store import runs
 from rota.testing import ManualClock, run_due
 from tests.engine.helpers import attempts, finish, kinds, until, work
@@ -185,7 +186,7 @@ def test_a_run_that_is_told_to_stop_before_its_body_began_does_not_begin(app: Ro
     first = begin(app, node, bodies, "deaf")
     second = app.enqueue("checks")
     with app.store.single() as tx:
-        node.worker.begin(runs.claim(tx, "default", node.identity.id, 1, app.store.now_us()))
+        node.worker.begin(runs.claim(tx, "default", "checks", Claimant(node.identity.id, 99), 1, app.store.now_us()))
 
     app.runs.cancel(second.id, "anna")
     look(node, "watcher")
@@ -244,10 +245,10 @@ def test_a_run_cancelled_before_it_began_stays_so_though_it_is_handed_back(app: 
     for name in ("deaf", "awaits"):
         handle = app.enqueue(name)
         with app.store.write() as tx:
-            [claim] = runs.claim(tx, "default", "another", 1, app.store.now_us())
+            [claim] = runs.claim(tx, "default", name, Claimant("another", 1), 1, app.store.now_us())
         app.runs.cancel(handle.id, "anna")
         with app.store.write() as tx:
-            runs.hand_back(tx, "another", [(claim.id, claim.attempt)])
+            runs.hand_back(tx, "another", [claim.key])
         run_due(app)
 
         assert (handle.state, handle.record().error) == ("cancelled", "cancelled by anna")

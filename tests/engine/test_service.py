@@ -86,9 +86,9 @@ def test_a_duty_that_fails_is_tried_again_ever_later_and_noted(caplog: pytest.Lo
         for _ in range(12):
             assert not runner._tick()
             pauses.append(runner._pause())
-        assert runner.error == "RuntimeError: out of paper"
-        assert runner.failed_at is not None
-        assert runner.ticked_at is None
+        assert runner.pulse.error == "RuntimeError: out of paper"
+        assert runner.pulse.failed_at is not None
+        assert runner.pulse.ticked_at is None
         duty.failing = False
         runner._tick()
 
@@ -96,8 +96,8 @@ def test_a_duty_that_fails_is_tried_again_ever_later_and_noted(caplog: pytest.Lo
         longest = min(LONGEST_BACKOFF, 0.2 * 2**number)
         assert longest / 2 <= pause <= longest
     assert runner._pause() == 60
-    assert runner.ticked_at is not None
-    assert runner.ticked_at <= time.monotonic()
+    assert runner.pulse.ticked_at is not None
+    assert runner.pulse.ticked_at <= time.monotonic()
     assert len([r for r in caplog.records if r.levelno == logging.ERROR]) == 2  # not one line a second for ever
     assert "works again after 12 failures" in caplog.text
 
@@ -111,7 +111,7 @@ def test_a_failing_duty_keeps_its_loop_alive() -> None:
 
     duty.failing = False
     runner.wake()
-    until(lambda: runner.ticked_at is not None)
+    until(lambda: runner.pulse.ticked_at is not None)
 
     assert runner.stop(5)
 

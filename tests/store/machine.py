@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 from shutil import copyfile, rmtree
 from typing import Any
@@ -15,10 +17,11 @@ from rota.app.runs import Runs
 from rota.engine.limits import claim_limited
 from rota.engine.rescuer import Rescuer
 from rota.errors import ConflictError
+from rota.model.attempt import Claimant, Envelope
 from rota.model.job import Job
 from rota.model.node import NewNode
 from rota.model.rate import Rate
-from rota.model.run import MOVES, Claim, NewRun, RunRecord, RunState, Settled
+from rota.model.run import MOVES, NewRun, RunRecord, RunState, Settled
 from rota.store import Store, batches, nodes, open_store, queues, runs
 from rota.testing import ManualClock
 from tests.ledgers import migrated
@@ -45,6 +48,7 @@ class Ledger(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self.numbers = itertools.count(1)
         self.folder = Path(tempfile.mkdtemp(prefix="rota-machine-"))
         path = self.folder / "rota.db"
         if Ledger.template is None:
@@ -143,9 +147,11 @@ class Ledger(RuleBasedStateMachine):
         who, now = self.nodes[node % len(self.nodes)], self.store.now_us()
         with self.store.write() as tx:
             [queue] = queues.survey(tx)
-            got = runs.claim(tx, "default", who, room, now)
+            got = runs.claim(tx, "default", "job", Claimant(who, next(self.numbers)), room, now)
             if len(got) < room:
-                got += claim_limited(tx, queue, {"job": JOB}, who, room - len(got), now, suspects=suspects).claims
+                by = Claimant(who, next(self.numbers))
+                left = room - len(got)
+                got += claim_limited(tx, queue, ["job"], {"job": JOB}, by, left, now, suspects=suspects).claims
         assert len(got) <= room
         for each in got:
             if self.seen[each.id].rate_key is not None:
@@ -153,22 +159,22 @@ class Ledger(RuleBasedStateMachine):
         return multiple(*((each, who) for each in got))
 
     @rule(claim=claims)
-    def finish_well(self, claim: tuple[Claim, str]) -> None:
+    def finish_well(self, claim: tuple[Envelope, str]) -> None:
         """By whoever ever claimed it: whether this is the end is decided by the ledger alone."""
         run, node = claim
         with self.store.write() as tx:
-            accepted = runs.succeed(tx, node, [(run.id, run.attempt, 1, 2, None, None)])
+            accepted = runs.succeed(tx, node, [(*run.key, 1, 2, None, None)])
             self.freed(tx, accepted, run)
             if accepted and run.batch_id:
                 batches.count(tx, {run.batch_id: Counter(succeeded=1)})
         self.judge(run, node, bool(accepted))
 
     @rule(claim=claims, state=st.sampled_from(["failed", "scheduled", "available", "cancelled"]))
-    def finish_otherwise(self, claim: tuple[Claim, str], state: str) -> None:
+    def finish_otherwise(self, claim: tuple[Envelope, str], state: str) -> None:
         run, node = claim
         over = RunState(state).ended
         later = self.store.now_us() + (7_000_000 if state == "scheduled" else 0)
-        end = Settled(id=run.id, attempt=run.attempt, state=state, due_at=later, started_at=1,
+        end = Settled(id=run.id, claim=run.claim, state=state, due_at=later, started_at=1,
                       finished_at=2 if over else None, error="why", failures=run.failures + 1,
                       peak_rss=None)  # fmt: skip
         with self.store.write() as tx:
@@ -179,7 +185,7 @@ class Ledger(RuleBasedStateMachine):
                 batches.count(tx, {run.batch_id: Counter(failed=int(failed), cancelled=int(not failed))})
         self.judge(run, node, bool(accepted))
 
-    def freed(self, tx: Any, accepted: Any, run: Claim) -> None:
+    def freed(self, tx: Any, accepted: Any, run: Envelope) -> None:
         if accepted and run.limit_key:
             runs.release_keys(tx, {run.limit_key: 1})
 
@@ -188,17 +194,30 @@ class Ledger(RuleBasedStateMachine):
         assert record is not None
         return record.state
 
-    def judge(self, run: Claim, node: str, accepted: bool) -> None:
+    def judge(self, run: Envelope, node: str, accepted: bool) -> None:
         before = self.seen[run.id]
-        holds = (before.state, before.attempt, before.node) == (RunState.RUNNING, run.attempt, node)
+        holds = (before.state, before.claim, before.node) == (RunState.RUNNING, run.claim, node)
         assert accepted == holds
-        self.ends[run.id, run.attempt] += accepted
+        self.ends[run.key] += accepted
 
     @rule(claim=claims)
-    def hand_back(self, claim: tuple[Claim, str]) -> None:
+    def hand_back(self, claim: tuple[Envelope, str]) -> None:
         run, node = claim
         with self.store.write() as tx:
-            runs.hand_back(tx, node, [(run.id, run.attempt)])
+            runs.hand_back(tx, node, [run.key])
+
+    @rule(claim=claims)
+    def server_forgets(self, claim: tuple[Envelope, str]) -> None:
+        """A crash of the server before the claim was on its disk: the attempt's number will be given out again."""
+        run, node = claim
+        before = self.seen[run.id]
+        if (before.state, before.claim, before.node) == (RunState.RUNNING, run.claim, node):
+            with self.store.database.exclusive() as tx:
+                tx.script(
+                    "UPDATE rota_run SET state = 'available', node = NULL, claim = NULL, attempt = attempt - 1"
+                    f" WHERE id = {run.id};"
+                )
+            self.seen[run.id] = replace(before, state=RunState.AVAILABLE, attempt=before.attempt - 1)
 
     @rule(run_id=ids)
     def cancel(self, run_id: int) -> None:

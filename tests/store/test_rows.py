@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from rota.model.attempt import Claimant
 from rota.model.payload import storable
 from rota.model.run import NewRun, RunState
 from rota.store import Store, migrate, open_store, queues, runs, schedules
@@ -227,14 +229,15 @@ def test_threads_and_stores_on_one_database_lose_and_double_nothing(ledger_url: 
     failed: list[BaseException] = []
 
     def claim(store: Store, node: str) -> None:
+        numbers = itertools.count(1)
         try:
             while True:
                 with store.single(durable=False) as tx:
-                    got = runs.claim(tx, "default", node, 7, 1)
+                    got = runs.claim(tx, "default", "job", Claimant(node, next(numbers)), 7, 1)
                 if not got:
                     return
                 with store.write() as tx:
-                    rows = [(each.id, each.attempt, 1, 2, None, None) for each in got]
+                    rows = [(*each.key, 1, 2, None, None) for each in got]
                     claimed.extend(runs.succeed(tx, node, rows))
         except BaseException as error:
             failed.append(error)

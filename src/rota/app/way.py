@@ -9,7 +9,6 @@ from typing import Any
 from rota.app.nodes import NodeState, NodeStatus
 from rota.app.why import Fact, fact
 from rota.app.words import Words, by_whom, counted
-from rota.engine.claimer import UNKNOWN_JOB
 from rota.model.queue import QueueRecord
 from rota.model.rate import Rate
 from rota.model.run import RunningRun, RunRecord
@@ -90,10 +89,6 @@ class Way:
 
     def _unknown(self) -> list[Fact]:
         record = self.record
-        if record.held_by is not None and record.held_by.startswith(UNKNOWN_JOB):
-            told = f"the nodes that looked do not know job {record.job}"
-            again = f"; the next one looks {self.words.distance(record.held_until)}" if record.held_until else ""
-            return [fact("job_unknown", told + again, job=record.job, until=record.held_until)]
         alive = [node for node in self.nodes if node.alive]
         if self.policies and (not alive or any(node.knows(record.job) for node in alive)):
             return []
@@ -112,7 +107,7 @@ class Way:
 
     def _held(self) -> list[Fact]:
         record = self.record
-        if record.held_by is None or record.held_by.startswith(UNKNOWN_JOB):
+        if record.held_by is None:
             return []
         if record.held_until is not None:
             rate = self.policies.get("rate")

@@ -1,22 +1,22 @@
-"""Claims runs for this node: asks which queues have work, and takes from each in its turn."""
+"""Claims runs for this node: asks which queues have work of jobs that it knows, and takes from each in its turn."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import NamedTuple, Protocol
 
 from rota.engine.inflight import InFlight
 from rota.engine.limits import LOOKAHEAD, claim_limited
-from rota.model.attempt import Envelope
+from rota.model.attempt import Claimant, Envelope
 from rota.model.job import Job
 from rota.model.node import NodeSettings
-from rota.store import Store, jobs, queues, runs
-from rota.store.queues import QueueWork
+from rota.model.queue import QueueWork
+from rota.store import Store, Transaction, queues, runs
 
-UNKNOWN_JOB = "no node knows job"
-"""Why such a run is held, before the job's name."""
-UNKNOWN_JOB_SECONDS = 30.0
+JOBS_AT_ONCE = 200
+"""So many jobs with work are looked at in a queue at one time; where there are more, they take turns."""
 SOON_SECONDS = 0.01
 ROOM_SECONDS = 10.0
 ROOM_AGAIN_SECONDS = 60.0
@@ -29,6 +29,13 @@ class Identity(Protocol):
 
     def trusted(self) -> bool:
         """Whether its lease still stands."""
+
+
+class Work(NamedTuple):
+    """A queue, and the jobs known here that wait in it."""
+
+    queue: QueueWork
+    jobs: Sequence[str]
 
 
 class Claimer:
@@ -48,11 +55,13 @@ class Claimer:
         self._solo = _Solo()
         self._served = settings.queues
         self._poll = settings.poll
+        self._numbers = count(1)
         self._served_last = ""
-        self._unknown: set[str] = set()
+        self._looked_up_to: dict[str, str] = {}
+        """By queue with more jobs than are looked at at once: the last one looked at."""
         self._some_held = False
         """Whether the last claim among limits met runs that had to wait: then the next one looks further."""
-        self._guess: QueueWork | None = None
+        self._guess: Work | None = None
         self._guessed_at = 0.0
 
     def claim(self, room: int) -> tuple[list[Envelope], bool]:
@@ -61,64 +70,63 @@ class Claimer:
         if envelopes := self._claim_at_a_guess(room):
             return envelopes, True
         found = self.survey()
-        suspects = [queue for queue in found if queue.suspects]
+        suspects = [work for work in found if work.queue.suspects]
         if suspects and self._solo.wanted(busy := not self._inflight.idle):
             if busy:
                 self.wait = SOON_SECONDS
                 return [], False
-            for queue in suspects:
-                if envelopes := self._claim_suspect(queue):
+            for work in suspects:
+                if envelopes := self._claim_suspect(work):
                     return envelopes, False
         return self.claim_from(found, room)
 
-    def claim_from(self, found: list[QueueWork], room: int) -> tuple[list[Envelope], bool]:
+    def claim_from(self, found: list[Work], room: int) -> tuple[list[Envelope], bool]:
         envelopes: list[Envelope] = []
         more = False
-        for queue in found:
-            if not queue.work:
-                continue
+        for work in found:
             if len(envelopes) >= room:
                 return envelopes, True
-            got, again = self._claim_one(queue, room - len(envelopes))
+            got, again = self._claim_one(work, room - len(envelopes))
             if got:
-                self._served_last = queue.name
+                self._served_last = work.queue.name
             envelopes += got
             more = more or again
         return envelopes, more
 
-    def _claim_suspect(self, queue: QueueWork) -> list[Envelope]:
-        """One run that was running, more than once, when a node was lost."""
-        with self._store.write() as tx:
-            now, node = self._store.now_us(), self._identity.id
-            return claim_limited(tx, queue, self._jobs, node, 1, now, suspects=True, avoid=self._unknown).claims
-
-    def survey(self) -> list[QueueWork]:
-        """The queues that this node serves, in turn."""
+    def survey(self) -> list[Work]:
+        """The queues that this node serves and that have work for it, in turn."""
         with self._store.read() as tx:
-            found = self._in_turn([queue for queue in queues.survey(tx) if self._serves(queue.name)])
-        self.capped = frozenset(queue.name for queue in found if queue.concurrency is not None)
-        unlimited = [queue for queue in found if not queue.limited]
-        busy = [queue for queue in unlimited if queue.work]
-        self._guess = next(iter(busy or unlimited), None)
-        self._guessed_at = time.monotonic()
+            served = [queue for queue in queues.survey(tx) if self._serves(queue.name)]
+            found = [Work(queue, self._known(tx, queue.name)) for queue in self._in_turn(served) if queue.work]
+        self.capped = frozenset(queue.name for queue in served if queue.concurrency is not None)
+        found = [work for work in found if work.jobs]
+        self._guess_from(found, {queue.name for queue in served if not queue.limited})
         return found
 
-    def knows(self, envelope: Envelope) -> bool:
-        return envelope.job in self._jobs
+    def _guess_from(self, found: list[Work], unlimited: set[str]) -> None:
+        """What is busy now; else what was the last time is as good a guess as any."""
+        busy = next((work for work in found if work.queue.name in unlimited), None)
+        if busy is not None:
+            self._guess = busy
+        elif self._guess is not None and self._guess.queue.name not in unlimited:
+            self._guess = None
+        self._guessed_at = time.monotonic()
 
-    def leave(self, strangers: list[Envelope]) -> None:
-        """Give back runs of jobs that this node's code does not know, and claim those jobs no more.
+    def _known(self, tx: Transaction, queue: str) -> list[str]:
+        """The jobs that wait in a queue and that this node's code knows; others are left to the nodes that do."""
+        after = self._looked_up_to.pop(queue, "")
+        waiting = runs.waiting_jobs(tx, queue, after, JOBS_AT_ONCE)
+        if after and not waiting:
+            waiting = runs.waiting_jobs(tx, queue, "", JOBS_AT_ONCE)
+        if len(waiting) == JOBS_AT_ONCE:
+            self._looked_up_to[queue] = waiting[-1]
+        return [job for job in waiting if job in self._jobs]
 
-        A job that no code has ever declared is held for a while: nothing is lost, and `why` says so.
-        """
-        now = self._store.now_us()
-        until = now + int(UNKNOWN_JOB_SECONDS * 1_000_000)
+    def _claim_suspect(self, work: Work) -> list[Envelope]:
+        """One run that was running, more than once, when a node was lost."""
         with self._store.write() as tx:
-            declared = jobs.declared(tx, {each.job for each in strangers})
-            runs.hand_back(tx, self._identity.id, [each.key for each in strangers])
-            unheard = [each for each in strangers if each.job not in declared]
-            runs.hold(tx, [(each.id, f"{UNKNOWN_JOB} {each.job}", until) for each in unheard], now)
-        self._unknown |= declared
+            now, by = self._store.now_us(), self._claimant()
+            return claim_limited(tx, work.queue, work.jobs, self._jobs, by, 1, now, suspects=True).claims
 
     def _in_turn(self, found: list[QueueWork]) -> list[QueueWork]:
         """Beginning after the queue that was served last, so that a long queue keeps no other from its turn."""
@@ -126,30 +134,48 @@ class Claimer:
         return after + found[: len(found) - len(after)]
 
     def _claim_at_a_guess(self, room: int) -> list[Envelope]:
-        """Most wakes are for the queue that was busy last: asking it alone first saves a round trip before the body.
+        """Most wakes are for the jobs that were busy last: asking for them first saves round trips before the body.
 
         Every other claim surveys all queues, so that none is forgotten; a guess is good for as long as a poll.
         """
-        guess, self._guess = self._guess, None
+        guess = self._guess
         if guess is None or time.monotonic() - self._guessed_at > self._poll * 2:
             return []
+        self._guessed_at = 0.0
         return self._claim_one(guess, room)[0]
 
-    def _claim_one(self, queue: QueueWork, room: int) -> tuple[list[Envelope], bool]:
-        """A claim need not survive a power cut: the run is available again then, and the fence refuses this node."""
-        node, now = self._identity.id, self._store.now_us()
-        if not queue.limited:
-            with self._store.single(durable=False) as tx:
-                got = runs.claim(tx, queue.name, node, room, now, self._unknown)
+    def _claim_one(self, work: Work, room: int) -> tuple[list[Envelope], bool]:
+        now = self._store.now_us()
+        if not work.queue.limited:
+            got = self._claim_free(work, room, now)
             return got, len(got) >= room
         beyond = LOOKAHEAD if self._some_held else 0
         with self._store.write() as tx:
-            limited = claim_limited(tx, queue, self._jobs, node, room, now, avoid=self._unknown, beyond=beyond)
+            limited = claim_limited(tx, work.queue, work.jobs, self._jobs, self._claimant(), room, now, beyond=beyond)
         self._some_held = limited.held > 0
         if limited.again_at is not None:
             wait = max(0.001, (limited.again_at - now) / 1_000_000)
             self.wait = wait if self.wait is None else min(self.wait, wait)
         return limited.claims, limited.held > 0 or len(limited.claims) >= room
+
+    def _claim_free(self, work: Work, room: int, now: int) -> list[Envelope]:
+        """Where no run shares a limit with others.
+
+        A claim of bodies that can see their token is on disk before they begin, so that no crash of the server gives
+        the token out twice. Any other need not survive one: the run is available again then, and this node is refused.
+        """
+        queue, jobs = work.queue.name, work.jobs
+        durable = any(self._jobs[job].wants_run for job in jobs)
+        if len(jobs) == 1:
+            with self._store.single(durable=durable) as tx:
+                return runs.claim(tx, queue, jobs[0], self._claimant(), room, now)
+        with self._store.write(durable=durable) as tx:
+            found = runs.candidates(tx, queue, jobs, room, limited=False)
+            free = [each.id for each in found if each.limit_key is None and each.rate_key is None]
+            return runs.claim_chosen(tx, free, self._claimant(), now) if free else []
+
+    def _claimant(self) -> Claimant:
+        return Claimant(self._identity.id, next(self._numbers))
 
     def _serves(self, queue: str) -> bool:
         return "*" in self._served or queue in self._served

@@ -67,4 +67,4 @@ class LedgerDesk:
 
 
 def _fence(envelope: Envelope) -> tuple[int, int, str]:
-    return envelope.id, envelope.attempt, envelope.node
+    return *envelope.key, envelope.node

@@ -153,7 +153,7 @@ class Ending:
     def _keep(self, tx: Transaction, shard: int, accepted: list[tuple[Over, str]]) -> None:
         if self.attempts:
             attempts.add(tx, self.attempts)
-        written = [(*attempt.envelope.key, ended.log) for attempt, ended in self.over if ended.log]
+        written = [(run.envelope.id, run.envelope.attempt, ended.log) for run, ended in self.over if ended.log]
         if written:
             logs.save(tx, written)
         tally = Tally()
@@ -179,7 +179,7 @@ class Ending:
         if ended.end is not End.SUCCEEDED:
             return self._settle(over)
         run = attempt.envelope
-        self.good.append((run.id, run.attempt, ended.started_at, ended.finished_at, ended.result, self._peak(ended)))
+        self.good.append((*run.key, ended.started_at, ended.finished_at, ended.result, self._peak(ended)))
         if self.listeners.wants("run.succeeded"):
             self._event(over, "run.succeeded", attempt=run.attempt)
         if ended.overran:
@@ -237,7 +237,7 @@ class Ending:
         self.other.append(
             Settled(
                 id=run.id,
-                attempt=run.attempt,
+                claim=run.claim,
                 state=state,
                 due_at=run.due_at if due_at is None else due_at,
                 started_at=ended.started_at or None,
@@ -282,6 +282,6 @@ class Ending:
 
 
 def _progress(attempt: Underway, ended: Ended) -> Progress:
-    run_id, number = attempt.envelope.key
+    run_id, claim = attempt.envelope.key
     done, total = ended.progress or (None, None)
-    return Progress(id=run_id, attempt=number, done=done, total=total, peak_rss=ended.peak_rss)
+    return Progress(id=run_id, claim=claim, done=done, total=total, peak_rss=ended.peak_rss)

@@ -13,7 +13,7 @@ from rota.executors.port import Underway
 from rota.model.attempt import Ended
 
 Key = tuple[int, int]
-"""Run and attempt."""
+"""Run and claim."""
 
 
 class Over(NamedTuple):

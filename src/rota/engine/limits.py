@@ -7,10 +7,10 @@ its rate allows it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from rota.model.attempt import Envelope
+from rota.model.attempt import Claimant, Envelope
 from rota.model.job import Job
 from rota.model.rate import Rate
 from rota.model.run import Candidate
@@ -44,16 +44,16 @@ class LimitedClaim:
 def claim_limited(
     tx: Transaction,
     queue: QueueWork,
+    wanted: Sequence[str],
     jobs: Mapping[str, Job],
-    node: str,
+    by: Claimant,
     room: int,
     now: int,
     *,
     suspects: bool = False,
-    avoid: Iterable[str] = (),
     beyond: int = LOOKAHEAD,
 ) -> LimitedClaim:
-    """Claim up to ``room`` runs of a queue (or of its suspects), in order, within every limit; no job to ``avoid``.
+    """Claim up to ``room`` runs of the ``wanted`` jobs (or of their suspects), in order, within every limit.
 
     It looks at so many runs ``beyond`` the room there is.
 
@@ -66,13 +66,13 @@ def claim_limited(
     if allowed < 1:
         rate = queue.rate
         return LimitedClaim([], 0, rate.next_at(full_at) if rate and full_at > now else None)
-    candidates = runs.candidates(tx, queue.name, allowed + beyond, avoid, suspects=suspects)
+    candidates = runs.candidates(tx, queue.name, wanted, allowed + beyond, suspects=suspects)
     tally = _tally(tx, candidates)
     for candidate in candidates:
         if len(tally.chosen) < allowed:
             _place(candidate, tally, jobs, now)
     _save(tx, queue, tally, full_at, now)
-    claims = runs.claim_chosen(tx, tally.chosen, node, now) if tally.chosen else []
+    claims = runs.claim_chosen(tx, tally.chosen, by, now) if tally.chosen else []
     return LimitedClaim(claims, len(tally.held), None)
 
 
@@ -97,12 +97,12 @@ def _tally(tx: Transaction, candidates: list[Candidate]) -> _Tally:
 
 
 def _place(candidate: Candidate, tally: _Tally, jobs: Mapping[str, Job], now: int) -> None:
-    run_id, job_name, key, count, rate_key = candidate
+    run_id, job_name, _, _, key, count, rate_key = candidate
     if key is not None and tally.running.get(key, 0) >= (count or 1):
         tally.held.append((run_id, f"concurrency {key} (limit {count})", None))
         return
     rate = jobs[job_name].rate if rate_key is not None and job_name in jobs else None
-    if rate is not None and not _take(tally, rate, rate_key, now):
+    if rate is not None and rate_key is not None and not _take(tally, rate, rate_key, now):
         tally.held.append((run_id, f"rate {rate_key}", _turn(tally, rate, rate_key)))
         return
     if key is not None:

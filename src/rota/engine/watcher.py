@@ -57,10 +57,10 @@ class Watcher:
         if moved:
             attempts.save_progress(tx, self._identity.id, [_progress(each) for each in moved])
         if chatty:
-            logs.save(tx, [(*each.envelope.key, each.lines.text()) for each in chatty])
+            logs.save(tx, [(each.envelope.id, each.envelope.attempt, each.lines.text()) for each in chatty])
 
 
 def _progress(attempt: Underway) -> Progress:
-    run_id, number = attempt.envelope.key
+    run_id, claim = attempt.envelope.key
     progress = attempt.progress
-    return Progress(id=run_id, attempt=number, done=progress.done, total=progress.total, peak_rss=attempt.peak_rss)
+    return Progress(id=run_id, claim=claim, done=progress.done, total=progress.total, peak_rss=attempt.peak_rss)

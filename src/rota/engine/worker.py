@@ -70,16 +70,13 @@ class Worker:
         return more
 
     def begin(self, envelopes: list[Envelope]) -> None:
-        """Hand claimed runs to their executor; those of jobs that are not known here are left to others."""
-        known = [each for each in envelopes if self._claimer.knows(each)]
-        attempts = [self._executor.attempt(each, self._jobs[each.job]) for each in known]
+        """Hand claimed runs to their executor."""
+        attempts = [self._executor.attempt(each, self._jobs[each.job]) for each in envelopes]
         for attempt in attempts:
             if attempt.envelope.cancel_by is not None:
                 attempt.interrupt(RunCancelledError(f"cancelled by {attempt.envelope.cancel_by}"))
         self._inflight.begin(attempts)
         self._executor.submit(attempts)
-        if len(known) < len(envelopes):
-            self._claimer.leave([each for each in envelopes if not self._claimer.knows(each)])
 
     def take_back(self, waiting_longer_than: float = 0.0) -> None:
         """Give claimed runs that have not begun back to the ledger."""

@@ -9,10 +9,20 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
+class Claimant(NamedTuple):
+    """Who claims: a node, and the number of the claim among all claims of that node.
+
+    The number is counted by the node itself, so that no crash of a database can give it out again.
+    """
+
+    node: str
+    claim: int
+
+
 class Envelope(NamedTuple):
     """A claimed run, as the node that claimed it got it. Field order is the column order of the claim statements.
 
-    ``node`` with ``attempt`` is the fencing token. Moments are microseconds of UTC, ``arguments`` and ``checkpoint``
+    ``node`` with ``claim`` is the ledger's fence. Moments are microseconds of UTC, ``arguments`` and ``checkpoint``
     JSON text.
     """
 
@@ -36,11 +46,12 @@ class Envelope(NamedTuple):
     cancel_by: str | None
     """The person who asked it to stop while an earlier claim had not begun it."""
     node: str
+    claim: int
 
     @property
     def key(self) -> tuple[int, int]:
-        """Run and attempt: two attempts of one run may be on one node, after that was given up for lost."""
-        return self.id, self.attempt
+        """Run and claim: two attempts of one run may be on one node, after that was given up for lost."""
+        return self.id, self.claim
 
 
 class End(StrEnum):

@@ -40,6 +40,8 @@ class Candidate(NamedTuple):
 
     id: int
     job: str
+    priority: int
+    due_at: int
     limit_key: str | None
     limit_count: int | None
     rate_key: str | None
@@ -102,6 +104,8 @@ class RunRecord:
     staged_at: int | None
     """When it came due and was made available."""
     node: str | None
+    claim: int | None
+    """With the node, what the ledger knows the attempt under way by."""
     as_of: int | None
     started_at: int | None
     finished_at: int | None
@@ -169,7 +173,7 @@ class Settled:
     """The end of an attempt that did not succeed, or does not count. Field order is the column order of ``settle``."""
 
     id: int
-    attempt: int
+    claim: int
     state: str
     due_at: int
     started_at: int | None
@@ -184,7 +188,7 @@ class Progress:
     """How far an attempt is. Field order is the column order of ``save_progress``."""
 
     id: int
-    attempt: int
+    claim: int
     done: int | None
     total: int | None
     peak_rss: int | None

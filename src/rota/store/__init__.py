@@ -41,8 +41,9 @@ class Store:
         return self._clock is not None
 
     @contextmanager
-    def write(self) -> Iterator[Transaction]:
-        with self.database.write() as transaction:
+    def write(self, durable: bool = True) -> Iterator[Transaction]:
+        """One that is not ``durable`` may be lost in a power cut."""
+        with self.database.write(durable) as transaction:
             yield transaction
             events.add(transaction, [event for event in transaction.told if event.kept])
         if transaction.announced:

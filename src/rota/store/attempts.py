@@ -1,6 +1,6 @@
 """The attempts of the ledger: what one under way asks and writes down, and those that did not succeed.
 
-An attempt is its run's id, its number and its node: of one that has lost its run, nothing is taken.
+The fence of an attempt is its run's id, its claim and its node: of one that has lost its run, nothing is taken.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from rota.store.rows import as_row, record
 
 
 def under_way(tx: Transaction, node: str) -> set[tuple[int, int]]:
-    """Run and number of each attempt that the ledger says a node is at."""
-    return {(run_id, number) for run_id, number in tx.all("attempts.under_way", node=node)}
+    """Run and claim of each attempt that the ledger says a node is at."""
+    return {(run_id, claim) for run_id, claim in tx.all("attempts.under_way", node=node)}
 
 
 def cancel_requests(tx: Transaction, node: str) -> dict[tuple[int, int], str | None]:
     """The attempts of a node that somebody has asked to stop, and who did."""
-    return {(run_id, number): by for run_id, number, by in tx.all("attempts.cancel_requests", node=node)}
+    return {(run_id, claim): by for run_id, claim, by in tx.all("attempts.cancel_requests", node=node)}
 
 
-def lock(tx: Transaction, run_id: int, attempt: int, node: str) -> bool:
+def lock(tx: Transaction, run_id: int, claim: int, node: str) -> bool:
     """Whether the attempt still has its run, which then nobody takes from it before the transaction ends."""
-    return tx.one("attempts.lock", id=run_id, attempt=attempt, node=node) is not None
+    return tx.one("attempts.lock", id=run_id, claim=claim, node=node) is not None
 
 
-def save_checkpoint(tx: Transaction, run_id: int, attempt: int, node: str, checkpoint: str) -> bool:
+def save_checkpoint(tx: Transaction, run_id: int, claim: int, node: str, checkpoint: str) -> bool:
     """False: the attempt has lost its run."""
-    return tx.run("attempts.save_checkpoint", id=run_id, attempt=attempt, node=node, checkpoint=checkpoint) == 1
+    return tx.run("attempts.save_checkpoint", id=run_id, claim=claim, node=node, checkpoint=checkpoint) == 1
 
 
 def save_progress(tx: Transaction, node: str, progress: Iterable[Progress]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rota.store.database import Transaction
@@ -23,11 +23,6 @@ def register(tx: Transaction, declared: Sequence[tuple[str, str, str]], now: int
     """Name, queue and policies (JSON) of each; one that is there already is what it says now."""
     if declared:
         tx.over("jobs.register", declared, now=now)
-
-
-def declared(tx: Transaction, names: Iterable[str]) -> set[str]:
-    """Of these names, those that some node has declared."""
-    return {name for (name,) in tx.over("jobs.declared", [(name,) for name in names])}
 
 
 def all_jobs(tx: Transaction) -> list[JobRecord]:

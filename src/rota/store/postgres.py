@@ -185,8 +185,8 @@ class PostgresDatabase:
         return time.monotonic_ns() // 1000 + (self._offset_us or 0)
 
     @contextmanager
-    def write(self) -> Iterator[PostgresTransaction]:
-        with self._connection() as connection, connection.transaction():
+    def write(self, durable: bool = True) -> Iterator[PostgresTransaction]:
+        with self._connection(durable) as connection, connection.transaction():
             transaction = self._transaction(connection)
             yield transaction
             if transaction.announced:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rota.model.attempt import Envelope
+from rota.model.attempt import Claimant, Envelope
 from rota.model.run import (
     Candidate,
     LostRun,
@@ -19,6 +20,9 @@ from rota.model.run import (
 from rota.store.database import Row, Transaction
 from rota.store.queues import COUNT_CAP
 from rota.store.rows import as_row, record
+
+AT_LEAST_OF_EACH = 32
+"""Runs of one job that a claim among several looks at."""
 
 
 def insert(tx: Transaction, runs: Sequence[NewRun]) -> list[int]:
@@ -55,35 +59,56 @@ def debounce(tx: Transaction, run: NewRun) -> tuple[int, bool]:
     return insert_one(tx, run)
 
 
-def claim(tx: Transaction, queue: str, node: str, limit: int, now: int, avoid: Iterable[str] = ()) -> list[Envelope]:
-    """Take runs that share no limit with others, most urgent first; none of the jobs to ``avoid``."""
-    avoided = [(name,) for name in avoid]
-    return _in_order(tx.over("runs.claim", avoided, queue=queue, node=node, limit=limit, now=now))
+def waiting_jobs(tx: Transaction, queue: str, after: str = "", limit: int = 200) -> list[str]:
+    """The jobs that have something to claim in a queue, by name, beyond one."""
+    return [name for (name,) in tx.all("runs.waiting_jobs", queue=queue, after=after, limit=limit)]
 
 
-def claim_chosen(tx: Transaction, ids: Iterable[int], node: str, now: int) -> list[Envelope]:
-    return _in_order(tx.over("runs.claim_chosen", [(each,) for each in ids], node=node, now=now))
+def claim(tx: Transaction, queue: str, job: str, by: Claimant, limit: int, now: int) -> list[Envelope]:
+    """Take runs of a job that share no limit with others, most urgent first."""
+    rows = tx.all("runs.claim", queue=queue, job=job, node=by.node, claim=by.claim, limit=limit, now=now)
+    return _in_order(rows)
+
+
+def claim_chosen(tx: Transaction, ids: Iterable[int], by: Claimant, now: int) -> list[Envelope]:
+    return _in_order(tx.over("runs.claim_chosen", [(each,) for each in ids], node=by.node, claim=by.claim, now=now))
 
 
 def candidates(
-    tx: Transaction, queue: str, limit: int, avoid: Iterable[str] = (), *, suspects: bool = False
+    tx: Transaction, queue: str, jobs: Sequence[str], limit: int, *, limited: bool = True, suspects: bool = False
 ) -> list[Candidate]:
-    """The head of a queue where some share limits, or of its suspects; locked, for ``claim_chosen`` or ``hold``."""
-    avoided = [(name,) for name in avoid]
-    rows = tx.over("runs.candidates", avoided, queue=queue, limit=limit, suspects=int(suspects))
-    return [Candidate._make(row) for row in rows]
+    """Up to ``limit`` available runs of these jobs, most urgent first (or their suspects); locked, for the claim.
+
+    None where the queue has limits of its own by now and the caller, not ``limited``, does not know. Of each job so
+    many are looked at; where that was not all, nothing beyond the last one seen of it is given: there may be a more
+    urgent one that was not.
+    """
+    each = min(limit, max(AT_LEAST_OF_EACH, 2 * limit // len(jobs)))
+    options = {"each": each, "limited": int(limited), "suspects": int(suspects)}
+    rows = tx.over("runs.candidates", [(job,) for job in jobs], queue=queue, **options)
+    found = sorted((Candidate._make(row) for row in rows), key=_urgency)
+    seen = Counter(candidate.job for candidate in found)
+    ends = [next(one for one in reversed(found) if one.job == job) for job, count in seen.items() if count == each]
+    if len(jobs) > 1 and ends:
+        last = min(map(_urgency, ends))
+        found = [candidate for candidate in found if _urgency(candidate) <= last]
+    return found[:limit]
+
+
+def _urgency(run: Candidate | Envelope) -> tuple[int, int, int]:
+    return run.priority, run.due_at, run.id
 
 
 def _in_order(rows: list[Row]) -> list[Envelope]:
     envelopes = [Envelope._make(row) for row in rows]
     if len(envelopes) > 1:
-        envelopes.sort(key=lambda each: (each.priority, each.due_at, each.id))
+        envelopes.sort(key=_urgency)
     return envelopes
 
 
-def hand_back(tx: Transaction, node: str, attempts: Sequence[tuple[int, int]]) -> None:
-    """Give claimed runs (id and attempt) that have not begun back to their queue."""
-    tx.over("runs.hand_back", attempts, node=node)
+def hand_back(tx: Transaction, node: str, claimed: Sequence[tuple[int, int]]) -> None:
+    """Give claimed runs (id and claim) that have not begun back to their queue."""
+    tx.over("runs.hand_back", claimed, node=node)
     tx.announce()
 
 
@@ -113,7 +138,7 @@ def release_keys(tx: Transaction, freed: Mapping[str, int]) -> None:
 
 
 def succeed(tx: Transaction, node: str, rows: Sequence[Row]) -> set[int]:
-    """End attempts well: rows of (id, attempt, started, finished, result, rss). Returns the ids that were accepted."""
+    """End attempts well: rows of (id, claim, started, finished, result, rss). Returns the ids that were accepted."""
     return {row[0] for row in tx.over("runs.succeed", rows, node=node)}
 
 
@@ -278,8 +303,10 @@ def strays(tx: Transaction, limit: int) -> list[int]:
 
 def count_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> int:
     """How many would be claimed before it."""
-    row = tx.one("runs.count_ahead", id=run.id, cap=cap)
-    return int(row[0]) if row else 0
+    waiting = [(job,) for job in waiting_jobs(tx, run.queue)]
+    urgency = {"priority": run.priority, "due_at": run.due_at, "id": run.id}
+    [(count,)] = tx.over("runs.count_ahead", waiting, queue=run.queue, cap=cap, **urgency)
+    return int(count)
 
 
 def count_held_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> int:

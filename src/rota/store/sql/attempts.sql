@@ -1,24 +1,24 @@
 -- name: under_way
 -- What the ledger says this node is running.
-SELECT id, attempt FROM rota_run WHERE node = :node AND state = 'running';
+SELECT id, claim FROM rota_run WHERE node = :node AND state = 'running';
 
 -- name: cancel_requests
-SELECT id, attempt, cancel_by FROM rota_run WHERE node = :node AND state = 'running' AND cancel_at IS NOT NULL;
+SELECT id, claim, cancel_by FROM rota_run WHERE node = :node AND state = 'running' AND cancel_at IS NOT NULL;
 
 -- name: save_progress
 UPDATE rota_run AS run SET progress_done = given.done, progress_total = given.total, peak_rss = given.rss
 FROM /* rows(run_id bigint, fence bigint, done bigint, total bigint, rss bigint) */ AS given
 WHERE run.id = given.run_id
-  AND CASE WHEN run.attempt = given.fence THEN run.state = 'running' AND run.node = :node END;
+  AND CASE WHEN run.claim = given.fence THEN run.state = 'running' AND run.node = :node END;
 
 -- name: save_checkpoint
 -- Guarded like a result: an attempt that lost its run may not move the run's place.
 UPDATE rota_run SET checkpoint = :checkpoint
-WHERE id = :id AND attempt = :attempt AND state = 'running' AND node = :node;
+WHERE id = :id AND claim = :claim AND state = 'running' AND node = :node;
 
 -- name: lock
 -- Whether an attempt still has its run, which then nobody takes from it before the transaction ends.
-SELECT id FROM rota_run WHERE id = :id AND attempt = :attempt AND state = 'running' AND node = :node
+SELECT id FROM rota_run WHERE id = :id AND claim = :claim AND state = 'running' AND node = :node
 /* for update */;
 
 -- name: add

@@ -4,10 +4,6 @@ SELECT name, queue, definition, :now FROM /* rows(name text, queue text, definit
 WHERE true
 ON CONFLICT (name) DO UPDATE SET queue = excluded.queue, definition = excluded.definition, registered_at = excluded.registered_at;
 
--- name: declared
--- Of these names, those that some node has declared.
-SELECT name FROM rota_job WHERE name /* among(asked text) */;
-
 -- name: all
 SELECT name, queue, definition, registered_at FROM rota_job ORDER BY name;
 

@@ -42,38 +42,40 @@ RETURNING queue;
 -- name: next_due
 SELECT min(due_at) FROM rota_run WHERE state = 'scheduled';
 
+-- name: waiting_jobs
+-- The jobs that have something to claim in a queue: from one to the next by the index, past all runs of each.
+WITH RECURSIVE waiting(job) AS (
+    SELECT (SELECT job FROM rota_run WHERE queue = :queue AND state = 'available' AND held_by IS NULL AND job > :after
+            ORDER BY job LIMIT 1)
+    UNION ALL
+    SELECT (SELECT run.job FROM rota_run AS run
+            WHERE run.queue = :queue AND run.state = 'available' AND run.held_by IS NULL AND run.job > waiting.job
+            ORDER BY run.job LIMIT 1)
+    FROM waiting WHERE waiting.job IS NOT NULL
+)
+SELECT job FROM waiting WHERE job IS NOT NULL LIMIT :limit;
+
 -- name: claim
--- Runs without limits of their own: no lock but the rows'. Suspects (see the rescuer) are claimed alone. Whoever claims
--- may have looked at the queue a moment ago: that it was paused or limited since is seen here. Jobs that the node met
--- and does not know are left for those who do.
+-- Runs of one job without limits of their own: no lock but the rows'. Suspects (see the rescuer) are claimed apart.
+-- The queue was looked at a moment ago: that it was paused or limited since is seen here.
 WITH picked AS MATERIALIZED (
     SELECT id AS chosen FROM rota_run
-    WHERE state = 'available' AND queue = :queue AND held_by IS NULL AND limit_key IS NULL AND rate_key IS NULL
-      AND suspected < 2 AND job NOT IN (SELECT avoided FROM /* rows(avoided text) */ AS unknown)
+    WHERE state = 'available' AND queue = :queue AND job = :job AND held_by IS NULL
+      AND limit_key IS NULL AND rate_key IS NULL AND suspected < 2
       AND NOT EXISTS (SELECT 1 FROM rota_queue WHERE name = :queue
                       AND (paused_at IS NOT NULL OR concurrency IS NOT NULL OR rate IS NOT NULL))
     ORDER BY priority, due_at, id
     LIMIT :limit
     /* skip locked */
 )
-UPDATE rota_run AS run SET state = 'running', attempt = attempt + 1, node = :node, started_at = :now,
+UPDATE rota_run AS run SET state = 'running', attempt = attempt + 1, node = :node, claim = :claim, started_at = :now,
     as_of = coalesce(as_of, :now),
     unique_key = CASE WHEN unique_until = 'start' THEN NULL ELSE unique_key END
 FROM picked WHERE run.id = picked.chosen
 RETURNING /* columns(claim) */;
 
--- name: candidates
--- The head of a queue where some runs share limits; or its suspects.
-SELECT /* columns(candidate) */ FROM rota_run
-WHERE state = 'available' AND queue = :queue AND held_by IS NULL AND (suspected >= 2) = (CAST(:suspects AS BIGINT) = 1)
-  AND job NOT IN (SELECT avoided FROM /* rows(avoided text) */ AS unknown)
-  AND NOT EXISTS (SELECT 1 FROM rota_queue WHERE name = :queue AND paused_at IS NOT NULL)
-ORDER BY priority, due_at, id
-LIMIT :limit
-/* skip locked */;
-
 -- name: claim_chosen
-UPDATE rota_run AS run SET state = 'running', attempt = attempt + 1, node = :node, started_at = :now,
+UPDATE rota_run AS run SET state = 'running', attempt = attempt + 1, node = :node, claim = :claim, started_at = :now,
     as_of = coalesce(as_of, :now),
     unique_key = CASE WHEN unique_until = 'start' THEN NULL ELSE unique_key END
 FROM /* rows(chosen bigint) */ AS picked
@@ -127,7 +129,7 @@ UPDATE rota_run AS run SET state = 'succeeded', started_at = done.started, finis
     error = NULL, peak_rss = done.rss, held_by = NULL, held_until = NULL
 FROM /* rows(done_id bigint, fence bigint, started bigint, finished bigint, value text, rss bigint) */ AS done
 WHERE run.id = done.done_id
-  AND CASE WHEN run.attempt = done.fence THEN run.state = 'running' AND run.node = :node END
+  AND CASE WHEN run.claim = done.fence THEN run.state = 'running' AND run.node = :node END
 RETURNING id;
 
 -- name: settle
@@ -142,7 +144,7 @@ UPDATE rota_run AS run SET due_at = done.due, started_at = done.started,
 FROM /* rows(done_id bigint, fence bigint, new_state text, due bigint, started bigint, finished bigint, error_text text,
     failure_count bigint, rss bigint) */ AS done
 WHERE run.id = done.done_id
-  AND CASE WHEN run.attempt = done.fence THEN run.state = 'running' AND run.node = :node END
+  AND CASE WHEN run.claim = done.fence THEN run.state = 'running' AND run.node = :node END
 RETURNING id, state;
 
 -- name: active_by_key
@@ -224,7 +226,7 @@ RETURNING id;
 UPDATE rota_run AS run SET state = 'available', node = NULL, started_at = NULL
 FROM /* rows(run_id bigint, fence bigint) */ AS given
 WHERE run.id = given.run_id
-  AND CASE WHEN run.attempt = given.fence THEN run.state = 'running' AND run.node = :node END;
+  AND CASE WHEN run.claim = given.fence THEN run.state = 'running' AND run.node = :node END;
 
 -- name: get
 SELECT /* columns(run) */ FROM rota_run WHERE id = :id;
@@ -248,13 +250,11 @@ ORDER BY id DESC
 LIMIT :limit;
 
 -- name: count_ahead
--- How many would be claimed before this one.
+-- How many would be claimed before this one, among the jobs that wait.
 SELECT count(*) FROM (
-    SELECT other.id FROM rota_run AS other, rota_run AS this
-    WHERE this.id = :id AND other.state = 'available' AND other.held_by IS NULL AND other.queue = this.queue
-      AND (other.priority < this.priority
-           OR (other.priority = this.priority AND (other.due_at < this.due_at
-               OR (other.due_at = this.due_at AND other.id < this.id))))
+    SELECT other.id FROM /* rows(waiting text) */ AS asked, rota_run AS other
+    WHERE other.job = asked.waiting AND other.queue = :queue AND other.state = 'available' AND other.held_by IS NULL
+      AND (other.priority, other.due_at, other.id) < (:priority, :due_at, :id)
     LIMIT :cap
 ) AS counted;
 

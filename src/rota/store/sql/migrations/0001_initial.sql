@@ -89,6 +89,7 @@ CREATE TABLE rota_run (
     held_for TEXT,
     staged_at BIGINT,
     node TEXT,
+    claim BIGINT,
     as_of BIGINT,
     started_at BIGINT,
     finished_at BIGINT,
@@ -101,7 +102,8 @@ CREATE TABLE rota_run (
     error TEXT,
     peak_rss BIGINT
 );
-CREATE INDEX rota_run_claimable ON rota_run (queue, priority, due_at, id) WHERE state = 'available' AND held_by IS NULL;
+-- A node asks for the jobs that its code knows: what it may not take costs it nothing, however much of it waits.
+CREATE INDEX rota_run_claimable ON rota_run (queue, job, priority, due_at, id) WHERE state = 'available' AND held_by IS NULL;
 CREATE INDEX rota_run_claimable_limited ON rota_run (queue)
     WHERE state = 'available' AND held_by IS NULL AND (limit_key IS NOT NULL OR rate_key IS NOT NULL);
 CREATE INDEX rota_run_suspected ON rota_run (queue, priority, due_at, id)

@@ -1,0 +1,13 @@
+-- name: candidates
+-- The heads of the jobs asked for, in one queue: what limits they share is weighed before they are claimed.
+SELECT run.id, run.job, run.priority, run.due_at, run.limit_key, run.limit_count, run.rate_key
+FROM /* rows(wanted text) */ AS asked
+CROSS JOIN rota_run AS run ON run.id IN (
+    SELECT id FROM rota_run
+    WHERE state = 'available' AND queue = :queue AND job = asked.wanted AND held_by IS NULL
+      AND (suspected >= 2) = (CAST(:suspects AS BIGINT) = 1)
+      AND NOT EXISTS (SELECT 1 FROM rota_queue WHERE name = :queue AND (paused_at IS NOT NULL
+                      OR (CAST(:limited AS BIGINT) = 0 AND (concurrency IS NOT NULL OR rate IS NOT NULL))))
+    ORDER BY priority, due_at, id
+    LIMIT :each
+);
