@@ -24,18 +24,18 @@ def test_a_clock_that_jumps_ahead_makes_no_node_give_up_itself_or_another(sqlite
     database = SetDatabase(sqlite_url)
     rota.__dict__["store"] = Store(database)
     rota.prepare()
-    nodes = [rota.node(), rota.node()]
-    for node in nodes:
+    both = [rota.node(), rota.node()]
+    for node in both:
         node.identity.register()
         rescue(node)
 
     database.ahead_us = 3_600_000_000
-    for node in nodes:
+    for node in both:
         rescue(node)
 
     with rota.store.read() as tx:
-        assert {each.id for each in nodes.alive(tx)} == {node.identity.id for node in nodes}
-    assert all(node.identity.beat(0) for node in nodes)
+        assert {each.id for each in nodes.alive(tx)} == {node.identity.id for node in both}
+    assert all(node.identity.beat(0) for node in both)
 
 
 def rescue(node: Node) -> None:

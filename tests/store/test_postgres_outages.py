@@ -189,7 +189,7 @@ def test_a_run_that_ends_while_the_database_is_read_only_is_done_later(
         assert begun.wait(10)
         read_only(other, True)
         go.set()
-        until(lambda: "takes no writes" in (node._runners["finisher"].error or ""))
+        until(lambda: "takes no writes" in (node._runners["finisher"].pulse.error or ""))
         read_only(other, False)
         until(lambda: succeeded(app, handle.id))
     app.close()
