@@ -7,6 +7,7 @@ import time
 from rota import Rota
 from rota.engine.node import Node
 from rota.store import Store
+from rota.store.nodes import alive
 from rota.store.sqlite import SqliteDatabase
 
 
@@ -34,7 +35,7 @@ def test_a_clock_that_jumps_ahead_makes_no_node_give_up_itself_or_another(sqlite
         rescue(node)
 
     with rota.store.read() as tx:
-        assert {each.id for each in nodes.alive(tx)} == {node.identity.id for node in nodes}
+        assert {each.id for each in alive(tx)} == {node.identity.id for node in nodes}
     assert all(node.identity.beat(0) for node in nodes)
 
 
