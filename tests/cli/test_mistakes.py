@@ -148,17 +148,18 @@ def test_an_older_schema(shop_anywhere: Shop, command: list[str], monkeypatch: p
     )
 
 
+OLD_LEDGER = """
+CREATE TABLE migration (number BIGINT, name TEXT, applied_at BIGINT);
+INSERT INTO migration VALUES (1, '0001_initial', 7);
+"""
+
+
 @pytest.mark.parametrize("command", [["run", "ls"], ["status"], ["db", "init"]], ids=" ".join)
 @pytest.mark.parametrize(
     ("tables", "what", "todo"),
     [
         ("CREATE TABLE rota_event (id BIGINT);", "no migration of Rota made: rota_event", "a database of its own"),
-        (
-            "CREATE TABLE migration (number BIGINT, name TEXT, applied_at BIGINT);\n"
-            "INSERT INTO migration VALUES (1, '0001_initial', 7);",
-            "a ledger of an older Rota",
-            "drop these tables",
-        ),
+        (OLD_LEDGER, "a ledger of an older Rota", "drop these tables"),
     ],
     ids=["foreign", "older"],
 )
