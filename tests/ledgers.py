@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from rota.store import migrate, open_store
+from rota.store.database import Dialect, render
 from tests.servers import fresh_database
 
 
@@ -46,9 +47,13 @@ def ledger_url(request: pytest.FixtureRequest) -> str:
 def newer_code(monkeypatch: pytest.MonkeyPatch) -> int:
     """From now on this code has one migration more, which no database has had yet; returns its number."""
     known = migrate.known_migrations
-    more = migrate.Migration(9, "0009_more", "ALTER TABLE rota_job ADD COLUMN more BIGINT;")
-    monkeypatch.setattr(migrate, "known_migrations", lambda dialect: [*known(dialect), more])
-    return more.number
+
+    def with_one_more(dialect: Dialect) -> list[migrate.Migration]:
+        sql = render("ALTER TABLE rota_job ADD COLUMN more BIGINT;", dialect).sql
+        return [*known(dialect), migrate.Migration(9, "0009_more", sql)]
+
+    monkeypatch.setattr(migrate, "known_migrations", with_one_more)
+    return 9
 
 
 def migrated(url: str) -> str:

@@ -148,6 +148,31 @@ def test_an_older_schema(shop_anywhere: Shop, command: list[str], monkeypatch: p
     )
 
 
+OLD_LEDGER = """
+CREATE TABLE migration (number BIGINT, name TEXT, applied_at BIGINT);
+INSERT INTO migration VALUES (1, '0001_initial', 7);
+"""
+
+
+@pytest.mark.parametrize("command", [["run", "ls"], ["status"], ["db", "init"]], ids=" ".join)
+@pytest.mark.parametrize(
+    ("tables", "what", "todo"),
+    [
+        ("CREATE TABLE rota_event (id BIGINT);", "no migration of Rota made: rota_event", "a database of its own"),
+        (OLD_LEDGER, "a ledger of an older Rota", "drop these tables"),
+    ],
+    ids=["foreign", "older"],
+)
+def test_tables_that_are_in_the_way(
+    place: Path, database_url: str, command: list[str], tables: str, what: str, todo: str
+) -> None:
+    shop = open_shop(place, database_url)
+    with shop.app.store.database.exclusive() as tx:
+        tx.script(tables)
+
+    assert_two_lines(shop.rota(*command), 6, what, todo)
+
+
 @pytest.mark.parametrize("command", [["run", "ls"], ["status"], ["db", "migrate"]], ids=" ".join)
 def test_a_newer_schema(shop_anywhere: Shop, command: list[str]) -> None:
     with shop_anywhere.app.store.database.exclusive() as tx:

@@ -7,6 +7,7 @@ import time
 from rota import Rota
 from rota.engine.node import Node
 from rota.store import Store
+from rota.store.nodes import alive
 from rota.store.sqlite import SqliteDatabase
 
 
@@ -24,18 +25,18 @@ def test_a_clock_that_jumps_ahead_makes_no_node_give_up_itself_or_another(sqlite
     database = SetDatabase(sqlite_url)
     rota.__dict__["store"] = Store(database)
     rota.prepare()
-    both = [rota.node(), rota.node()]
-    for node in both:
+    nodes = [rota.node(), rota.node()]
+    for node in nodes:
         node.identity.register()
         rescue(node)
 
     database.ahead_us = 3_600_000_000
-    for node in both:
+    for node in nodes:
         rescue(node)
 
     with rota.store.read() as tx:
-        assert {each.id for each in nodes.alive(tx)} == {node.identity.id for node in both}
-    assert all(node.identity.beat(0) for node in both)
+        assert {each.id for each in alive(tx)} == {node.identity.id for node in nodes}
+    assert all(node.identity.beat(0) for node in nodes)
 
 
 def rescue(node: Node) -> None:

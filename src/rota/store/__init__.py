@@ -93,12 +93,12 @@ def open_store(url: str, clock: Clock | None = None, *, schema: str | None = Non
         MissingExtraError: PostgreSQL is asked for and psycopg is not installed.
     """
     kind = url.partition(":")[0].partition("+")[0]
-    if kind == "sqlite" and schema is not None:
-        raise ConfigError(
-            f"a SQLite database has no schemas, and {schema!r} was asked for",
-            hint="Leave it out: the tables are called rota_… there, and may have a file of their own.",
-        )
     if kind == "sqlite":
+        if schema is not None:
+            raise ConfigError(
+                f"a SQLite database has no schemas, and {schema!r} was asked for",
+                hint="Leave it out: the tables are called rota_… there, and may have a file of their own.",
+            )
         from rota.store.sqlite import SqliteDatabase
 
         return Store(SqliteDatabase(url), clock)

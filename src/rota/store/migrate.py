@@ -62,7 +62,7 @@ def migrate(database: Database, now_us: int) -> list[str]:
         missing = [migration for migration in known if migration.number not in applied]
         for migration in missing:
             tx.script(migration.sql)
-            tx.run("schema.add", number=migration.number, name=migration.name, now=now_us)
+            schema.add(tx, migration.number, migration.name, now_us)
         _check_columns(tx, database.dialect)
     return [migration.name for migration in missing]
 

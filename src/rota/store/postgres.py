@@ -97,7 +97,7 @@ class PostgresDialect:
 class PostgresTransaction(Transaction):
     __slots__ = ("_channel",)
 
-    def __init__(self, connection: Any, queries: dict[str, Query], channel: str = CHANNEL) -> None:
+    def __init__(self, connection: Any, queries: dict[str, Query], channel: str) -> None:
         super().__init__(connection, queries)
         self._channel = channel
 

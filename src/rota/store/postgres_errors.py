@@ -26,7 +26,10 @@ _TRANSIENT = {
         "the server ended a transaction that was in a deadlock",
         f"{_AGAIN} If it comes often: who else locks Rota's tables?",
     ),
-    "42501": ("the user in the database's URL may not do this", "GRANT it the rights on Rota's tables."),
+    "42501": (
+        "the user in the database's URL may not do this",
+        "GRANT it the rights on Rota's tables: docs/other-tables.md lists them.",
+    ),
     "53100": ("the disk of the database is full", "Make room there; nodes go on by themselves."),
     "53300": ("the database has no connection left", "Raise its max_connections, or run fewer processes."),
     "55P03": (

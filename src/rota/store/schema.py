@@ -20,6 +20,11 @@ def applied(tx: Transaction) -> list[int]:
     return [number for (number,) in tx.all("schema.applied")]
 
 
+def add(tx: Transaction, number: int, name: str, now: int) -> None:
+    """A migration that was applied."""
+    tx.run("schema.add", number=number, name=name, now=now)
+
+
 def applied_without_prefix(tx: Transaction) -> list[str]:
     """The names of the migrations in a table ``migration``, which must be there."""
     return [name for (name,) in tx.all("schema.applied_without_prefix")]
