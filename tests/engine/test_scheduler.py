@@ -440,7 +440,7 @@ def test_a_child_of_a_batch_that_overlap_cancels_is_counted(app: Rota, clock: Ma
     app.queues.pause("default", "anna")
     with app.store.write() as tx:
         tx.rows("queues.ensure", [("open",)])
-    app.enqueue("parent", queue="open")
+    app.options(queue="open").enqueue("parent")
     run_due(app)
 
     clock.advance(hours=1)

@@ -8,27 +8,27 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from rota.app.blueprint import Blueprint, Collection
-from rota.app.checks import check_types
 from rota.app.counters import Counters
 from rota.app.declaration import Declaration
 from rota.app.declare import Declared, declare
-from rota.app.handles import JobHandle, RunHandle, due_moment
+from rota.app.handles import Caller, JobHandle
 from rota.app.nodes import Nodes
 from rota.app.queues import Queues
+from rota.app.requests import Requests
 from rota.app.runs import Runs
 from rota.app.schedules import Schedules
 from rota.app.setup import Setup, unknown_schedule
 from rota.clock import Clock
-from rota.engine.enqueue import Ask, Enqueuer, check_arguments
+from rota.engine.enqueue import Enqueuer, check_arguments
 from rota.engine.events import Listener, Listeners
 from rota.engine.lease import Lock
 from rota.engine.node import Node
-from rota.errors import ConfigError, ConflictError, DuplicateJobError
+from rota.errors import DuplicateJobError
 from rota.model.duration import Duration, seconds
-from rota.model.event import Event, run_event
+from rota.model.event import Event
 from rota.model.job import Job
 from rota.model.node import NodeSettings
 from rota.model.schedule import Definition
@@ -39,11 +39,8 @@ if TYPE_CHECKING:
     from rota.app.why import Why
     from rota.config import Settings
 
-P = ParamSpec("P")
-R = TypeVar("R")
 
-
-class Rota(Collection):
+class Rota(Collection, Caller):
     """Jobs, their schedules, and the database that remembers them.
 
     >>> rota = Rota("sqlite:///app.db")
@@ -64,17 +61,17 @@ class Rota(Collection):
         clock: Clock | None = None,
         setup: Setup | None = None,
     ) -> None:
-        super().__init__()
+        Collection.__init__(self)
+        Caller.__init__(self, Requests(self))
         self.name = name
         self._given: dict[str, Any] = {"database": url, "environment": environment}
         self._setup = setup
         self.jobs: dict[str, Job] = {}
         self.listeners = Listeners()
-        self.handles: dict[str, JobHandle[Any, Any]] = {}
+        self.handles: dict[str, JobHandle[Any, Any, Any]] = {}
         self._definitions: dict[str, Definition] = {}
         self._clock = clock
-        self._ready = threading.Lock()
-        self._is_ready = False
+        self._preparing = threading.Lock()
 
     @classmethod
     def from_env(cls, *, name: str = "default", clock: Clock | None = None) -> Rota:
@@ -107,20 +104,21 @@ class Rota(Collection):
             self._add(f"{blueprint.prefix}/{handle.short_name}", handle, declaration)
         for kind, listener in blueprint.listeners:
             self.listeners.add(kind, listener)
+        blueprint.included = True
 
-    def _declare(self, name: str, function: Callable[P, R], declaration: Declaration) -> JobHandle[P, R]:
+    def _declare(self, name: str, function: Callable[..., Any], declaration: Declaration) -> JobHandle[Any, Any, Any]:
         handle = super()._declare(name, function, declaration)
         self._add(name, handle, declaration)
         return handle
 
-    def _add(self, name: str, handle: JobHandle[Any, Any], declaration: Declaration) -> None:
+    def _add(self, name: str, handle: JobHandle[Any, Any, Any], declaration: Declaration) -> None:
         if name in self.jobs:
             raise DuplicateJobError(
                 f"two jobs are called {name!r}: {_place(self.jobs[name].function)} and {_place(handle.function)}",
                 hint='Give one of them another name: @rota.job("other-name").',
             )
         job = declaration.job(name, handle.function)
-        handle.bind(self, name)
+        handle.bind(self._requests, name)
         self.jobs[name] = job
         self.handles[name] = handle
         definition = declaration.definition(name)
@@ -153,18 +151,8 @@ class Rota(Collection):
         return migrate.migrate(self.store.database, self.store.now_us())
 
     def ready(self) -> None:
-        """Give an empty database its tables, once: whoever asks for runs may come before the first node.
-
-        Raises:
-            SchemaError: the tables are older or newer than this code.
-        """
-        if self._is_ready:
-            return
-        with self._ready:
-            if migrate.status(self.store.database).applied == 0:
-                self.migrate()
-            migrate.check(self.store.database)
-            self._is_ready = True
+        """Give an empty database its tables. Raises ``SchemaError`` where they are older or newer than this code."""
+        self._requests.ready()
 
     def prepare(self) -> list[Event]:
         """Check the tables (an empty database gets them), and write down what the code declares.
@@ -173,7 +161,7 @@ class Rota(Collection):
             SchemaError: the tables are older or newer than this code.
         """
         self.ready()
-        with self._ready:
+        with self._preparing:
             self._refuse_unknown_names()
             return declare(self.store, self._declared())
 
@@ -186,93 +174,6 @@ class Rota(Collection):
     def _refuse_unknown_names(self) -> None:
         for name in self.setup.unknown_schedules(self._definitions):
             raise unknown_schedule(name, self._definitions)
-
-    # --- asking for runs
-
-    def ask(
-        self,
-        *,
-        at: datetime | None = None,
-        delay: Duration | None = None,
-        key: str | None = None,
-        debounce: Duration | None = None,
-        queue: str | None = None,
-        priority: int | None = None,
-        dry_run: bool = False,
-        by: str | None = None,
-    ) -> Ask:
-        check_types("enqueue", key=key, queue=queue, priority=priority, dry_run=dry_run, by=by)
-        now = self.store.now_us()
-        due_at = due_moment(now, at, delay)
-        if debounce is not None:
-            if key is None:
-                raise ConfigError("debounce= needs a key=", hint="The key says which calls are the same.")
-            due_at = now + int(seconds(debounce) * 1_000_000)
-        return Ask(
-            due_at=due_at,
-            key=key,
-            debounce=debounce is not None,
-            queue=queue,
-            priority=priority,
-            dry_run=dry_run,
-            by=by,
-        )
-
-    def enqueue(self, job: str, **options_and_arguments: Any) -> RunHandle:
-        """Ask for a run of a job by its name; the rest as in ``JobHandle.enqueue``."""
-        self.enqueuer.job(job)
-        return self.handles[job].enqueue(**options_and_arguments)
-
-    def trigger(
-        self,
-        job: str,
-        *,
-        wait: bool = False,
-        timeout: Duration | None = None,
-        force_disabled: bool = False,
-        dry_run: bool = False,
-        by: str | None = None,
-        **arguments: Any,
-    ) -> RunHandle:
-        """Run a job now, by hand: audited, under the same limits as its scheduled runs, using up no due moment.
-
-        ``wait`` blocks until it is over (somewhere: a node must be up). A job that is off in this environment needs
-        ``force_disabled``.
-        """
-        self.ready()
-        handle = self.run_by_hand(job, arguments, force_disabled=force_disabled, dry_run=dry_run, by=by)
-        if wait:
-            handle.wait(timeout)
-        return handle
-
-    def run_by_hand(
-        self,
-        job: str,
-        arguments: Mapping[str, Any],
-        *,
-        force_disabled: bool = False,
-        dry_run: bool = False,
-        by: str | None = None,
-    ) -> RunHandle:
-        """As ``trigger``, for arguments of any name."""
-        spec = self.enqueuer.job(job)
-        environment = self.setup.environment
-        enabled = spec.enabled_in(environment)
-        if not enabled and not force_disabled:
-            raise ConflictError(
-                f"job {job!r} is off in the environment {environment!r}",
-                hint="Give force_disabled=True (`rota job run --force`) to run it all the same.",
-            )
-        run_id, new = self.enqueuer.enqueue(spec, arguments, self.ask(dry_run=dry_run, by=by or "manual"))
-        handle = RunHandle(self.store, run_id, new)
-        if not enabled:
-            self._record_forced(handle, job, by)
-        return handle
-
-    def _record_forced(self, handle: RunHandle, job: str, by: str | None) -> None:
-        data = {"job": job, "environment": self.setup.environment}
-        with self.store.write() as tx:
-            tx.told.append(run_event("run.forced", handle.id, self.store.now_us(), actor=by or "manual", data=data))
 
     def lock(self, name: str, ttl: Duration = 30, wait: Duration = 0) -> Lock:
         """A lock over all nodes: see ``Lock``. Raises ``LockUnavailableError`` on entry if it is held elsewhere."""

@@ -107,7 +107,7 @@ def run(
     rota job run shop/sync --json-args @arguments.json
     """
     arguments = read_arguments(pairs, document)
-    handle = app.run_by_hand(name, arguments, force_disabled=force, dry_run=dry_run, by=acting_user())
+    handle = app.options(force_disabled=force, dry_run=dry_run, by=acting_user()).trigger(name, **arguments)
     if wait:
         _wait(ctx, app, handle.id, timeout, out)
     elif out.as_json:

@@ -12,7 +12,7 @@ from zlib import crc32
 
 from rota.engine import logs
 from rota.engine.context import Run
-from rota.engine.enqueue import Ask, Enqueuer, check_arguments, insert_alike
+from rota.engine.enqueue import Enqueuer, Origin, check_arguments, insert_alike
 from rota.engine.events import Listeners
 from rota.engine.finisher import Finisher
 from rota.engine.guard import Guard
@@ -31,6 +31,7 @@ from rota.errors import PayloadError, RunLostError
 from rota.model import payload
 from rota.model.event import Event, run_event
 from rota.model.node import NodeSettings
+from rota.model.options import Options
 from rota.store import Store, runs
 
 logger = logging.getLogger("rota.engine")
@@ -225,8 +226,8 @@ class Node:
             )
             if row is None:
                 raise PayloadError("the batch could not be made")
-            ask = Ask(by=f"run:{run.id}", batch_id=row[0])
-            insert_alike(tx, *self._enqueuer.alike(child, items, now, ask))
+            options, origin = Options(by=f"run:{run.id}"), Origin(batch_id=row[0])
+            insert_alike(tx, *self._enqueuer.alike(child, items, now, options, origin))
             tx.announce()
         return int(row[0])
 

@@ -6,10 +6,11 @@ import json
 import logging
 from typing import Any
 
-from rota.engine.enqueue import Ask, Enqueuer
+from rota.engine.enqueue import Enqueuer
 from rota.errors import RotaError
 from rota.model.event import Event
 from rota.model.node import NodeSettings
+from rota.model.options import Options
 from rota.store import Store, Transaction, runs
 from rota.store.database import Row
 
@@ -72,7 +73,7 @@ class Stager:
         if then_job is not None:
             arguments = {**json.loads(then_arguments), "batch": counts}
             try:
-                run = self._enqueuer.new_run_by_name(then_job, arguments, now, Ask(by=f"batch:{batch_id}"))
+                run = self._enqueuer.new_run_by_name(then_job, arguments, now, Options(by=f"batch:{batch_id}"))
             except RotaError as error:  # the job's arguments have changed meanwhile: no reason to hold up other batches
                 logger.warning("batch %d: %s cannot follow: %s", batch_id, then_job, error)
                 counts["error"] = f"{then_job} cannot follow: {error}"
