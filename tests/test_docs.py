@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -14,6 +15,8 @@ from rota.config.settings import Settings
 from rota.config.sources import SETTINGS
 from rota.model.event import KINDS
 from rota.model.fire import Verdict
+from rota.model.policy import OF_A_CALL, OF_A_JOB, OF_A_SCHEDULE, Also, Policy
+from rota.model.retry import Retry
 from rota.model.run import MOVES, RunState
 
 ROOT = Path(__file__).parent.parent
@@ -89,6 +92,30 @@ def test_the_default_and_the_variable_of_a_setting_are_those_in_force(name: str)
         for part in name.split("."):
             value = value[part] if isinstance(value, dict) else getattr(value, part)
         assert value is None
+
+
+def policy_row(name: str, policy: Policy) -> str:
+    shown = "Retry()" if policy.default == Retry() else json.dumps(policy.default)
+    default = "none" if policy.default is None else f"`{shown}`"
+    places = {
+        "`@rota.job`": name in OF_A_JOB,
+        "`schedules.add`": name in OF_A_SCHEDULE,
+        "`options`": name in OF_A_CALL,
+        "`[schedules.NAME]`": Also.SETTINGS in policy.also,
+        "`rota schedule add`": Also.CLI in policy.also and name in OF_A_SCHEDULE,
+        "`rota job run`": Also.CLI in policy.also and name in OF_A_CALL,
+    }
+    where = ", ".join(place for place, there in places.items() if there)
+    return f"| `{name}` | {default} | {policy.help} | {policy.kind.wanted} | {where} |"
+
+
+def test_the_page_of_policies_has_the_table_that_is_in_force() -> None:
+    rows = [policy_row(name, policy) for name, policy in {**OF_A_JOB, **OF_A_CALL}.items()]
+
+    table = page("policies.md").partition("| policy |")[2]
+    told = [line for line in table.splitlines() if line.startswith("| `")]
+
+    assert "\n".join(told) == "\n".join(rows)
 
 
 def test_the_page_of_the_api_names_all_that_rota_exports_and_every_kind_of_event() -> None:

@@ -250,7 +250,7 @@ def test_an_option_among_the_arguments_is_told_where_it_belongs(lite: Rota) -> N
     with pytest.raises(PayloadError, match="takes no argument 'delay'") as caught:
         lite.enqueue("job", word="x", delay="5m")
 
-    assert ".options(delay=…)" in caught.value.hint
+    assert "options(delay=…)" in caught.value.hint
 
 
 @pytest.mark.parametrize("options", [{"key": "k"}, {"key": "k", "debounce": 0}, {"wait": "5m"}])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rota.calendar import Cron, Every, Trigger
 from rota.errors import ConfigError
 from rota.model.node import NodeSettings
+from rota.model.policy import OF_A_SCHEDULE, Also
 from rota.model.schedule import Definition
 from rota.model.suggestion import suggestion
 
@@ -61,8 +62,8 @@ class Setup:
         told = self.settings.schedule(name)
         changes: dict[str, Any] = {
             key: value
-            for key in ("catch_up", "catch_up_window", "overlap", "jitter")
-            if (value := getattr(told, key)) is not None
+            for key, policy in OF_A_SCHEDULE.items()
+            if Also.SETTINGS in policy.also and (value := getattr(told, key)) is not None
         }
         trigger = _trigger(name, definition.trigger, told)
         return replace(definition, trigger=trigger, **changes)

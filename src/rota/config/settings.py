@@ -23,7 +23,9 @@ from pydantic import (
 from rota.calendar.expression import Cron, Gap, Overlap
 from rota.calendar.zones import zone
 from rota.errors import ConfigError
+from rota.model import policy
 from rota.model.duration import seconds
+from rota.model.policy import CatchUp
 from rota.model.rate import Rate
 
 _SCHEMES = ("sqlite", "postgresql", "postgres")
@@ -132,9 +134,10 @@ class ScheduleSettings(Section):
     every: PositiveSeconds | None = None
     tz: str | None = None
     paused: bool | None = None
-    catch_up: Literal["latest", "none", "all"] | None = None
+    catch_up: CatchUp | None = None
     catch_up_window: PositiveSeconds | None = None
-    overlap: Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"] | None = None
+    catch_up_cap: PositiveInt | None = None
+    overlap: policy.Overlap | None = None
     gap: Gap | None = None
     dst_overlap: Overlap | None = None
     jitter: Seconds | None = None

@@ -191,6 +191,5 @@ def check_arguments(job: Job, arguments: Mapping[str, Any]) -> None:
 
 
 def _instead(unknown: str, accepted: Iterable[str]) -> str:
-    if unknown in OF_A_CALL:
-        return f"An option stands apart from the arguments: .options({unknown}=…).enqueue(…)"
-    return suggestion(unknown, accepted)
+    meant = suggestion(unknown, accepted)
+    return f"{meant} An option of the call stands apart: options({unknown}=…)." if unknown in OF_A_CALL else meant

@@ -76,6 +76,10 @@ class Policy:
             f"{where}: {name}={value!r} cannot be used{told}", hint=hint or f"Give {self.kind.wanted}."
         ) from None
 
+    def plain(self, value: Any) -> Any:
+        """A value that was read, as JSON can hold it."""
+        return None if value is None else self.kind.plain(value)
+
 
 def _one_of(*kinds: type) -> Callable[[Any], Any]:
     """A truth value is no number, though Python has it for one."""
