@@ -128,9 +128,12 @@ def test_settings_hold_for_an_application_that_names_its_own_database(
     monkeypatch.setenv("ROTA_WORKER__THREADS", "3")
     monkeypatch.setenv("ROTA_DATABASE", "sqlite:////somewhere/else.db")
 
-    setup = Rota(sqlite_url).setup
+    settings = Rota(sqlite_url, schema="jobs").settings
 
-    assert (setup.database, setup.environment, setup.node.threads) == (sqlite_url, "production", 3)
+    assert (settings.database.url, settings.database.schema) == (sqlite_url, "jobs")
+    assert (settings.environment, settings.node.threads) == ("production", 3)
+    assert settings.origins["database.url"] == settings.origins["database.schema"] == "code"
+    assert settings.origins["environment"] == "ROTA_ENVIRONMENT"
 
 
 def test_a_traceback_shows_what_to_do() -> None:

@@ -161,7 +161,7 @@ def test_a_retry_by_hand_and_a_forced_run_name_the_person(rota: Rota) -> None:
     def nightly() -> None:
         raise ValueError
 
-    object.__setattr__(rota.setup, "environment", "laptop")
+    object.__setattr__(rota.settings, "environment", "laptop")
     rota.prepare()
     handle = rota.options(force_disabled=True, by="cli:anna").trigger("nightly")
     run_due(rota)

@@ -151,7 +151,7 @@ def given(city: str) -> None: ...
 
 
 def test_a_job_that_is_off_here_needs_force(shop: Shop) -> None:
-    object.__setattr__(shop.app.setup, "environment", "laptop")
+    object.__setattr__(shop.app.settings, "environment", "laptop")
     refused = shop.rota("job", "run", "shop/elsewhere")
 
     assert refused.exit_code == 5

@@ -197,7 +197,9 @@ def test_a_node_that_lags_judges_nothing_again(app: Rota, start: Start, clock: M
     clock.advance(seconds=25)
     with app.store.read() as tx:
         now = app.store.now_us()
-        rows = tx.rows("schedules.due", [("job",)], now=now, limit=10) if "sqlite" in app.setup.database else None
+        rows = (
+            tx.rows("schedules.due", [("job",)], now=now, limit=10) if "sqlite" in app.settings.database.url else None
+        )
     if rows is None:
         with app.store.write() as tx:
             rows = tx.rows("schedules.due", [("job",)], now=now, limit=10)

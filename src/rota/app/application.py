@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,11 +15,11 @@ from rota.app.declaration import Declaration
 from rota.app.declare import Declared, declare
 from rota.app.handles import Caller, JobHandle
 from rota.app.nodes import Nodes
+from rota.app.overrides import overridden, paused, unknown_schedules
 from rota.app.queues import Queues
 from rota.app.requests import Requests
 from rota.app.runs import Runs
 from rota.app.schedules import Schedules
-from rota.app.setup import Setup, unknown_schedule
 from rota.clock import Clock
 from rota.engine.enqueue import Enqueuer, check_arguments
 from rota.engine.events import Listener, Listeners
@@ -30,14 +29,13 @@ from rota.errors import DuplicateJobError
 from rota.model.duration import Duration, seconds
 from rota.model.event import Event
 from rota.model.job import Job
-from rota.model.node import NodeSettings
 from rota.model.schedule import Definition
+from rota.model.settings import NodeSettings, Settings
 from rota.store import Store, migrate, open_store
 
 if TYPE_CHECKING:
     from rota.app.status import Status
     from rota.app.why import Why
-    from rota.config import Settings
 
 
 class Rota(Collection, Caller):
@@ -48,24 +46,26 @@ class Rota(Collection, Caller):
     ... def sync(run: Run) -> None: ...
 
     What is not given here is as ``rota.toml`` and the environment say; what is given holds. ``name`` tells schedules of
-    several applications in one database apart. ``clock`` stands in for the database's time: for tests, and then no
-    settings are read. Nothing is read or connected to before it is needed.
+    several applications in one database apart; ``schema`` says where in PostgreSQL the tables are. ``clock`` stands in
+    for the database's time: for tests, and then no settings are read. Nothing is read or connected to before it is
+    needed.
     """
 
     def __init__(
         self,
         url: str | None = None,
         *,
+        schema: str | None = None,
         name: str = "default",
         environment: str | None = None,
         clock: Clock | None = None,
-        setup: Setup | None = None,
+        settings: Settings | None = None,
     ) -> None:
         Collection.__init__(self)
         Caller.__init__(self, Requests(self))
         self.name = name
-        self._given: dict[str, Any] = {"database": url, "environment": environment}
-        self._setup = setup
+        self._given = {"url": url, "schema": schema, "environment": environment}
+        self._settings = settings
         self.jobs: dict[str, Job] = {}
         self.listeners = Listeners()
         self.handles: dict[str, JobHandle[Any, Any, Any]] = {}
@@ -82,19 +82,16 @@ class Rota(Collection, Caller):
 
     @classmethod
     def from_settings(cls, settings: Settings, *, name: str = "default", clock: Clock | None = None) -> Rota:
-        return cls(name=name, clock=clock, setup=Setup.from_settings(settings))
+        return cls(name=name, clock=clock, settings=settings)
 
     @cached_property
-    def setup(self) -> Setup:
+    def settings(self) -> Settings:
         """What holds for this application. Raises ``SettingsError`` with all mistakes of the settings at once."""
-        given = {name: value for name, value in self._given.items() if value is not None}
-        if self._setup is not None:
-            return self._setup
-        if self._clock is not None:
-            return Setup(**given)
-        from rota.config import load_settings
+        if self._settings is None and self._clock is None:
+            from rota.config import load_settings
 
-        return replace(Setup.from_settings(load_settings()), **given)
+            self._settings = load_settings()
+        return (self._settings or Settings()).in_code(**self._given)
 
     # --- what is declared
 
@@ -132,19 +129,20 @@ class Rota(Collection, Caller):
     @property
     def declared_schedules(self) -> Mapping[str, Definition]:
         """The schedules of the code, as the settings alter them."""
-        return {name: self.setup.altered(name, each) for name, each in self._definitions.items()}
+        return {name: overridden(self.settings, name, each) for name, each in self._definitions.items()}
 
     # --- the ledger
 
     @cached_property
     def store(self) -> Store:
-        store = open_store(self.setup.database, self._clock)
+        url, schema = self.settings.database.url, self.settings.database.schema
+        store = open_store(url, self._clock, **({} if schema is None else {"schema": schema}))
         store.tell = self.listeners.tell
         return store
 
     @cached_property
     def enqueuer(self) -> Enqueuer:
-        return Enqueuer(self.store, self.jobs, self.setup.environment, self.setup.args_bytes)
+        return Enqueuer(self.store, self.jobs, self.settings.environment, self.settings.args_bytes)
 
     def migrate(self) -> list[str]:
         """Bring the database's tables up to date; returns the migrations that were missing."""
@@ -167,13 +165,13 @@ class Rota(Collection, Caller):
 
     def _declared(self) -> Declared:
         schedules = self.declared_schedules
-        environment = self.setup.environment
+        settings, environment = self.settings, self.settings.environment
         off = frozenset(name for name, each in schedules.items() if not self.jobs[each.job].enabled_in(environment))
-        return Declared(self.name, self.jobs, schedules, off, self.setup.paused(schedules), self.setup.queues)
+        return Declared(self.name, self.jobs, schedules, off, paused(settings, schedules), settings.queues)
 
     def _refuse_unknown_names(self) -> None:
-        for name in self.setup.unknown_schedules(self._definitions):
-            raise unknown_schedule(name, self._definitions)
+        for error in unknown_schedules(self.settings, self._definitions):
+            raise error
 
     def lock(self, name: str, ttl: Duration = 30, wait: Duration = 0) -> Lock:
         """A lock over all nodes: see ``Lock``. Raises ``LockUnavailableError`` on entry if it is held elsewhere."""
@@ -217,7 +215,7 @@ class Rota(Collection, Caller):
         """What a schedule waits for; with ``at``, what became of that moment (naive: on the schedule's own clock)."""
         from rota.app.why_schedule import Here, why_schedule
 
-        return why_schedule(self.store, Here(self.jobs, self.setup.environment), name, at, zone)
+        return why_schedule(self.store, Here(self.jobs, self.settings.environment), name, at, zone)
 
     # --- working
 
@@ -225,7 +223,7 @@ class Rota(Collection, Caller):
         """A node of this application, not started."""
         from rota import __version__
 
-        return Node(self.store, self.enqueuer, self.listeners, settings or self.setup.node, __version__)
+        return Node(self.store, self.enqueuer, self.listeners, settings or self.settings.node, __version__)
 
     @contextmanager
     def running(self, settings: NodeSettings | None = None) -> Iterator[Node]:

@@ -21,19 +21,20 @@ from rota.model.event import Event
 from rota.model.job import Job
 from rota.model.policy import OF_A_JOB
 from rota.model.schedule import Definition, ScheduleRecord
+from rota.model.settings import QueueSettings
 from rota.store import Store, Transaction, schedules
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """All that an application says. ``off``: the schedules whose job is off here; ``queues``: concurrency and rate."""
+    """All that an application says. ``off``: the schedules whose job is off here."""
 
     owner: str
     jobs: Mapping[str, Job]
     schedules: Mapping[str, Definition]
     off: frozenset[str]
     paused: frozenset[str]
-    queues: Mapping[str, tuple[int | None, str | None]]
+    queues: Mapping[str, QueueSettings]
 
 
 def declare(store: Store, declared: Declared) -> list[Event]:
@@ -72,8 +73,8 @@ def describe(job: Job) -> dict[str, object]:
 def _set_queues(tx: Transaction, declared: Declared) -> None:
     names = {job.queue for job in declared.jobs.values()} | set(declared.queues)
     tx.rows("queues.ensure", [(name,) for name in sorted(names)])
-    for name, (concurrency, rate) in declared.queues.items():
-        tx.run("queues.limit", name=name, concurrency=concurrency, rate=rate)
+    for name, each in declared.queues.items():
+        tx.run("queues.limit", name=name, concurrency=each.concurrency, rate=each.rate)
 
 
 def _declare_one(
