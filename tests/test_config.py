@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
-from rota.config import ScheduleSettings, Settings, load_settings
+from rota.config import Settings, load_settings, values
 from rota.errors import SettingsError
-from rota.model.schedule import CATCH_UP, OVERLAP
+from rota.model.policy import OF_A_SCHEDULE, Also
 
-DEFAULTS = Settings().model_dump()
+DEFAULTS = Settings()
 
 
 def write(folder: Path, name: str = "rota.toml", text: str = "") -> Path:
@@ -27,9 +26,9 @@ def problems(cwd: Path, **environ: str) -> list[str]:
 def test_nothing_given_is_the_defaults_and_says_so(tmp_path: Path) -> None:
     settings = load_settings({}, tmp_path)
 
-    assert settings.model_dump() == DEFAULTS
-    assert settings.database == "sqlite:///.rota/rota.db"
-    assert set(settings.origins.values()) == {"default"}
+    assert settings == DEFAULTS
+    assert settings.database.url == "sqlite:///.rota/rota.db"
+    assert settings.origins == {}
 
 
 def test_a_later_source_overrules_an_earlier_one_value_by_value(tmp_path: Path) -> None:
@@ -38,11 +37,11 @@ def test_a_later_source_overrules_an_earlier_one_value_by_value(tmp_path: Path) 
 
     settings = load_settings({"ROTA_WORKER__THREADS": "5"}, tmp_path)
 
-    assert (settings.app, settings.worker.threads, settings.worker.processes) == ("b:file", 5, 2)
+    assert (settings.app, settings.node.threads, settings.processes) == ("b:file", 5, 2)
     assert settings.origins["app"] == "rota.toml"
     assert settings.origins["worker.threads"] == "ROTA_WORKER__THREADS"
     assert settings.origins["worker.processes"] == "rota.toml"
-    assert settings.origins["worker.drain"] == "default"
+    assert "worker.drain" not in settings.origins
 
 
 def test_files_are_found_upward_and_named_relative_to_where_one_stands(tmp_path: Path) -> None:
@@ -53,7 +52,7 @@ def test_files_are_found_upward_and_named_relative_to_where_one_stands(tmp_path:
 
     settings = load_settings({}, below)
 
-    assert (settings.app, settings.keep.runs_days) == ("shop:rota", 7)
+    assert (settings.app, settings.node.runs_days) == ("shop:rota", 7)
     assert settings.origins["keep.runs_days"] == "../../rota.toml"
 
 
@@ -71,7 +70,7 @@ def test_all_mistakes_of_all_sources_are_told_at_once_each_with_its_place(tmp_pa
     write(tmp_path, text='databse = "x"\n[worker]\nthreads = "lots"\n[workr]\n[queues.mail]\nrate = "fast"')
 
     assert problems(tmp_path, ROTA_KEEP__RUNS_DAYS="0", ROTA_LOG__LEVEL="loud", ROTA_WORKER_THREADS="4") == [
-        "pyproject.toml:database: [tool.rota] takes only `app`; move this to rota.toml",
+        "pyproject.toml:database.url: [tool.rota] takes only `app`; move this to rota.toml",
         "rota.toml:databse: there is no such setting; did you mean database?",
         "rota.toml:workr: there is no such setting",
         "ROTA_WORKER_THREADS: there is no such setting; did you mean ROTA_WORKER__THREADS?",
@@ -86,7 +85,7 @@ def test_all_mistakes_of_all_sources_are_told_at_once_each_with_its_place(tmp_pa
     ("variable", "meant"),
     [
         ("ROTA_WORKR__THREADS", "ROTA_WORKER__THREADS"),
-        ("ROTA_DATABASE_URL", "ROTA_DATABASE"),
+        ("ROTA_DATABASE_URL", "ROTA_DATABASE__URL"),
         ("ROTA_SCHEDULES__NIGHTLY__CRONE", "ROTA_SCHEDULES__NIGHTLY__CRON"),
         ("ROTA_LEASE__HARTBEAT", "ROTA_LEASE__HEARTBEAT"),
     ],
@@ -103,13 +102,13 @@ def test_a_variable_that_is_no_setting_is_refused_even_when_empty(tmp_path: Path
 
 
 def test_what_is_not_ours_in_the_environment_is_left_alone(tmp_path: Path) -> None:
-    assert load_settings({"ROTATION": "x", "rota_x": "y", "PATH": "/"}, tmp_path).model_dump() == DEFAULTS
+    assert load_settings({"ROTATION": "x", "rota_x": "y", "PATH": "/"}, tmp_path) == DEFAULTS
 
 
 def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
     empty = dict.fromkeys(("ROTA_DATABASE", "ROTA_WORKER__THREADS", "ROTA_CONFIG"), "")
 
-    assert load_settings(empty, tmp_path).model_dump() == DEFAULTS
+    assert load_settings(empty, tmp_path) == DEFAULTS
 
 
 @pytest.mark.parametrize(
@@ -121,8 +120,8 @@ def test_durations_are_numbers_or_words_in_files_and_variables_alike(
 ) -> None:
     write(tmp_path, text=f"[worker]\ndrain = {given if given.isdigit() else repr(given)}")
 
-    assert load_settings({}, tmp_path).worker.drain == seconds
-    assert load_settings({"ROTA_WORKER__DRAIN": given}, tmp_path).worker.drain == seconds
+    assert load_settings({}, tmp_path).node.drain == seconds
+    assert load_settings({"ROTA_WORKER__DRAIN": given}, tmp_path).node.drain == seconds
 
 
 @pytest.mark.parametrize("given", ["-5", "1 fortnight", "inf", "nan", "5x", "m"])
@@ -138,8 +137,8 @@ def test_a_secret_comes_from_the_file_that_a_variable_names(tmp_path: Path) -> N
 
     settings = load_settings({"ROTA_DATABASE_FILE": str(secret)}, tmp_path)
 
-    assert settings.database == "postgresql://rota:pw@db/rota"
-    assert settings.origins["database"] == "ROTA_DATABASE_FILE"
+    assert settings.database.url == "postgresql://rota:pw@db/rota"
+    assert settings.origins["database.url"] == "ROTA_DATABASE_FILE"
     assert problems(tmp_path, ROTA_DATABASE_FILE="/none") == [
         "ROTA_DATABASE_FILE: /none cannot be read: No such file or directory"
     ]
@@ -159,7 +158,7 @@ def test_a_password_is_never_shown(tmp_path: Path, url: str) -> None:
 
     assert "hunter2" not in str(problems(tmp_path, ROTA_DATABASE=url))
     assert "hunter2" not in str(problems(tmp_path, ROTA_DATABASE_FILE=str(secret)))
-    assert "hunter2" not in repr(Settings(database="postgresql://rota:hunter2@db/rota"))
+    assert "hunter2" not in repr(Settings().in_code(url="postgresql://rota:hunter2@db/rota"))
 
 
 @pytest.mark.parametrize("spelling", ["SHOP_SYNC_PRICES", "shop_sync_prices", "Shop/Sync-Prices", "SHOP__SYNC_PRICES"])
@@ -201,7 +200,7 @@ def test_a_name_in_a_file_is_exact(tmp_path: Path) -> None:
 
 
 def test_a_list_in_a_variable_is_separated_by_commas(tmp_path: Path) -> None:
-    assert load_settings({"ROTA_WORKER__QUEUES": "mail, slow"}, tmp_path).worker.queues == ["mail", "slow"]
+    assert load_settings({"ROTA_WORKER__QUEUES": "mail, slow"}, tmp_path).node.queues == ("mail", "slow")
 
 
 @pytest.mark.parametrize(
@@ -234,7 +233,7 @@ def test_values_that_make_no_sense_are_refused_before_anything_starts(tmp_path: 
 def test_an_empty_section_is_harmless(tmp_path: Path, text: str) -> None:
     write(tmp_path, text=text)
 
-    assert load_settings({}, tmp_path).model_dump() == DEFAULTS
+    assert load_settings({}, tmp_path) == DEFAULTS
 
 
 def test_a_file_that_is_not_text_is_a_mistake_and_not_a_crash(tmp_path: Path) -> None:
@@ -245,17 +244,68 @@ def test_a_file_that_is_not_text_is_a_mistake_and_not_a_crash(tmp_path: Path) ->
     assert problem.startswith("rota.toml: ")
 
 
-def test_the_choices_of_a_schedule_are_those_of_the_model() -> None:
-    def choices(name: str) -> tuple[str, ...]:
-        chosen, _none = get_args(ScheduleSettings.model_fields[name].annotation)
-        return get_args(chosen)
+def test_the_settings_of_a_schedule_are_the_policies_that_may_be_given_there(tmp_path: Path) -> None:
+    given = {
+        "catch_up": '"all"',
+        "catch_up_window": '"6h"',
+        "catch_up_cap": "3",
+        "overlap": '"allow"',
+        "jitter": "5",
+    }
+    write(tmp_path, text="[schedules.s]\n" + "\n".join(f"{name} = {value}" for name, value in given.items()))
 
-    assert choices("catch_up") == CATCH_UP
-    assert choices("overlap") == OVERLAP
+    policies = load_settings({}, tmp_path).schedule("s").policies()
+
+    assert given.keys() == {name for name, policy in OF_A_SCHEDULE.items() if Also.SETTINGS in policy.also}
+    assert policies == {
+        "catch_up": "all",
+        "catch_up_window": 21_600,
+        "catch_up_cap": 3,
+        "overlap": "allow",
+        "jitter": 5,
+    }
 
 
-def test_every_value_has_an_origin(tmp_path: Path) -> None:
+@pytest.mark.parametrize("short", [True, False])
+def test_the_database_is_a_table_or_in_short_its_url(tmp_path: Path, short: bool) -> None:
+    url = "postgresql://rota@db/shop"
+    write(tmp_path, text=f'database = "{url}"' if short else f'[database]\nurl = "{url}"\nschema = "jobs"')
+
+    settings = load_settings({}, tmp_path)
+    over = load_settings({"ROTA_DATABASE": "sqlite:///x.db", "ROTA_DATABASE__SCHEMA": "other"}, tmp_path)
+
+    assert (settings.database.url, settings.database.schema) == (url, None if short else "jobs")
+    assert settings.origins["database.url"] == "rota.toml"
+    assert (over.database.url, over.database.schema) == ("sqlite:///x.db", "other")
+    assert over.origins["database.url"] == "ROTA_DATABASE"
+
+
+def test_the_database_given_by_both_names_is_refused(tmp_path: Path) -> None:
+    assert problems(tmp_path, ROTA_DATABASE="sqlite:///a.db", ROTA_DATABASE__URL="sqlite:///b.db") == [
+        "ROTA_DATABASE__URL: ROTA_DATABASE sets the same; keep one"
+    ]
+    assert problems(tmp_path, ROTA_DATABASE__URL="mysql://me:hunter2@db/x") == [
+        "ROTA_DATABASE__URL: must begin with sqlite:/// or postgresql://"
+    ]
+
+
+@pytest.mark.parametrize("name", ["node.threads", "node.linger", "processes", "args_bytes", "origins.x", "loose"])
+def test_what_the_tree_calls_a_setting_is_not_its_name_in_the_files(tmp_path: Path, name: str) -> None:
+    write(tmp_path, text=f"{name} = 1")
+
+    [problem] = problems(tmp_path)
+
+    assert "there is no such setting" in problem
+
+
+def test_a_number_in_a_list_of_names_is_told_with_its_place(tmp_path: Path) -> None:
+    write(tmp_path, text='[worker]\nqueues = ["mail", 3]')
+
+    assert problems(tmp_path) == ["rota.toml:worker.queues: should be text in quotation marks, not 3"]
+
+
+def test_every_value_that_is_given_has_an_origin(tmp_path: Path) -> None:
     settings = load_settings({"ROTA_QUEUES__MAIL__RATE": "100/m"}, tmp_path)
 
-    assert settings.values().keys() == settings.origins.keys()
+    assert settings.origins.keys() < values(settings).keys()
     assert settings.origins["queues.mail.rate"] == "ROTA_QUEUES__MAIL__RATE"

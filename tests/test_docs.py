@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import rota
-from rota.config.settings import Settings
-from rota.config.sources import SETTINGS
+from rota.config import QueueSettings, ScheduleSettings, Settings, load_settings, values
+from rota.config.places import SETTINGS
 from rota.model.event import KINDS
 from rota.model.fire import Verdict
+from rota.model.policy import OF_A_CALL, OF_A_JOB, OF_A_SCHEDULE, Also, Policy
+from rota.model.retry import Retry
 from rota.model.run import MOVES, RunState
 
 ROOT = Path(__file__).parent.parent
@@ -76,19 +79,40 @@ def test_the_page_of_settings_has_every_one_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("name", [".".join(keys).replace("*", "NAME") for keys in SETTINGS])
-def test_the_default_and_the_variable_of_a_setting_are_those_in_force(name: str) -> None:
+def test_the_default_and_the_variable_of_a_setting_are_those_in_force(name: str, tmp_path: Path) -> None:
     default, variable = told_settings()[name]
-    given = {} if default == "none" else tomllib.loads(f"{name} = {default}")
-    with_it = Settings.model_validate(given)
-    alone = Settings() if "NAME" not in name else Settings.model_validate({name.partition(".")[0]: {"NAME": {}}})
+    given = "" if default == "none" else f"{name} = {default}"
+    (tmp_path / "rota.toml").write_text(given)
+    section = {"NAME": ScheduleSettings() if name.startswith("schedules") else QueueSettings()}
+    alone = replace(Settings(), **({name.partition(".")[0]: section} if "NAME" in name else {}))
 
     assert variable == f"ROTA_{name.upper().replace('.', '__')}"
-    assert with_it == Settings()
-    if default == "none":
-        value: object = alone
-        for part in name.split("."):
-            value = value[part] if isinstance(value, dict) else getattr(value, part)
-        assert value is None
+    assert load_settings({}, tmp_path) == Settings()
+    assert (values(alone)[name] is None) == (default == "none")
+
+
+def policy_row(name: str, policy: Policy) -> str:
+    shown = "Retry()" if policy.default == Retry() else json.dumps(policy.default)
+    default = "none" if policy.default is None else f"`{shown}`"
+    places = {
+        "`@rota.job`": name in OF_A_JOB,
+        "`schedules.add`": name in OF_A_SCHEDULE,
+        "`options`": name in OF_A_CALL,
+        "`[schedules.NAME]`": Also.SETTINGS in policy.also,
+        "`rota schedule add`": Also.CLI in policy.also and name in OF_A_SCHEDULE,
+        "`rota job run`": Also.CLI in policy.also and name in OF_A_CALL,
+    }
+    where = ", ".join(place for place, there in places.items() if there)
+    return f"| `{name}` | {default} | {policy.help} | {policy.kind.wanted} | {where} |"
+
+
+def test_the_page_of_policies_has_the_table_that_is_in_force() -> None:
+    rows = [policy_row(name, policy) for name, policy in {**OF_A_JOB, **OF_A_CALL}.items()]
+
+    table = page("policies.md").partition("| policy |")[2]
+    told = [line for line in table.splitlines() if line.startswith("| `")]
+
+    assert "\n".join(told) == "\n".join(rows)
 
 
 def test_the_page_of_the_api_names_all_that_rota_exports_and_every_kind_of_event() -> None:

@@ -122,6 +122,6 @@ def _add_senders(blueprint: Blueprint, settings: Settings, services: Callable[[]
         result = sync.sync_contests(run, services(), platforms=platforms, force=force, source=source)
         if enabled and not run.dry_run and sync.news(result):
             # Once is enough, however many syncs find something while it waits or runs.
-            dispatch_notifications.enqueue(key=ASK_ONCE, by=run.job, reason="sync")
+            dispatch_notifications.options(key=ASK_ONCE, by=run.job).enqueue(reason="sync")
         result.details["notified_enqueued"] = enabled and not run.dry_run and sync.news(result)
         return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def test_options_of_a_call_stand_over_those_of_the_job(lite: Rota) -> None:
     lite.job("job", queue="slow", priority=5)(lambda run, **_: None)
 
     plain = lite.enqueue("job").record()
-    other = lite.enqueue("job", queue="fast", priority=-1, dry_run=True, by="anna", word="x").record()
+    other = lite.options(queue="fast", priority=-1, dry_run=True, by="anna").enqueue("job", word="x").record()
 
     assert (plain.queue, plain.priority, plain.mode, plain.asked_by, plain.arguments) == ("slow", 5, None, None, "{}")
     assert (other.queue, other.priority, other.mode, other.asked_by) == ("fast", -1, "dry_run", "anna")
@@ -175,7 +176,7 @@ def test_waiting_ends_with_the_run_or_with_the_time(sqlite_url: str) -> None:
     app.job("never", queue="nobody")(lambda: 7)
 
     with app.running():
-        assert app.trigger("job", wait=True, timeout="10s").result == 7
+        assert app.options(wait="10s").trigger("job").result == 7
         assert app.enqueue("job").wait(10).state == "succeeded"
     handle = app.enqueue("never")
     with pytest.raises(WaitTimeoutError, match=f"run {handle.id} is still available") as caught:
@@ -190,3 +191,101 @@ def test_a_run_that_is_not_there_is_told(lite: Rota) -> None:
 
     with pytest.raises(NotFoundError):
         lite.runs.get(42)
+
+
+ODD = (
+    "key",
+    "at",
+    "by",
+    "queue",
+    "connection",
+    "delay",
+    "self",
+    "name",
+    "job",
+    "options",
+    "arguments",
+    "given",
+    "handle",
+)
+
+
+def test_no_name_of_an_argument_is_taken(lite: Rota) -> None:
+    names = ", ".join(ODD)
+    namespace: dict[str, Any] = {}
+    exec(f"def body({names}): return [{names}]", namespace)
+    odd = lite.job("odd", concurrency_key=lambda **given: given["key"])(namespace["body"])
+    arguments = {name: name.upper() for name in ODD}
+
+    handles = [odd.enqueue(**arguments), lite.enqueue("odd", **arguments), odd.options(key="k").enqueue(**arguments)]
+    handles += [
+        lite.trigger("odd", **arguments),
+        odd.trigger(**arguments),
+        lite.options(by="x").trigger("odd", **arguments),
+    ]
+    ids = [*odd.enqueue_many([arguments]), *lite.options(priority=1).enqueue_many("odd", [arguments])]
+    run_due(lite)
+
+    results = [handle.result for handle in handles] + [json.loads(lite.runs.get(each).result or "") for each in ids]
+    assert results == [[name.upper() for name in ODD]] * 8
+
+
+def test_arguments_by_position_get_the_names_of_the_function_and_none_is_the_run(lite: Rota) -> None:
+    first = lite.job("first")(lambda run, a, b=2: [a, b])
+    middle = lite.job("middle")(lambda a, run, b=2: [a, b])
+
+    handles = [first.enqueue(1, 3), first.enqueue(1), middle.enqueue(1, 3), middle.trigger(1, b=4)]
+    run_due(lite)
+
+    assert [handle.result for handle in handles] == [[1, 3], [1, 2], [1, 3], [1, 4]]
+    with pytest.raises(PayloadError, match="takes 2 arguments by position, and was given 3"):
+        first.enqueue(1, 2, 3)
+    with pytest.raises(PayloadError, match="was given 'a' twice"):
+        first.enqueue(1, a=1)
+
+
+def test_an_option_among_the_arguments_is_told_where_it_belongs(lite: Rota) -> None:
+    lite.job("job")(lambda word: None)
+
+    with pytest.raises(PayloadError, match="takes no argument 'delay'") as caught:
+        lite.enqueue("job", word="x", delay="5m")
+
+    assert "options(delay=…)" in caught.value.hint
+
+
+@pytest.mark.parametrize("options", [{"key": "k"}, {"key": "k", "debounce": 0}, {"wait": "5m"}])
+def test_an_option_for_one_run_is_refused_for_many(lite: Rota, options: dict[str, Any]) -> None:
+    job = lite.job("job")(lambda: None)
+
+    with pytest.raises(ConfigError, match="is for one run"):
+        job.options(**options).enqueue_many([{}, {}])
+    assert lite.runs.page() == []
+
+
+def test_many_runs_are_given_their_options(lite: Rota) -> None:
+    job = lite.job("job")(lambda run, n: None)
+
+    ids = job.options(delay="1h", priority=4, dry_run=True, by="anna").enqueue_many([{"n": 1}, {"n": 2}])
+
+    for each in map(lite.runs.get, ids):
+        assert (each.state, each.priority, each.mode, each.asked_by) == ("scheduled", 4, "dry_run", "anna")
+
+
+def test_a_blueprint_takes_nothing_more_once_it_is_included(lite: Rota) -> None:
+    shop = Blueprint("shop")
+    shop.job("sync")(lambda: None)
+    lite.include(shop)
+
+    with pytest.raises(ConfigError, match="job 'late' comes too late") as caught:
+        shop.job("late")(lambda: None)
+    with pytest.raises(ConfigError, match=r"a listener to 'run\.\*' comes too late"):
+        shop.on("run.*")(print)
+
+    assert "Include a blueprint after its last job" in caught.value.hint
+    assert list(lite.jobs) == ["shop/sync"]
+
+
+def test_a_function_without_a_name_needs_one_for_its_job(lite: Rota) -> None:
+    for declare in (lite.job, lite.job()):
+        with pytest.raises(ConfigError, match="has no name that a job could have"):
+            declare(lambda: None)

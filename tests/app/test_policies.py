@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from rota import Retry, Rota, every
 from rota.clock import ManualClock
 from rota.errors import ConfigError, PayloadError, RotaError
 from rota.testing import run_due
+
+NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -47,18 +50,56 @@ def test_a_policy_that_cannot_be_meant_is_refused_with_what_to_write(policies: d
     assert rota.jobs == {}
 
 
-@pytest.mark.parametrize("options", [{"priority": "high"}, {"priority": 1.5}, {"queue": 3}, {"key": 7}, {"by": 1}])
-def test_an_option_of_enqueue_that_cannot_be_meant_is_refused_and_no_run_is_made(
-    database_url: str, options: dict[str, Any]
-) -> None:
-    rota = Rota(database_url, clock=ManualClock())
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"priority": "high"}, "priority='high' cannot be used"),
+        ({"priority": 1.5}, "priority=1.5"),
+        ({"queue": 3}, "queue=3"),
+        ({"queue": "a\0b"}, "NUL"),
+        ({"key": 7}, "key=7"),
+        ({"key": "a\0b"}, "NUL"),
+        ({"key": "half \ud800"}, "surrogate pair"),
+        ({"by": 1}, "by=1"),
+        ({"by": "\udfff"}, "surrogate pair"),
+        ({"dry_run": "yes"}, "dry_run='yes'"),
+        ({"at": "2026-12-01T10:00"}, "at='2026-12-01T10:00'"),
+        ({"at": datetime(2026, 1, 1)}, "at=datetime.datetime"),  # noqa: DTZ001 - that is the point
+        ({"at": NOON, "delay": 5}, "at= and delay= were both given"),
+        ({"delay": -1}, "negative"),
+        ({"delay": "soon"}, "not a duration"),
+        ({"delay": True}, "delay=True"),
+        ({"delay": float("inf")}, "thousand years"),
+        ({"debounce": 5}, "debounce= needs a key="),
+        ({"debounce": "x", "key": "k"}, "not a duration"),
+        ({"debounce": 5, "key": "k", "delay": 5}, "delay= and debounce= were both given"),
+        ({"wait": "for ever"}, "not a duration"),
+        ({"wait": True, "connection": "mine"}, "connection= and wait= were both given"),
+        ({"kee": "k"}, "there is no 'kee' to give"),
+    ],
+    ids=str,
+)
+def test_an_option_that_cannot_be_meant_is_refused_where_it_is_given(options: dict[str, Any], told: str) -> None:
+    rota = Rota("sqlite:///unused.db")
     work = rota.job("work")(lambda: None)
 
-    with pytest.raises(ConfigError):
-        work.enqueue(**options)
+    for give in (work.options, rota.options, work.options(priority=1).options):
+        with pytest.raises(ConfigError) as refused:
+            give(**options)
+        assert told in str(refused.value)
+        assert refused.value.hint or "negative" in told or "thousand" in told
 
-    rota.ready()
-    assert rota.runs.page() == []
+
+def test_options_given_later_stand_over_earlier_ones(sqlite_url: str) -> None:
+    rota = Rota(sqlite_url, clock=ManualClock())
+    work = rota.job("work")(lambda: None)
+
+    by_anna = work.options(by="anna", priority=3)
+    record = by_anna.options(priority=5).enqueue().record()
+
+    assert (record.asked_by, record.priority) == ("anna", 5)
+    assert by_anna.enqueue().record().priority == 3
+    rota.close()
 
 
 def test_a_schedule_whose_job_needs_more_than_it_is_given_is_refused_where_it_is_declared() -> None:
@@ -87,9 +128,12 @@ def test_settings_hold_for_an_application_that_names_its_own_database(
     monkeypatch.setenv("ROTA_WORKER__THREADS", "3")
     monkeypatch.setenv("ROTA_DATABASE", "sqlite:////somewhere/else.db")
 
-    setup = Rota(sqlite_url).setup
+    settings = Rota(sqlite_url, schema="jobs").settings
 
-    assert (setup.database, setup.environment, setup.node.threads) == (sqlite_url, "production", 3)
+    assert (settings.database.url, settings.database.schema) == (sqlite_url, "jobs")
+    assert (settings.environment, settings.node.threads) == ("production", 3)
+    assert settings.origins["database.url"] == settings.origins["database.schema"] == "code"
+    assert settings.origins["environment"] == "ROTA_ENVIRONMENT"
 
 
 def test_a_traceback_shows_what_to_do() -> None:
@@ -117,17 +161,9 @@ def test_a_dry_run_of_a_body_that_cannot_know_it_is_refused(database_url: str) -
     rota = Rota(database_url)
     rota.job("job")(lambda: None)
 
-    for ask in (rota.enqueue, rota.trigger):
+    dry = rota.options(dry_run=True)
+    for ask in (dry.enqueue, dry.trigger, lambda job: dry.enqueue_many(job, [{}])):
         with pytest.raises(ConfigError, match="cannot know that this one is dry"):
-            ask("job", dry_run=True)
+            ask("job")
     assert rota.runs.page() == []
-    rota.close()
-
-
-def test_a_moment_that_is_text_is_refused(database_url: str) -> None:
-    rota = Rota(database_url)
-    rota.job("job")(lambda: None)
-
-    with pytest.raises(ConfigError, match="is no datetime"):
-        rota.enqueue("job", at="2026-12-01T10:00")
     rota.close()

@@ -45,7 +45,7 @@ def test_the_lateness_of_a_run_for_later_is_split_into_staging_and_queue(rota: R
 
     run_due(rota)
     rota.queues.pause("default", "anna")
-    handle = later.enqueue(delay="1m")
+    handle = later.options(delay="1m").enqueue()
     clock.advance(minutes=2)
     run_due(rota)
     clock.advance(minutes=5)
@@ -106,7 +106,7 @@ def test_who_cancelled_it_is_told(rota: Rota) -> None:
     def mail() -> None: ...
 
     rota.prepare()
-    handle = mail.enqueue(delay=60)
+    handle = mail.options(delay=60).enqueue()
     rota.runs.cancel(handle.id, "cli:anna")
     why = rota.why_run(handle.id)
 
@@ -161,9 +161,9 @@ def test_a_retry_by_hand_and_a_forced_run_name_the_person(rota: Rota) -> None:
     def nightly() -> None:
         raise ValueError
 
-    object.__setattr__(rota.setup, "environment", "laptop")
+    object.__setattr__(rota.settings, "environment", "laptop")
     rota.prepare()
-    handle = rota.trigger("nightly", force_disabled=True, by="cli:anna")
+    handle = rota.options(force_disabled=True, by="cli:anna").trigger("nightly")
     run_due(rota)
     rota.runs.retry(handle.id, "cli:bob")
     why = rota.why_run(handle.id)

@@ -61,7 +61,7 @@ def test_a_paused_schedule_tells_who_paused_it_and_why(rota: Rota) -> None:
 
 def test_a_job_that_is_off_here_tells_where_it_runs(rota: Rota) -> None:
     hourly(rota, environments=["production", "staging"])
-    object.__setattr__(rota.setup, "environment", "laptop")
+    object.__setattr__(rota.settings, "environment", "laptop")
     rota.prepare()
     why = rota.why_schedule("hourly")
 

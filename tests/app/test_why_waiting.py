@@ -17,7 +17,7 @@ def test_a_run_for_later_waits_for_its_moment(rota: Rota) -> None:
     def later() -> None: ...
 
     rota.prepare()
-    why = rota.why_run(later.enqueue(delay="1h", by="anna").id)
+    why = rota.why_run(later.options(delay="1h", by="anna").enqueue().id)
 
     assert first(why) == "not_due"
     assert "2026-03-05 13:00:00 UTC (in 1h)" in why.summary
@@ -74,7 +74,7 @@ def test_a_due_run_that_nobody_stages_tells_that_no_node_is_alive(rota: Rota, cl
     def later() -> None: ...
 
     rota.prepare()
-    handle = later.enqueue(delay=10)
+    handle = later.options(delay=10).enqueue()
     clock.advance(seconds=60)
     why = rota.why_run(handle.id)
 
@@ -88,7 +88,7 @@ def test_a_stager_that_died_names_itself(rota: Rota, clock: ManualClock, start: 
     def later() -> None: ...
 
     node = start()
-    handle = later.enqueue(delay=10)
+    handle = later.options(delay=10).enqueue()
     clock.advance(minutes=5)
     beat(node, broken="stager")
     why = rota.why_run(handle.id)

@@ -57,7 +57,7 @@ def test_the_origin_is_a_column_where_it_is_asked_for() -> None:
     ],
 )
 def test_a_password_is_not_shown(url: str, seen: str) -> None:
-    assert shown(ROTA_DATABASE=url)["database"]["value"] == seen
+    assert shown(ROTA_DATABASE=url)["database.url"]["value"] == seen
     assert "hunter2" not in rota("config", "show", ROTA_DATABASE=url).output
 
 
@@ -160,3 +160,16 @@ def test_check_approves_what_the_settings_say_of_a_schedule_that_is_there(place:
 
     assert problems(shop, ROTA_SCHEDULES__BEAT__EVERY="1m") == []
     assert not (place / "rota.db").exists()
+
+
+def test_what_the_code_of_the_application_gives_is_shown_as_such(place: Path) -> None:
+    shop = open_shop(place, "sqlite:///given.db", SCHEDULED)
+
+    items = {item["name"]: item for item in shop.json("config", "show")["items"]}
+    elsewhere = shop.rota("config", "show", "--json", "--app", "nowhere:rota", ROTA_DATABASE="sqlite:///named.db")
+
+    assert (items["database.url"]["value"], items["database.url"]["origin"]) == ("sqlite:///given.db", "code")
+    assert items["worker.threads"]["origin"] == "default"
+    assert "What the application gives in its code is not shown: there is no module 'nowhere'" in elsewhere.stderr
+    assert '"sqlite:///named.db"' in elsewhere.stdout
+    assert not (place / "given.db").exists()

@@ -114,8 +114,44 @@ def test_a_dry_run_is_one(shop: Shop) -> None:
     assert json.loads(result.stdout)["result"]["dry"] is True
 
 
+def test_the_options_of_a_call_may_be_given_at_a_terminal(shop: Shop) -> None:
+    given = ("--key", "k", "--delay", "1h", "--queue", "slow", "--priority", "-3")
+    first = shop.rota("job", "run", "shop/sync", *given)
+    second = shop.rota("job", "run", "shop/sync", "--key", "k")
+
+    record = shop.app.runs.get(int(first.stdout))
+    assert (record.state, record.queue, record.priority) == ("scheduled", "slow", -3)
+    assert second.stdout == first.stdout
+    assert f"Run {record.id} with this key was there already" in second.stderr
+    assert shop.rota("job", "run", "shop/sync", "--priority", "10000000").exit_code == 2
+
+
+def test_show_tells_what_runs_are_counted_by(place: Path) -> None:
+    source = """
+from rota import Rota
+
+rota = Rota({url!r})
+
+
+def by_city(city):
+    return city
+
+
+@rota.job(concurrency_key=by_city, rate="100/m", environments=["production"])
+def given(city: str) -> None: ...
+"""
+    shop = open_shop(place, f"sqlite:///{place}/rota.db", source)
+    shop.app.prepare()
+
+    policies = shop.json("job", "show", "given")["policies"]
+
+    assert (policies["concurrency_key"], policies["rate"]) == ("by_city(city)", "100/60s")
+    assert policies["environments"] == ["production"]
+    shop.app.close()
+
+
 def test_a_job_that_is_off_here_needs_force(shop: Shop) -> None:
-    object.__setattr__(shop.app.setup, "environment", "laptop")
+    object.__setattr__(shop.app.settings, "environment", "laptop")
     refused = shop.rota("job", "run", "shop/elsewhere")
 
     assert refused.exit_code == 5

@@ -128,3 +128,13 @@ def test_schedules_that_the_start_removes_are_told(speaking: Shop) -> None:
 
     assert told.startswith("1 schedule gone from the code, and removed: nightly.")
     assert "Rota(name=…)" in told
+
+
+def test_a_slip_in_the_path_of_the_database_makes_no_directory(place: Path) -> None:
+    shop = open_shop(place, f"sqlite:///{place}/dta/rota.db")
+
+    refused = shop.rota("up", "--for", "1s")
+
+    assert refused.exit_code == 6
+    assert f"there is no directory {place}/dta" in refused.stderr
+    assert not (place / "dta").exists()

@@ -116,7 +116,7 @@ def test_a_sync_with_news_leads_to_one_dispatch_and_mails(rota, platforms, mails
     add_user(around)
     platforms.show(announce())
     rota.prepare()
-    rota.trigger("codenotify/sync-contests", by="ada")
+    rota.options(by="ada").trigger("codenotify/sync-contests")
 
     records = run_due(rota)
 
@@ -195,7 +195,7 @@ def test_a_dry_run_of_every_job_leaves_the_database_as_it_was(rota, platforms, m
     before = dump(around.engine)
 
     for name in rota.jobs:
-        rota.trigger(name, dry_run=True)
+        rota.options(dry_run=True).trigger(name)
     records = run_due(rota)
 
     assert {result(record)["status"] for record in records} == {"dry_run"}

@@ -264,8 +264,8 @@ def test_cn_b17_a_job_that_fails_is_seen_to_fail_and_the_others_go_on(app, platf
 
 
 def test_cn_b18_a_trigger_answers_at_once_with_a_run_and_two_never_run_together(app, platforms):
-    first = app.rota.trigger("codenotify/sync-contests", by="admin", force=True)
-    second = app.rota.trigger("codenotify/sync-contests", by="admin", force=True)
+    first = app.rota.options(by="admin").trigger("codenotify/sync-contests", force=True)
+    second = app.rota.options(by="admin").trigger("codenotify/sync-contests", force=True)
     assert platforms.requests == []
     assert first.id != second.id
     assert {first.state, second.state} == {"available"}

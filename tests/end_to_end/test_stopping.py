@@ -62,7 +62,7 @@ def test_a_run_that_kills_its_node_three_times_is_quarantined_and_its_company_is
     database_url: str, tmp_path: Path
 ) -> None:
     app, log = open_app(database_url), tmp_path / "log"
-    poison = app.handles["poison"].enqueue(priority=-1)
+    poison = app.handles["poison"].options(priority=-1).enqueue()
     innocent = [app.handles["work"].enqueue(number=number, seconds=0.01) for number in range(6)]
 
     with nodes(database_url, 1, log, "--processes", "2", "--threads", "4"):

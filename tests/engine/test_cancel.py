@@ -153,7 +153,7 @@ def test_a_body_whose_time_is_up_is_told_and_the_attempt_has_failed(
 def test_a_waiting_run_is_cancelled_at_once(app: Rota, clock: ManualClock) -> None:
     done: list[int] = []
     app.job("job")(lambda run: done.append(run.id))
-    now, later = app.enqueue("job"), app.enqueue("job", delay="1h")
+    now, later = app.enqueue("job"), app.options(delay="1h").enqueue("job")
 
     for handle in (now, later):
         assert app.runs.cancel(handle.id, "anna") == "cancelled"

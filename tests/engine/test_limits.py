@@ -234,9 +234,9 @@ def test_lower_priority_numbers_go_first_then_what_was_due_first(app: Rota, star
     app.enqueue("say", word="third")
     clock.advance(seconds=1)
     app.enqueue("say", word="fourth")
-    app.enqueue("say", word="last", priority=9)
+    app.options(priority=9).enqueue("say", word="last")
     app.enqueue("urgent", word="second")
-    app.enqueue("say", word="first", priority=-6)
+    app.options(priority=-6).enqueue("say", word="first")
     node = start(app, threads=1)
 
     for _ in range(6):

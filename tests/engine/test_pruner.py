@@ -24,11 +24,15 @@ def test_runs_go_after_their_days_and_failed_ones_later_and_unfinished_ones_neve
         return Failed("no") if fail else 1
 
     good, bad = job.enqueue(), job.enqueue(fail=True)
-    cancelled, waiting, later = job.enqueue(delay="1h"), job.enqueue(queue="idle"), job.enqueue(delay="200d")
+    cancelled, waiting, later = (
+        job.options(delay="1h").enqueue(),
+        job.options(queue="idle").enqueue(),
+        job.options(delay="200d").enqueue(),
+    )
     app.runs.cancel(cancelled.id, "anna")
     run_due(app)
     app.queues.pause("idle", "anna")
-    stuck = job.enqueue(queue="idle")
+    stuck = job.options(queue="idle").enqueue()
 
     def left() -> set[int]:
         prune(app)
@@ -50,7 +54,7 @@ def test_runs_go_after_their_days_and_failed_ones_later_and_unfinished_ones_neve
 
 def test_a_run_that_was_made_long_ago_and_ended_just_now_stays(app: Rota, clock: ManualClock) -> None:
     app.job("job")(lambda: None)
-    handle = app.enqueue("job", delay="100d")
+    handle = app.options(delay="100d").enqueue("job")
     app.prepare()
 
     clock.advance(days=101)

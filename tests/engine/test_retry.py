@@ -128,9 +128,9 @@ def test_only_what_is_dead_can_be_retried_or_dismissed(app: Rota) -> None:
 
 def test_a_retry_by_hand_waits_for_the_run_that_has_its_key(app: Rota) -> None:
     app.job("job", retry=1)(lambda bad=False: throw(ValueError()) if bad else None)
-    dead = app.enqueue("job", key="k", bad=True)
+    dead = app.options(key="k").enqueue("job", bad=True)
     run_due(app)
-    other = app.enqueue("job", key="k")
+    other = app.options(key="k").enqueue("job")
     assert other.new
 
     with pytest.raises(ConflictError, match="another run of job holds the key 'k'"):

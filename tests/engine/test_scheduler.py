@@ -198,7 +198,7 @@ def test_a_node_that_lags_judges_nothing_again(app: Rota, start: Start, clock: M
     clock.advance(seconds=25)
     with app.store.read() as tx:
         now = app.store.now_us()
-        read = schedules.due(tx, ["job"], now, 10) if "sqlite" in app.setup.database else None
+        read = schedules.due(tx, ["job"], now, 10) if "sqlite" in app.settings.database.url else None
     if read is None:
         with app.store.write() as tx:
             read = schedules.due(tx, ["job"], now, 10)
@@ -440,7 +440,7 @@ def test_a_child_of_a_batch_that_overlap_cancels_is_counted(app: Rota, clock: Ma
     app.queues.pause("default", "anna")
     with app.store.write() as tx:
         queues.ensure(tx, ["open"])
-    app.enqueue("parent", queue="open")
+    app.options(queue="open").enqueue("parent")
     run_due(app)
 
     clock.advance(hours=1)

@@ -345,7 +345,7 @@ def test_a_job_that_is_off_in_an_environment_runs_by_hand_alone_and_that_is_audi
     with pytest.raises(ConflictError, match="off in the environment 'staging'"):
         app.trigger("report")
     with captured_events(app, "run.forced") as told:
-        handle = app.trigger("report", force_disabled=True, by="anna")
+        handle = app.options(force_disabled=True, by="anna").trigger("report")
     run_due(app)
 
     assert handle.result == 1
@@ -421,6 +421,6 @@ def test_in_staging_what_destroys_only_looks_and_what_sends_keeps_still(
     run_due(app)
     assert seen == modes
 
-    app.enqueue("mail", dry_run=True)
+    app.options(dry_run=True).enqueue("mail")
     run_due(app)
     assert seen["mail"] == (True, True)

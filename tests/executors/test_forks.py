@@ -28,7 +28,7 @@ def test_the_child_of_a_body_that_forks_does_none_of_the_work(sqlite_url: str) -
     def work(number: int) -> None:
         os.write(write, bytes([number]))
 
-    fork.enqueue(priority=-1)
+    fork.options(priority=-1).enqueue()
     work.enqueue_many([{"number": number} for number in range(50)])
     run_due(rota)
 

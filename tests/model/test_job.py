@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rota.errors import ConfigError
-from rota.model.job import RESERVED, Job, check_signature
+from rota.model.job import Job, check_signature
 
 
 def test_a_job_knows_what_its_function_takes() -> None:
@@ -27,15 +27,6 @@ def test_a_job_of_any_arguments_accepts_them_all() -> None:
     assert (job.wants_run, job.is_async) == (False, True)
     assert (job.accepted, job.required) == (None, frozenset())
     assert Job(name="job", function=partial(function)).is_async
-
-
-@pytest.mark.parametrize("name", sorted(RESERVED))
-def test_a_parameter_may_not_be_called_as_an_option_of_enqueue(name: str) -> None:
-    namespace: dict[str, Any] = {}
-    exec(f"def function({name}): ...", namespace)
-
-    with pytest.raises(ConfigError, match=f"may not be called '{name}'"):
-        check_signature("job", namespace["function"])
 
 
 def positional_only(a: int, /) -> None: ...

@@ -70,9 +70,9 @@ def joined(request: pytest.FixtureRequest) -> Iterator[tuple[Rota, Any]]:
 def test_rolled_back_it_never_was(joined: tuple[Rota, Any]) -> None:
     app, connection = joined
 
-    app.enqueue("job", connection=connection)
-    app.handles["job"].enqueue_many([{}, {}], connection=connection)
-    app.enqueue("other", connection=connection)
+    app.options(connection=connection).enqueue("job")
+    app.handles["job"].options(connection=connection).enqueue_many([{}, {}])
+    app.options(connection=connection).enqueue("other")
     assert app.runs.page() == []
     connection.rollback()
 
@@ -83,9 +83,9 @@ def test_rolled_back_it_never_was(joined: tuple[Rota, Any]) -> None:
 def test_committed_it_is_done(joined: tuple[Rota, Any]) -> None:
     app, connection = joined
 
-    one = app.enqueue("job", connection=connection, word="quote ' % :x")
-    two, three = app.handles["job"].enqueue_many([{}, {}], connection=connection)
-    other = app.enqueue("other", connection=connection)
+    one = app.options(connection=connection).enqueue("job", word="quote ' % :x")
+    two, three = app.handles["job"].options(connection=connection).enqueue_many([{}, {}])
+    other = app.options(connection=connection).enqueue("other")
     connection.commit()
     run_due(app)
 
@@ -95,10 +95,10 @@ def test_committed_it_is_done(joined: tuple[Rota, Any]) -> None:
 def test_keys_and_debounce_hold_within_the_callers_transaction(joined: tuple[Rota, Any]) -> None:
     app, connection = joined
 
-    first = app.enqueue("job", connection=connection, key="k")
-    second = app.enqueue("job", connection=connection, key="k")
-    third = app.enqueue("job", connection=connection, key="d", debounce=5, n=1)
-    fourth = app.enqueue("job", connection=connection, key="d", debounce=5, n=2)
+    first = app.options(connection=connection, key="k").enqueue("job")
+    second = app.options(connection=connection, key="k").enqueue("job")
+    third = app.options(connection=connection, key="d", debounce=5).enqueue("job", n=1)
+    fourth = app.options(connection=connection, key="d", debounce=5).enqueue("job", n=2)
     connection.commit()
 
     assert (first.new, second.new, first.id == second.id) == (True, False, True)
@@ -116,7 +116,7 @@ def test_it_lives_and_dies_with_the_callers_own_rows(joined: tuple[Rota, Any]) -
 
     for end, expected in ((connection.rollback, 0), (connection.commit, 1)):
         execute(word("INSERT INTO mine VALUES (1)"))
-        app.enqueue("job", connection=connection)
+        app.options(connection=connection).enqueue("job")
         end()
         rows = list(execute(word("SELECT * FROM mine")))
         connection.rollback()
@@ -129,7 +129,7 @@ def test_what_is_no_connection_is_refused(ledger_url: str, connection: Any) -> N
     app.job("job")(lambda: None)
 
     with pytest.raises(ConfigError, match="connection was given"):
-        app.enqueue("job", connection=connection)
+        app.options(connection=connection).enqueue("job")
     app.close()
 
 
@@ -138,7 +138,7 @@ def test_a_connection_of_the_other_database_is_refused(sqlite_ledger: str, postg
         app = Rota(url)
         app.job("job")(lambda: None)
         with engine(other).connect() as connection, pytest.raises(ConfigError) as caught:
-            app.enqueue("job", connection=connection)
+            app.options(connection=connection).enqueue("job")
         assert "own database" in caught.value.hint or "psycopg" in caught.value.hint
         app.close()
 
@@ -151,7 +151,7 @@ def test_a_database_without_tables_is_told_with_what_to_do(name: str, tmp_path: 
     rota.job("mail")(lambda: None)
 
     with open_(url) as connection, pytest.raises(StoreError, match="no tables of Rota") as caught:
-        rota.enqueue("mail", connection=connection)
+        rota.options(connection=connection).enqueue("mail")
     rota.close()
 
     assert "rota db init" in caught.value.hint
@@ -166,7 +166,7 @@ def test_a_connection_to_another_file_is_refused(tmp_path: Path, other: str) -> 
 
     with closing(sqlite3.connect(other if other == ":memory:" else tmp_path / other)) as connection:
         with pytest.raises(ConfigError, match="ours"):
-            ours.enqueue("mail", connection=connection)
+            ours.options(connection=connection).enqueue("mail")
         connection.commit()
     assert theirs.runs.page() == ours.runs.page() == []
     ours.close()
@@ -179,5 +179,5 @@ def test_an_engine_has_no_transaction_to_be_part_of(tmp_path: Path) -> None:
     rota.job("mail")(lambda: None)
 
     with pytest.raises(ConfigError, match="Engine"):
-        rota.enqueue("mail", connection=engine(url))
+        rota.options(connection=engine(url)).enqueue("mail")
     rota.close()

@@ -95,7 +95,7 @@ def has_people(engine: Engine) -> bool:
 def ask_for_a_sync() -> None:
     """The first one by hand: nobody wants to wait for six o'clock."""
     rota.migrate()
-    handle = rota.trigger("codenotify/sync-contests", by="make up", force=True, source="manual")
+    handle = rota.options(by="make up").trigger("codenotify/sync-contests", force=True, source="manual")
     say(f"Asked for one sync-contests by hand: run {handle.id}. It will ask for a dispatch if it finds anything new.")
     rota.close()
 

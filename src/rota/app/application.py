@@ -5,45 +5,40 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from rota.app.blueprint import Blueprint, Collection
-from rota.app.checks import check_types
 from rota.app.counters import Counters
 from rota.app.declaration import Declaration
 from rota.app.declare import Declared, declare
-from rota.app.handles import JobHandle, RunHandle, due_moment
+from rota.app.handles import Caller, JobHandle
 from rota.app.nodes import Nodes
+from rota.app.overrides import overridden, paused, unknown_schedules
 from rota.app.queues import Queues
+from rota.app.requests import Requests
 from rota.app.runs import Runs
 from rota.app.schedules import Schedules
-from rota.app.setup import Setup, unknown_schedule
 from rota.clock import Clock
-from rota.engine.enqueue import Ask, Enqueuer, check_arguments
+from rota.engine.enqueue import Enqueuer, check_arguments
 from rota.engine.events import Listener, Listeners
 from rota.engine.lease import Lock
 from rota.engine.node import Node
-from rota.errors import ConfigError, ConflictError, DuplicateJobError
+from rota.errors import DuplicateJobError
 from rota.model.duration import Duration, seconds
-from rota.model.event import Event, run_event
+from rota.model.event import Event
 from rota.model.job import Job
-from rota.model.node import NodeSettings
 from rota.model.schedule import Definition
+from rota.model.settings import NodeSettings, Settings
 from rota.store import Store, migrate, open_store
 
 if TYPE_CHECKING:
     from rota.app.status import Status
     from rota.app.why import Why
-    from rota.config import Settings
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
-class Rota(Collection):
+class Rota(Collection, Caller):
     """Jobs, their schedules, and the database that remembers them.
 
     >>> rota = Rota("sqlite:///app.db")
@@ -51,30 +46,32 @@ class Rota(Collection):
     ... def sync(run: Run) -> None: ...
 
     What is not given here is as ``rota.toml`` and the environment say; what is given holds. ``name`` tells schedules of
-    several applications in one database apart. ``clock`` stands in for the database's time: for tests, and then no
-    settings are read. Nothing is read or connected to before it is needed.
+    several applications in one database apart; ``schema`` says where in PostgreSQL the tables are. ``clock`` stands in
+    for the database's time: for tests, and then no settings are read. Nothing is read or connected to before it is
+    needed.
     """
 
     def __init__(
         self,
         url: str | None = None,
         *,
+        schema: str | None = None,
         name: str = "default",
         environment: str | None = None,
         clock: Clock | None = None,
-        setup: Setup | None = None,
+        settings: Settings | None = None,
     ) -> None:
-        super().__init__()
+        Collection.__init__(self)
+        Caller.__init__(self, Requests(self))
         self.name = name
-        self._given: dict[str, Any] = {"database": url, "environment": environment}
-        self._setup = setup
+        self._given = {"url": url, "schema": schema, "environment": environment}
+        self._settings = settings
         self.jobs: dict[str, Job] = {}
         self.listeners = Listeners()
-        self.handles: dict[str, JobHandle[Any, Any]] = {}
+        self.handles: dict[str, JobHandle[Any, Any, Any]] = {}
         self._definitions: dict[str, Definition] = {}
         self._clock = clock
-        self._ready = threading.Lock()
-        self._is_ready = False
+        self._preparing = threading.Lock()
 
     @classmethod
     def from_env(cls, *, name: str = "default", clock: Clock | None = None) -> Rota:
@@ -85,19 +82,16 @@ class Rota(Collection):
 
     @classmethod
     def from_settings(cls, settings: Settings, *, name: str = "default", clock: Clock | None = None) -> Rota:
-        return cls(name=name, clock=clock, setup=Setup.from_settings(settings))
+        return cls(name=name, clock=clock, settings=settings)
 
     @cached_property
-    def setup(self) -> Setup:
+    def settings(self) -> Settings:
         """What holds for this application. Raises ``SettingsError`` with all mistakes of the settings at once."""
-        given = {name: value for name, value in self._given.items() if value is not None}
-        if self._setup is not None:
-            return self._setup
-        if self._clock is not None:
-            return Setup(**given)
-        from rota.config import load_settings
+        if self._settings is None and self._clock is None:
+            from rota.config import load_settings
 
-        return replace(Setup.from_settings(load_settings()), **given)
+            self._settings = load_settings()
+        return (self._settings or Settings()).in_code(**self._given)
 
     # --- what is declared
 
@@ -107,20 +101,21 @@ class Rota(Collection):
             self._add(f"{blueprint.prefix}/{handle.short_name}", handle, declaration)
         for kind, listener in blueprint.listeners:
             self.listeners.add(kind, listener)
+        blueprint.included = True
 
-    def _declare(self, name: str, function: Callable[P, R], declaration: Declaration) -> JobHandle[P, R]:
+    def _declare(self, name: str, function: Callable[..., Any], declaration: Declaration) -> JobHandle[Any, Any, Any]:
         handle = super()._declare(name, function, declaration)
         self._add(name, handle, declaration)
         return handle
 
-    def _add(self, name: str, handle: JobHandle[Any, Any], declaration: Declaration) -> None:
+    def _add(self, name: str, handle: JobHandle[Any, Any, Any], declaration: Declaration) -> None:
         if name in self.jobs:
             raise DuplicateJobError(
                 f"two jobs are called {name!r}: {_place(self.jobs[name].function)} and {_place(handle.function)}",
                 hint='Give one of them another name: @rota.job("other-name").',
             )
         job = declaration.job(name, handle.function)
-        handle.bind(self, name)
+        handle.bind(self._requests, name)
         self.jobs[name] = job
         self.handles[name] = handle
         definition = declaration.definition(name)
@@ -134,37 +129,28 @@ class Rota(Collection):
     @property
     def declared_schedules(self) -> Mapping[str, Definition]:
         """The schedules of the code, as the settings alter them."""
-        return {name: self.setup.altered(name, each) for name, each in self._definitions.items()}
+        return {name: overridden(self.settings, name, each) for name, each in self._definitions.items()}
 
     # --- the ledger
 
     @cached_property
     def store(self) -> Store:
-        store = open_store(self.setup.database, self._clock)
+        url, schema = self.settings.database.url, self.settings.database.schema
+        store = open_store(url, self._clock, **({} if schema is None else {"schema": schema}))
         store.tell = self.listeners.tell
         return store
 
     @cached_property
     def enqueuer(self) -> Enqueuer:
-        return Enqueuer(self.store, self.jobs, self.setup.environment, self.setup.args_bytes)
+        return Enqueuer(self.store, self.jobs, self.settings.environment, self.settings.args_bytes)
 
     def migrate(self) -> list[str]:
         """Bring the database's tables up to date; returns the migrations that were missing."""
         return migrate.migrate(self.store.database, self.store.now_us())
 
     def ready(self) -> None:
-        """Give an empty database its tables, once: whoever asks for runs may come before the first node.
-
-        Raises:
-            SchemaError: the tables are older or newer than this code.
-        """
-        if self._is_ready:
-            return
-        with self._ready:
-            if migrate.status(self.store.database).applied == 0:
-                self.migrate()
-            migrate.check(self.store.database)
-            self._is_ready = True
+        """Give an empty database its tables. Raises ``SchemaError`` where they are older or newer than this code."""
+        self._requests.ready()
 
     def prepare(self) -> list[Event]:
         """Check the tables (an empty database gets them), and write down what the code declares.
@@ -173,106 +159,19 @@ class Rota(Collection):
             SchemaError: the tables are older or newer than this code.
         """
         self.ready()
-        with self._ready:
+        with self._preparing:
             self._refuse_unknown_names()
             return declare(self.store, self._declared())
 
     def _declared(self) -> Declared:
         schedules = self.declared_schedules
-        environment = self.setup.environment
+        settings, environment = self.settings, self.settings.environment
         off = frozenset(name for name, each in schedules.items() if not self.jobs[each.job].enabled_in(environment))
-        return Declared(self.name, self.jobs, schedules, off, self.setup.paused(schedules), self.setup.queues)
+        return Declared(self.name, self.jobs, schedules, off, paused(settings, schedules), settings.queues)
 
     def _refuse_unknown_names(self) -> None:
-        for name in self.setup.unknown_schedules(self._definitions):
-            raise unknown_schedule(name, self._definitions)
-
-    # --- asking for runs
-
-    def ask(
-        self,
-        *,
-        at: datetime | None = None,
-        delay: Duration | None = None,
-        key: str | None = None,
-        debounce: Duration | None = None,
-        queue: str | None = None,
-        priority: int | None = None,
-        dry_run: bool = False,
-        by: str | None = None,
-    ) -> Ask:
-        check_types("enqueue", key=key, queue=queue, priority=priority, dry_run=dry_run, by=by)
-        now = self.store.now_us()
-        due_at = due_moment(now, at, delay)
-        if debounce is not None:
-            if key is None:
-                raise ConfigError("debounce= needs a key=", hint="The key says which calls are the same.")
-            due_at = now + int(seconds(debounce) * 1_000_000)
-        return Ask(
-            due_at=due_at,
-            key=key,
-            debounce=debounce is not None,
-            queue=queue,
-            priority=priority,
-            dry_run=dry_run,
-            by=by,
-        )
-
-    def enqueue(self, job: str, **options_and_arguments: Any) -> RunHandle:
-        """Ask for a run of a job by its name; the rest as in ``JobHandle.enqueue``."""
-        self.enqueuer.job(job)
-        return self.handles[job].enqueue(**options_and_arguments)
-
-    def trigger(
-        self,
-        job: str,
-        *,
-        wait: bool = False,
-        timeout: Duration | None = None,
-        force_disabled: bool = False,
-        dry_run: bool = False,
-        by: str | None = None,
-        **arguments: Any,
-    ) -> RunHandle:
-        """Run a job now, by hand: audited, under the same limits as its scheduled runs, using up no due moment.
-
-        ``wait`` blocks until it is over (somewhere: a node must be up). A job that is off in this environment needs
-        ``force_disabled``.
-        """
-        self.ready()
-        handle = self.run_by_hand(job, arguments, force_disabled=force_disabled, dry_run=dry_run, by=by)
-        if wait:
-            handle.wait(timeout)
-        return handle
-
-    def run_by_hand(
-        self,
-        job: str,
-        arguments: Mapping[str, Any],
-        *,
-        force_disabled: bool = False,
-        dry_run: bool = False,
-        by: str | None = None,
-    ) -> RunHandle:
-        """As ``trigger``, for arguments of any name."""
-        spec = self.enqueuer.job(job)
-        environment = self.setup.environment
-        enabled = spec.enabled_in(environment)
-        if not enabled and not force_disabled:
-            raise ConflictError(
-                f"job {job!r} is off in the environment {environment!r}",
-                hint="Give force_disabled=True (`rota job run --force`) to run it all the same.",
-            )
-        run_id, new = self.enqueuer.enqueue(spec, arguments, self.ask(dry_run=dry_run, by=by or "manual"))
-        handle = RunHandle(self.store, run_id, new)
-        if not enabled:
-            self._record_forced(handle, job, by)
-        return handle
-
-    def _record_forced(self, handle: RunHandle, job: str, by: str | None) -> None:
-        data = {"job": job, "environment": self.setup.environment}
-        with self.store.write() as tx:
-            tx.told.append(run_event("run.forced", handle.id, self.store.now_us(), actor=by or "manual", data=data))
+        for error in unknown_schedules(self.settings, self._definitions):
+            raise error
 
     def lock(self, name: str, ttl: Duration = 30, wait: Duration = 0) -> Lock:
         """A lock over all nodes: see ``Lock``. Raises ``LockUnavailableError`` on entry if it is held elsewhere."""
@@ -316,7 +215,7 @@ class Rota(Collection):
         """What a schedule waits for; with ``at``, what became of that moment (naive: on the schedule's own clock)."""
         from rota.app.why_schedule import Here, why_schedule
 
-        return why_schedule(self.store, Here(self.jobs, self.setup.environment), name, at, zone)
+        return why_schedule(self.store, Here(self.jobs, self.settings.environment), name, at, zone)
 
     # --- working
 
@@ -324,7 +223,7 @@ class Rota(Collection):
         """A node of this application, not started."""
         from rota import __version__
 
-        return Node(self.store, self.enqueuer, self.listeners, settings or self.setup.node, __version__)
+        return Node(self.store, self.enqueuer, self.listeners, settings or self.settings.node, __version__)
 
     @contextmanager
     def running(self, settings: NodeSettings | None = None) -> Iterator[Node]:

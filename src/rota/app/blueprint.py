@@ -3,58 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, Unpack, overload
 
-from rota.app.checks import check_policies
 from rota.app.declaration import Declaration
 from rota.app.handles import JobHandle
 from rota.engine.events import Listener
 from rota.errors import ConfigError
+from rota.model.policy import JobPolicies
+
+if TYPE_CHECKING:
+    from rota.body.run import Run
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+class Untyped:
+    """Nobody has one: a first parameter that takes it is of any type, and then callers are not checked."""
+
+
+class Decorator(Protocol):
+    """What ``@rota.job(…)`` is; callers of a job whose first parameter is the run do not give it."""
+
+    @overload
+    def __call__(self, function: Callable[Concatenate[Untyped, P], R], /) -> JobHandle[..., R, ...]: ...
+
+    @overload
+    def __call__(self, function: Callable[Concatenate[Run, P], R], /) -> JobHandle[P, R, Concatenate[Run, P]]: ...
+
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> JobHandle[P, R, P]: ...
 
 
 class Collection:
     """What ``Rota`` and ``Blueprint`` share: the decorators."""
 
     def __init__(self) -> None:
-        self.declared: list[tuple[JobHandle[Any, Any], Declaration]] = []
+        self.declared: list[tuple[JobHandle[Any, Any, Any], Declaration]] = []
 
     @overload
-    def job(self, name: Callable[P, R]) -> JobHandle[P, R]: ...
+    def job(self, name: Callable[Concatenate[Untyped, P], R], /) -> JobHandle[..., R, ...]: ...
 
     @overload
-    def job(self, name: str | None = None, **policies: Any) -> Callable[[Callable[P, R]], JobHandle[P, R]]: ...
+    def job(self, name: Callable[Concatenate[Run, P], R], /) -> JobHandle[P, R, Concatenate[Run, P]]: ...
+
+    @overload
+    def job(self, name: Callable[P, R], /) -> JobHandle[P, R, P]: ...
+
+    @overload
+    def job(self, name: str | None = None, **policies: Unpack[JobPolicies]) -> Decorator: ...
 
     def job(self, name: str | Callable[..., Any] | None = None, **policies: Any) -> Any:
         """Make a function a job: ``@rota.job``, ``@rota.job("name")`` or ``@rota.job("name", retry=…, …)``.
 
-        The name is the one given, else the function's as it stands. Policies, each with its default:
-
-        ``schedule=None``           when it is due by itself: ``cron(…)``, ``every(…)``, ``at(…)``, ``any_of(…)``
-        ``arguments={}``            what its scheduled runs are given
-        ``retry=Retry()``           3 attempts; an int is short for ``Retry(attempts=…)``
-        ``timeout=600``             seconds until the body is told to stop; ``None``: never
-        ``overlap="skip"``          a due moment meeting an earlier run: also ``queue_one``, ``queue_all``,
-                                    ``cancel_running``, ``allow``
-        ``catch_up="latest"``       due moments that were missed: also ``none``, ``all``; within ``catch_up_window``
-                                    (a day, or one period if longer), at most ``catch_up_cap=100``
-        ``jitter=0``                starts are spread over so long after the due moment
-        ``queue="default"``, ``priority=0`` (lower is sooner)
-        ``concurrency=None``        runs at one time, over all nodes; with ``concurrency_key=function`` of the
-                                    arguments, per key
-        ``rate=None``               starts in a time, over all nodes: ``"100/m"``
-        ``environments=None``       where it runs by itself, if the ``Rota`` has an environment
-        ``destructive=False``, ``sends=False``  in staging the first only looks, the second keeps still
+        The name is the one given, else the function's as it stands. The policies are the keys of ``JobPolicies``;
+        docs/policies.md has them all, each with its default.
         """
         if callable(name):
-            return self._declare(name.__name__, name, Declaration())
+            return self._declare(_name_of(name), name, Declaration({}))
 
         declaration = self._declaration(policies)
 
-        def decorate(function: Callable[P, R]) -> JobHandle[P, R]:
-            return self._declare(name or function.__name__, function, declaration)
+        def decorate(function: Callable[..., Any]) -> JobHandle[Any, Any, Any]:
+            return self._declare(name or _name_of(function), function, declaration)
 
         return decorate
 
@@ -68,15 +79,10 @@ class Collection:
         return decorate
 
     def _declaration(self, policies: dict[str, Any]) -> Declaration:
-        unknown = sorted(policies.keys() - Declaration.__dataclass_fields__.keys())
-        if unknown:
-            known = ", ".join(Declaration.__dataclass_fields__)
-            raise ConfigError(f"job() takes no policy {unknown[0]!r}", hint=f"There are: {known}.")
-        check_policies(policies)
-        return Declaration(**policies)
+        return Declaration.read(policies)
 
-    def _declare(self, name: str, function: Callable[P, R], declaration: Declaration) -> JobHandle[P, R]:
-        handle = JobHandle(function, name)
+    def _declare(self, name: str, function: Callable[..., Any], declaration: Declaration) -> JobHandle[Any, Any, Any]:
+        handle: JobHandle[Any, Any, Any] = JobHandle(function, name)
         self.declared.append((handle, declaration))
         return handle
 
@@ -96,11 +102,31 @@ class Blueprint(Collection):
             raise ConfigError(f"{prefix!r} is no prefix", hint='Give a word, as in Blueprint("shop").')
         self.prefix = prefix
         self.listeners: list[tuple[str, Listener]] = []
+        self.included = False
         self._defaults = {"environments": environments, "queue": queue}
 
     def _declaration(self, policies: dict[str, Any]) -> Declaration:
         defaults = {name: value for name, value in self._defaults.items() if value is not None}
         return super()._declaration(defaults | policies)
 
+    def _declare(self, name: str, function: Callable[..., Any], declaration: Declaration) -> JobHandle[Any, Any, Any]:
+        self._refuse_if_included(f"job {name!r}")
+        return super()._declare(name, function, declaration)
+
     def _listen(self, kind: str, listener: Listener) -> None:
+        self._refuse_if_included(f"a listener to {kind!r}")
         self.listeners.append((kind, listener))
+
+    def _refuse_if_included(self, what: str) -> None:
+        if self.included:
+            raise ConfigError(
+                f"{what} comes too late: blueprint {self.prefix!r} was included already, and nobody would know of it",
+                hint="Include a blueprint after its last job and listener: import their modules first.",
+            )
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    name = getattr(function, "__name__", "<lambda>")
+    if name == "<lambda>":
+        raise ConfigError(f"{function!r} has no name that a job could have", hint='Give one: rota.job("name")(…).')
+    return str(name)

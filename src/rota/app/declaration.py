@@ -3,61 +3,40 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
-from rota.calendar import Trigger
 from rota.errors import ConfigError
-from rota.model.duration import Duration, seconds
-from rota.model.job import DEFAULT_QUEUE, DEFAULT_TIMEOUT, Job, check_signature
-from rota.model.rate import Rate
-from rota.model.retry import Retry
+from rota.model.job import Job, check_signature
+from rota.model.policy import OF_A_JOB, read_policies
 from rota.model.schedule import Definition
 
 JobFunction = Callable[..., Any]
+_OF_JOB = {each.name for each in fields(Job)} & OF_A_JOB.keys() - {"overlap"}
+_OF_SCHEDULE = {each.name for each in fields(Definition)} & OF_A_JOB.keys() - _OF_JOB
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Declaration:
-    """The keyword arguments of ``@rota.job``, checked."""
+    """The keyword arguments of ``@rota.job``, read."""
 
-    schedule: Trigger | None = None
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    retry: Retry | int = field(default_factory=Retry)
-    timeout: Duration | None = DEFAULT_TIMEOUT
-    overlap: str | None = None
-    catch_up: str = "latest"
-    catch_up_window: Duration | None = None
-    catch_up_cap: int = 100
-    jitter: Duration = 0
-    queue: str = DEFAULT_QUEUE
-    priority: int = 0
-    concurrency: int | None = None
-    concurrency_key: Callable[..., str] | None = None
-    rate: str | Rate | None = None
-    environments: Iterable[str] | None = None
-    destructive: bool = False
-    sends: bool = False
+    policies: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, policies: Mapping[str, Any]) -> Declaration:
+        """Raises ``ConfigError`` for what is no policy, or cannot be meant."""
+        return cls(read_policies("job", OF_A_JOB, policies))
 
     def job(self, name: str, function: JobFunction) -> Job:
-        """Raises ``ConfigError`` for what cannot be meant."""
+        """Raises ``ConfigError`` for what cannot be meant of this function."""
         check_signature(name, function)
         job = Job(
             name=name,
             function=function,
-            queue=self.queue,
-            priority=self.priority,
-            retry=Retry(attempts=self.retry) if isinstance(self.retry, int) else self.retry,
-            timeout=None if self.timeout is None else seconds(self.timeout),
-            overlap=self.overlap or ("skip" if self.schedule is not None else None),
-            concurrency=self.concurrency,
-            concurrency_key=self.concurrency_key,
-            rate=Rate.parse(self.rate) if isinstance(self.rate, str) else self.rate,
-            environments=None if self.environments is None else frozenset(self.environments),
-            destructive=self.destructive,
-            sends=self.sends,
             description=_first_line(function),
+            overlap=self.policies.get("overlap", "skip" if self.policies.get("schedule") else None),
+            **self._those(_OF_JOB),
         )
         if (job.destructive or job.sends) and not job.wants_run:
             what, look = ("destructive", "run.dry_run") if job.destructive else ("a sender", "run.muted")
@@ -69,18 +48,12 @@ class Declaration:
 
     def definition(self, job: str) -> Definition | None:
         """The schedule of the job's own, or ``None`` if it has none."""
-        if self.schedule is None:
+        if self.policies.get("schedule") is None:
             return None
-        return Definition(
-            job=job,
-            trigger=self.schedule,
-            arguments=dict(self.arguments),
-            catch_up=self.catch_up,
-            catch_up_window=None if self.catch_up_window is None else seconds(self.catch_up_window),
-            catch_up_cap=self.catch_up_cap,
-            overlap=self.overlap or "skip",
-            jitter=seconds(self.jitter),
-        )
+        return Definition(job=job, trigger=self.policies["schedule"], **self._those(_OF_SCHEDULE))
+
+    def _those(self, names: set[str]) -> dict[str, Any]:
+        return {name: value for name, value in self.policies.items() if name in names}
 
 
 def _first_line(function: JobFunction) -> str:

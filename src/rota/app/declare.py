@@ -14,29 +14,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rota.app.skipped_moments import counts_from, skip_passed
 from rota.model.event import Event
 from rota.model.job import Job
-from rota.model.retry import Retry
+from rota.model.policy import OF_A_JOB
 from rota.model.schedule import Definition, NewSchedule, ScheduleRecord
+from rota.model.settings import QueueSettings
 from rota.store import Store, Transaction, queues, schedules
 from rota.store import jobs as ledger_jobs
-
-WAITS_TOLD = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """All that an application says. ``off``: the schedules whose job is off here; ``queues``: concurrency and rate."""
+    """All that an application says. ``off``: the schedules whose job is off here."""
 
     owner: str
     jobs: Mapping[str, Job]
     schedules: Mapping[str, Definition]
     off: frozenset[str]
     paused: frozenset[str]
-    queues: Mapping[str, tuple[int | None, str | None]]
+    queues: Mapping[str, QueueSettings]
 
 
 def declare(store: Store, declared: Declared) -> list[Event]:
@@ -66,35 +65,15 @@ def _register_jobs(tx: Transaction, jobs: Mapping[str, Job], now: int) -> None:
 
 def describe(job: Job) -> dict[str, object]:
     """A job's policies as plain data."""
-    return {
-        "description": job.description,
-        "queue": job.queue,
-        "priority": job.priority,
-        "attempts": job.retry.attempts,
-        "retry": _waits(job.retry),
-        "timeout": job.timeout,
-        "overlap": job.overlap,
-        "concurrency": job.concurrency,
-        "rate": f"{job.rate.count}/{job.rate.period_us // 1_000_000}s" if job.rate else None,
-        "environments": sorted(job.environments) if job.environments is not None else None,
-        "destructive": job.destructive,
-        "sends": job.sends,
-        "async": job.is_async,
-    }
-
-
-def _waits(retry: Retry) -> dict[str, object]:
-    """The first waits before another attempt, in seconds, and by what share each of them is spread."""
-    exact = replace(retry, jitter=0.0)
-    waits = [round(exact.delay(failures), 3) for failures in range(1, min(retry.attempts, WAITS_TOLD + 1))]
-    return {"waits": waits, "jitter": 0.0 if retry.delays else retry.jitter}
+    policies = {name: each.plain(getattr(job, name)) for name, each in OF_A_JOB.items() if hasattr(job, name)}
+    return {"description": job.description, "attempts": job.retry.attempts, **policies, "async": job.is_async}
 
 
 def _set_queues(tx: Transaction, declared: Declared) -> None:
     names = {job.queue for job in declared.jobs.values()} | set(declared.queues)
     queues.ensure(tx, names)
-    for name, (concurrency, rate) in declared.queues.items():
-        queues.limit(tx, name, concurrency, rate)
+    for name, each in declared.queues.items():
+        queues.limit(tx, name, each.concurrency, each.rate)
 
 
 def _declare_one(

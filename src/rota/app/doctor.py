@@ -47,7 +47,7 @@ Findings = Iterator[Finding]
 
 def examine(app: Rota) -> list[Finding]:
     """Everything, as far as the database answers."""
-    found = [*_zones(), *_extras(app.setup.database)]
+    found = [*_zones(), *_extras(app.settings.database.url)]
     database = check_database(app.store)
     found += database
     if all(each.verdict != FAIL for each in database):

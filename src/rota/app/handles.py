@@ -1,189 +1,122 @@
-"""What the user holds: a job that is still a plain function, and a run that was asked for."""
+"""What the user holds: a job that is still a plain function, and the options that one of its calls is given."""
 
 from __future__ import annotations
 
 import functools
-import json
-import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
-from typing import Any, Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack
 
-from rota.clock import to_us
-from rota.engine.enqueue import Ask, Enqueuer
-from rota.errors import ConfigError, NotFoundError, WaitTimeoutError
-from rota.model.duration import Duration, seconds, show_duration
-from rota.model.run import ENDED, RunRecord, RunState
-from rota.store import Store, runs
+from rota.app.requests import Requests
+from rota.app.run_handle import RunHandle
+from rota.errors import ConfigError
+from rota.model.options import PLAIN, Options
+from rota.model.policy import CallOptions
 
 P = ParamSpec("P")
+"""What a caller gives: the parameters of the job's function, without the run that the engine gives."""
+F = ParamSpec("F")
+"""The parameters of the job's function."""
 R = TypeVar("R")
-FIRST_PAUSE = 0.005
-LONGEST_PAUSE = 0.25
 
 
-class RunHandle:
-    """A run that was asked for; ``new`` is False where one with the same key was there already."""
+class Caller:
+    """Asks for runs of jobs by their names, with the options it was given. No argument's name is taken."""
 
-    def __init__(self, store: Store, run_id: int, new: bool = True) -> None:
-        self.id = run_id
-        self.new = new
-        self._store = store
+    def __init__(self, requests: Requests, options: Options = PLAIN) -> None:
+        self._requests = requests
+        self._options = options
 
-    def __repr__(self) -> str:
-        return f"<Run {self.id}>"
+    def options(self, **options: Unpack[CallOptions]) -> Caller:
+        """The same with options, for one call or more. Raises ``ConfigError`` for what cannot be meant."""
+        return Caller(self._requests, self._options.changed(options))
 
-    @property
-    def state(self) -> RunState:
-        return RunState(self.record().state)
+    def enqueue(self, job: str, /, **arguments: Any) -> RunHandle:
+        """Ask for a run of a job by its name; as ``JobHandle.enqueue``."""
+        return self._requests.enqueue(job, (), arguments, self._options)
 
-    @property
-    def result(self) -> Any:
-        """What the body returned, from JSON; ``None`` before the end."""
-        text = self.record().result
-        return None if text is None else json.loads(text)
+    def enqueue_many(self, job: str, items: Iterable[Mapping[str, Any]], /) -> list[int]:
+        """As ``JobHandle.enqueue_many``, by the job's name."""
+        return self._requests.enqueue_many(job, items, self._options)
 
-    def record(self) -> RunRecord:
-        """The run as the ledger has it now. Raises ``NotFoundError`` once it is pruned, or if it was rolled back."""
-        with self._store.read() as tx:
-            found = runs.get(tx, self.id)
-        if found is None:
-            hint = "Its transaction was rolled back, or it was pruned: see keep.* in `rota config show`."
-            raise NotFoundError(f"there is no run {self.id}", hint=hint)
-        return found
+    def trigger(self, job: str, /, **arguments: Any) -> RunHandle:
+        """Run a job now, by hand: audited, under the same limits as its scheduled runs, using up no due moment.
 
-    def wait(self, timeout: Duration | None = None) -> RunRecord:
-        """Wait until the run is over. Raises ``WaitTimeoutError`` after ``timeout``; the run goes on then."""
-        give_up_at = None if timeout is None else time.monotonic() + seconds(timeout)
-        pause = FIRST_PAUSE
-        while (record := self.record()).state not in ENDED:
-            if give_up_at is not None and time.monotonic() >= give_up_at:
-                raise waited_in_vain(record, seconds(timeout or 0))
-            time.sleep(pause)
-            pause = min(pause * 1.5, LONGEST_PAUSE)
-        return record
+        A job that is off in this environment needs ``options(force_disabled=True)``.
+        """
+        return self._requests.trigger(job, (), arguments, self._options)
 
 
-def waited_in_vain(run: RunRecord, waited: float) -> WaitTimeoutError:
-    told = f"after {show_duration(waited)} run {run.id} is still {run.state}"
-    return WaitTimeoutError(told, hint=f"Ask why: rota run why {run.id}")
+class JobCall(Generic[P]):
+    """A job with the options that its calls are given: ``mail.options(key="welcome:17")``."""
 
+    def __init__(self, job: JobHandle[P, Any, Any], options: Options) -> None:
+        self._job = job
+        self._options = options
 
-class Asked(Protocol):
-    """The application that a job belongs to, as far as asking for a run goes."""
+    def options(self, **options: Unpack[CallOptions]) -> JobCall[P]:
+        """The same with options, over those it has. Raises ``ConfigError`` for what cannot be meant.
 
-    @property
-    def store(self) -> Store: ...
+        ``at`` or ``delay`` put the run off. With a ``key``, nothing is added while a run of this job with that key
+        waits or runs: the handle is then that run's, and its ``new`` is False. ``debounce`` with a ``key`` starts a run
+        that long after the last call, with that call's arguments. A ``connection`` (a SQLAlchemy Session or Connection,
+        a psycopg or sqlite3 connection, to the store's database) makes the run part of the caller's transaction: rolled
+        back, it never was. ``queue`` and ``priority`` stand over the job's, ``dry_run`` tells the body to change
+        nothing, ``by`` names who asks, and ``wait`` returns when the run is over.
+        """
+        return JobCall(self._job, self._options.changed(options))
 
-    @property
-    def enqueuer(self) -> Enqueuer: ...
-
-    def ready(self) -> None: ...
-
-    @property
-    def ask(self) -> Callable[..., Ask]: ...
-
-
-class JobHandle(Generic[P, R]):
-    """A job: call it like the function it is, or enqueue it."""
-
-    def __init__(self, function: Callable[P, R], short_name: str) -> None:
-        self.function = function
-        self.short_name = short_name
-        self._app: Asked | None = None
-        self._name: str | None = None
-        functools.update_wrapper(self, function)
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self.function(*args, **kwargs)
-
-    def __repr__(self) -> str:
-        return f"<Job {self._name or self.short_name}>"
-
-    @property
-    def name(self) -> str:
-        """The full name, with its blueprint's prefix."""
-        self._bound()
-        return self._name or self.short_name
-
-    def bind(self, app: Asked, name: str) -> None:
-        if self._app not in {None, app}:
-            raise ConfigError(f"job {name!r} belongs to another Rota already", hint="Include a blueprint once only.")
-        self._app, self._name = app, name
-
-    def enqueue(
-        self,
-        *,
-        at: datetime | None = None,
-        delay: Duration | None = None,
-        key: str | None = None,
-        debounce: Duration | None = None,
-        queue: str | None = None,
-        priority: int | None = None,
-        dry_run: bool = False,
-        by: str | None = None,
-        connection: Any = None,
-        **arguments: Any,
-    ) -> RunHandle:
+    def enqueue(self, /, *given: P.args, **arguments: P.kwargs) -> RunHandle:
         """Ask for a run.
-
-        ``at`` or ``delay`` put it off. With a ``key``, nothing is added while a run of this job with that key waits or
-        runs: the handle is then that run's, and its ``new`` is False. ``debounce`` with a ``key`` starts a run that
-        long after the last call, with that call's arguments. A ``connection`` (a SQLAlchemy Session or Connection, a
-        psycopg or sqlite3 connection, to the store's database) makes the run part of the caller's transaction: rolled
-        back, it never was.
 
         Raises:
             PayloadError: an argument is misspelt, missing, or cannot be stored.
         """
-        app = self._bound()
-        if connection is None:
-            app.ready()
-        ask = app.ask(
-            at=at, delay=delay, key=key, debounce=debounce, queue=queue, priority=priority, dry_run=dry_run, by=by
-        )
-        run_id, new = app.enqueuer.enqueue(app.enqueuer.job(self.name), arguments, ask, connection)
-        return RunHandle(app.store, run_id, new)
+        return self._job.requests.enqueue(self._job.name, given, arguments, self._options)
 
-    def enqueue_many(
-        self,
-        items: Iterable[Mapping[str, Any]],
-        *,
-        at: datetime | None = None,
-        delay: Duration | None = None,
-        queue: str | None = None,
-        priority: int | None = None,
-        by: str | None = None,
-        connection: Any = None,
-    ) -> list[int]:
+    def enqueue_many(self, items: Iterable[Mapping[str, Any]], /) -> list[int]:
         """Ask for a run with each set of arguments, all in one transaction; returns their ids in order."""
-        app = self._bound()
-        if connection is None:
-            app.ready()
-        ask = app.ask(at=at, delay=delay, queue=queue, priority=priority, by=by)
-        return app.enqueuer.enqueue_many(app.enqueuer.job(self.name), items, ask, connection)
+        return self._job.requests.enqueue_many(self._job.name, items, self._options)
 
-    def _bound(self) -> Asked:
-        if self._app is None:
+    def trigger(self, /, *given: P.args, **arguments: P.kwargs) -> RunHandle:
+        """Run it now, by hand; as ``rota.trigger``."""
+        return self._job.requests.trigger(self._job.name, given, arguments, self._options)
+
+
+class JobHandle(JobCall[P], Generic[P, R, F]):
+    """A job: call it like the function it is, or enqueue it."""
+
+    def __init__(self, function: Callable[F, R], short_name: str) -> None:
+        super().__init__(self, PLAIN)
+        self.function = function
+        self.short_name = short_name
+        self._belongs: tuple[Requests, str] | None = None
+        functools.update_wrapper(self, function)
+
+    def __call__(self, /, *args: F.args, **kwargs: F.kwargs) -> R:
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<Job {self._belongs[1] if self._belongs else self.short_name}>"
+
+    @property
+    def name(self) -> str:
+        """The full name, with its blueprint's prefix."""
+        return self._bound()[1]
+
+    @property
+    def requests(self) -> Requests:
+        """Those of the application that it belongs to."""
+        return self._bound()[0]
+
+    def bind(self, requests: Requests, name: str) -> None:
+        if self._belongs is not None and self._belongs[0] is not requests:
+            raise ConfigError(f"job {name!r} belongs to another Rota already", hint="Include a blueprint once only.")
+        self._belongs = requests, name
+
+    def _bound(self) -> tuple[Requests, str]:
+        if self._belongs is None:
             raise ConfigError(
                 f"job {self.short_name!r} belongs to no Rota yet",
                 hint="Include its blueprint first: rota.include(blueprint).",
             )
-        return self._app
-
-
-_AT = "As in datetime(2026, 3, 5, 18, tzinfo=ZoneInfo('Europe/Paris'))."
-
-
-def due_moment(now: int, at: datetime | None, delay: Duration | None) -> int | None:
-    """The moment to start from, in microseconds; raises ``ConfigError`` for both, or for a naive moment."""
-    if at is not None and delay is not None:
-        raise ConfigError("at= and delay= were both given", hint="Give one of them.")
-    if at is not None:
-        if not isinstance(at, datetime):
-            raise ConfigError(f"at={at!r} is no datetime", hint=_AT)
-        try:
-            return to_us(at)
-        except ValueError as error:
-            raise ConfigError(str(error), hint=_AT) from None
-    return None if delay is None else now + int(seconds(delay) * 1_000_000)
+        return self._belongs

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rota.app.declare import describe
-from rota.app.setup import unknown_schedule
+from rota.app.overrides import overridden, unknown_schedules
 from rota.errors import ConfigError, NotFoundError
 from rota.model.suggestion import suggestion
 from rota.store import jobs
@@ -46,13 +46,13 @@ def find_job(app: Rota, name: str) -> JobEntry:
 def mistakes(app: Rota) -> list[ConfigError]:
     """All for which a start would refuse this application with these settings; nothing is connected to."""
     try:
-        setup = app.setup
+        settings = app.settings
     except ConfigError as error:
         return [error]
     definitions = app._definitions  # noqa: SLF001 - as the code has them: altered, the first mistake hides the others
-    found = [unknown_schedule(name, definitions) for name in setup.unknown_schedules(definitions)]
+    found = unknown_schedules(settings, definitions)
     checks: list[Callable[[], object]] = [lambda: app.store]
-    checks += [partial(setup.altered, name, each) for name, each in definitions.items()]
+    checks += [partial(overridden, settings, name, each) for name, each in definitions.items()]
     for check in checks:
         try:
             check()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, Unpack
 
 from rota.app.skipped_moments import counts_from, is_off, skip_passed
 from rota.calendar import Trigger
@@ -17,6 +17,7 @@ from rota.errors import ConfigError, ConflictError, NotFoundError
 from rota.model import payload
 from rota.model.event import Event
 from rota.model.fire import FireKind, FireRecord, NewFire, Verdict
+from rota.model.policy import OF_A_SCHEDULE, SchedulePolicies, read_policies
 from rota.model.run import RunState
 from rota.model.schedule import Definition, NewSchedule, ScheduleRecord
 from rota.store import Store, Transaction, events, fires, schedules
@@ -62,14 +63,17 @@ class Schedules:
         with self._store.read() as tx:
             return events.of_subject(tx, f"schedule:{name}", limit)
 
-    def add(self, name: str, job: str, trigger: Trigger, *, by: str = "application", **policies: Any) -> ScheduleRecord:
-        """Make a schedule at run time; ``policies`` as in ``Definition``: arguments, catch_up, overlap, jitter, …
+    def add(
+        self, name: str, job: str, trigger: Trigger, *, by: str = "application", **policies: Unpack[SchedulePolicies]
+    ) -> ScheduleRecord:
+        """Make a schedule at run time.
 
         Raises:
+            ConfigError: a policy is not known, or cannot be meant.
             ConflictError: there is one of this name.
             PayloadError: the job does not take these arguments.
         """
-        definition = self._definition(job, trigger, policies)
+        definition = self._definition(job, trigger, _read(policies))
         now = self._store.now_us()
         with self._store.write() as tx:
             made = schedules.insert(tx, [_new(name, definition, by, now)]) or self._revive(
@@ -88,13 +92,14 @@ class Schedules:
         trigger: Trigger,
         *,
         by: str = "application",
-        **policies: Any,
+        **policies: Unpack[SchedulePolicies],
     ) -> list[str]:
         """Make a schedule for each name, with its arguments, in one transaction; names that are taken are left out."""
+        alike = _read(policies)
         now = self._store.now_us()
         new = []
         for name, arguments in items.items():
-            definition = self._definition(job, trigger, {**policies, "arguments": arguments})
+            definition = self._definition(job, trigger, {**alike, "arguments": arguments})
             new.append(_new(name, definition, by, now))
         with self._store.write() as tx:
             added = [
@@ -104,13 +109,16 @@ class Schedules:
         self._store.wake_time()
         return added
 
-    def edit(self, name: str, *, by: str, trigger: Trigger | None = None, **policies: Any) -> ScheduleRecord:
+    def edit(
+        self, name: str, *, by: str, trigger: Trigger | None = None, **policies: Unpack[SchedulePolicies]
+    ) -> ScheduleRecord:
         """Change a schedule. A changed trigger counts from now; a redeploy does not undo it, ``reset`` does."""
+        changes = _read(policies)
         now = self._store.now_us()
         with self._store.write() as tx:
             record = _live(schedules.lock(tx, name), name)
             old = Definition.from_json(record.definition)
-            definition = self._changed(old, trigger, policies)
+            definition = self._changed(old, trigger, changes)
             mark = counts_from(tx, record, definition, now, f"changed by {by}")
             self._change(tx, record, definition, mark, Edit(now, by))
             self._tell(tx, "schedule.edited", name, by, now, before=record.definition, after=definition.to_json())
@@ -260,6 +268,10 @@ def _new(name: str, definition: Definition, by: str, now: int) -> NewSchedule:
         edited_at=now,
         edited_by=by,
     )
+
+
+def _read(policies: SchedulePolicies) -> dict[str, Any]:
+    return read_policies("schedule", OF_A_SCHEDULE, policies)
 
 
 def _found(record: ScheduleRecord | None, name: str) -> ScheduleRecord:

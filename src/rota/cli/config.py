@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from rota.cli.application import load_application
+from rota.cli.application import load_application, named_application
 from rota.cli.errors import Exit
 from rota.cli.groups import Group
 from rota.cli.options import app_option, with_output
 from rota.cli.output import Column, Output
 from rota.errors import ConfigError, SettingsError
+
+if TYPE_CHECKING:
+    from rota.model.settings import Settings
 
 COLUMNS = (Column("name", "setting"), Column("value"), Column("origin"))
 
@@ -21,19 +26,22 @@ def config() -> None:
 
 @config.command()
 @click.option("--origin", is_flag=True, help="Say where each value comes from.")
+@app_option
 @with_output
-def show(origin: bool, out: Output) -> None:
-    """Every setting with its value; a password is not shown.
+def show(origin: bool, place: str | None, out: Output) -> None:
+    """Every setting with its value, as the application has it; a password is not shown.
 
     \b
     rota config show --origin
     """
-    from rota.config import load_settings
+    from rota.config import values
     from rota.store.database import without_password
 
-    settings = load_settings()
-    values = settings.values() | {"database": without_password(settings.database)}
-    items = [{"name": name, "value": value, "origin": settings.origins[name]} for name, value in values.items()]
+    settings = _in_force(place, out)
+    items = [
+        {"name": name, "value": value, "origin": settings.origins.get(name, "default")}
+        for name, value in (values(settings) | {"database.url": without_password(settings.database.url)}).items()
+    ]
     out.listing(items, COLUMNS if origin else COLUMNS[:2])
 
 
@@ -55,6 +63,19 @@ def check(ctx: click.Context, place: str | None, out: Output) -> None:
     else:
         click.echo("The settings and the application can be used.")
     ctx.exit(Exit.USAGE if problems else Exit.OK)
+
+
+def _in_force(place: str | None, out: Output) -> Settings:
+    """Those of the application, if there is one: what its code gives stands over files and variables."""
+    from rota.config import load_settings
+
+    settings = load_settings()
+    try:
+        place = place or named_application()
+        return load_application(place).settings if place else settings
+    except ConfigError as error:
+        out.say(f"What the application gives in its code is not shown: {error}")
+        return settings
 
 
 def _problems(place: str | None) -> list[str]:

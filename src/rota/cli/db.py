@@ -75,7 +75,7 @@ def check(ctx: click.Context, place: str | None, url: str | None, out: Output) -
 
     app = _found(place, url)
     findings = check_database(app.store)
-    show(findings, out, database=without_password(app.setup.database))
+    show(findings, out, database=without_password(app.settings.database.url))
     ctx.exit(Exit.FAILED if any(each.verdict == FAIL for each in findings) else Exit.OK)
 
 
@@ -118,7 +118,7 @@ def _migrate(app: Rota, out: Output) -> None:
 
     check_folder(app.store)
     applied = app.migrate()
-    _told(applied, "applied", f"Applied to {without_password(app.setup.database)}: {{}}.", out)
+    _told(applied, "applied", f"Applied to {without_password(app.settings.database.url)}: {{}}.", out)
 
 
 def _told(names: list[str], key: str, sentence: str, out: Output) -> None:

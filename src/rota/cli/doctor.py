@@ -38,7 +38,7 @@ def doctor(ctx: click.Context, place: str | None, url: str | None, out: Output) 
     app = find_ledger(place, url)
     ctx.call_on_close(app.close)
     findings = examine(app)
-    show(findings, out, database=without_password(app.setup.database))
+    show(findings, out, database=without_password(app.settings.database.url))
     ctx.exit(Exit.FAILED if any(each.verdict == FAIL for each in findings) else Exit.OK)
 
 

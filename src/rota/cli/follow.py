@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rota.app.handles import waited_in_vain
+from rota.app.run_handle import waited_in_vain
 from rota.cli.errors import Exit
 from rota.cli.terminal import visible
 from rota.model.run import RunRecord, RunState

@@ -11,7 +11,9 @@ from rota.cli.arguments import arguments_options, read_arguments
 from rota.cli.groups import Group
 from rota.cli.options import acting_user, timeout_option, with_code, with_ledger, with_output
 from rota.cli.output import Column, Output
+from rota.cli.policies import given_policies, policy_options
 from rota.model.duration import show_duration
+from rota.model.policy import OF_A_CALL
 
 if TYPE_CHECKING:
     from rota.app import Rota
@@ -83,31 +85,35 @@ def show(app: Rota, name: str, out: Output) -> None:
 @arguments_options
 @click.option("--wait", is_flag=True, help="Wait for the end: exit 0 if it succeeded, 1 if not, 124 on time-out.")
 @timeout_option
-@click.option("--dry-run", is_flag=True, help="Its body must look and count, and change nothing.")
+@policy_options(OF_A_CALL)
 @click.option("--force", is_flag=True, help="Also if it is off in this environment.")
 @with_code
 @with_output
 @click.pass_context
 def run(
     ctx: click.Context,
+    /,
     app: Rota,
     name: str,
     pairs: tuple[str, ...],
     document: str | None,
     wait: bool,
     timeout: float | None,
-    dry_run: bool,
     force: bool,
     out: Output,
+    **given: Any,
 ) -> None:
     """Run a job now, by hand: a node does it, under the same limits as its scheduled runs.
 
     \b
     rota job run shop/sync --arg days=3 --wait --timeout 5m
-    rota job run shop/sync --json-args @arguments.json
+    rota job run shop/sync --json-args @arguments.json --key sync:3 --delay 10m
     """
     arguments = read_arguments(pairs, document)
-    handle = app.run_by_hand(name, arguments, force_disabled=force, dry_run=dry_run, by=acting_user())
+    options = given_policies(OF_A_CALL, given)
+    handle = app.options(force_disabled=force, by=acting_user(), **options).trigger(name, **arguments)
+    if not handle.new:
+        out.say(f"Run {handle.id} with this key was there already; no other is made.")
     if wait:
         _wait(ctx, app, handle.id, timeout, out)
     elif out.as_json:
@@ -116,7 +122,8 @@ def run(
         out.document(run_document(handle.record()))
     else:
         click.echo(handle.id)
-        out.say(f"Run {handle.id} of {name} was asked for; follow it: rota run wait {handle.id}")
+        asked = f"Run {handle.id} of {name} was asked for; follow it: " if handle.new else "Follow it: "
+        out.say(f"{asked}rota run wait {handle.id}")
 
 
 def _waits_told(_out: Output, retry: dict[str, Any]) -> str:

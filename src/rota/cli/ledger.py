@@ -37,7 +37,7 @@ def _from_settings() -> Rota:
     from rota.config import load_settings
 
     settings = load_settings()
-    if settings.origins.get("database") == "default":
+    if "database.url" not in settings.origins:
         raise ConfigError(
             "no application is named, and no database",
             hint="Give --app module:attribute or --store URL, or set ROTA_APP or ROTA_DATABASE.",

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from rota.config import Settings
+    from rota.model.settings import Settings
 
 _NOISY = ("httpx", "httpcore", "urllib3", "asyncio", "psycopg")
 
 
-def set_up_logging(settings: Settings | None) -> None:
+def set_up_logging(settings: Settings) -> None:
     """Handlers that the application has set up itself are left alone."""
     root = logging.getLogger()
-    level = settings.log.level.upper() if settings else "INFO"
+    level = settings.log.level.upper()
     if not root.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(JsonFormatter() if settings and settings.log.format == "json" else ConsoleFormatter())
+        handler.setFormatter(JsonFormatter() if settings.log.format == "json" else ConsoleFormatter())
         handler.setLevel(level)  # the logger's own level is none for runs: their lines are kept, whatever is shown
         root.addHandler(handler)
     root.setLevel(level)

@@ -23,10 +23,12 @@ from rota.cli.options import (
     yes_option,
 )
 from rota.cli.output import Column, Output
+from rota.cli.policies import given_policies, policy_options
 from rota.cli.schedule_page import show_schedule
-from rota.cli.trigger import policy_options, read_policies, read_trigger, trigger_options
+from rota.cli.trigger import read_trigger, trigger_options
 from rota.clock import from_us
 from rota.errors import ConfigError
+from rota.model.policy import OF_A_SCHEDULE
 
 if TYPE_CHECKING:
     from rota.app import Rota
@@ -89,7 +91,7 @@ def show(app: Rota, name: str, out: Output) -> None:
 @click.option("--job", metavar="JOB", required=True, help="What is to be done.")
 @trigger_options
 @arguments_options
-@policy_options
+@policy_options(OF_A_SCHEDULE)
 @with_code
 @with_output
 def add(app: Rota, name: str, job: str, out: Output, **given: Any) -> None:
@@ -104,7 +106,8 @@ def add(app: Rota, name: str, job: str, out: Output, **given: Any) -> None:
         raise click.UsageError("Say when it is due: --cron, --every or --at.")
     _check_to_come(app, trigger, f"rota job run {job}")
     arguments = read_arguments(given["pairs"], given["document"])
-    record = app.schedules.add(name, job, trigger, by=acting_user(), arguments=arguments, **read_policies(given))
+    policies = given_policies(OF_A_SCHEDULE, given)
+    record = app.schedules.add(name, job, trigger, by=acting_user(), arguments=arguments, **policies)
     show_schedule(app, record, out)
 
 
@@ -112,7 +115,7 @@ def add(app: Rota, name: str, job: str, out: Output, **given: Any) -> None:
 @name_argument
 @trigger_options
 @arguments_options
-@policy_options
+@policy_options(OF_A_SCHEDULE)
 @with_code
 @with_output
 def edit(app: Rota, name: str, out: Output, **given: Any) -> None:
@@ -123,7 +126,7 @@ def edit(app: Rota, name: str, out: Output, **given: Any) -> None:
     rota schedule edit nightly --overlap queue_one --catch-up none
     """
     known_schedule(app, name)
-    changes = read_policies(given)
+    changes = given_policies(OF_A_SCHEDULE, given)
     if given["pairs"] or given["document"]:
         changes["arguments"] = read_arguments(given["pairs"], given["document"])
     trigger = read_trigger(given)

@@ -1,4 +1,4 @@
-"""When a schedule is due and what its policies are, as options of a command."""
+"""When a schedule is due, as options of a command."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rota.cli.moments import coming_moment, duration
+from rota.cli.moments import coming_moment
 
 if TYPE_CHECKING:
     from rota.calendar import Trigger
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-POLICIES = ("catch_up", "catch_up_window", "overlap", "jitter", "queue", "priority")
 
 
 def trigger_options(command: Command) -> Command:
@@ -25,21 +24,6 @@ def trigger_options(command: Command) -> Command:
         ),
         click.option("--every", metavar="INTERVAL", help="At a fixed interval: 90s, 6h, 1h30m."),
         click.option("--cron", metavar="EXPRESSION", help='As "0 2 * * *"; see rota cron explain.'),
-    ):
-        command = decorate(command)
-    return command
-
-
-def policy_options(command: Command) -> Command:
-    """For ``read_policies``."""
-    overlap = click.Choice(["skip", "queue_one", "queue_all", "cancel_running", "allow"])
-    for decorate in (
-        click.option("--priority", type=int, help="Lower is sooner."),
-        click.option("--queue", metavar="NAME", help="Another queue than the job's."),
-        click.option("--jitter", type=duration, metavar="DURATION", help="Spread the starts over so long."),
-        click.option("--overlap", type=overlap, help="When it is due and an earlier run is not over."),
-        click.option("--catch-up-window", type=duration, metavar="DURATION", help="How late it is still made up for."),
-        click.option("--catch-up", type=click.Choice(["latest", "none", "all"]), help="Of moments that were missed."),
     ):
         command = decorate(command)
     return command
@@ -62,8 +46,3 @@ def read_trigger(given: Mapping[str, Any]) -> Trigger | None:
     if tz:
         raise click.UsageError("--tz says nothing by itself: give --cron, --every or --at too.")
     return None
-
-
-def read_policies(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those that are given."""
-    return {name: given[name] for name in POLICIES if given[name] is not None}

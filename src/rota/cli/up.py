@@ -65,20 +65,22 @@ def up(
     rota up --processes 4 --threads 8
     rota up --queues mail,reports --for 5m
     """
+    from rota.cli.ledger import check_folder
     from rota.cli.logs import set_up_logging
 
     if host is not None and port is None:
         raise click.UsageError("--host needs --port.")
-    set_up_logging(app.setup.settings)
+    check_folder(app.store)
+    set_up_logging(app.settings)
     _warn_of_removed(app.prepare())
     _warn_of_queues(app, _names(queues))
-    count = processes or app.setup.processes
+    count = processes or app.settings.processes
     if count > 1 and LEASH not in os.environ:
         arguments = _arguments(threads, queues, no_schedule, drain)
         with _serving(app, host or LOCAL, port):
             until_told(lasting, Supervisor(application_name(), arguments, count))
         return
-    settings = app.setup.node
+    settings = app.settings.node
     settings = replace(settings, threads=threads or settings.threads, schedules=not no_schedule)
     settings = replace(
         settings, queues=_names(queues) or settings.queues, drain=settings.drain if drain is None else drain
@@ -196,7 +198,7 @@ def _warn_of_queues(app: Rota, names: tuple[str, ...]) -> None:
 
     if LEASH in os.environ:
         return
-    known = {job.queue for job in app.jobs.values()} | set(app.setup.queues)
+    known = {job.queue for job in app.jobs.values()} | set(app.settings.queues)
     for name in names:
         if name not in known | {"*"}:
             say(f"No job of the code uses the queue {name!r}. {suggestion(name, known)}", logging.WARNING)

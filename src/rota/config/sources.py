@@ -8,25 +8,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from rota.config.settings import Settings, fold, leaves
+from rota.config.places import ANY_NAME, SETTINGS, SHORT, Keys, fits, is_known, places_of, way_of
 from rota.errors import SettingsError
+from rota.model.settings import Settings, fold
 
 PREFIX = "ROTA_"
 CONFIG_FILE = "ROTA_CONFIG"
 FILE_SUFFIX = "_file"
-ANY_NAME = "*"
 MESSAGES = {
     "int_parsing": "should be a whole number",
     "int_from_float": "should be a whole number",
     "int_type": "should be a whole number",
     "string_type": "should be text in quotation marks",
 }
-
-Keys = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def _take(source: Found, given: dict[Keys, Given], problems: list[str]) -> None:
     for found in source:
         if isinstance(found, str):
             problems.append(found)
-        elif _is_known(found.keys):
+        elif is_known(found.keys):
             given[found.keys] = found
         elif not _is_empty_section(found):
             problems.append(_unknown(found))
@@ -104,10 +102,10 @@ def _variables(environ: Mapping[str, str], known: list[Keys]) -> Found:
 
 def _variable(name: str, text: str, known: list[Keys]) -> Found:
     keys = _keys(name.removeprefix(PREFIX).lower())
-    in_file = not _is_known(keys) and keys[-1].endswith(FILE_SUFFIX)
+    in_file = not is_known(keys) and keys[-1].endswith(FILE_SUFFIX)
     if in_file:
-        keys = (*keys[:-1], keys[-1].removesuffix(FILE_SUFFIX))
-    if not _is_known(keys):
+        keys = _long((*keys[:-1], keys[-1].removesuffix(FILE_SUFFIX)))
+    if not is_known(keys):
         yield Given(_keys(name.removeprefix(PREFIX).lower()), text, name, from_variable=True)
         return
     if not text:
@@ -136,7 +134,11 @@ def _aimed(given: Given, known: list[Keys]) -> Found:
 def _keys(path: str) -> Keys:
     """The parts between ``__``; a name in the middle may hold ``__`` itself."""
     first, *middle = path.split("__")
-    return (first, *(("__".join(middle[:-1]), middle[-1]) if len(middle) > 1 else middle))
+    return _long((first, *(("__".join(middle[:-1]), middle[-1]) if len(middle) > 1 else middle)))
+
+
+def _long(keys: Keys) -> Keys:
+    return SHORT.get(keys, keys)
 
 
 def _toml(path: Path, origin: str, table: Keys = ()) -> Found:
@@ -147,7 +149,17 @@ def _toml(path: Path, origin: str, table: Keys = ()) -> Found:
         return
     for key in table:
         content = content.get(key) or {}
-    yield from (Given(keys, value, origin) for keys, value in leaves(content))
+    for keys, value in _leaves(content):
+        yield Given(keys if value == {} else _long(keys), value, origin)
+
+
+def _leaves(tree: Mapping[str, Any], above: Keys = ()) -> Iterator[tuple[Keys, Any]]:
+    """Each value of nested tables with the keys that lead to it; an empty table is a value."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, (*above, key))
+        else:
+            yield (*above, key), value
 
 
 def _upward(name: str, cwd: Path) -> Path | None:
@@ -159,31 +171,8 @@ def _shown(path: Path, cwd: Path) -> str:
     return os.path.relpath(path, cwd) if cwd.is_relative_to(path.parent) else str(path)
 
 
-def _shape(model: type[BaseModel], above: Keys = ()) -> Iterator[Keys]:
-    """The path of every setting, with ``*`` for a name that the user chooses."""
-    for name, field in model.model_fields.items():
-        kind, here = field.annotation, (*above, name)
-        if get_origin(kind) is dict:
-            kind, here = get_args(kind)[1], (*here, ANY_NAME)
-        if isinstance(kind, type) and issubclass(kind, BaseModel):
-            yield from _shape(kind, here)
-        else:
-            yield here
-
-
-SETTINGS = tuple(_shape(Settings))
-
-
-def _is_known(keys: Keys) -> bool:
-    return any(_fits(setting, keys) for setting in SETTINGS)
-
-
-def _fits(setting: Keys, keys: Keys) -> bool:
-    return len(setting) == len(keys) and all(part in (ANY_NAME, key) for part, key in zip(setting, keys, strict=True))
-
-
 def _is_empty_section(found: Given) -> bool:
-    return found.value == {} and any(_fits(setting[: len(found.keys)], found.keys) for setting in SETTINGS)
+    return found.value == {} and any(fits(setting[: len(found.keys)], found.keys) for setting in SETTINGS)
 
 
 def _unknown(found: Given) -> str:
@@ -196,44 +185,47 @@ def _unknown(found: Given) -> str:
 def _nearest(keys: Keys) -> Keys | None:
     """The setting that is spelled most like this, with the user's own names left as they are."""
     chosen = keys[1] if len(keys) == 3 else "name"
-    known = {".".join(setting).replace(ANY_NAME, chosen): setting for setting in SETTINGS}
+    known = {".".join(setting).replace(ANY_NAME, chosen): setting for setting in (*SETTINGS, *SHORT)}
     match = get_close_matches(".".join(keys), known, n=1, cutoff=0.7)
     return tuple(chosen if part == ANY_NAME else part for part in known[match[0]]) if match else None
 
 
 def _validated(given: Mapping[Keys, Given], problems: list[str]) -> Settings | None:
     try:
-        settings = Settings.model_validate(_nested(given))
+        settings = TypeAdapter(Settings).validate_python(_nested(given))
     except ValidationError as error:
         problems += [_explained(dict(mistake), given) for mistake in error.errors(include_url=False)]
         return None
-    settings.remember(origins=_origins(settings, given), loose=_loose(given))
-    return settings
+    problems += _contradictions(settings, given)
+    origins = {".".join(keys): found.origin for keys, found in given.items()}
+    return replace(settings, origins=origins, loose=_loose(given))
+
+
+def _contradictions(settings: Settings, given: Mapping[Keys, Given]) -> Iterator[str]:
+    if settings.node.heartbeat * 2 > settings.node.lease:
+        where = " and ".join(found.where for keys, found in given.items() if keys[0] == "lease")
+        yield f"{where}: heartbeat must be at most half of duration, or one late beat loses the runs"
 
 
 def _nested(given: Mapping[Keys, Given]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for keys, found in given.items():
         table = tree
-        for key in keys[:-1]:
+        *above, name = way_of(keys)
+        for key in above:
             table = table.setdefault(key, {})
-        table[keys[-1]] = found.value
+        table[name] = found.value
     return tree
 
 
 def _explained(mistake: dict[str, Any], given: Mapping[Keys, Given]) -> str:
-    place = tuple(str(part) for part in mistake["loc"])
-    sources = [found.where for keys, found in given.items() if all(a == b for a, b in zip(keys, place, strict=False))]
+    way = tuple(str(part) for part in mistake["loc"])
+    sources = [given[keys].where for keys in places_of(way) if keys in given]
     message = MESSAGES.get(mistake["type"], mistake["msg"])
     message = message.removeprefix("Value error, ").replace("Input should", "should")
     value = mistake["input"]
     shown = mistake["type"] != "value_error" and isinstance(value, str | int | float)
     return f"{' and '.join(sources)}: {message}{f', not {value!r}' if shown else ''}"
-
-
-def _origins(settings: Settings, given: Mapping[Keys, Given]) -> dict[str, str]:
-    origin = {".".join(keys): found.origin for keys, found in given.items()}
-    return {name: origin.get(name, "default") for name in settings.values()}
 
 
 def _loose(given: Mapping[Keys, Given]) -> frozenset[tuple[str, str]]:

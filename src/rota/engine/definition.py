@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rota.engine.enqueue import Ask, Enqueuer
+from rota.engine.enqueue import Enqueuer, Origin
 from rota.model.job import Job
+from rota.model.options import Options
 from rota.model.run import NewRun
 from rota.model.schedule import Definition
 
@@ -12,17 +13,15 @@ def fired_run(
     enqueuer: Enqueuer, schedule: str, definition: Definition, job: Job, moment: int, fire_id: int, now: int
 ) -> NewRun:
     """The run of a fire."""
-    ask = Ask(
+    options = Options(queue=definition.queue, priority=definition.priority, by=f"schedule:{schedule}")
+    origin = Origin(
         due_at=moment + definition.jitter_us(schedule, moment),
-        queue=definition.queue,
-        priority=definition.priority,
-        by=f"schedule:{schedule}",
         limit=limits(schedule, definition, job),
         schedule=schedule,
         fire_id=fire_id,
         fire_due_at=moment,
     )
-    return enqueuer.new_run(job, definition.arguments, now, ask)
+    return enqueuer.new_run(job, definition.arguments, now, options, origin)
 
 
 def limits(schedule: str, definition: Definition, job: Job) -> tuple[str | None, int | None]:

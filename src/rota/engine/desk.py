@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from rota.engine.enqueue import Ask, Enqueuer, check_arguments, insert_alike
+from rota.engine.enqueue import Enqueuer, Origin, check_arguments, insert_alike
 from rota.engine.lease import Lock
 from rota.model import payload
 from rota.model.attempt import Envelope
 from rota.model.event import run_event
+from rota.model.options import Options
 from rota.store import Store, attempts, batches
 
 
@@ -52,8 +53,8 @@ class LedgerDesk:
                 then_arguments=text,
                 now=now,
             )
-            ask = Ask(by=f"run:{envelope.id}", batch_id=batch)
-            insert_alike(tx, *self._enqueuer.alike(child, items, now, ask))
+            options, origin = Options(by=f"run:{envelope.id}"), Origin(batch_id=batch)
+            insert_alike(tx, *self._enqueuer.alike(child, items, now, options, origin))
             tx.announce()
         return batch
 

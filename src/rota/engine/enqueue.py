@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 
 from rota.errors import ConfigError, NotFoundError, PayloadError
 from rota.model import payload
-from rota.model.job import DEFAULT_QUEUE, Job
+from rota.model.job import Job
+from rota.model.options import PLAIN, Options
+from rota.model.policy import DEFAULT_QUEUE, OF_A_CALL
 from rota.model.run import NewRun, RunState
 from rota.model.suggestion import suggestion
 from rota.store import Store, Transaction, queues, runs
@@ -19,16 +21,10 @@ CHUNK = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """What the caller wants of a run beside its arguments; ``None`` leaves it to the job. Moments are microseconds."""
+class Origin:
+    """What made a run, where the engine did so itself. Moments are microseconds."""
 
     due_at: int | None = None
-    key: str | None = None
-    debounce: bool = False
-    queue: str | None = None
-    priority: int | None = None
-    dry_run: bool = False
-    by: str | None = None
     batch_id: int | None = None
     limit: tuple[str | None, int | None] | None = None
     """The key and count to be limited by, instead of the job's own."""
@@ -37,7 +33,8 @@ class Ask:
     fire_due_at: int | None = None
 
 
-PLAIN = Ask()
+CALLER = Origin()
+"""Somebody asked for it."""
 
 
 class Enqueuer:
@@ -58,80 +55,85 @@ class Enqueuer:
         except KeyError:
             raise NotFoundError(f"there is no job {name!r}", hint=suggestion(name, self.jobs)) from None
 
-    def new_run(self, job: Job, arguments: Mapping[str, Any], now: int, ask: Ask = PLAIN) -> NewRun:
+    def new_run(
+        self, job: Job, arguments: Mapping[str, Any], now: int, options: Options = PLAIN, origin: Origin = CALLER
+    ) -> NewRun:
         """Check the arguments and fill in the job's policies.
 
         Raises:
             PayloadError: an argument cannot be stored, is too large, is missing or is not known to the job.
         """
-        if ask.dry_run and not job.wants_run:
-            raise ConfigError(
-                f"job {job.name!r} takes no run, and cannot know that this one is dry: it would do its work",
-                hint="Give it a parameter `run: Run`, and look at run.dry_run.",
-            )
-        return self._fill(job, self._text(job, arguments), ask.limit or job.limit(arguments), now, ask)
+        limit = origin.limit or job.limit(arguments)
+        return self._fill(job, self._text(job, arguments), limit, now, options, origin)
 
     def _text(self, job: Job, arguments: Mapping[str, Any]) -> str:
         check_arguments(job, arguments)
         return payload.dump(arguments, f"{job.name} argument", self._args_bytes) if arguments else "{}"
 
-    def _fill(self, job: Job, text: str, limit: tuple[str | None, int | None], now: int, ask: Ask) -> NewRun:
+    def _fill(
+        self, job: Job, text: str, limit: tuple[str | None, int | None], now: int, options: Options, origin: Origin
+    ) -> NewRun:
+        if options.dry_run and not job.wants_run:
+            raise ConfigError(
+                f"job {job.name!r} takes no run, and cannot know that this one is dry: it would do its work",
+                hint="Give it a parameter `run: Run`, and look at run.dry_run.",
+            )
         limit_key, limit_count = limit
-        due_at = now if ask.due_at is None else ask.due_at
+        due_at = options.due_us(now) if origin.due_at is None else origin.due_at
         return NewRun(
             job=job.name,
-            queue=ask.queue or job.queue,
+            queue=options.queue or job.queue,
             state=RunState.SCHEDULED if due_at > now else RunState.AVAILABLE,
             due_at=due_at,
             created_at=now,
             arguments=text,
-            priority=job.priority if ask.priority is None else ask.priority,
-            asked_by=ask.by,
-            schedule=ask.schedule,
-            fire_id=ask.fire_id,
-            fire_due_at=ask.fire_due_at,
-            batch_id=ask.batch_id,
-            mode="dry_run" if ask.dry_run else job.mode_in(self.environment),
-            unique_key=None if ask.key is None else f"{job.name}:{payload.key(ask.key, 'key')}",
-            unique_until="start" if ask.debounce else None,
+            priority=job.priority if options.priority is None else options.priority,
+            asked_by=options.by,
+            schedule=origin.schedule,
+            fire_id=origin.fire_id,
+            fire_due_at=origin.fire_due_at,
+            batch_id=origin.batch_id,
+            mode="dry_run" if options.dry_run else job.mode_in(self.environment),
+            unique_key=None if options.key is None else f"{job.name}:{payload.key(options.key, 'key')}",
+            unique_until="start" if options.debounce is not None else None,
             limit_key=limit_key,
             limit_count=limit_count,
             rate_key=job.rate_key,
         )
 
-    def new_run_by_name(self, name: str, arguments: Mapping[str, Any], now: int, ask: Ask) -> NewRun:
+    def new_run_by_name(self, name: str, arguments: Mapping[str, Any], now: int, options: Options) -> NewRun:
         """A run of a job that this node's code may not know: then one that waits for a node which does."""
         job = self.jobs.get(name)
         if job is not None:
-            return self.new_run(job, arguments, now, ask)
+            return self.new_run(job, arguments, now, options)
         return NewRun(
             job=name,
-            queue=ask.queue or DEFAULT_QUEUE,
+            queue=options.queue or DEFAULT_QUEUE,
             state=RunState.AVAILABLE,
             due_at=now,
             created_at=now,
             arguments=payload.dump(arguments, "argument"),
-            asked_by=ask.by,
+            asked_by=options.by,
         )
 
-    def enqueue(self, job: Job, arguments: Mapping[str, Any], ask: Ask, connection: Any = None) -> tuple[int, bool]:
+    def enqueue(self, job: Job, arguments: Mapping[str, Any], options: Options = PLAIN) -> tuple[int, bool]:
         """Insert one run. Returns its id, or that of the unfinished run which holds its key, and whether it is new."""
-        run = self.new_run(job, arguments, self.store.now_us(), ask)
-        insert = runs.debounce if ask.debounce else runs.insert_one
-        return self._within(connection, run, lambda tx: insert(tx, run), single=True)
+        run = self.new_run(job, arguments, self.store.now_us(), options)
+        insert = runs.insert_one if options.debounce is None else runs.debounce
+        return self._within(options.connection, run, lambda tx: insert(tx, run), single=True)
 
-    def enqueue_many(self, job: Job, items: Iterable[Mapping[str, Any]], ask: Ask, connection: Any = None) -> list[int]:
+    def enqueue_many(self, job: Job, items: Iterable[Mapping[str, Any]], options: Options = PLAIN) -> list[int]:
         """Insert a run for each set of arguments, all of them or none, as one batch of rows."""
-        pattern, rows = self.alike(job, items, self.store.now_us(), ask)
-        return self._within(connection, pattern, lambda tx: insert_alike(tx, pattern, rows)) if rows else []
+        pattern, rows = self.alike(job, items, self.store.now_us(), options)
+        return self._within(options.connection, pattern, lambda tx: insert_alike(tx, pattern, rows)) if rows else []
 
     def alike(
-        self, job: Job, items: Iterable[Mapping[str, Any]], now: int, ask: Ask
+        self, job: Job, items: Iterable[Mapping[str, Any]], now: int, options: Options, origin: Origin = CALLER
     ) -> tuple[NewRun, list[tuple[str, str | None]]]:
         """What many runs have in common, and what each has of its own: arguments and limit key."""
         limits = [(self._text(job, each), job.limit(each)) for each in items]
         rows = [(text, limit[0]) for text, limit in limits]
-        return self._fill(job, "{}", limits[0][1] if limits else (None, None), now, ask), rows
+        return self._fill(job, "{}", limits[0][1] if limits else (None, None), now, options, origin), rows
 
     def _within(self, connection: Any, run: NewRun, work: Callable[[Transaction], T], *, single: bool = False) -> T:
         """Do the work in the caller's transaction, or in one of our own; a ``single`` statement needs none."""
@@ -176,8 +178,13 @@ def check_arguments(job: Job, arguments: Mapping[str, Any]) -> None:
         raise PayloadError(
             f"job {job.name!r} takes no argument {unknown!r}",
             path=unknown,
-            hint=suggestion(unknown, job.accepted),
+            hint=_instead(unknown, job.accepted),
         )
     if not job.required <= names:
         missing = ", ".join(sorted(job.required - names))
         raise PayloadError(f"job {job.name!r} needs the argument {missing}", path=missing, hint=f"Give it: {missing}=…")
+
+
+def _instead(unknown: str, accepted: Iterable[str]) -> str:
+    meant = suggestion(unknown, accepted)
+    return f"{meant} An option of the call stands apart: options({unknown}=…)." if unknown in OF_A_CALL else meant

@@ -6,11 +6,12 @@ import json
 import logging
 from typing import Any
 
-from rota.engine.enqueue import Ask, Enqueuer
+from rota.engine.enqueue import Enqueuer
 from rota.errors import RotaError
 from rota.model.batch import Batch
 from rota.model.event import Event
 from rota.model.node import NodeSettings
+from rota.model.options import Options
 from rota.store import Store, Transaction, batches, runs
 
 logger = logging.getLogger("rota.engine")
@@ -69,7 +70,7 @@ class Stager:
         if batch.then_job is not None:
             arguments = {**json.loads(batch.then_arguments or "{}"), "batch": counts}
             try:
-                run = self._enqueuer.new_run_by_name(batch.then_job, arguments, now, Ask(by=f"batch:{batch.id}"))
+                run = self._enqueuer.new_run_by_name(batch.then_job, arguments, now, Options(by=f"batch:{batch.id}"))
             except RotaError as error:  # the job's arguments have changed meanwhile: no reason to hold up other batches
                 logger.warning("batch %d: %s cannot follow: %s", batch.id, batch.then_job, error)
                 counts["error"] = f"{batch.then_job} cannot follow: {error}"

@@ -8,15 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from rota.errors import ConfigError
+from rota.errors import ConfigError, PayloadError
 from rota.model import payload
+from rota.model.policy import DEFAULT_QUEUE, DEFAULT_TIMEOUT
 from rota.model.rate import Rate
 from rota.model.retry import Retry
-
-DEFAULT_QUEUE = "default"
-DEFAULT_TIMEOUT = 600.0
-RESERVED = frozenset({"at", "delay", "key", "debounce", "connection", "queue", "priority", "dry_run", "by"})
-"""What ``enqueue`` takes for itself, so that no argument of a job may be called so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +40,8 @@ class Job:
     accepted: frozenset[str] | None = field(init=False)
     """The arguments it takes by name; ``None``: any."""
     required: frozenset[str] = field(init=False)
+    in_order: tuple[str, ...] = field(init=False)
+    """The arguments that may be given by position."""
 
     def __post_init__(self) -> None:
         parameters = dict(inspect.signature(self.function).parameters)
@@ -54,7 +52,20 @@ class Job:
         set_once("is_async", inspect.iscoroutinefunction(self.function))
         set_once("wants_run", wants_run)
         set_once("accepted", None if open_ended else frozenset(named))
+        set_once("in_order", tuple(name for name, each in named.items() if each.kind is each.POSITIONAL_OR_KEYWORD))
         set_once("required", frozenset(name for name, each in named.items() if each.default is each.empty))
+
+    def by_name(self, given: tuple[Any, ...], arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments as they are stored; those ``given`` by position get the names of the function."""
+        if not given:
+            return arguments
+        if len(given) > len(self.in_order):
+            told = f"job {self.name!r} takes {len(self.in_order)} arguments by position, and was given {len(given)}"
+            raise PayloadError(told, hint="The engine gives the parameter `run`: leave it out.")
+        named = dict(zip(self.in_order, given, strict=False))
+        if twice := sorted(named.keys() & arguments.keys()):
+            raise PayloadError(f"job {self.name!r} was given {twice[0]!r} twice", path=twice[0])
+        return {**named, **arguments}
 
     def limit(self, arguments: Mapping[str, Any]) -> tuple[str | None, int | None]:
         """The key under which runs with these arguments are counted, and how many of them may run at once.
@@ -103,11 +114,6 @@ def check_signature(name: str, function: Callable[..., Any]) -> None:
             hint="Drop the yield, or loop over it in a job.",
         )
     for parameter in inspect.signature(function).parameters.values():
-        if parameter.name in RESERVED:
-            raise ConfigError(
-                f"job {name!r}: a parameter may not be called {parameter.name!r}",
-                hint=f"enqueue() takes {', '.join(sorted(RESERVED))} for itself; give the parameter another name.",
-            )
         if parameter.kind in {parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL}:
             raise ConfigError(
                 f"job {name!r}: parameter {parameter.name!r} cannot be given by name",

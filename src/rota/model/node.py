@@ -9,30 +9,16 @@ from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
+from rota.model.settings import NodeSettings
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeSettings:
-    """How a node works. Times are seconds, sizes bytes."""
-
-    threads: int = 16
-    """Attempts at one time, on threads (``def``) and on the event loop (``async def``) together."""
-    queues: tuple[str, ...] = ("*",)
-    poll: float = 0.5
-    lease: float = 15.0
-    heartbeat: float = 5.0
-    drain: float = 30.0
-    linger: float = 0.002
-    """How long results are gathered before they are committed together."""
-    schedules: bool = True
-    work: bool = True
-    result_bytes: int = 65_536
-    log_lines: int = 1_000
-    log_bytes: int = 65_536
-    runs_days: float = 30
-    failed_days: float = 90
-    fires_days: float = 400
-    events_days: float = 90
-    counters_days: float = 400
+__all__ = [
+    "NodeRecord",
+    "NodeSettings",
+    "host_identity",
+    "new_node_id",
+    "process_exists",
+    "resident_bytes",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

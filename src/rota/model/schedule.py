@@ -10,12 +10,10 @@ from hashlib import blake2b
 from typing import Any
 
 from rota.calendar import Trigger, trigger_from_data
-from rota.errors import ConfigError
 from rota.model import payload
+from rota.model.policy import OF_A_SCHEDULE
 
 DAY = 86400.0
-CATCH_UP = ("latest", "none", "all")
-OVERLAP = ("skip", "queue_one", "queue_all", "cancel_running", "allow")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,22 +23,14 @@ class Definition:
     job: str
     trigger: Trigger
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    catch_up: str = "latest"
+    catch_up: str = OF_A_SCHEDULE["catch_up"].default
     catch_up_window: float | None = None
     """How late a due moment may still be made up for; ``None``: a day, or one period if that is longer."""
-    catch_up_cap: int = 100
-    overlap: str = "skip"
+    catch_up_cap: int = OF_A_SCHEDULE["catch_up_cap"].default
+    overlap: str = OF_A_SCHEDULE["overlap"].default
     jitter: float = 0.0
     queue: str | None = None
     priority: int | None = None
-
-    def __post_init__(self) -> None:
-        check_choice("catch_up", self.catch_up, CATCH_UP)
-        check_choice("overlap", self.overlap, OVERLAP)
-        if self.catch_up_cap < 1:
-            raise ConfigError(
-                f"catch_up_cap={self.catch_up_cap} would make up for nothing", hint='Write catch_up="none".'
-            )
 
     def to_json(self) -> str:
         data = {name: getattr(self, name) for name in _FIELDS}
@@ -110,8 +100,3 @@ class ScheduleRecord:
     paused_by: str | None
     paused_why: str | None
     removed_at: int | None
-
-
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigError(f"{name}={value!r} is not known", hint=f"Choose one of {', '.join(choices)}.")

@@ -1,0 +1,102 @@
+"""How a request for a run becomes one: by a handle, by name, or by hand."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from rota.app.run_handle import RunHandle
+from rota.engine.enqueue import Enqueuer
+from rota.errors import ConfigError, ConflictError
+from rota.model.event import run_event
+from rota.model.job import Job
+from rota.model.options import Options
+from rota.store import Store, migrate
+
+
+class Application(Protocol):
+    """The part of ``Rota`` that asking for a run needs."""
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def enqueuer(self) -> Enqueuer: ...
+
+    def migrate(self) -> list[str]: ...
+
+
+class Requests:
+    """Makes the runs that are asked for of one application."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+        self._lock = threading.Lock()
+        self._is_ready = False
+
+    def ready(self) -> None:
+        """Give an empty database its tables, once: whoever asks for runs may come before the first node.
+
+        Raises:
+            SchemaError: the tables are older or newer than this code.
+        """
+        if self._is_ready:
+            return
+        database = self._app.store.database
+        with self._lock:
+            if migrate.status(database).applied == 0:
+                self._app.migrate()
+            migrate.check(database)
+            self._is_ready = True
+
+    def enqueue(self, job: str, given: tuple[Any, ...], arguments: Mapping[str, Any], options: Options) -> RunHandle:
+        """``given``: arguments by position."""
+        spec = self._app.enqueuer.job(job)
+        return _waited_for(self._insert(spec, spec.by_name(given, arguments), options), options)
+
+    def enqueue_many(self, job: str, items: Iterable[Mapping[str, Any]], options: Options) -> list[int]:
+        for name in ("key", "debounce", "wait"):
+            if getattr(options, name) not in {None, False}:
+                raise ConfigError(f"{name}= is for one run, not for many", hint="Enqueue them one by one.")
+        spec = self._app.enqueuer.job(job)
+        self._ready_for(options)
+        return self._app.enqueuer.enqueue_many(spec, items, options)
+
+    def trigger(self, job: str, given: tuple[Any, ...], arguments: Mapping[str, Any], options: Options) -> RunHandle:
+        """By hand: refused where the job is off, unless that is asked for, and then it is recorded."""
+        spec, environment = self._app.enqueuer.job(job), self._app.enqueuer.environment
+        enabled = spec.enabled_in(environment)
+        if not enabled and not options.force_disabled:
+            raise ConflictError(
+                f"job {job!r} is off in the environment {environment!r}",
+                hint="Give options(force_disabled=True) (`rota job run --force`) to run it all the same.",
+            )
+        options = replace(options, by=options.by or "manual")
+        handle = self._insert(spec, spec.by_name(given, arguments), options)
+        if not enabled:
+            self._record_forced(handle.id, job, options)
+        return _waited_for(handle, options)
+
+    def _insert(self, spec: Job, arguments: Mapping[str, Any], options: Options) -> RunHandle:
+        self._ready_for(options)
+        run_id, new = self._app.enqueuer.enqueue(spec, arguments, options)
+        return RunHandle(self._app.store, run_id, new)
+
+    def _ready_for(self, options: Options) -> None:
+        """In a transaction of the caller's, no tables are made: it may be rolled back."""
+        if options.connection is None:
+            self.ready()
+
+    def _record_forced(self, run_id: int, job: str, options: Options) -> None:
+        store = self._app.store
+        data = {"job": job, "environment": self._app.enqueuer.environment}
+        with store.write() as tx:
+            tx.told.append(run_event("run.forced", run_id, store.now_us(), actor=options.by, data=data))
+
+
+def _waited_for(handle: RunHandle, options: Options) -> RunHandle:
+    if options.wait is not False:
+        handle.wait(None if options.wait is True else options.wait)
+    return handle

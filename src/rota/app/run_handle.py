@@ -1,0 +1,62 @@
+"""A run that was asked for, in the hands of who asked."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from rota.errors import NotFoundError, WaitTimeoutError
+from rota.model.duration import Duration, seconds, show_duration
+from rota.model.run import ENDED, RunRecord, RunState
+from rota.store import Store, runs
+
+FIRST_PAUSE = 0.005
+LONGEST_PAUSE = 0.25
+
+
+class RunHandle:
+    """A run that was asked for; ``new`` is False where one with the same key was there already."""
+
+    def __init__(self, store: Store, run_id: int, new: bool = True) -> None:
+        self.id = run_id
+        self.new = new
+        self._store = store
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id}>"
+
+    @property
+    def state(self) -> RunState:
+        return RunState(self.record().state)
+
+    @property
+    def result(self) -> Any:
+        """What the body returned, from JSON; ``None`` before the end."""
+        text = self.record().result
+        return None if text is None else json.loads(text)
+
+    def record(self) -> RunRecord:
+        """The run as the ledger has it now. Raises ``NotFoundError`` once it is pruned, or if it was rolled back."""
+        with self._store.read() as tx:
+            found = runs.get(tx, self.id)
+        if found is None:
+            hint = "Its transaction was rolled back, or it was pruned: see keep.* in `rota config show`."
+            raise NotFoundError(f"there is no run {self.id}", hint=hint)
+        return found
+
+    def wait(self, timeout: Duration | None = None) -> RunRecord:
+        """Wait until the run is over. Raises ``WaitTimeoutError`` after ``timeout``; the run goes on then."""
+        give_up_at = None if timeout is None else time.monotonic() + seconds(timeout)
+        pause = FIRST_PAUSE
+        while (record := self.record()).state not in ENDED:
+            if give_up_at is not None and time.monotonic() >= give_up_at:
+                raise waited_in_vain(record, seconds(timeout or 0))
+            time.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+        return record
+
+
+def waited_in_vain(run: RunRecord, waited: float) -> WaitTimeoutError:
+    told = f"after {show_duration(waited)} run {run.id} is still {run.state}"
+    return WaitTimeoutError(told, hint=f"Ask why: rota run why {run.id}")
