@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from rota.app.doctor import _connections
+from rota.explain.doctor import _connections
 from rota.store import runs
 from tests.cli.conftest import Shop, open_shop
 

@@ -76,6 +76,7 @@ def describe(job: Job) -> dict[str, object]:
         "timeout": job.timeout,
         "overlap": job.overlap,
         "concurrency": job.concurrency,
+        "concurrency_key": job.concurrency_key is not None,
         "rate": f"{job.rate.count}/{job.rate.period_us // 1_000_000}s" if job.rate else None,
         "environments": sorted(job.environments) if job.environments is not None else None,
         "destructive": job.destructive,

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rota.errors import ConflictError, NotFoundError
 from rota.model.event import Event
 from rota.model.rate import Rate
-from rota.store import Store, Transaction, queues
-from rota.store.queues import COUNT_CAP, QueueRecord
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueStatus:
-    """A queue and what is in it; counts stop at ``COUNT_CAP``. ``oldest_due_at``: of those that wait for a worker."""
-
-    record: QueueRecord
-    waiting: int
-    held: int
-    running: int
-    scheduled: int
-    oldest_due_at: int | None
+from rota.store import Store, queues
+from rota.store.queues import QueueRecord, QueueStatus
 
 
 class Queues:
@@ -31,23 +17,7 @@ class Queues:
 
     def all(self) -> list[QueueStatus]:
         with self._store.read() as tx:
-            running = {name: count for name, count in tx.all("queues.running")}
-            scheduled = {name: count for name, count in tx.all("queues.scheduled", cap=COUNT_CAP)}
-            return [self._status(tx, record, running, scheduled) for record in queues.all_queues(tx)]
-
-    def _status(
-        self, tx: Transaction, record: QueueRecord, running: dict[str, int], scheduled: dict[str, int]
-    ) -> QueueStatus:
-        waiting, oldest = tx.one("queues.waiting", name=record.name, cap=COUNT_CAP) or (0, None)
-        held = (tx.one("queues.held", name=record.name, cap=COUNT_CAP) or (0,))[0]
-        return QueueStatus(
-            record=record,
-            waiting=waiting,
-            held=held,
-            running=running.get(record.name, 0),
-            scheduled=scheduled.get(record.name, 0),
-            oldest_due_at=oldest,
-        )
+            return queues.filled(tx)
 
     def get(self, name: str) -> QueueRecord:
         with self._store.read() as tx:

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from rota.errors import ConflictError, NotFoundError
 from rota.model.event import Event, run_event
-from rota.model.run import RunRecord, RunState
+from rota.model.run import AttemptRecord, RunRecord, RunState
 from rota.store import Store, Transaction, events, runs
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptRecord:
-    """An attempt that did not succeed; moments are microseconds of UTC."""
-
-    number: int
-    node: str | None
-    started_at: int | None
-    finished_at: int | None
-    outcome: str
-    error: str | None
-    traceback: str | None
 
 
 class Runs:
@@ -49,8 +35,9 @@ class Runs:
             return _found(runs.get(tx, run_id), run_id)
 
     def attempts(self, run_id: int) -> list[AttemptRecord]:
+        """Every attempt that began, in order, however it ended; the one under way is the last."""
         with self._store.read() as tx:
-            return [AttemptRecord(*row) for row in tx.all("runs.attempts", id=run_id)]
+            return runs.attempts(tx, _found(runs.get(tx, run_id), run_id))
 
     def logs(self, run_id: int) -> dict[int, str]:
         """The captured lines of each attempt that wrote any."""

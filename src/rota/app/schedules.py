@@ -17,7 +17,7 @@ from rota.errors import ConfigError, ConflictError, NotFoundError
 from rota.model import payload
 from rota.model.event import Event
 from rota.model.fire import FireKind, FireRecord, Verdict
-from rota.model.run import RunState
+from rota.model.run import NewRun, RunState
 from rota.model.schedule import Definition, ScheduleRecord
 from rota.store import Store, Transaction, events, fires, schedules
 from rota.store.schedules import Edit
@@ -173,7 +173,7 @@ class Schedules:
         return self._fire_by_hand(name, None, FireKind.MANUAL, by)[0]
 
     def backfill(self, name: str, first: datetime, last: datetime, *, by: str) -> list[int]:
-        """Runs for the due moments of a past range, both ends included, as if they were due now.
+        """Runs for the due moments of a past range, both ends included, due now; ``run.as_of`` is the moment.
 
         A moment that was backfilled before is left out. Raises ``ConfigError`` for a range of more than 10,000.
         """
@@ -201,8 +201,7 @@ class Schedules:
             rows = [(name, moment, kind, Verdict.FIRED, f"asked for by {by}", None, 1) for moment in moments or [now]]
             fires = sorted(tx.rows("fires.record", rows, now=now, node=None))
             made = [fired_run(self._enqueuer, name, definition, job, due_at, fire, now) for fire, _, due_at in fires]
-            # Due now, whatever moment it stands for: neither jitter nor the past makes it wait, or count as late.
-            asked = [replace(run, asked_by=by, due_at=now, state=RunState.AVAILABLE) for run in made]
+            asked = [_asked(run, kind, by, now) for run in made]
             ids = insert_all(tx, asked)
             self._tell(tx, f"schedule.{kind}", name, by, now, runs=len(ids))
             tx.announce()
@@ -255,6 +254,15 @@ class Schedules:
     @staticmethod
     def _tell(tx: Transaction, kind: str, name: str, by: str, now: int, **data: object) -> None:
         tx.told.append(Event(at=now, kind=kind, subject=f"schedule:{name}", actor=by, data=data))
+
+
+def _asked(run: NewRun, kind: FireKind, by: str, now: int) -> NewRun:
+    """Due now, whatever moment it stands for: neither jitter nor the past makes it wait, or count as late.
+
+    The rules of a backfilled run go by its moment: it does what was left undone then.
+    """
+    as_of = run.fire_due_at if kind is FireKind.BACKFILL else None
+    return replace(run, asked_by=by, due_at=now, state=RunState.AVAILABLE, as_of=as_of)
 
 
 def _found(record: ScheduleRecord | None, name: str) -> ScheduleRecord:

@@ -205,6 +205,7 @@ class _Batch:
     def _settle(self, run: Run, outcome: Outcome | Interrupted | None) -> str:
         match outcome:
             case Snoozed(delay, reason):
+                self._attempt(run, "snoozed", reason)
                 self._tell(run, "run.snoozed", seconds=delay.total_seconds(), reason=reason)
                 return self._again(run, "snoozed", self.now + int(delay.total_seconds() * 1_000_000), reason)
             case Cancelled(reason):
@@ -213,6 +214,7 @@ class _Batch:
                 return self._cancelled(run, str(outcome))
             case RunLostError():
                 self.announce = True
+                self._attempt(run, "handed_back", str(outcome))
                 self._end(run, RunState.AVAILABLE, run.claim.due_at, None, str(outcome), run.claim.failures)
                 return "handed_back"
             case Interrupted():

@@ -92,7 +92,7 @@ class Rescuer:
                 freed[limit_key] += 1
             if state.ended and batch_id is not None:
                 batches.setdefault(batch_id, Counter())[state] += 1
-        tx.rows("runs.rescue", rows, now=now)
+        tx.rows("runs.rescue", rows)
         runs.add_attempts(tx, attempts)
         runs.count_batches(tx, batches)
         if freed:

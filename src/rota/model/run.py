@@ -82,6 +82,8 @@ class NewRun:
     limit_key: str | None = None
     limit_count: int | None = None
     rate_key: str | None = None
+    as_of: int | None = None
+    """The "now" of its rules, where that is not the start of its first attempt."""
 
     def row(self) -> tuple[Any, ...]:
         row: tuple[Any, ...] = _row(self)
@@ -134,3 +136,35 @@ class RunRecord:
     result: str | None
     error: str | None
     peak_rss: int | None
+
+    def own_attempt(self) -> AttemptRecord | None:
+        """The attempt that this row itself tells of: the one under way, or the one that ended well."""
+        if self.state not in {RunState.RUNNING, RunState.SUCCEEDED}:
+            return None
+        return AttemptRecord(
+            number=self.attempt,
+            node=self.node,
+            started_at=self.started_at,
+            finished_at=self.finished_at,
+            outcome=self.state,
+            error=None,
+            traceback=None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRecord:
+    """One call of the body, or one under way; moments are microseconds of UTC.
+
+    ``outcome``: ``running``, ``succeeded``, ``failed``, ``timed_out``, ``cancelled``, ``snoozed``, ``handed_back``
+    (its node stopped) or ``crashed`` (its node was lost). A number that is missing was claimed, and given back before
+    its body began.
+    """
+
+    number: int
+    node: str | None
+    started_at: int | None
+    finished_at: int | None
+    outcome: str
+    error: str | None
+    traceback: str | None

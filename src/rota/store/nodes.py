@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
 
-from rota.model.node import NodeRecord
+from rota.model.node import DutyRecord, NodeRecord, NodeStatus, state_of
 from rota.store.database import Transaction, record
 
 GONE_SHOWN_US = 3_600_000_000
 """Nodes that stopped or were lost are listed for an hour more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DutyRecord:
-    """A duty's own heartbeat; ``patience`` is how old it may be, in microseconds, before somebody should look."""
+def survey(tx: Transaction, now_us: int, limit: int = 200) -> list[NodeStatus]:
+    """Those alive and those gone within the last hour, newest first, with their duties."""
+    by_node: dict[str, list[DutyRecord]] = defaultdict(list)
+    for duty in duties(tx):
+        by_node[duty.node].append(duty)
+    return [_status(record, by_node.get(record.id, []), now_us) for record in all_nodes(tx, now_us, limit)]
 
-    node: str
-    name: str
-    ticked_at: int | None
-    failed_at: int | None
-    error: str | None
-    patience: int
 
-    def stale(self, now_us: int) -> bool:
-        return self.ticked_at is None or now_us - self.ticked_at > self.patience
+def _status(record: NodeRecord, duties: list[DutyRecord], now_us: int) -> NodeStatus:
+    stale = tuple(duty for duty in duties if duty.stale(now_us, record.started_at))
+    return NodeStatus(record=record, state=state_of(record, now_us), duties=tuple(duties), stale=stale)
 
 
 def all_nodes(tx: Transaction, now_us: int, limit: int = 200) -> list[NodeRecord]:

@@ -24,6 +24,18 @@ class QueueRecord:
     paused_why: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStatus:
+    """A queue and what is in it; counts stop at ``COUNT_CAP``. ``oldest_due_at``: of those that wait for a worker."""
+
+    record: QueueRecord
+    waiting: int
+    held: int
+    running: int
+    scheduled: int
+    oldest_due_at: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class QueueWork:
     """A queue that is not paused.
@@ -61,6 +73,26 @@ def survey(tx: Transaction) -> list[QueueWork]:
 
 def all_queues(tx: Transaction) -> list[QueueRecord]:
     return [record(QueueRecord, row) for row in tx.all("queues.all")]
+
+
+def filled(tx: Transaction) -> list[QueueStatus]:
+    """All queues, with what is in them."""
+    running = {name: count for name, count in tx.all("queues.running")}
+    scheduled = {name: count for name, count in tx.all("queues.scheduled", cap=COUNT_CAP)}
+    return [_filled(tx, record, running, scheduled) for record in all_queues(tx)]
+
+
+def _filled(tx: Transaction, record: QueueRecord, running: dict[str, int], scheduled: dict[str, int]) -> QueueStatus:
+    waiting, oldest = tx.one("queues.waiting", name=record.name, cap=COUNT_CAP) or (0, None)
+    held = (tx.one("queues.held", name=record.name, cap=COUNT_CAP) or (0,))[0]
+    return QueueStatus(
+        record=record,
+        waiting=waiting,
+        held=held,
+        running=running.get(record.name, 0),
+        scheduled=scheduled.get(record.name, 0),
+        oldest_due_at=oldest,
+    )
 
 
 def buckets(tx: Transaction, names: Iterable[str]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rota.model.run import Claim, NewRun, RunRecord
+from rota.model.run import AttemptRecord, Claim, NewRun, RunRecord
 from rota.store.database import Row, Transaction, record
 
 
@@ -28,7 +28,7 @@ class Settled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedAttempt:
-    """A row of the attempts that did not succeed. Field order is the column order of ``add_attempts``."""
+    """A row of an attempt; the one that succeeds needs none. Field order is the column order of ``add_attempts``."""
 
     run_id: int
     number: int
@@ -118,6 +118,13 @@ def settle(tx: Transaction, node: str, ends: Sequence[Settled], now: int) -> dic
 
 def add_attempts(tx: Transaction, attempts: Sequence[FailedAttempt]) -> None:
     tx.rows("runs.add_attempts", [_astuple(attempt) for attempt in attempts])
+
+
+def attempts(tx: Transaction, run: RunRecord) -> list[AttemptRecord]:
+    """Every attempt that began, in order. The one under way, and the one that ended well, have no row of their own."""
+    kept = [record(AttemptRecord, row) for row in tx.all("runs.attempts", id=run.id)]
+    own = run.own_attempt()
+    return kept if own is None or any(own.number == each.number for each in kept) else [*kept, own]
 
 
 def _astuple(record: Any) -> Row:

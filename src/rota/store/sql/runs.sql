@@ -1,10 +1,10 @@
 -- name: insert
 -- New runs, all of them.
 INSERT INTO run (job, queue, state, due_at, created_at, arguments, priority, asked_by, mode, schedule, fire_id,
-                 fire_due_at, batch_id, unique_key, unique_until, limit_key, limit_count, rate_key)
+                 fire_due_at, batch_id, unique_key, unique_until, limit_key, limit_count, rate_key, as_of)
 SELECT job, queue, state, due_at, created_at, arguments, priority, asked_by, mode, schedule, fire_id,
-       fire_due_at, batch_id, unique_key, unique_until, limit_key, limit_count, rate_key
-FROM /* rows(job text, queue text, state text, due_at bigint, created_at bigint, arguments text, priority bigint, asked_by text, mode text, schedule text, fire_id bigint, fire_due_at bigint, batch_id bigint, unique_key text, unique_until text, limit_key text, limit_count bigint, rate_key text) */ AS new
+       fire_due_at, batch_id, unique_key, unique_until, limit_key, limit_count, rate_key, as_of
+FROM /* rows(job text, queue text, state text, due_at bigint, created_at bigint, arguments text, priority bigint, asked_by text, mode text, schedule text, fire_id bigint, fire_due_at bigint, batch_id bigint, unique_key text, unique_until text, limit_key text, limit_count bigint, rate_key text, as_of bigint) */ AS new
 WHERE true
 ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'available', 'running') DO NOTHING
 RETURNING id, unique_key;
@@ -22,9 +22,9 @@ RETURNING id;
 -- name: insert_one
 -- The same for one run: the shorter way for whoever waits for it.
 INSERT INTO run (job, queue, state, due_at, created_at, arguments, priority, asked_by, mode, schedule, fire_id,
-                 fire_due_at, batch_id, unique_key, unique_until, limit_key, limit_count, rate_key)
+                 fire_due_at, batch_id, unique_key, unique_until, limit_key, limit_count, rate_key, as_of)
 VALUES (:job, :queue, :state, :due_at, :created_at, :arguments, :priority, :asked_by, :mode, :schedule, :fire_id,
-        :fire_due_at, :batch_id, :unique_key, :unique_until, :limit_key, :limit_count, :rate_key)
+        :fire_due_at, :batch_id, :unique_key, :unique_until, :limit_key, :limit_count, :rate_key, :as_of)
 ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'available', 'running') DO NOTHING
 RETURNING id;
 
@@ -244,7 +244,7 @@ LIMIT :limit
 -- name: rescue
 UPDATE run SET state = given.new_state, crashes = given.crash_count, suspected = given.suspicions,
     finished_at = given.finished, error = given.error_text,
-    node = CASE WHEN given.finished IS NULL THEN NULL ELSE run.node END, due_at = :now
+    node = CASE WHEN given.finished IS NULL THEN NULL ELSE run.node END
 FROM /* rows(run_id bigint, fence bigint, new_state text, crash_count bigint, suspicions bigint, finished bigint, error_text text) */ AS given
 WHERE run.id = given.run_id AND CASE WHEN run.attempt = given.fence THEN run.state = 'running' END
 RETURNING id;

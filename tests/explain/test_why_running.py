@@ -5,7 +5,7 @@ from __future__ import annotations
 from rota import Rota
 from rota.engine.node import Node
 from rota.testing import ManualClock
-from tests.app.helpers import Gate, Start, first, sentence
+from tests.explain.helpers import Gate, Start, first, sentence
 
 
 def test_a_running_run_tells_where_it_is_and_how_far(

@@ -6,13 +6,12 @@ from collections.abc import Callable
 import pytest
 
 from rota import Retry, Rota, every
-from rota.app.counters import percentile
-from rota.app.doctor import examine
 from rota.app.items import status_item
-from rota.app.status import Health, Status
 from rota.engine.node import Node
-from rota.engine.tally import bucket
 from rota.errors import ConflictError, NotFoundError, StoreError
+from rota.explain.doctor import examine
+from rota.explain.status import Health, Status
+from rota.model.figures import bucket, percentile
 from rota.testing import ManualClock, run_due
 
 Start = Callable[..., Node]

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rota import Dates, Rota, WeeklyWindows, cron, every
-from rota.app.why import Why
 from rota.engine.node import Node
 from rota.errors import NotFoundError
+from rota.explain.why import Why
 from rota.testing import ManualClock, run_due
 
 Start = Callable[..., Node]
