@@ -54,7 +54,7 @@ def test_a_paused_schedule_tells_who_paused_it_and_why(rota: Rota) -> None:
     rota.schedules.pause("hourly", by="cli:anna", why="migration")
     why = rota.why_schedule("hourly")
 
-    assert (why.state, first(why)) == ("paused", "paused")
+    assert (why.state, first(why)) == ("paused", "schedule_paused")
     assert why.summary.endswith("by cli:anna: migration.")
 
 
@@ -111,7 +111,7 @@ def test_a_scheduler_that_died_while_its_node_lives_names_itself(
     beat(node, broken="scheduler")
     why = rota.why_schedule("hourly")
 
-    assert first(why) == "scheduler_stale"
+    assert first(why) == "duty_stale"
     assert f"the scheduler of node {node.identity.id}" in why.summary
     assert "out of paper" in why.summary
 
@@ -201,7 +201,7 @@ def test_a_moment_in_a_pause_was_skipped_by_whoever_paused(rota: Rota, clock: Ma
     rota.schedules.resume("hourly", by="cli:anna")
     resumed = rota.why_schedule("hourly", NOON + timedelta(hours=2))
 
-    assert (first(paused), paused.kinds[1]) == ("paused", "not_judged_yet")
+    assert (first(paused), paused.kinds[1]) == ("schedule_paused", "not_judged_yet")
     assert first(resumed) == "skipped"
     assert "paused by cli:anna: migration" in resumed.summary
 
@@ -274,7 +274,7 @@ def test_a_moment_to_come_says_whether_it_will_be_due(rota: Rota) -> None:
 
     assert first(rota.why_schedule("hourly", tomorrow)) == "future"
     rota.schedules.pause("hourly", by="anna")
-    assert rota.why_schedule("hourly", tomorrow).kinds == ("paused", "future")
+    assert rota.why_schedule("hourly", tomorrow).kinds == ("schedule_paused", "future")
 
 
 def test_a_moment_that_waits_for_its_verdict_tells_why(rota: Rota, clock: ManualClock) -> None:

@@ -187,7 +187,7 @@ def stray_leases(tx: Transaction, words: Words) -> Iterator[Finding]:
     """Holds that ran out long ago and were never given back."""
     for name, holder, expires_at in tx.all("status.stray_leases", before=words.now - OLD_LEASE_US, limit=SHOWN):
         text = f"{name} ran out {words.distance(expires_at)} in the hands of {holder}, who died; the next one takes it"
-        yield finding("stray_lease", text, WARNING, name=name, holder=holder, expires_at=expires_at)
+        yield finding("stray_lease", text, WARNING, lease=name, holder=holder, expires_at=expires_at)
 
 
 def stray_runs(tx: Transaction) -> list[Finding]:

@@ -182,7 +182,7 @@ def _needed_extras(store: Store) -> Iterator[Finding]:
                     f"schedule {record.name} needs the extra holidays",
                     "install it: pip install 'rota[holidays]'",
                 )
-                yield finding("extras", text, PROBLEM, todo, name=record.name)
+                yield finding("extras", text, PROBLEM, todo, schedule=record.name)
                 return
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rota.explain.words import SECOND
 from rota.model.event import Event
@@ -70,8 +71,8 @@ def lateness(
     walk = _Walk(due_at, max(due_at, until), waits)
     if again is None:
         walk.to_available(record, fire, moved=bool(events))
-    for each, next_start in zip(began, [*map(_start, began[1:]), now + 1], strict=True):
-        put_off = next((event for event in events if _start(each) <= event.at < next_start), None)
+    for each, (start, next_start) in zip(began, pairwise([*map(_start, began), now + 1]), strict=True):
+        put_off = next((event for event in events if start <= event.at < next_start), None)
         walk.through(each, put_off)
     walk.in_queue(walk.until)
     parts = {cause: walk.parts[cause] for cause in CAUSES if walk.parts.get(cause)}

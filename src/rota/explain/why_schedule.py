@@ -168,7 +168,7 @@ class _Case:
         if exact:
             return [*(self._verdict(each) for each in exact), *odd.facts]
         if wrong := not_due(self.trigger, moment, self.words):
-            stopped = self._stopped() if moment > self.record.watermark else []
+            stopped = self._stopped() if moment > min(self.record.watermark, self.words.now - SECOND) else []
             return [*odd.facts, *wrong, *stopped, *self._edited()]
         if found:
             return [*(self._verdict(each) for each in found), *odd.facts]
