@@ -1,17 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
 
 from rota import Rota
-from rota.engine.node import Node
-from rota.model.node import NodeSettings
 from rota.testing import ManualClock
-from tests.app.helpers import Gate
-
-LONG = 1_000_000.0
 
 
 @pytest.fixture
@@ -24,47 +19,3 @@ def rota(database_url: str, clock: ManualClock) -> Iterator[Rota]:
     app = Rota(database_url, clock=clock)
     yield app
     app.close()
-
-
-@pytest.fixture
-def start(rota: Rota) -> Callable[..., Node]:
-    """Registers a node whose duties the test ticks; its lease lasts, unless the test says how long."""
-
-    def start(**settings: object) -> Node:
-        rota.prepare()
-        node = rota.node(NodeSettings(**{"lease": LONG, "threads": 4, **settings}))  # type: ignore[arg-type]
-        node.identity.register()
-        return node
-
-    return start
-
-
-@pytest.fixture
-def beat() -> Callable[..., None]:
-    """Ticks every duty once as its runner does, with some of them broken, and commits their heartbeats."""
-
-    def beat(node: Node, *, broken: str = "") -> None:
-        runners = node._runners
-        if broken:
-
-            def tick() -> bool:
-                raise RuntimeError("out of paper")
-
-            runners[broken].duty.tick = tick  # type: ignore[method-assign]
-        for name, runner in runners.items():
-            if name != "heartbeat":
-                runner._tick()
-        node.heartbeat.runners = list(runners.values())
-        node.heartbeat.tick()
-
-    return beat
-
-
-@pytest.fixture
-def nodes_stop() -> Iterator[list[tuple[Gate, Node]]]:
-    """Bodies that are inside when the test ends are let out."""
-    open_: list[tuple[Gate, Node]] = []
-    yield open_
-    for gate, node in open_:
-        gate.let_go(node)
-        node._executor.stop()

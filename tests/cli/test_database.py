@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from rota.app.doctor import _connections
+from rota.explain.doctor import _connections, verdict_of
 from rota.model.attempt import Claimant
 from rota.model.node import DutyRecord
 from rota.store import leases, nodes, runs
@@ -52,7 +52,7 @@ def test_connections_are_compared_with_what_the_server_allows(place: Path, postg
     shop = open_shop(place, postgres_url)
 
     assert "connections" in findings(shop, "db", "check")
-    assert [_connections(taken, 97).verdict for taken in (5, 90)] == ["ok", "warn"]
+    assert [verdict_of(_connections(taken, 97)) for taken in (5, 90)] == ["ok", "warn"]
     assert "max_connections" in _connections(90, 97).todo
 
 

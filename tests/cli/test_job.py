@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from rota.store import runs
 from tests.cli.conftest import Shop, open_shop
 
 
@@ -104,7 +105,7 @@ def test_waiting_without_a_node_says_so_and_times_out(shop: Shop) -> None:
     result = shop.rota("job", "run", "shop/sync", "--wait", "--timeout", "20ms")
 
     assert result.exit_code == 124
-    assert "No node is alive yet" in result.stderr
+    assert "No node is alive" in result.stderr
 
 
 def test_a_dry_run_is_one(shop: Shop) -> None:
@@ -165,7 +166,7 @@ def test_ctrl_c_while_waiting_leaves_the_run_alone_and_says_so(shop: Shop) -> No
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=shop.place, text=True
     ) as waiting:
         assert waiting.stderr is not None
-        assert waiting.stderr.readline().startswith("No node is alive yet")
+        assert waiting.stderr.readline().startswith("No node is alive")
         [record] = shop.app.runs.page()
         waiting.send_signal(signal.SIGINT)
         _, said = waiting.communicate(timeout=10)
@@ -173,3 +174,48 @@ def test_ctrl_c_while_waiting_leaves_the_run_alone_and_says_so(shop: Shop) -> No
     assert waiting.returncode == 130
     assert said.startswith(f"Run {record.id} goes on; stop it with: rota run cancel {record.id}")
     assert shop.app.runs.get(record.id).state == "available"
+
+
+def test_a_limit_for_each_key_is_told(place: Path) -> None:
+    source = """
+from rota import Rota
+
+rota = Rota({url!r})
+
+
+@rota.job(concurrency=3, concurrency_key=lambda shop: shop)
+def three(shop: str) -> None: ...
+
+
+@rota.job(concurrency_key=lambda shop: shop)
+def one(shop: str) -> None: ...
+"""
+    shop = open_shop(place, f"sqlite:///{place}/rota.db", source)
+    shop.app.prepare()
+
+    assert "concurrency  3 for each key" in shop.rota("job", "show", "three").stdout
+    assert "concurrency  1 for each key" in shop.rota("job", "show", "one").stdout
+    policies = shop.json("job", "show", "three")["policies"]
+    assert (policies["concurrency"], policies["concurrency_key"]) == (3, True)
+    shop.app.close()
+
+
+def test_json_may_be_asked_for_before_the_command(shop: Shop) -> None:
+    for command in (("run", "ls"), ("job", "ls"), ("job", "show", "shop/sync")):
+        before, after = shop.rota("--json", *command), shop.rota(*command, "--json")
+        assert json.loads(before.stdout).keys() == json.loads(after.stdout).keys(), command
+
+
+def test_a_run_that_runs_again_shows_no_error_of_the_time_before(shop_anywhere: Shop) -> None:
+    shop = shop_anywhere
+    handle = shop.app.enqueue("shop/breaks")
+    shop.work()
+    shop.app.runs.retry(handle.id, by="anna")
+    with shop.app.store.write() as tx:
+        runs.claim(tx, "default", "somebody", 1, shop.app.store.now_us())
+    with shop.app.store.database.exclusive() as execute:
+        execute(f"UPDATE run SET error = 'of the attempt before' WHERE id = {handle.id};")
+
+    assert shop.app.runs.get(handle.id).state == "running"
+    assert "of the attempt before" not in shop.rota("run", "ls").stdout
+    assert "of the attempt before" not in shop.rota("run", "show", str(handle.id)).stdout

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from rota import Failed, Retry, Rota
-from rota.cli.narrator import LINES, MOST, WINDOW, Narrator
+from rota.cli.narrator import MOST, WINDOW, Narrator
 from rota.cli.up import _Working
 from rota.clock import ManualClock
 from rota.engine.events import Listeners
+from rota.explain.events import TOLD
 from rota.model.event import KINDS, Event
 from rota.testing import run_due
 from tests.cli.conftest import SOURCE, open_shop
@@ -38,7 +39,7 @@ def everything(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_each_kind_it_tells_is_one_that_rota_makes() -> None:
-    assert set(LINES) <= set(KINDS)
+    assert set(TOLD) <= set(KINDS)
 
 
 def test_a_retry_a_failure_and_a_success_are_a_line_each(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
@@ -113,7 +114,7 @@ def test_it_listens_to_all_that_it_tells_and_not_to_the_start_of_each_run() -> N
 
     Narrator().listen(listeners)
 
-    assert [kind for kind in LINES if not listeners.wants(kind)] == []
+    assert [kind for kind in TOLD if not listeners.wants(kind)] == []
     assert not listeners.wants("run.started")
 
 

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from rota import at, every
-from tests.cli.conftest import Shop
+from rota.clock import from_us
+from tests.cli.conftest import Shop, open_shop
 
 NIGHTLY = ("schedule", "add", "nightly", "--job", "shop/sync", "--cron", "30 2 * * *", "--tz", "Europe/Paris")
 
@@ -207,3 +210,63 @@ def test_a_moment_that_has_passed_is_not_added_nor_changed_to(shop: Shop) -> Non
     assert shop.json("schedule", "show", "shop/sync")["edited_by"] is None
     one_to_come = shop.json("schedule", "add", "once", "--job", "shop/sync", *past, "--at", "2099-01-01T07:00Z")
     assert one_to_come["next_fires"] == ["2099-01-01T07:00:00Z"]
+
+
+def row(shown: str, name: str) -> list[str]:
+    """The cells of a table's line."""
+    [line] = [line for line in shown.splitlines() if line.startswith(name)]
+    return re.split(r"  +", line)
+
+
+def test_a_paused_schedule_has_no_next_moment_for_people(shop: Shop) -> None:
+    with shop.app.store.database.exclusive() as execute:
+        execute("UPDATE schedule SET next_due_at = 1 WHERE name = 'shop/sync';")
+    assert row(shop.rota("schedule", "ls").stdout, "shop/sync")[3].endswith(" ago")
+
+    shop.rota("schedule", "pause", "shop/sync")
+
+    for command in (("schedule", "ls"), ("job", "show", "shop/sync")):
+        shown = shop.rota(*command).stdout
+        assert row(shown, "shop/sync")[2:4] == ["paused", "code"], command
+
+
+def test_a_schedule_whose_job_is_off_here_is_not_shown_as_active(place: Path, database_url: str) -> None:
+    shop = open_shop(place, database_url)
+    object.__setattr__(shop.app.setup, "environment", "laptop")
+    shop.app.prepare()
+    shop.app.schedules.add("once", "shop/sync", at(datetime(2020, 1, 1, tzinfo=UTC)), by="anna")
+
+    shown = shop.rota("schedule", "ls").stdout
+    states = {item["name"]: item["state"] for item in shop.json("schedule", "ls")["items"]}
+
+    assert row(shown, "shop/elsewhere")[2] == "off here"
+    assert row(shown, "shop/sync")[2] == "active"
+    assert states == {"once": "over", "shop/elsewhere": "off", "shop/sync": "active"}
+    assert shop.json("schedule", "why", "shop/elsewhere")["state"] == "off"
+    shop.app.close()
+
+
+def test_why_at_a_moment_that_is_not_due_tells_that_it_is_paused(shop_anywhere: Shop) -> None:
+    shop = shop_anywhere
+    shop.rota("schedule", "pause", "shop/sync", "--why", "migration")
+
+    told = shop.rota("schedule", "why", "shop/sync", "--at", "now").stdout
+    before = shop.rota("schedule", "why", "shop/sync", "--at", "2020-01-01T12:34").stdout
+
+    assert "it was paused" in told
+    assert "migration" in told
+    assert "paused" not in before
+
+
+def test_the_runs_of_a_backfill_tell_which_moment_they_stand_for(shop_anywhere: Shop) -> None:
+    shop = shop_anywhere
+    [first, *_] = shop.json("schedule", "backfill", "shop/sync", "--from", "-3d")["items"]
+    shop.app.enqueue("shop/breaks")
+    moment = from_us(shop.app.runs.get(first["id"]).fire_due_at or 0)
+
+    listed, shown = shop.rota("run", "ls", "--utc").stdout, shop.rota("run", "show", str(first["id"]), "--utc").stdout
+
+    assert row(listed, str(first["id"]))[5] == f"{moment:%Y-%m-%d %H:%M:%S UTC}"
+    assert f"for        {moment:%Y-%m-%d %H:%M:%S UTC}" in re.sub(r"^for +", "for        ", shown, flags=re.MULTILINE)
+    assert re.search(rf"^as of +{moment:%Y-%m-%d %H:%M:%S UTC}", shown, flags=re.MULTILINE)
+    assert " FOR " not in shop.rota("run", "ls", "--job", "shop/breaks").stdout

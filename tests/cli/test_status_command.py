@@ -13,7 +13,7 @@ def test_without_a_node_it_is_down_and_ends_with_2(shop_anywhere: Shop) -> None:
 
     assert result.exit_code == 2
     assert result.stdout.startswith("DOWN  0 nodes, 2 schedules")
-    assert "! No node is alive, so nothing runs: start one with `rota up`." in result.stdout
+    assert "! No node is alive, so nothing runs.\n  → Start one: rota up\n" in result.stdout
 
 
 def test_with_a_node_it_is_healthy_and_ends_with_0(shop: Shop) -> None:
@@ -34,7 +34,7 @@ def test_a_degradation_ends_with_1_and_what_is_paused_is_listed(shop: Shop) -> N
 
     assert result.exit_code == 1
     assert "overdue: shop/sync" in result.stdout
-    assert "- queue sync, paused" in result.stdout
+    assert "- queue sync was paused" in result.stdout
 
 
 def test_programs_get_the_reasons(shop: Shop) -> None:

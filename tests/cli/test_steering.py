@@ -79,7 +79,7 @@ def test_all_of_them_need_a_yes(shop: Shop) -> None:
     done = shop.json("dead", "retry", "--all", "--job", "shop/breaks", "--yes")
 
     assert refused.exit_code == 2
-    assert refused.stderr.startswith("Error: not done: send back 2 dead letters of shop/breaks?")
+    assert refused.stderr.startswith("Error: not done: retry 2 dead letters of shop/breaks?")
     assert len(done["items"]) == 2
 
 

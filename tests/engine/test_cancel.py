@@ -145,7 +145,9 @@ def test_a_body_whose_time_is_up_is_told_and_the_attempt_has_failed(
     expected = "scheduled" if state == "cancelled" else state
     noted = [word.replace("RunCancelled", "RunTimedOut") for word in noted]
     assert (handle.state, bodies.noted) == (expected, noted)
-    outcome = {"deaf": [], "busy": [], "fails": [(1, "failed")]}.get(name, [(1, "timed_out")])
+    outcome = {"deaf": [(1, "succeeded")], "busy": [(1, "succeeded")], "fails": [(1, "failed")]}.get(
+        name, [(1, "timed_out")]
+    )
     assert attempts(app, handle.id) == outcome  # work that was done, if late, counts
     assert ("run.timed_out" in kinds(app, handle.id)) == (outcome == [(1, "timed_out")])
 

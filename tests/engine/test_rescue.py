@@ -65,7 +65,7 @@ def test_a_lapsed_lease_brings_the_run_back_and_the_late_result_is_refused(
     record = handle.record()
     assert (record.result, record.crashes, record.failures, record.node) == ("2", 1, 0, other.identity.id)
     assert kinds(app, handle.id) == ["run.rescued", "run.refused"]
-    assert attempts(app, handle.id) == [(1, "crashed")]
+    assert attempts(app, handle.id) == [(1, "crashed"), (2, "succeeded")]
     assert counted(app, "slow") == {"succeeded": 1, "crashed": 1}
 
 

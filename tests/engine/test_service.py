@@ -125,9 +125,33 @@ def test_what_fails_right_after_an_outage_is_no_second_one(caplog: pytest.LogCap
 
     with caplog.at_level(logging.INFO):
         for _ in range(3):
-            outage.begin(away)
+            outage.begin(away, outage.now())
         outage.end()
-        outage.begin(away)  # a connection that broke then, and that nobody had used since
+        outage.begin(away, outage.now())  # a connection that broke then, and that nobody had used since
         outage.end()
 
     assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
+def test_an_outage_lasts_from_the_first_question_that_got_no_answer(caplog: pytest.LogCaptureFixture) -> None:
+    now = [1_000.0]
+    outage = Outage(lambda: now[0])
+
+    class Asking(Duty):
+        def tick(self) -> bool:
+            if self.failing:
+                now[0] += 50  # it hangs until the connection is given up
+                raise StoreUnreachableError("no answer")
+            return False
+
+    duty = Asking()
+    duty.failing = True
+    runner = Runner(duty, outage)
+    with caplog.at_level(logging.INFO):
+        runner._tick()
+        duty.failing = False
+        runner._tick()
+        outage.begin(StoreUnreachableError("no answer"), asked_at=1_001.0)  # another duty, which hung as long
+
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert told == ["no answer; trying again until it answers", "the database answers again, after 50 s"]

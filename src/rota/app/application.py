@@ -34,8 +34,8 @@ from rota.model.settings import NodeSettings, Settings
 from rota.store import Store, migrate, open_store
 
 if TYPE_CHECKING:
-    from rota.app.status import Status
-    from rota.app.why import Why
+    from rota.explain.status import Status
+    from rota.explain.why import Why
 
 
 class Rota(Collection, Caller):
@@ -201,19 +201,19 @@ class Rota(Collection, Caller):
 
     def status(self) -> Status:
         """Whether all is well, and if not, why. Raises ``StoreError`` where the database is away or has no tables."""
-        from rota.app.status import status
+        from rota.explain.status import status
 
         return status(self.store)
 
     def why_run(self, run_id: int, zone: tzinfo | None = UTC) -> Why:
         """What a run waits for, who has it, or how it ended; moments are told in ``zone``, ``None``: the local one."""
-        from rota.app.why_run import why_run
+        from rota.explain.why_run import why_run
 
         return why_run(self.store, run_id, zone)
 
     def why_schedule(self, name: str, at: datetime | None = None, zone: tzinfo | None = UTC) -> Why:
         """What a schedule waits for; with ``at``, what became of that moment (naive: on the schedule's own clock)."""
-        from rota.app.why_schedule import Here, why_schedule
+        from rota.explain.why_schedule import Here, why_schedule
 
         return why_schedule(self.store, Here(self.jobs, self.settings.environment), name, at, zone)
 

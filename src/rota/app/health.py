@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rota.errors import ConfigError, RotaError
-from rota.store import schema
+from rota.errors import ConfigError
+from rota.explain.checks import reachable
 
 if TYPE_CHECKING:
     from rota.app.application import Rota
@@ -78,9 +78,5 @@ def _handler(app: Rota) -> type[BaseHTTPRequestHandler]:
 
 
 def _ready(app: Rota) -> tuple[int, str]:
-    try:
-        with app.store.read() as tx:
-            schema.applied(tx)
-    except RotaError:
-        return 503, "database unreachable"
-    return 200, "ready"
+    found = reachable(app.store)
+    return (503, found[0].kind.replace("_", " ")) if found else (200, "ready")

@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rota.app.counters import Figures
-from rota.app.nodes import NodeStatus
-from rota.app.queues import QueueStatus
-from rota.app.status import Status
-from rota.app.why import Why
 from rota.clock import from_us
+from rota.explain.finding import Finding
+from rota.explain.status import Status, health_of
+from rota.explain.why import Why
+from rota.explain.why_schedule import standing
 from rota.model.event import Event
+from rota.model.figures import Figures
 from rota.model.fire import FireRecord
+from rota.model.node import NodeStatus
+from rota.model.queue import QueueStatus
 from rota.model.run import AttemptRecord, RunRecord
 from rota.model.schedule import ScheduleRecord
 
@@ -56,7 +58,7 @@ def schedule_item(record: ScheduleRecord) -> Item:
         "name": values.pop("name"),
         "job": values.pop("job"),
         "when": describe(trigger_from_data(definition["trigger"])),
-        "state": "removed" if record.removed_at else "paused" if record.paused_at else "active",
+        "state": standing(record),
         **values,
         "source": "person" if record.declared is None else "code",
         "trigger": definition["trigger"],
@@ -115,7 +117,7 @@ def figures_item(figures: Figures) -> Item:
 def status_item(status: Status) -> Item:
     return {
         "health": str(status.health),
-        "reasons": [{"health": str(reason.health), "text": reason.text} for reason in status.reasons],
+        "reasons": [{"health": str(health_of(each)), **finding_item(each)} for each in status.reasons],
         "at": from_us(status.at),
         "nodes": [node_item(each) for each in status.nodes],
         "queues": [queue_item(each) for each in status.queues],
@@ -126,7 +128,7 @@ def status_item(status: Status) -> Item:
                 {"name": each.name, "job": each.job, "due_at": from_us(each.due_at)} for each in status.overdue
             ],
         },
-        "paused": [_plain({name: getattr(each, name) for name in each.__slots__}) for each in status.paused],
+        "paused": [finding_item(each) for each in status.paused],
         "dead": status.dead,
         "last_minutes": figures_item(status.last_minutes),
         "hour": figures_item(status.hour),
@@ -135,8 +137,13 @@ def status_item(status: Status) -> Item:
 
 
 def why_item(why: Why) -> Item:
-    facts = [{"kind": str(fact.kind), "text": fact.text, **_plain(dict(fact.data))} for fact in why.facts]
+    facts = [finding_item(fact) for fact in why.facts]
     return {"subject": why.subject, "state": str(why.state), "summary": why.summary, "facts": facts}
+
+
+def finding_item(found: Finding) -> Item:
+    told = {"kind": str(found.kind), "severity": str(found.severity), "text": found.text, "todo": found.todo}
+    return {**told, **_plain(found.data)}
 
 
 def _plain(values: Mapping[str, Any]) -> Item:

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from rota.errors import ConflictError, NotFoundError
 from rota.model.event import Event
-from rota.model.queue import QueueRecord
+from rota.model.queue import QueueRecord, QueueStatus
 from rota.model.rate import Rate
 from rota.store import Store, Transaction, queues
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueStatus:
-    """A queue and what is in it; counts stop at ``COUNT_CAP``. ``oldest_due_at``: of those that wait for a worker."""
-
-    record: QueueRecord
-    waiting: int
-    held: int
-    running: int
-    scheduled: int
-    oldest_due_at: int | None
 
 
 class Queues:
@@ -32,21 +19,7 @@ class Queues:
 
     def all(self) -> list[QueueStatus]:
         with self._store.read() as tx:
-            running, scheduled = queues.running(tx), queues.scheduled(tx)
-            return [self._status(tx, record, running, scheduled) for record in queues.all_queues(tx)]
-
-    def _status(
-        self, tx: Transaction, record: QueueRecord, running: dict[str, int], scheduled: dict[str, int]
-    ) -> QueueStatus:
-        waiting, oldest = queues.waiting(tx, record.name)
-        return QueueStatus(
-            record=record,
-            waiting=waiting,
-            held=queues.held(tx, record.name),
-            running=running.get(record.name, 0),
-            scheduled=scheduled.get(record.name, 0),
-            oldest_due_at=oldest,
-        )
+            return queues.filled(tx)
 
     def get(self, name: str) -> QueueRecord:
         with self._store.read() as tx:

@@ -38,8 +38,9 @@ class Runs:
             return _found(runs.get(tx, run_id), run_id)
 
     def attempts(self, run_id: int) -> list[AttemptRecord]:
+        """Every attempt that began, in order, however it ended; the one under way is the last."""
         with self._store.read() as tx:
-            return attempts.of_run(tx, run_id)
+            return attempts.of_run(tx, _found(runs.get(tx, run_id), run_id))
 
     def logs(self, run_id: int) -> dict[int, str]:
         """The captured lines of each attempt that wrote any."""

@@ -18,7 +18,7 @@ from rota.model import payload
 from rota.model.event import Event
 from rota.model.fire import FireKind, FireRecord, NewFire, Verdict
 from rota.model.policy import OF_A_SCHEDULE, SchedulePolicies, read_policies
-from rota.model.run import RunState
+from rota.model.run import NewRun, RunState
 from rota.model.schedule import Definition, NewSchedule, ScheduleRecord
 from rota.store import Store, Transaction, events, fires, schedules
 from rota.store.schedules import Edit
@@ -180,7 +180,7 @@ class Schedules:
         return self._fire_by_hand(name, None, FireKind.MANUAL, by)[0]
 
     def backfill(self, name: str, first: datetime, last: datetime, *, by: str) -> list[int]:
-        """Runs for the due moments of a past range, both ends included, as if they were due now.
+        """Runs for the due moments of a past range, both ends included, due now; ``run.as_of`` is the moment.
 
         A moment that was backfilled before is left out. Raises ``ConfigError`` for a range of more than 10,000.
         """
@@ -212,9 +212,7 @@ class Schedules:
             ]
             new = sorted(fires.add(tx, asked, now).items())
             made = [fired_run(self._enqueuer, name, definition, job, due_at, fire, now) for (_, due_at), fire in new]
-            # Due now, whatever moment it stands for: neither jitter nor the past makes it wait, or count as late.
-            due_now = [replace(run, asked_by=by, due_at=now, state=RunState.AVAILABLE) for run in made]
-            ids = insert_all(tx, due_now)
+            ids = insert_all(tx, [_asked(run, kind, by, now) for run in made])
             self._tell(tx, f"schedule.{kind}", name, by, now, runs=len(ids))
             tx.announce()
         if not ids and moments is None:
@@ -272,6 +270,15 @@ def _new(name: str, definition: Definition, by: str, now: int) -> NewSchedule:
 
 def _read(policies: SchedulePolicies) -> dict[str, Any]:
     return read_policies("schedule", OF_A_SCHEDULE, policies)
+
+
+def _asked(run: NewRun, kind: FireKind, by: str, now: int) -> NewRun:
+    """Due now, whatever moment it stands for: neither jitter nor the past makes it wait, or count as late.
+
+    The rules of a backfilled run go by its moment: it does what was left undone then.
+    """
+    as_of = run.fire_due_at if kind is FireKind.BACKFILL else None
+    return replace(run, asked_by=by, due_at=now, state=RunState.AVAILABLE, as_of=as_of)
 
 
 def _found(record: ScheduleRecord | None, name: str) -> ScheduleRecord:

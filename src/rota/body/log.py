@@ -26,7 +26,7 @@ class LogLines:
 
     def add(self, line: str) -> None:
         self.changed = True
-        line = storable(line)
+        line = storable(line).replace("\n", "\n    ")  # so that no text of a record looks like a record of its own
         if len(self.lines) >= self._most_lines or self._bytes + len(line) > self._most_bytes:
             self.left_out += 1
             return

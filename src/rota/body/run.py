@@ -73,7 +73,7 @@ class Run:
 
     @property
     def as_of(self) -> datetime:
-        """The "now" of every rule: the start of the first attempt, frozen over retries."""
+        """The "now" of every rule, frozen over retries: the start of the first attempt; in a backfill, its moment."""
         return from_us(self._envelope.as_of)
 
     @property

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rota.cli.errors import Exit
 from rota.cli.groups import Group
 from rota.cli.options import app_option, with_output
 from rota.cli.output import Output
@@ -70,13 +69,11 @@ def check(ctx: click.Context, place: str | None, url: str | None, out: Output) -
     \b
     rota db check
     """
-    from rota.app.doctor import FAIL, check_database
     from rota.cli.doctor import show
+    from rota.explain.doctor import check_database
 
     app = _found(place, url)
-    findings = check_database(app.store)
-    show(findings, out, database=without_password(app.settings.database.url))
-    ctx.exit(Exit.FAILED if any(each.verdict == FAIL for each in findings) else Exit.OK)
+    ctx.exit(show(check_database(app.store), out, database=without_password(app.settings.database.url)))
 
 
 @db.command()

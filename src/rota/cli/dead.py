@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -34,8 +35,25 @@ COLUMNS = (
     Column("note", "error"),
 )
 PAGE = 500
-ids_argument = click.argument("ids", metavar="[ID...]", type=int, nargs=-1)
-all_option = click.option("--all", "everything", is_flag=True, help="All of them, or with --job all of that job.")
+
+
+def which_ones(command: Callable[..., int]) -> Callable[..., None]:
+    """Ids, or `--all`; gives ``ids: Sequence[int]`` beside ``app`` and ``out``, and ends with the code it returns."""
+
+    @click.argument("given", metavar="[ID...]", type=int, nargs=-1)
+    @click.option("--all", "everything", is_flag=True, help="All of them, or with --job all of that job.")
+    @job_option
+    @yes_option
+    @with_ledger
+    @with_output
+    @click.pass_context
+    @functools.wraps(command)
+    def wrapped(
+        ctx: click.Context, app: Rota, given: Sequence[int], everything: bool, job: str | None, yes: bool, out: Output
+    ) -> None:
+        ctx.exit(command(app, _chosen(app, given, everything, job, command.__name__, yes), out))
+
+    return wrapped
 
 
 @click.group(cls=Group)
@@ -57,28 +75,20 @@ def ls(app: Rota, job: str | None, limit: int, after: str | None, out: Output) -
     """
     from rota.cli.run import cursor, run_row
 
-    found = app.runs.page(state="failed", job=job, before=cursor(after), limit=limit)
-    if job is not None and not found:
+    records = app.runs.page(state="failed", job=job, before=cursor(after), limit=limit)
+    if job is not None and not records:
         known_job(app, job)
     out.listing(
-        [run_row(record, out) for record in found],
+        [run_row(record, out) for record in records],
         COLUMNS,
-        cursor=str(found[-1].id) if len(found) == limit else None,
+        cursor=str(records[-1].id) if len(records) == limit else None,
         empty="Nothing has failed for good.",
     )
 
 
 @dead.command()
-@ids_argument
-@all_option
-@job_option
-@yes_option
-@with_ledger
-@with_output
-@click.pass_context
-def retry(
-    ctx: click.Context, app: Rota, ids: tuple[int, ...], everything: bool, job: str | None, yes: bool, out: Output
-) -> None:
+@which_ones
+def retry(app: Rota, ids: Sequence[int], out: Output) -> int:
     """Send dead letters back to their queues.
 
     \b
@@ -87,21 +97,12 @@ def retry(
     """
     from rota.cli.bulk import change_each
 
-    chosen = _chosen(app, ids, everything, job, "send back", yes)
-    ctx.exit(change_each(chosen, lambda run_id: app.runs.retry(run_id, acting_user()), "available", out))
+    return change_each(ids, lambda run_id: app.runs.retry(run_id, acting_user()), "available", out)
 
 
 @dead.command()
-@ids_argument
-@all_option
-@job_option
-@yes_option
-@with_ledger
-@with_output
-@click.pass_context
-def dismiss(
-    ctx: click.Context, app: Rota, ids: tuple[int, ...], everything: bool, job: str | None, yes: bool, out: Output
-) -> None:
+@which_ones
+def dismiss(app: Rota, ids: Sequence[int], out: Output) -> int:
     """Close dead letters: they are cancelled, and no longer listed here.
 
     \b
@@ -110,28 +111,25 @@ def dismiss(
     """
     from rota.cli.bulk import change_each
 
-    chosen = _chosen(app, ids, everything, job, "dismiss", yes)
-    ctx.exit(change_each(chosen, lambda run_id: app.runs.dismiss(run_id, acting_user()), "cancelled", out))
+    return change_each(ids, lambda run_id: app.runs.dismiss(run_id, acting_user()), "cancelled", out)
 
 
-def _chosen(
-    app: Rota, ids: tuple[int, ...], everything: bool, job: str | None, verb: str, yes: bool
-) -> tuple[int, ...]:
+def _chosen(app: Rota, given: Sequence[int], everything: bool, job: str | None, verb: str, yes: bool) -> Sequence[int]:
     """The runs that are named; or all, once the person has said so."""
-    from rota.app.words import counted
+    from rota.explain.words import counted
 
-    if bool(ids) == everything:
+    if bool(given) == everything:
         raise ConfigError(
             "which of them?", hint="Name runs by their ids, or give --all, with --job for those of one job."
         )
-    if ids:
-        return ids
+    if given:
+        return given
     if job is not None:
         known_job(app, job)
-    found = tuple(_all(app, job))
-    if found:
-        confirm(f"{verb} {counted(len(found), 'dead letter')}{f' of {job}' if job else ''}?", yes=yes)
-    return found
+    ids = tuple(_all(app, job))
+    if ids:
+        confirm(f"{verb} {counted(len(ids), 'dead letter')}{f' of {job}' if job else ''}?", yes=yes)
+    return ids
 
 
 def _all(app: Rota, job: str | None) -> Iterator[int]:

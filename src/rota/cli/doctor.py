@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -12,11 +11,11 @@ import click
 from rota.cli.errors import Exit
 from rota.cli.options import app_option, with_output
 from rota.cli.output import Output
-from rota.cli.terminal import painted
+from rota.cli.terminal import echo, painted
 from rota.store.database import without_password
 
 if TYPE_CHECKING:
-    from rota.app.doctor import Finding
+    from rota.explain.finding import Finding
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -32,24 +31,30 @@ def doctor(ctx: click.Context, place: str | None, url: str | None, out: Output) 
     \b
     rota doctor
     """
-    from rota.app.doctor import FAIL, examine
+    from rota import __version__
     from rota.cli.ledger import find_ledger
+    from rota.explain.doctor import examine
 
     app = find_ledger(place, url)
     ctx.call_on_close(app.close)
-    findings = examine(app)
-    show(findings, out, database=without_password(app.settings.database.url))
-    ctx.exit(Exit.FAILED if any(each.verdict == FAIL for each in findings) else Exit.OK)
+    database = app.settings.database.url
+    ctx.exit(show(examine(app.store, database, __version__), out, database=without_password(database)))
 
 
-def show(findings: Sequence[Finding], out: Output, *, database: str) -> None:
+def show(findings: Sequence[Finding], out: Output, *, database: str) -> Exit:
+    """Returns how the command ends: something fails, or nothing does."""
+    from rota.app.items import finding_item
+    from rota.explain.doctor import FAIL, name_of, verdict_of
+
     if out.as_json:
-        out.document({"database": database, "items": [asdict(each) for each in findings], "next": None})
-        return
-    out.say(f"Looking at {database}")
-    width = max(len(each.name) for each in findings)
-    for each in findings:
-        verdict = painted(f"{each.verdict:<4}", sys.stdout, fg=COLOURS[each.verdict], bold=True)
-        click.echo(f"{verdict}  {each.name:<{width}}  {each.told}")
-        if each.todo:
-            click.echo(f"{'':<4}  {'':<{width}}  → {each.todo}")
+        items = [{"verdict": verdict_of(each), "name": name_of(each), **finding_item(each)} for each in findings]
+        out.document({"database": database, "items": items, "next": None})
+    else:
+        out.say(f"Looking at {database}")
+        width = max(len(name_of(each)) for each in findings)
+        for each in findings:
+            verdict = verdict_of(each)
+            head = painted(f"{verdict:<4}", sys.stdout, fg=COLOURS[verdict], bold=True)
+            echo(each.text, head=f"{head}  {name_of(each):<{width}}  ")
+            out.todo(each, indent=f"{'':<4}  {'':<{width}}  ")
+    return Exit.FAILED if any(verdict_of(each) == FAIL for each in findings) else Exit.OK

@@ -6,11 +6,9 @@ import sys
 import traceback
 from enum import IntEnum
 
-import click
-
 from rota.cli.application import WHERE
-from rota.cli.terminal import painted
-from rota.errors import RotaError, SettingsError
+from rota.cli.terminal import echo, echo_block, painted
+from rota.errors import CronError, RotaError, SettingsError
 
 
 class Exit(IntEnum):
@@ -33,10 +31,15 @@ class Exit(IntEnum):
 def report(error: Exception, *, debug: bool) -> int:
     """Say on stderr what went wrong and return the exit code."""
     if debug:
-        traceback.print_exception(error)
-    messages, hint = _told(error)
+        echo_block("".join(traceback.format_exception(error)).rstrip("\n"), indent="", err=True)
+    messages, hint = _messages(error)
+    place: list[str] = []
+    if isinstance(error, CronError):  # the expression, and a caret under the bad part: lines of our own
+        messages, place = messages[0].split("\n")[:1], messages[0].split("\n")[1:]
     for message in messages:
         _say("Error", "red", message)
+    for line in place:
+        echo(line if line.startswith("  ") else f"  {line}", err=True)
     for note in getattr(error, "__notes__", []):
         if note.startswith(WHERE):
             _say(WHERE.strip(" :"), "cyan", note.removeprefix(WHERE))
@@ -45,7 +48,7 @@ def report(error: Exception, *, debug: bool) -> int:
     return error.exit_code if isinstance(error, RotaError) else Exit.FAILED
 
 
-def _told(error: Exception) -> tuple[list[str], str]:
+def _messages(error: Exception) -> tuple[list[str], str]:
     match error:
         case SettingsError():
             return error.problems, error.hint
@@ -53,10 +56,9 @@ def _told(error: Exception) -> tuple[list[str], str]:
             return [str(error).removesuffix(f"\n{error.hint}")], error.hint  # a CronError says its hint itself, too
         case _:
             text = " ".join(str(error).split())
-            told = f"{type(error).__name__}: {text}" if text else type(error).__name__
-            return [told], "Run `rota --debug …` to see where it comes from."
+            message = f"{type(error).__name__}: {text}" if text else type(error).__name__
+            return [message], "Run `rota --debug …` to see where it comes from."
 
 
 def _say(word: str, colour: str, message: str) -> None:
-    stream = sys.stderr
-    click.echo(f"{painted(f'{word}:', stream, fg=colour, bold=True)} {message}", file=stream, color=True)
+    echo(message, head=f"{painted(f'{word}:', sys.stderr, fg=colour, bold=True)} ", err=True)

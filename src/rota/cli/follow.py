@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
 from rota.app.run_handle import waited_in_vain
 from rota.cli.errors import Exit
-from rota.cli.terminal import visible
+from rota.cli.terminal import echo
 from rota.model.run import RunRecord, RunState
 
 if TYPE_CHECKING:
@@ -79,8 +77,8 @@ class LogPrinter:
     def print_new(self) -> None:
         for attempt, text in sorted(self._app.runs.logs(self._run_id).items()):
             if attempt not in self._printed and (attempt > 1 or self._printed):
-                click.echo(f"--- attempt {attempt}", err=True)
-            lines = text.splitlines()
+                echo(f"--- attempt {attempt}", err=True)
+            lines = text.split("\n")  # and at no other line end: a body may log one
             for line in lines[self._printed.get(attempt, 0) :]:
-                click.echo(visible(line))
+                echo(line)
             self._printed[attempt] = len(lines)

@@ -9,6 +9,8 @@ from typing import ClassVar
 
 import click
 
+from rota.model.suggestion import nearest
+
 
 class Group(click.Group):
     """A group that answers an unknown command with the nearest known one, in the order they were added."""
@@ -31,10 +33,8 @@ class Group(click.Group):
         raise click.UsageError(f"No such command {name!r}.{self._meant(ctx, name)}", ctx)
 
     def _meant(self, ctx: click.Context, name: str) -> str:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, self.list_commands(ctx), n=1)
-        return f" Did you mean {near[0]!r}?" if near else ""
+        near = nearest(name, self.list_commands(ctx))
+        return f" Did you mean {near!r}?" if near else ""
 
 
 class LazyGroup(Group):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,13 +12,15 @@ from rota.cli.groups import Group
 from rota.cli.options import acting_user, timeout_option, with_code, with_ledger, with_output
 from rota.cli.output import Column, Output
 from rota.cli.policies import given_policies, policy_options
+from rota.cli.terminal import echo
 from rota.model.duration import show_duration
 from rota.model.policy import OF_A_CALL
 
 if TYPE_CHECKING:
     from rota.app import Rota
-    from rota.app.counters import Figures
     from rota.app.jobs import JobEntry
+    from rota.model.figures import Figures
+    from rota.model.run import RunRecord
 
 COLUMNS = (
     Column("name", "job"),
@@ -48,10 +50,10 @@ def ls(app: Rota, out: Output) -> None:
     \b
     rota job ls
     """
-    from rota.app.counters import figures
     from rota.app.jobs import all_jobs
+    from rota.model.figures import figures_of
 
-    hour, nothing = app.counters.by_job(60), figures(60, [])
+    hour, nothing = app.counters.by_job(60), figures_of(60, [])
     due = _next_due(app)
     items = [_item(entry, hour.get(entry.name, nothing), due.get(entry.name)) for entry in all_jobs(app)]
     out.listing(items, COLUMNS, empty="The application has no job: write a function and put @rota.job over it.")
@@ -70,14 +72,15 @@ def show(app: Rota, name: str, out: Output) -> None:
     from rota.app.jobs import find_job
 
     entry = find_job(app, name)
-    document = _document(app, entry)
+    records = app.runs.page(job=entry.name, limit=LAST_RUNS)
+    day = app.counters.figures(DAY, entry.name)
+    document = _document(app, entry, day, records)
     if out.as_json:
         out.document(document)
         return
-    policies = {key: value for key, value in entry.policies.items() if value not in (None, False)}
-    item = {"job": name, **policies, "last day": _told(app.counters.figures(DAY, name))}
+    item = {"job": name, **_policies(entry), "last day": _figures_text(day)}
     out.one(item, [Column(key, show=SHOWN.get(key)) for key in item])
-    _tables(app, name, document, out)
+    _tables(document["schedules"], records, out)
 
 
 @job.command()
@@ -121,7 +124,7 @@ def run(
 
         out.document(run_document(handle.record()))
     else:
-        click.echo(handle.id)
+        echo(handle.id)
         asked = f"Run {handle.id} of {name} was asked for; follow it: " if handle.new else "Follow it: "
         out.say(f"{asked}rota run wait {handle.id}")
 
@@ -139,10 +142,13 @@ SHOWN: Mapping[str, Callable[[Output, Any], str]] = {"timeout": Output.duration,
 def _wait(ctx: click.Context, app: Rota, run_id: int, timeout: float | None, out: Output) -> None:
     from rota.cli.follow import exit_code, left_alone, wait_for
     from rota.cli.run import show_end
+    from rota.explain import checks
+    from rota.explain.finding import capitalised
+    from rota.explain.words import Words
 
     with left_alone(run_id, out):
-        if not any(node.alive for node in app.nodes.all()):
-            out.say("No node is alive yet to do it; start one with: rota up")
+        for each in checks.no_node(app.nodes.all(), Words(app.store.now_us())):
+            out.say(f"{each.sentence} {capitalised(each.todo)}")
         record = wait_for(app, run_id, timeout, out)
     show_end(record, out)
     ctx.exit(exit_code(record))
@@ -153,7 +159,15 @@ def _item(entry: JobEntry, hour: Figures, next_due_at: Any) -> dict[str, Any]:
     return {"name": entry.name, **entry.policies, "here": entry.here, "next_due_at": next_due_at, **figures}
 
 
-def _document(app: Rota, entry: JobEntry) -> dict[str, Any]:
+def _policies(entry: JobEntry) -> dict[str, Any]:
+    """Those that say anything; a limit for each key is told as one."""
+    policies = {key: value for key, value in entry.policies.items() if value not in (None, False)}
+    if policies.pop("concurrency_key", False):
+        policies["concurrency"] = f"{policies.get('concurrency', 1)} for each key"
+    return policies
+
+
+def _document(app: Rota, entry: JobEntry, day: Figures, records: Sequence[RunRecord]) -> dict[str, Any]:
     from rota.app.items import figures_item, run_item, schedule_item
 
     schedules = app.schedules.page(job=entry.name)
@@ -164,29 +178,27 @@ def _document(app: Rota, entry: JobEntry) -> dict[str, Any]:
         "schedules": [
             {**schedule_item(each), "next_fires": app.schedules.next_fires(each.name, NEXT_FIRES)} for each in schedules
         ],
-        "day": figures_item(app.counters.figures(DAY, entry.name)),
-        "runs": [run_item(record) for record in app.runs.page(job=entry.name, limit=LAST_RUNS)],
+        "day": figures_item(day),
+        "runs": [run_item(record) for record in records],
     }
 
 
-def _tables(app: Rota, name: str, document: dict[str, Any], out: Output) -> None:
-    from rota.cli.run import COLUMNS as RUN_COLUMNS
-    from rota.cli.run import run_row
-    from rota.cli.schedule import COLUMNS as SCHEDULE_COLUMNS
+def _tables(schedules: Sequence[dict[str, Any]], records: Sequence[RunRecord], out: Output) -> None:
+    from rota.cli.run import list_runs
+    from rota.cli.schedule_page import list_schedules
 
-    if document["schedules"]:
-        click.echo()
-        out.listing(document["schedules"], SCHEDULE_COLUMNS)
-    if document["runs"]:
-        click.echo()
-        records = app.runs.page(job=name, limit=LAST_RUNS)
-        out.listing([run_row(record, out) for record in records], RUN_COLUMNS)
+    if schedules:
+        echo()
+        list_schedules(schedules, out)
+    if records:
+        echo()
+        list_runs(records, out)
 
 
-def _told(figures: Figures) -> str:
-    from rota.cli.status import figures_told
+def _figures_text(figures: Figures) -> str:
+    from rota.cli.status import figures_text
 
-    return figures_told(figures)
+    return figures_text(figures)
 
 
 def _next_due(app: Rota) -> dict[str, Any]:

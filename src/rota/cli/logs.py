@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rota.cli.terminal import visible
+
 if TYPE_CHECKING:
     from rota.model.settings import Settings
 
@@ -36,9 +38,9 @@ def say(message: str, level: int = logging.INFO) -> None:
 
 
 def line(message: str, level: int = logging.INFO) -> str:
-    """As it is, or as a line among others of JSON."""
+    """One line for people, or one among others of JSON."""
     if not _as_json():
-        return message
+        return visible(message)
     return JsonFormatter().format(logging.LogRecord("rota.up", level, "", 0, message, None, None))
 
 
@@ -47,12 +49,19 @@ def _as_json() -> bool:
 
 
 class ConsoleFormatter(logging.Formatter):
+    """A line a record, with what a body logs made visible."""
+
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         run = getattr(record, "run", None)
         where = f"[run {run}] " if run is not None else ""
-        text = f"{time} {record.levelname.lower():7} {where}{record.getMessage()}"
-        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+        line = visible(f"{time} {record.levelname.lower():7} {where}{record.getMessage()}")
+        return "\n".join([line, *self._traceback(record)])
+
+    def _traceback(self, record: logging.LogRecord) -> list[str]:
+        """Indented: what an exception says may look like a line of the log."""
+        text = self.formatException(record.exc_info) if record.exc_info else ""
+        return [f"  {visible(line)}" for line in text.split("\n") if line]
 
 
 class JsonFormatter(logging.Formatter):

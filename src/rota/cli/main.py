@@ -6,12 +6,14 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import click
 
 from rota.cli.groups import LazyGroup
+from rota.cli.terminal import visible
 
 
 class Main(LazyGroup):
@@ -33,7 +35,8 @@ class Main(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
         """The one place where a command's error becomes a message and an exit code."""
         try:
-            return super().invoke(ctx)
+            with _visible_usage():
+                return super().invoke(ctx)
         except (click.ClickException, click.exceptions.Exit):
             raise
         except (click.Abort, KeyboardInterrupt):
@@ -45,6 +48,20 @@ class Main(LazyGroup):
             from rota.cli.errors import report
 
             ctx.exit(report(error, debug=ctx.params["debug"]))
+
+    def make_context(self, *args: Any, **others: Any) -> click.Context:
+        with _visible_usage():
+            return super().make_context(*args, **others)
+
+
+@contextmanager
+def _visible_usage() -> Iterator[None]:
+    """What click says of a wrong use holds the words that were typed."""
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error)["message"] = visible(error.message)  # click declares it final
+        raise
 
 
 def _reader_left() -> int:
@@ -60,9 +77,10 @@ def _reader_left() -> int:
     "6 database unreachable, 124 timed out, 130 interrupted.",
 )
 @click.option("--app", metavar="MODULE:ATTRIBUTE", help="The application; else ROTA_APP, else the settings.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document, as after the command.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(package_name="rota", message="%(prog)s %(version)s")
-def main(app: str | None, debug: bool) -> None:
+def main(app: str | None, as_json: bool, debug: bool) -> None:
     """The right job, at the right moment, once, and you can see why.
 
     \b

@@ -12,7 +12,7 @@ from rota.model.suggestion import suggestion
 
 if TYPE_CHECKING:
     from rota.app import Rota
-    from rota.app.nodes import NodeStatus
+    from rota.model.node import NodeStatus
     from rota.model.schedule import ScheduleRecord
 
 

@@ -13,6 +13,7 @@ import click
 from rota.cli.application import load_application
 from rota.cli.moments import duration
 from rota.cli.output import Output
+from rota.cli.terminal import visible
 from rota.errors import ConfigError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -27,13 +28,14 @@ app_option = click.option(
 
 
 def with_output(command: Command) -> Command:
-    """`--json` and `--utc`; gives ``out: Output``."""
+    """`--json`, here as well as before the command, and `--utc`; gives ``out: Output``."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
     @click.option("--utc", is_flag=True, help="Show times in UTC instead of the local zone.")
     @functools.wraps(command)
     def wrapped(*args: Any, as_json: bool, utc: bool, **others: Any) -> Any:
-        return command(*args, out=Output(as_json=as_json, utc=utc), **others)
+        before = click.get_current_context().find_root().params.get("as_json", False)
+        return command(*args, out=Output(as_json=as_json or before, utc=utc), **others)
 
     return wrapped  # type: ignore[return-value]
 
@@ -114,7 +116,7 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise ConfigError(f"not done: {question}", hint="There is no terminal to ask on: give --yes.")
-    click.confirm(question, abort=True, err=True)
+    click.confirm(visible(question), abort=True, err=True)
 
 
 def acting_user() -> str:

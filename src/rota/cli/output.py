@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rota.cli.moments import show_distance, show_moment
-from rota.cli.terminal import is_terminal, visible, wants_colour
+from rota.cli.terminal import echo, is_terminal, visible, wants_colour
 from rota.clock import Clock, SystemClock, from_us
+from rota.explain.finding import Finding, capitalised
 from rota.model.duration import show_duration
 
 if TYPE_CHECKING:  # rich takes 0.1 s: it is imported when a terminal is written to
@@ -85,14 +86,26 @@ class Output:
         width = max((len(name) for name, text in lines if text), default=0)
         for name, text in lines:
             if text:
-                click.echo(f"{name:<{width}}  {text}")
+                echo(f"{name:<{width}}  {text}")
 
     def document(self, value: Any) -> None:
-        click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_as_json))
+        text = json.dumps(value, indent=2, ensure_ascii=False, default=_as_json)
+        click.echo("\n".join(_escaped(line) for line in text.split("\n")))
 
     def say(self, message: str) -> None:
         """Talk to the person, apart from the data."""
-        click.echo(message, err=True)
+        echo(message, err=True)
+
+    def findings(self, found: Iterable[Finding], mark: str = "-") -> None:
+        """Each on a line, and below it what to do."""
+        for each in found:
+            echo(each.text if mark == "-" else each.sentence, head=f"{mark} ")
+            self.todo(each)
+
+    @staticmethod
+    def todo(found: Finding, indent: str = "  ") -> None:
+        if found.todo:
+            echo(capitalised(found.todo), head=f"{indent}→ ")
 
     @contextmanager
     def progress(self, label: str) -> Iterator[Callable[[int | None, int | None], None]]:
@@ -143,6 +156,7 @@ class Output:
         return [self._cell(column, item) for column in columns]
 
     def _cell(self, column: Column, item: Item) -> str:
+        """Made visible before it is measured."""
         return visible((column.show or Output.text)(self, item.get(column.key)))
 
     def _table(self, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -157,7 +171,7 @@ def _print_plain(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None
     lines = [headings, *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(headings))]
     for line in lines:
-        click.echo("  ".join(f"{text:<{width}}" for text, width in zip(line, widths, strict=True)).rstrip())
+        echo("  ".join(f"{text:<{width}}" for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 def _print_rich(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -189,6 +203,11 @@ def _console(*, stderr: bool = False) -> Console:
         width=width,
         height=height,  # without one, a dumb TERM makes rich take 80 columns
     )
+
+
+def _escaped(line: str) -> str:
+    """JSON that is the same to a program, and harmless on a terminal."""
+    return line if line.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 def _as_json(value: Any) -> Any:

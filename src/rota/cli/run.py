@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,11 @@ from rota.cli.options import (
     with_output,
 )
 from rota.cli.output import Column, Output
-from rota.cli.terminal import visible
+from rota.cli.terminal import echo, echo_block
 
 if TYPE_CHECKING:
     from rota.app import Rota
-    from rota.app.why import Why
+    from rota.explain.why import Why
     from rota.model.run import RunRecord
 
 COLUMNS = (
@@ -33,6 +34,7 @@ COLUMNS = (
     Column("state"),
     Column("attempt"),
     Column("due_at", "due", Output.distance),
+    Column("fire_due_at", "for"),
     Column("took", show=Output.duration),
     Column("note"),
 )
@@ -71,13 +73,13 @@ def ls(
     rota run ls --json --limit 10
     """
     filters = {"job": job, "queue": queue, "schedule": schedule}
-    found = _page(app, states, filters, cursor(after), limit)
-    if not found:
+    records = _page(app, states, filters, cursor(after), limit)
+    if not records:
         _refuse_unknown(app, **filters)
-    out.listing(
-        [run_row(record, out) for record in found],
-        COLUMNS,
-        cursor=str(found[-1].id) if len(found) == limit else None,
+    list_runs(
+        records,
+        out,
+        cursor=str(records[-1].id) if len(records) == limit else None,
         empty="No run fits." if states or any(filters.values()) else "Nothing has run yet. Try: rota job run NAME",
     )
 
@@ -99,7 +101,7 @@ def show(app: Rota, run_id: int, out: Output) -> None:
     if out.as_json:
         out.document(document)
         return
-    out.one({**document, "attempts": None, "events": None, **_told(document)}, SHOWN)
+    out.one({**document, "attempts": None, "events": None, **_for_people(document)}, SHOWN)
     _tables(document, out)
 
 
@@ -119,7 +121,7 @@ def logs(app: Rota, run_id: int, follow: bool, out: Output) -> None:
     app.runs.get(run_id)
     if out.as_json:
         kept = app.runs.logs(run_id)
-        out.document({"items": [{"attempt": n, "lines": text.splitlines()} for n, text in kept.items()], "next": None})
+        out.document({"items": [{"attempt": n, "lines": text.split("\n")} for n, text in kept.items()], "next": None})
         return
     printer = LogPrinter(app, run_id)
     if follow:
@@ -202,9 +204,15 @@ def show_why(answer: Why, out: Output) -> None:
     if out.as_json:
         out.document(why_item(answer))
         return
-    click.echo(answer.summary)
-    for fact in answer.facts[1:]:
-        click.echo(f"- {fact.text}")
+    echo(answer.summary)
+    out.todo(answer.facts[0])
+    out.findings(answer.facts[1:])
+
+
+def list_runs(records: Sequence[RunRecord], out: Output, *, cursor: str | None = None, empty: str = "") -> None:
+    """A table of runs; the moment that they stand for is a column where any stands for one."""
+    columns = [each for each in COLUMNS if each.key != "fire_due_at" or any(run.fire_due_at for run in records)]
+    out.listing([run_row(record, out) for record in records], columns, cursor=cursor, empty=empty)
 
 
 def run_row(record: RunRecord, out: Output) -> dict[str, Any]:
@@ -222,7 +230,7 @@ def show_end(record: RunRecord, out: Output) -> None:
     if out.as_json:
         out.document(document)
     else:
-        out.one({**document, **_told(document)}, ENDED)
+        out.one({**document, **_for_people(document)}, ENDED)
 
 
 def cursor(after: str | None) -> int | None:
@@ -236,9 +244,10 @@ def cursor(after: str | None) -> int | None:
 
 SHOWN = (
     Column("id", "run"), Column("job"), Column("state"), Column("queue"), Column("schedule"), Column("asked_by"),
-    Column("mode"), Column("arguments"), Column("tries"), Column("due_at", "due", Output.both),
+    Column("mode"), Column("arguments"), Column("tries"), Column("fire_due_at", "for", Output.both),
+    Column("due_at", "due", Output.both), Column("as_of", show=Output.both),
     Column("started_at", "started", Output.both), Column("finished_at", "finished", Output.both),
-    Column("took", show=Output.duration), Column("node"), Column("progress_told", "progress"), Column("held_by"),
+    Column("took", show=Output.duration), Column("node"), Column("progress_text", "progress"), Column("held_by"),
     Column("held_until", show=Output.both), Column("cancel_by"), Column("unique_key"), Column("batch_id", "batch"),
     Column("checkpoint"), Column("memory"), Column("result"), Column("error"),
 )  # fmt: skip
@@ -246,12 +255,14 @@ ATTEMPTS = (
     Column("number", "attempt"), Column("outcome"), Column("started_at", "started"),
     Column("took", show=Output.duration), Column("node"), Column("error"),
 )  # fmt: skip
+ENDS_BADLY = {"scheduled", "failed", "cancelled"}
+"""The states in which a run's error says why it is in them."""
 EVENTS = (Column("at"), Column("kind", "event"), Column("actor", "by"), Column("data"))
 ENDED = tuple(column for column in SHOWN if column.key in {"id", "job", "state", "took", "result", "error"})
 
 
-def _told(document: dict[str, Any]) -> dict[str, Any]:
-    """What people are told in words of their own."""
+def _for_people(document: dict[str, Any]) -> dict[str, Any]:
+    """What people are shown in words of their own. An error of an earlier attempt is no news of the present one."""
     progress, rss = document["progress"], document["peak_rss"]
     counts = [f"attempt {document['attempt']}"]
     counts += [f"{name}: {document[name]}" for name in ("failures", "crashes") if document[name]]
@@ -259,7 +270,8 @@ def _told(document: dict[str, Any]) -> dict[str, Any]:
         "arguments": document["arguments"] or None,
         "tries": ", ".join(counts) if document["attempt"] else None,
         "took": _took(document),
-        "progress_told": progress and f"{progress['done']} of {progress['total'] or '?'}",
+        "progress_text": progress and f"{progress['done']} of {progress['total'] or '?'}",
+        "error": document["error"] if document["state"] in ENDS_BADLY else None,
         "memory": rss and f"{rss / 1_048_576:.0f} MiB at most",
     }
 
@@ -267,10 +279,10 @@ def _told(document: dict[str, Any]) -> dict[str, Any]:
 def _tables(document: dict[str, Any], out: Output) -> None:
     attempts = [{**each, "took": _took(each)} for each in document["attempts"]]
     if attempts:
-        click.echo()
+        echo()
         out.listing(attempts, ATTEMPTS)
     if document["events"]:
-        click.echo()
+        echo()
         out.listing(document["events"], EVENTS)
     _traceback(document)
 
@@ -279,9 +291,9 @@ def _traceback(document: dict[str, Any]) -> None:
     """Of the last attempt that left one; those of the others are in ``--json``."""
     last = next((each for each in reversed(document["attempts"]) if each["traceback"]), None)
     if last is not None:
-        click.echo(f"\nattempt {last['number']}:")
-        for line in last["traceback"].splitlines():
-            click.echo(f"  {visible(line)}")
+        echo()
+        echo(f"attempt {last['number']}:")
+        echo_block(last["traceback"].rstrip("\n"))
 
 
 def _took(item: dict[str, Any]) -> float | None:
@@ -290,7 +302,8 @@ def _took(item: dict[str, Any]) -> float | None:
 
 
 def _note(record: RunRecord) -> str:
-    if record.error and record.state != "succeeded":
+    """Why it ended so, or is to be tried again; of a run that waits or runs, that is over."""
+    if record.error and record.state in ENDS_BADLY:
         return record.error if len(record.error) <= 60 else f"{record.error[:59]}…"
     return record.held_by or ""
 

@@ -24,7 +24,8 @@ from rota.cli.options import (
 )
 from rota.cli.output import Column, Output
 from rota.cli.policies import given_policies, policy_options
-from rota.cli.schedule_page import show_schedule
+from rota.cli.schedule_page import list_schedules, show_schedule
+from rota.cli.terminal import echo
 from rota.cli.trigger import read_trigger, trigger_options
 from rota.clock import from_us
 from rota.errors import ConfigError
@@ -34,14 +35,6 @@ if TYPE_CHECKING:
     from rota.app import Rota
     from rota.calendar import Trigger
 
-COLUMNS = (
-    Column("name", "schedule"),
-    Column("job"),
-    Column("state"),
-    Column("next_due_at", "next", Output.distance),
-    Column("source"),
-    Column("when"),
-)
 MANY = 10
 name_argument = click.argument("name", metavar="SCHEDULE")
 
@@ -66,11 +59,11 @@ def ls(app: Rota, job: str | None, limit: int, after: str | None, out: Output) -
     from rota.app.items import schedule_item
     from rota.cli.names import known_job
 
-    found = app.schedules.page(job, after, limit)
-    if job is not None and not found:
+    records = app.schedules.page(job, after, limit)
+    if job is not None and not records:
         known_job(app, job)
-    cursor = found[-1].name if len(found) == limit else None
-    out.listing([schedule_item(each) for each in found], COLUMNS, cursor=cursor, empty="There is no schedule.")
+    cursor = records[-1].name if len(records) == limit else None
+    list_schedules([schedule_item(each) for each in records], out, cursor=cursor, empty="There is no schedule.")
 
 
 @schedule.command()
@@ -199,7 +192,7 @@ def run(app: Rota, name: str, out: Output) -> None:
 
         out.document(run_document(app.runs.get(run_id)))
     else:
-        click.echo(run_id)
+        echo(run_id)
         out.say(f"Run {run_id} was asked for; follow it: rota run wait {run_id}")
 
 

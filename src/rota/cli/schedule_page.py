@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from rota.cli.output import Column, Output
+from rota.cli.terminal import echo
 
 if TYPE_CHECKING:
     from rota.app import Rota
     from rota.model.schedule import ScheduleRecord
 
+COLUMNS = (
+    Column("name", "schedule"), Column("job"), Column("state"), Column("next_due_at", "next", Output.distance),
+    Column("source"), Column("when"),
+)  # fmt: skip
 SHOWN = (
     Column("name", "schedule"), Column("job"), Column("when"), Column("state"), Column("source"),
-    Column("paused_told", "paused"), Column("edited_told", "edited"), Column("arguments"),
-    Column("policies_told", "policies"), Column("watermark", show=Output.both),
+    Column("paused_text", "paused"), Column("edited_text", "edited"), Column("arguments"),
+    Column("policies_text", "policies"), Column("watermark", show=Output.both),
 )  # fmt: skip
+STATES = {"off": "off here"}
 FIRES = (
     Column("due_at", "due"), Column("kind"), Column("verdict"), Column("run_id", "run"), Column("moments"),
     Column("reason"),
 )  # fmt: skip
 LAST_FIRES = 10
+
+
+def list_schedules(items: Sequence[dict[str, Any]], out: Output, *, cursor: str | None = None, empty: str = "") -> None:
+    out.listing(items if out.as_json else [_row(each) for each in items], COLUMNS, cursor=cursor, empty=empty)
+
+
+def _row(item: dict[str, Any]) -> dict[str, Any]:
+    """One that stands still has no next moment for people, whatever the ledger keeps for when it goes on."""
+    next_due_at = item["next_due_at"] if item["state"] == "active" else None
+    return {**item, "state": STATES.get(item["state"], item["state"]), "next_due_at": next_due_at}
 
 
 def show_schedule(app: Rota, record: ScheduleRecord, out: Output) -> None:
@@ -32,13 +47,14 @@ def show_schedule(app: Rota, record: ScheduleRecord, out: Output) -> None:
     if out.as_json:
         out.document(document)
         return
-    out.one({**document, **_words(document, out)}, SHOWN)
+    out.one({**_row(document), **_words(document, out)}, SHOWN)
     if document["next_fires"]:
-        click.echo("\nnext")
+        echo()
+        echo("next")
         for each in document["next_fires"]:
-            click.echo(f"  {each:%a %Y-%m-%d %H:%M:%S %Z}  {out.distance(each)}")
+            echo(f"  {each:%a %Y-%m-%d %H:%M:%S %Z}  {out.distance(each)}")
     if document["fires"]:
-        click.echo()
+        echo()
         out.listing(document["fires"], FIRES)
 
 
@@ -48,7 +64,7 @@ def _words(document: dict[str, Any], out: Output) -> dict[str, Any]:
     edited = [document["edited_by"], out.moment(document["edited_at"])]
     return {
         "arguments": document["arguments"] or None,
-        "policies_told": ", ".join(f"{key} {value}" for key, value in policies.items()),
-        "paused_told": ", ".join(part for part in paused if part),
-        "edited_told": ", ".join(part for part in edited if part),
+        "policies_text": ", ".join(f"{key} {value}" for key, value in policies.items()),
+        "paused_text": ", ".join(part for part in paused if part),
+        "edited_text": ", ".join(part for part in edited if part),
     }

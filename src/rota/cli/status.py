@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
-from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from rota.cli.options import with_ledger, with_output
 from rota.cli.output import Column, Output
-from rota.cli.terminal import is_terminal, painted
+from rota.cli.terminal import echo, is_terminal, painted
 from rota.model.duration import show_duration
 
 if TYPE_CHECKING:
     from rota.app import Rota
-    from rota.app.counters import Figures
-    from rota.app.status import Status
+    from rota.explain.status import Status
+    from rota.model.figures import Figures
 
 EXITS = {"healthy": 0, "degraded": 1, "down": 2}
 COLOURS = {"healthy": "green", "degraded": "yellow", "down": "red"}
@@ -56,14 +55,15 @@ def show(found: Status, out: Output) -> None:
         out.document(item)
         return
     health = painted(found.health.upper(), sys.stdout, fg=COLOURS[found.health], bold=True)
-    click.echo(f"{health}  {_counts(found)}")
-    for reason in found.reasons:
-        click.echo(f"! {reason.text}")
-    _paused(found, out)
-    click.echo(f"\nlast hour    {figures_told(found.hour)}")
-    click.echo(f"last 5 min   {figures_told(found.last_minutes)}\n")
+    echo(_counts(found), head=f"{health}  ")
+    out.findings(found.reasons, "!")
+    out.findings(found.notes)
+    echo()
+    echo(f"last hour    {figures_text(found.hour)}")
+    echo(f"last 5 min   {figures_text(found.last_minutes)}")
+    echo()
     out.listing([_node(each) for each in item["nodes"]], NODES, empty="No node has been seen in the last hour.")
-    click.echo()
+    echo()
     out.listing(item["queues"], QUEUES, empty="There is no queue yet.")
 
 
@@ -89,7 +89,7 @@ QUEUES = (
 
 
 def _counts(found: Status) -> str:
-    from rota.app.words import counted
+    from rota.explain.words import counted
 
     alive = sum(node.alive for node in found.nodes)
     running = sum(queue.running for queue in found.queues)
@@ -103,16 +103,7 @@ def _counts(found: Status) -> str:
     return ", ".join([*parts, counted(found.dead, "dead letter")])
 
 
-def _paused(found: Status, out: Output) -> None:
-    from rota.app.status import told_of
-    from rota.app.words import Words
-
-    words = Words(found.at, UTC if out.utc else None)
-    for each in found.paused:
-        click.echo(f"- {told_of(each, words)}")
-
-
-def figures_told(figures: Figures) -> str:
+def figures_text(figures: Figures) -> str:
     if not figures.attempts:
         return "nothing ran"
     share = "" if figures.success is None else f", {figures.success:.1%} succeeded"
@@ -126,8 +117,8 @@ def figures_told(figures: Figures) -> str:
 
 def _runs(figures: Figures) -> str:
     """How many; and how many in a minute, where that is a number to think in."""
-    told = f"{figures.runs:,} {'run' if figures.runs == 1 else 'runs'}"
-    return f"{told} ({figures.per_minute:,.0f} a minute)" if figures.per_minute >= 1 else told
+    text = f"{figures.runs:,} {'run' if figures.runs == 1 else 'runs'}"
+    return f"{text} ({figures.per_minute:,.0f} a minute)" if figures.per_minute >= 1 else text
 
 
 def _node(item: dict[str, Any]) -> dict[str, Any]:

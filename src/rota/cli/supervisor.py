@@ -39,7 +39,7 @@ class Supervisor:
         return all(child.hopeless for child in self._children)
 
     def stop(self) -> None:
-        say("Stopping …")
+        say("Stopping … (again: at once)")
         for child in self._children:
             child.tell()
         for child in self._children:

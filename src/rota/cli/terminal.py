@@ -24,5 +24,19 @@ def painted(text: str, stream: TextIO, **style: Any) -> str:
 
 
 def visible(text: str) -> str:
-    """The text on one line, with what could move the cursor or change colours spelled out."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    """The text on one line, with what could move the cursor, change colours or turn the reading round spelled out."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def echo(text: object = "", *, head: str = "", err: bool = False) -> None:
+    """Print a line for people: all that is shown to them leaves here, with what others wrote in it made visible.
+
+    ``head`` is text of our own, which may be painted.
+    """
+    click.echo(f"{head}{visible(str(text))}", err=err, color=bool(head) or None)
+
+
+def echo_block(text: str, indent: str = "  ", *, err: bool = False) -> None:
+    """Print a text of several lines, such as a traceback, apart from lines of our own."""
+    for line in text.split("\n"):
+        echo(f"{indent}{line}", err=err)

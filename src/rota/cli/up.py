@@ -100,8 +100,8 @@ class _Working:
         self._narrator = Narrator()
 
     def start(self) -> None:
-        from rota.app.words import counted
         from rota.cli.logs import say
+        from rota.explain.words import counted
 
         self._narrator.listen(self._app.listeners)
         gc.collect()
@@ -119,12 +119,12 @@ class _Working:
         return self._node.asked_to_stop.wait(timeout)
 
     def stop(self) -> None:
-        from rota.app.words import counted
         from rota.cli.logs import say
+        from rota.explain.words import counted
 
         waiting = len(self._node.inflight)
         doing = f": waiting for {counted(waiting, 'run')}" if waiting else ""
-        say(f"Stopping{doing} …")
+        say(f"Stopping{doing} … (again: at once)")
         if not self._node.stop():
             say("Some runs were handed back; they will run again.", logging.WARNING)
         self._narrator.flush(last=True)
@@ -206,8 +206,8 @@ def _warn_of_queues(app: Rota, names: tuple[str, ...]) -> None:
 
 def _warn_of_removed(told: list[Event]) -> None:
     """On purpose, or another application was started that has the same name and database."""
-    from rota.app.words import counted
     from rota.cli.logs import say
+    from rota.explain.words import counted
 
     gone = [event.subject.removeprefix("schedule:") for event in told if event.kind == "schedule.removed"]
     if gone:

@@ -189,6 +189,7 @@ class Ending:
 
     def _settle(self, over: Over) -> str:
         ended, run = over.ended, over.attempt.envelope
+        self._attempt(over)
         match ended.end:
             case End.SNOOZED:
                 wait = ended.wait or 0.0
@@ -196,7 +197,6 @@ class Ending:
                 self._end(over, RunState.SCHEDULED, due_at=self.now + int(wait * 1_000_000))
                 return "snoozed"
             case End.CANCELLED:
-                self._attempt(over)
                 self._event(over, "run.cancelled", attempt=run.attempt, reason=ended.error)
                 self._end(over, RunState.CANCELLED)
                 return "cancelled"
@@ -212,7 +212,6 @@ class Ending:
         attempt, ended = over
         failures = attempt.envelope.failures + 1
         retry = attempt.job.retry
-        self._attempt(over)
         data = {"attempt": attempt.envelope.attempt, "error": ended.error, "failures": failures}
         if not ended.permanent and failures < retry.attempts:
             wait = retry.delay(failures) if ended.wait is None else ended.wait
@@ -249,7 +248,10 @@ class Ending:
         )
 
     def _attempt(self, over: Over) -> None:
+        """Keep it beside the run; not one whose body never began."""
         ended, run = over.ended, over.attempt.envelope
+        if not ended.started_at:
+            return
         self.attempts.append(
             AttemptRecord(
                 run_id=run.id,

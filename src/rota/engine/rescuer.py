@@ -87,7 +87,7 @@ class Rescuer:
                 freed[run.limit_key] += 1
             if after.state.ended and run.batch_id is not None:
                 ended.setdefault(run.batch_id, Counter())[after.state] += 1
-        runs.rescue(tx, rescued, now)
+        runs.rescue(tx, rescued)
         attempts.add(tx, crashed)
         batches.count(tx, ended)
         if freed:

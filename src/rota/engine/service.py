@@ -7,6 +7,7 @@ import math
 import random
 import threading
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from rota.engine.pulse import Pulse
@@ -32,22 +33,26 @@ class Duty(Protocol):
 class Outage:
     """A database that is away is told once by all the duties of a node, and so is that it is back."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.now = clock
         self._since: float | None = None
         self._ended_at = -math.inf
         self._telling = threading.Lock()
 
-    def begin(self, error: StoreUnreachableError) -> None:
+    def begin(self, error: StoreUnreachableError, asked_at: float) -> None:
+        """``asked_at``: when a duty began what got no answer. Until then, the database was not known to be away."""
         with self._telling:
-            if self._since is None and time.monotonic() - self._ended_at > SETTLING_SECONDS:
-                self._since = time.monotonic()
+            if self._since is not None:
+                self._since = min(self._since, asked_at)
+            elif asked_at - self._ended_at > SETTLING_SECONDS:
+                self._since = asked_at
                 logger.error("%s; trying again until it answers", error)
 
     def end(self) -> None:
         with self._telling:
             if self._since is not None:
-                logger.warning("the database answers again, after %.0f s", time.monotonic() - self._since)
-                self._since, self._ended_at = None, time.monotonic()
+                logger.warning("the database answers again, after %.0f s", self.now() - self._since)
+                self._since, self._ended_at = None, self.now()
 
 
 class Runner:
@@ -91,6 +96,7 @@ class Runner:
                 self._wake.wait(self._pause())
 
     def _tick(self) -> bool:
+        asked_at = self._outage.now()
         pulse = self.pulse
         pulse.begun_at = time.monotonic()
         try:
@@ -99,7 +105,7 @@ class Runner:
             self._failures += 1
             pulse.failed_at = time.monotonic()
             pulse.error = f"{type(error).__name__}: {error}"
-            self._tell(error)
+            self._tell(error, asked_at)
             return False
         finally:
             pulse.begun_at, pulse.interval = None, self.duty.interval
@@ -110,14 +116,14 @@ class Runner:
         pulse.ticked_at = time.monotonic()
         return more
 
-    def _tell(self, error: BaseException) -> None:
+    def _tell(self, error: BaseException, asked_at: float) -> None:
         often = self._failures in {1, 2} or self._failures % 20 == 0
         if isinstance(error, StoreUnreachableError):
-            self._outage.begin(error)
+            self._outage.begin(error, asked_at)
             often = False
         level = logging.ERROR if often else logging.DEBUG
-        told = "duty %s failed (%d in a row): %s"
-        logger.log(level, told, self.duty.name, self._failures, error, exc_info=error)
+        text = "duty %s failed (%d in a row): %s"
+        logger.log(level, text, self.duty.name, self._failures, error, exc_info=error)
 
     def _pause(self) -> float:
         if not self._failures:

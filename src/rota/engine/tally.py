@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import log2
 
+from rota.model.figures import MINUTE_US, bucket
 from rota.store import Transaction, counters
-
-MINUTE_US = 60_000_000
-STEPS = 4
-"""Buckets to a doubling: a bucket's bounds are 19 % apart."""
 
 
 class Tally:
@@ -31,13 +27,3 @@ class Tally:
     def save(self, tx: Transaction, shard: int) -> None:
         if self._counts:
             counters.add(tx, self._counts, shard)
-
-
-def bucket(length_us: int) -> int:
-    """The histogram bucket of a length; 0 holds everything up to a microsecond."""
-    return 0 if length_us <= 1 else int(log2(length_us) * STEPS)
-
-
-def bucket_middle_us(number: int) -> float:
-    """A length that stands for a bucket: the geometric middle of its bounds."""
-    return 0.0 if number == 0 else 2 ** ((number + 0.5) / STEPS)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from uuid import uuid4
@@ -65,6 +67,16 @@ class NodeProcess:
     pid: int
 
 
+class NodeState(StrEnum):
+    ALIVE = "alive"
+    DRAINING = "draining"
+    """Alive; it finishes what it has, and stops."""
+    LAPSED = "lapsed"
+    """Its lease has run out, and nobody has given it up for lost yet."""
+    LOST = "lost"
+    STOPPED = "stopped"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DutyRecord:
     """A duty's own heartbeat; ``patience`` is how old it may be, in microseconds, before somebody should look."""
@@ -76,8 +88,43 @@ class DutyRecord:
     error: str | None
     patience: int
 
-    def stale(self, now_us: int) -> bool:
-        return self.ticked_at is None or now_us - self.ticked_at > self.patience
+    def stale(self, now_us: int, started_at: int) -> bool:
+        """One that has not ticked yet is given its time from the start of its node on."""
+        return now_us - (started_at if self.ticked_at is None else self.ticked_at) > self.patience
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStatus:
+    """A node with its duties' heartbeats; one whose process never had its duties started has none."""
+
+    record: NodeRecord
+    state: NodeState
+    duties: tuple[DutyRecord, ...]
+    stale: tuple[DutyRecord, ...]
+    """The duties that have not worked for longer than anybody should be patient."""
+
+    @property
+    def alive(self) -> bool:
+        return self.state in {NodeState.ALIVE, NodeState.DRAINING}
+
+    def serves(self, queue: str) -> bool:
+        return bool({"*", queue} & set(self.record.queues.split(",")))
+
+    def knows(self, job: str) -> bool:
+        return job in json.loads(self.record.jobs)
+
+    def does(self, duty: str) -> bool:
+        return not self.duties or any(each.name == duty for each in self.duties)
+
+
+def state_of(record: NodeRecord, now_us: int) -> NodeState:
+    if record.stopped_at is not None:
+        return NodeState.STOPPED
+    if record.lost_at is not None:
+        return NodeState.LOST
+    if record.lease_until < now_us:
+        return NodeState.LAPSED
+    return NodeState.DRAINING if record.draining_at is not None else NodeState.ALIVE
 
 
 def new_node_id() -> str:

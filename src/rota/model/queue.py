@@ -19,6 +19,18 @@ class QueueRecord:
     paused_why: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueStatus:
+    """A queue and what is in it; counts stop at a cap. ``oldest_due_at``: of those that wait for a worker."""
+
+    record: QueueRecord
+    waiting: int
+    held: int
+    running: int
+    scheduled: int
+    oldest_due_at: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class QueueWork:
     """A queue that is not paused.

@@ -69,6 +69,8 @@ class NewRun:
     limit_key: str | None = None
     limit_count: int | None = None
     rate_key: str | None = None
+    as_of: int | None = None
+    """The "now" of its rules, where that is not the start of its first attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +119,21 @@ class RunRecord:
     result: str | None
     error: str | None
     peak_rss: int | None
+
+    def own_attempt(self) -> AttemptRecord | None:
+        """The attempt that this row itself tells of: the one under way, or the one that ended well."""
+        if self.state not in {RunState.RUNNING, RunState.SUCCEEDED}:
+            return None
+        return AttemptRecord(
+            run_id=self.id,
+            number=self.attempt,
+            node=self.node,
+            started_at=self.started_at,
+            finished_at=self.finished_at,
+            outcome=self.state,
+            error=None,
+            traceback=None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +213,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord:
-    """An attempt that did not succeed; moments are microseconds of UTC."""
+    """One call of the body, or one under way; moments are microseconds of UTC.
+
+    ``outcome``: ``running``, ``succeeded``, ``failed``, ``timed_out``, ``memory``, ``cancelled``, ``snoozed``,
+    ``handed_back`` (its node stopped) or ``crashed`` (its node, or its own process, was lost). A number that is missing
+    was claimed, and given back before its body began.
+    """
 
     run_id: int
     number: int

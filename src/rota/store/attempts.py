@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from rota.model.run import AttemptRecord, Progress
+from rota.model.run import AttemptRecord, Progress, RunRecord
 from rota.store.database import Transaction
 from rota.store.rows import as_row, record
 
@@ -41,9 +41,11 @@ def add(tx: Transaction, attempts: Sequence[AttemptRecord]) -> None:
     tx.over("attempts.add", [as_row(attempt) for attempt in attempts])
 
 
-def of_run(tx: Transaction, run_id: int) -> list[AttemptRecord]:
-    """In order; the one that succeeded is told by its run."""
-    return [record(AttemptRecord, row) for row in tx.all("attempts.of_run", run_id=run_id)]
+def of_run(tx: Transaction, run: RunRecord) -> list[AttemptRecord]:
+    """Every attempt that began, in order. The one under way, and the one that ended well, have no row of their own."""
+    kept = [record(AttemptRecord, row) for row in tx.all("attempts.of_run", run_id=run.id)]
+    own = run.own_attempt()
+    return kept if own is None or any(own.number == each.number for each in kept) else [*kept, own]
 
 
 def delete(tx: Transaction, run_ids: Iterable[int]) -> None:

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
+from rota.model.figures import MINUTE_US, Figures, Histogram, Measures, figures_of
 from rota.store.database import Transaction
 
-Histogram = Counter[int]
-"""How many, by the bucket of ``rota.engine.tally``."""
-Measures = Mapping[str, Histogram]
-"""By what was counted: ``succeeded``, ``failed``, ``retried``, …, and ``late`` for the lateness of all of them."""
+
+def figures(tx: Transaction, now_us: int, minutes: int = 60, job: str | None = None) -> Figures:
+    """Of all jobs together, or of one, in the present minute and those before it."""
+    return figures_of(minutes, totals(tx, _since(now_us, minutes), job).values())
+
+
+def by_job(tx: Transaction, now_us: int, minutes: int = 60) -> dict[str, Figures]:
+    """For each job that did anything."""
+    counted = totals(tx, _since(now_us, minutes))
+    return {job: figures_of(minutes, [measures]) for job, measures in counted.items()}
+
+
+def _since(now_us: int, minutes: int) -> int:
+    return now_us // MINUTE_US - minutes + 1
 
 
 def add(tx: Transaction, counts: Mapping[tuple[int, str, str, int], int], shard: int) -> None:

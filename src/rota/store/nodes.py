@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 
-from rota.model.node import DutyRecord, NewNode, NodeProcess, NodeRecord
+from rota.model.node import DutyRecord, NewNode, NodeProcess, NodeRecord, NodeStatus, state_of
 from rota.store.database import Transaction
 from rota.store.rows import as_row, record
 
@@ -50,6 +51,19 @@ def lose(tx: Transaction, node: str, now: int, lease_until: int) -> bool:
 def gone_with_runs(tx: Transaction) -> list[str]:
     """Lost nodes that a rescue was cut short on, and stopped ones that left something behind."""
     return [node for (node,) in tx.all("nodes.gone_with_runs")]
+
+
+def survey(tx: Transaction, now_us: int, limit: int = 200) -> list[NodeStatus]:
+    """Those alive and those gone within the last hour, newest first, with their duties."""
+    by_node: dict[str, list[DutyRecord]] = defaultdict(list)
+    for duty in duties(tx):
+        by_node[duty.node].append(duty)
+    return [_status(record, by_node.get(record.id, []), now_us) for record in all_nodes(tx, now_us, limit)]
+
+
+def _status(record: NodeRecord, duties: list[DutyRecord], now_us: int) -> NodeStatus:
+    stale = tuple(duty for duty in duties if duty.stale(now_us, record.started_at))
+    return NodeStatus(record=record, state=state_of(record, now_us), duties=tuple(duties), stale=stale)
 
 
 def all_nodes(tx: Transaction, now_us: int, limit: int = 200) -> list[NodeRecord]:

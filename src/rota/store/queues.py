@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from rota.model.queue import QueueRecord
+from rota.model.queue import QueueRecord, QueueStatus
 from rota.model.queue import QueueWork as QueueWork
 from rota.model.queue import bucket as bucket
 from rota.model.rate import Rate
@@ -33,6 +33,24 @@ def survey(tx: Transaction) -> list[QueueWork]:
 
 def all_queues(tx: Transaction) -> list[QueueRecord]:
     return [record(QueueRecord, row) for row in tx.all("queues.all")]
+
+
+def filled(tx: Transaction) -> list[QueueStatus]:
+    """All queues, with what is in them."""
+    runs, later = running(tx), scheduled(tx)
+    return [_filled(tx, record, runs, later) for record in all_queues(tx)]
+
+
+def _filled(tx: Transaction, record: QueueRecord, running: dict[str, int], scheduled: dict[str, int]) -> QueueStatus:
+    count, oldest = waiting(tx, record.name)
+    return QueueStatus(
+        record=record,
+        waiting=count,
+        held=held(tx, record.name),
+        running=running.get(record.name, 0),
+        scheduled=scheduled.get(record.name, 0),
+        oldest_due_at=oldest,
+    )
 
 
 def get(tx: Transaction, name: str) -> QueueRecord | None:

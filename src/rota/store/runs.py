@@ -155,8 +155,8 @@ def lost(tx: Transaction, node: str, limit: int) -> list[LostRun]:
     return [record(LostRun, row) for row in tx.all("runs.lost", node=node, limit=limit)]
 
 
-def rescue(tx: Transaction, rescued: Sequence[Rescued], now: int) -> None:
-    tx.over("runs.rescue", [as_row(each) for each in rescued], now=now)
+def rescue(tx: Transaction, rescued: Sequence[Rescued]) -> None:
+    tx.over("runs.rescue", [as_row(each) for each in rescued])
 
 
 def stage(tx: Transaction, now: int, limit: int) -> int:

@@ -216,7 +216,7 @@ LIMIT :limit
 -- name: rescue
 UPDATE rota_run AS run SET state = given.new_state, crashes = given.crash_count, suspected = given.suspicions,
     finished_at = given.finished, error = given.error_text,
-    node = CASE WHEN given.finished IS NULL THEN NULL ELSE run.node END, due_at = :now
+    node = CASE WHEN given.finished IS NULL THEN NULL ELSE run.node END
 FROM /* rows(run_id bigint, fence bigint, new_state text, crash_count bigint, suspicions bigint, finished bigint, error_text text) */ AS given
 WHERE run.id = given.run_id AND CASE WHEN run.attempt = given.fence THEN run.state = 'running' END
 RETURNING id;

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from rota import Rota, Run
-from rota.app.why import Why
 from rota.engine.node import Node
+from rota.explain.why import Why
 
 Start = Callable[..., Node]
 Beat = Callable[..., None]

@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
-from rota import Retry, Rota, every
-from rota.app.counters import percentile
-from rota.app.doctor import examine
+from rota import Retry, Rota, __version__, every
 from rota.app.items import status_item
-from rota.app.status import Health, Status
 from rota.engine.node import Node
-from rota.engine.tally import bucket
 from rota.errors import ConflictError, NotFoundError, StoreError
+from rota.explain.doctor import examine
+from rota.explain.finding import Finding
+from rota.explain.status import Health, Status
+from rota.model.figures import bucket, percentile
 from rota.testing import ManualClock, run_due
 from tests.ledgers import newer_code
 
@@ -21,7 +21,11 @@ Beat = Callable[..., None]
 
 
 def told(status: Status) -> str:
-    return " ".join(reason.text for reason in status.reasons)
+    return " ".join(reason.sentence for reason in status.reasons)
+
+
+def examined(rota: Rota) -> list[Finding]:
+    return examine(rota.store, rota.setup.database, __version__)
 
 
 def test_a_node_that_works_is_healthy(rota: Rota, start: Start, beat: Beat) -> None:
@@ -37,7 +41,8 @@ def test_without_a_node_it_is_down(rota: Rota) -> None:
     status = rota.status()
 
     assert status.health is Health.DOWN
-    assert told(status) == "No node is alive, so nothing runs: start one with `rota up`."
+    assert told(status) == "No node is alive, so nothing runs."
+    assert status.reasons[0].todo == "start one: rota up"
 
 
 def test_a_scheduler_that_died_while_the_worker_looks_healthy_shows(
@@ -77,7 +82,7 @@ def test_a_node_that_fell_silent_is_told_until_it_is_forgotten(rota: Rota, clock
     rescuer = start()
     clock.advance(seconds=20)
     assert f"Node {silent.identity.id} is silent" in told(rota.status())
-    assert f"Its process {os.getpid()} is there, but cannot write" in told(rota.status())
+    assert f"its process {os.getpid()} is there, but cannot write" in rota.status().reasons[0].todo
 
     next(duty for duty in rescuer.duties if duty.name == "rescuer").tick()
     assert f"Node {silent.identity.id} was lost" in told(rota.status())
@@ -115,9 +120,9 @@ def test_what_is_paused_is_listed_and_is_no_illness(rota: Rota, clock: ManualClo
     status = rota.status()
 
     assert status.health is Health.HEALTHY
-    assert [(each.kind, each.name, each.by, each.why) for each in status.paused] == [
-        ("queue", "default", "cli:anna", "provider down"),
-        ("schedule", "hourly", "cli:bob", None),
+    assert [(each.kind, each.data["name"], each.data["by"], each.data["why"]) for each in status.paused] == [
+        ("queue_paused", "default", "cli:anna", "provider down"),
+        ("schedule_paused", "hourly", "cli:bob", None),
     ]
 
 
@@ -131,7 +136,7 @@ def test_a_queue_whose_runs_wait_long_is_told(rota: Rota, clock: ManualClock, st
     status = rota.status()
 
     assert status.health is Health.DEGRADED
-    assert "The oldest run of queue mail has waited for 6m; 1 run wait" in told(status)
+    assert "The oldest run of queue mail has waited for 6m; 1 run waits." in told(status)
 
 
 def test_a_queue_that_nobody_serves_is_told(rota: Rota, start: Start) -> None:
@@ -202,7 +207,7 @@ def test_an_older_schema_is_told(rota: Rota, start: Start, monkeypatch: pytest.M
     status = rota.status()
 
     assert status.health is Health.DEGRADED
-    assert "run `rota db migrate`" in told(status)
+    assert status.reasons[0].todo == "Run: rota db migrate"
 
 
 def test_a_database_without_tables_is_an_error(rota: Rota) -> None:
@@ -256,4 +261,4 @@ def test_a_clock_that_was_set_back_is_told(rota: Rota, clock: ManualClock, start
     assert status.health is Health.DEGRADED
     assert "1 schedule is judged up to 2026-03-05 13:00:00 UTC (in 59m), and nothing is fired before" in told(status)
     assert f"of node {node.identity.id} last worked in 59m" in told(status)
-    assert [each.verdict for each in examine(rota) if "set back" in each.told] == ["warn", "warn"]
+    assert [each.severity for each in examined(rota) if "set back" in each.text] == ["warning", "warning"]

@@ -6,16 +6,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
-from rota.app.moment import asked, not_due
-from rota.app.nodes import NodeStatus, survey
-from rota.app.why import Fact, Why, fact
-from rota.app.words import SECOND, Words, by_whom, counted, span
 from rota.calendar import Trigger
 from rota.errors import NotFoundError
+from rota.explain import checks
+from rota.explain.due_or_not import asked, not_due
+from rota.explain.finding import Finding, finding
+from rota.explain.why import Why
+from rota.explain.words import SECOND, Words, by_whom, counted, span
 from rota.model.fire import FireKind, FireRecord, Verdict
 from rota.model.job import Job
+from rota.model.node import NodeStatus
 from rota.model.schedule import Definition, ScheduleRecord
-from rota.store import Store, Transaction, events, fires, jobs, runs, schedules
+from rota.store import Store, Transaction, events, fires, jobs, nodes, runs, schedules
 
 LATELY = 5
 HARDLY_OVERDUE_US = 5 * SECOND
@@ -41,11 +43,24 @@ def why_schedule(store: Store, here: Here, name: str, at: datetime | None = None
         record = schedules.get(tx, name)
         if record is None:
             raise NotFoundError(f"there is no schedule {name!r}", hint="See them all: rota schedule ls")
-        case = _Case(tx, record, Definition.from_json(record.definition).trigger, words, survey(tx, words.now), here)
-        found = case.now() if at is None else case.moment(at)
-    state = "removed" if record.removed_at else "paused" if record.paused_at else "active"
-    summary = f"Schedule {name}: {found[0].text}."
-    return Why(subject=f"schedule:{name}", state=state, summary=summary, facts=tuple(found))
+        case = _Case(
+            tx, record, Definition.from_json(record.definition).trigger, words, nodes.survey(tx, words.now), here
+        )
+        facts = case.now() if at is None else case.moment(at)
+    summary = f"Schedule {name}: {facts[0].text}."
+    return Why(subject=f"schedule:{name}", state=standing(record), summary=summary, facts=tuple(facts))
+
+
+def standing(record: ScheduleRecord) -> str:
+    """``active``, ``paused``, ``off`` in this environment, ``over``: without a further due moment; or ``removed``."""
+    if record.removed_at is not None:
+        return "removed"
+    if record.paused_at is not None:
+        return "paused"
+    if record.next_due_at is not None:
+        return "active"
+    trigger = Definition.from_json(record.definition).trigger
+    return "over" if trigger.next_after_us(record.watermark) is None else "off"
 
 
 @dataclass
@@ -59,100 +74,92 @@ class _Case:
 
     # --- as it stands
 
-    def now(self) -> list[Fact]:
+    def now(self) -> list[Finding]:
         first = self._stopped() or self._overdue() or self._next()
         return [*first, *self._lately(), *self._edited(), self._watermark()]
 
-    def _stopped(self) -> list[Fact]:
+    def _stopped(self) -> list[Finding]:
         """What keeps it from having a next moment at all."""
-        return [fact for check in self._stops for fact in check()][:2]
+        return [found for check in self._stops for found in check()][:2]
 
     @property
-    def _stops(self) -> tuple[Callable[[], list[Fact]], ...]:
+    def _stops(self) -> tuple[Callable[[], list[Finding]], ...]:
         return (self._removed, self._paused, self._off)
 
-    def _removed(self) -> list[Fact]:
+    def _removed(self) -> list[Finding]:
         if self.record.removed_at is None:
             return []
-        told = events.of_subject(self.tx, f"schedule:{self.record.name}")
-        last = next((each for each in told if each.kind == "schedule.removed"), None)
+        newest = events.of_subject(self.tx, f"schedule:{self.record.name}")
+        last = next((each for each in newest if each.kind == "schedule.removed"), None)
         by = by_whom(last.actor, last.data.get("why")) if last else ""
-        return [fact("removed", f"it was removed {self.words.both(self.record.removed_at)}{by}")]
+        return [finding("removed", f"it was removed {self.words.both(self.record.removed_at)}{by}")]
 
-    def _paused(self) -> list[Fact]:
+    def _paused(self) -> list[Finding]:
         record = self.record
         if record.paused_at is None:
             return []
-        told = f"it was paused {self.words.both(record.paused_at)}{by_whom(record.paused_by, record.paused_why)}"
-        return [fact("paused", told, by=record.paused_by, why=record.paused_why, at=record.paused_at)]
+        paused = (record.name, record.paused_at, record.paused_by, record.paused_why)
+        return [checks.schedule_paused(*paused, self.words, "it")]
 
-    def _off(self) -> list[Fact]:
+    def _off(self) -> list[Finding]:
         """No next moment: its job is off here, or the trigger has none any more."""
         if self.record.next_due_at is not None or self.record.removed_at is not None:
             return []
         if self.trigger.next_after_us(self.record.watermark) is None:
             last = self.trigger.previous_before_us(self.words.now)
-            told = f"it has no due moment any more{f'; the last one was {self.words.both(last)}' if last else ''}"
-            return [fact("exhausted", told)]
+            text = f"it has no due moment any more{f'; the last one was {self.words.both(last)}' if last else ''}"
+            return [finding("exhausted", text)]
         job, environment = self.here.jobs.get(self.record.job), self.here.environment
         if job is not None and not job.enabled_in(environment):
             runs_in = ", ".join(sorted(job.environments or ()))
-            told = f"its job {job.name} is off in the environment {environment}; it runs in {runs_in}"
-            return [fact("job_off", told, environment=environment)]
-        return [fact("job_off", f"its job {self.record.job} is off in the environment of the nodes that started last")]
+            text = f"its job {job.name} is off in the environment {environment}; it runs in {runs_in}"
+            return [finding("job_off", text, environment=environment)]
+        return [
+            finding("job_off", f"its job {self.record.job} is off in the environment of the nodes that started last")
+        ]
 
-    def _overdue(self) -> list[Fact]:
+    def _overdue(self) -> list[Finding]:
         due_at = self.record.next_due_at
         if due_at is None or due_at > self.words.now - HARDLY_OVERDUE_US:
             return []
-        told = f"it is overdue since {self.words.both(due_at)}, and nobody has judged that moment yet"
-        return [*self._unjudged(), fact("overdue", told, due_at=due_at)]
+        text = f"it is overdue since {self.words.both(due_at)}, and nobody has judged that moment yet"
+        return [*self._unjudged(), finding("overdue", text, due_at=due_at)]
 
-    def _unjudged(self) -> list[Fact]:
+    def _unjudged(self) -> list[Finding]:
         """Why nobody judges a due moment."""
-        alive = [node for node in self.nodes if node.alive]
-        if not alive:
-            gone = max(self.nodes, key=lambda node: node.record.seen_at, default=None)
-            last = f"; the last one was seen {self.words.distance(gone.record.seen_at)}" if gone else ""
-            return [fact("no_node", f"no node is alive{last}: start one with `rota up`")]
-        still = [(node, duty) for node in alive for duty in node.stale if duty.name == "scheduler"]
-        if len(still) == len([node for node in alive if node.does("scheduler")]) and still:
-            node, duty = still[0]
-            since = (
-                "has never worked" if duty.ticked_at is None else f"last worked {self.words.distance(duty.ticked_at)}"
-            )
-            error = f": {duty.error}" if duty.error else ""
-            return [
-                fact("scheduler_stale", f"the scheduler of node {node.record.id} {since}{error}", node=node.record.id)
-            ]
+        still = checks.no_node(self.nodes, self.words) or checks.stands_still(self.nodes, "scheduler", self.words)
+        if still:
+            return still
         if jobs.get(self.tx, self.record.job) is None:
-            return [fact("job_unknown", f"no application on this database has declared its job {self.record.job}")]
-        return [fact("not_judged", "the nodes alive have not come to it; does their code know its job?")]
+            return [finding("job_unknown", f"no application on this database has declared its job {self.record.job}")]
+        return [finding("not_judged", "the nodes alive have not come to it; does their code know its job?")]
 
-    def _next(self) -> list[Fact]:
+    def _next(self) -> list[Finding]:
         due_at = self.record.next_due_at
-        return [fact("next", f"it is due next {self.words.both(due_at)}", due_at=due_at)] if due_at is not None else []
+        return (
+            [finding("next", f"it is due next {self.words.both(due_at)}", due_at=due_at)] if due_at is not None else []
+        )
 
-    def _lately(self) -> list[Fact]:
+    def _lately(self) -> list[Finding]:
         recent = fires.page(self.tx, self.record.name, limit=LATELY)
         return [self._verdict(each) for each in recent] or [
-            fact("never_due", "no due moment of it has been judged yet")
+            finding("never_due", "no due moment of it has been judged yet")
         ]
 
-    def _edited(self) -> list[Fact]:
+    def _edited(self) -> list[Finding]:
         record = self.record
         if record.edited_at is None or record.declared is None:
             return []
-        told = f"{record.edited_by} changed it {self.words.both(record.edited_at)}, and that stands over the code"
-        return [fact("edited", told, by=record.edited_by)]
+        text = f"{record.edited_by} changed it {self.words.both(record.edited_at)}, and that stands over the code"
+        return [finding("edited", text, by=record.edited_by)]
 
-    def _watermark(self) -> Fact:
-        told = f"every due moment up to {self.words.both(self.record.watermark)} is judged"
-        return fact("watermark", told, at=self.record.watermark)
+    def _watermark(self) -> Finding:
+        text = f"every due moment up to {self.words.both(self.record.watermark)} is judged"
+        return finding("watermark", text, at=self.record.watermark)
 
     # --- one moment
 
-    def moment(self, at: datetime) -> list[Fact]:
+    def moment(self, at: datetime) -> list[Finding]:
         """1. A verdict on this very moment. 2. No due moment. 3. A verdict on a range around it. 4. No verdict."""
         odd = asked(at, self.trigger)
         moment = odd.moment
@@ -161,43 +168,44 @@ class _Case:
         if exact:
             return [*(self._verdict(each) for each in exact), *odd.facts]
         if wrong := not_due(self.trigger, moment, self.words):
-            return [*odd.facts, *wrong, *self._edited()] if odd.facts else [*wrong, *self._edited()]
+            stopped = self._stopped() if moment > min(self.record.watermark, self.words.now - SECOND) else []
+            return [*odd.facts, *wrong, *stopped, *self._edited()]
         if found:
             return [*(self._verdict(each) for each in found), *odd.facts]
         return [*self._without_verdict(moment), *odd.facts]
 
-    def _without_verdict(self, moment: int) -> list[Fact]:
+    def _without_verdict(self, moment: int) -> list[Finding]:
         words, record = self.words, self.record
         when = words.moment(moment)
         if moment > words.now:
             stopped = self._stopped()
             will = "it would be due" if stopped else "it is due"
-            return [*stopped, fact("future", f"{when} has not come yet; {will} {words.distance(moment)}", at=moment)]
+            return [*stopped, finding("future", f"{when} has not come yet; {will} {words.distance(moment)}", at=moment)]
         if moment > record.watermark:
             if stopped := self._stopped():
-                told = f"the due moment {when} did not run; its verdict is written when the schedule goes on"
-                return [*stopped, fact("not_judged_yet", told, at=moment)]
-            told = f"the due moment {when} has not been judged yet"
-            return [*self._unjudged(), fact("not_judged_yet", told, at=moment)]
+                text = f"the due moment {when} did not run; its verdict is written when the schedule goes on"
+                return [*stopped, finding("not_judged_yet", text, at=moment)]
+            text = f"the due moment {when} has not been judged yet"
+            return [*self._unjudged(), finding("not_judged_yet", text, at=moment)]
         return [*self._before_its_time(moment), self._watermark()]
 
-    def _before_its_time(self, moment: int) -> list[Fact]:
+    def _before_its_time(self, moment: int) -> list[Finding]:
         words, record = self.words, self.record
         if moment <= record.created_at:
-            return [fact("before_creation", f"the schedule was made later, {words.both(record.created_at)}")]
+            return [finding("before_creation", f"the schedule was made later, {words.both(record.created_at)}")]
         if record.edited_at is not None and moment <= record.edited_at:
             changed = f"{record.edited_by} changed it later, {words.both(record.edited_at)}"
-            told = f"{changed}, and a changed trigger counts from then"
-            return [fact("before_edit", told, by=record.edited_by)]
+            text = f"{changed}, and a changed trigger counts from then"
+            return [finding("before_edit", text, by=record.edited_by)]
         off = self._off()
         if off:
             return off
-        told = "no verdict is kept: the trigger was changed since, its job was off, or the record was pruned"
-        return [fact("no_record", f"{words.moment(moment)}: {told}")]
+        text = "no verdict is kept: the trigger was changed since, its job was off, or the record was pruned"
+        return [finding("no_record", f"{words.moment(moment)}: {text}")]
 
     # --- verdicts
 
-    def _verdict(self, fire: FireRecord) -> Fact:
+    def _verdict(self, fire: FireRecord) -> Finding:
         when = self.words.moment(fire.due_at)
         if fire.through_at is not None and fire.moments != 1:
             many = counted(fire.moments, "due moment") if fire.moments is not None else "more than 10,000 due moments"
@@ -205,14 +213,14 @@ class _Case:
             when += " were" if fire.moments != 1 else " was"
         else:
             when += " was"
-        told = f"{when} {fire.verdict}"
+        text = f"{when} {fire.verdict}"
         if fire.verdict != Verdict.FIRED:
-            told += f": {fire.reason}" if fire.reason else ""
+            text += f": {fire.reason}" if fire.reason else ""
         else:
-            told += self._became(fire)
+            text += self._became(fire)
         kind = fire.verdict if fire.kind == FireKind.DUE else fire.kind
-        return fact(
-            kind, told, due_at=fire.due_at, through_at=fire.through_at, run=fire.run_id, decided_at=fire.decided_at
+        return finding(
+            kind, text, due_at=fire.due_at, through_at=fire.through_at, run=fire.run_id, decided_at=fire.decided_at
         )
 
     def _became(self, fire: FireRecord) -> str:

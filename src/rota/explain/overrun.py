@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from rota.app.words import SECOND, Words, counted, span
+from rota.explain.finding import Finding, Severity, finding
+from rota.explain.words import SECOND, Words, counted, span
 from rota.store import Transaction, jobs, runs
 
 GRACE_US = 5 * SECOND
 """A body that was told to stop gets so long to clean up before anybody is told."""
 LOOKED_AT = 1_000
-TODO = "It holds its thread until it ends: see `rota run why`, or restart its node."
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,8 @@ class Overrun:
     started_at: int
     timeout_us: int
 
-    def told(self, words: Words) -> str:
-        since, limit = span(words.now - self.started_at), span(self.timeout_us)
-        told = f"run {self.run} of {self.job} has run for {since} on {self.node}"
-        return f"{told}; it was told to stop at {limit}, and does not"
+    def is_past(self, now: int) -> bool:
+        return now - self.started_at > self.timeout_us + GRACE_US
 
 
 def timeout_us(policies: dict[str, Any]) -> int | None:
@@ -45,16 +43,24 @@ def overruns(tx: Transaction, now: int) -> list[Overrun]:
         for run in running
         if (limit := limits[run.job]) is not None
     ]
-    return [each for each in found if now - each.started_at > each.timeout_us + GRACE_US]
+    return [each for each in found if each.is_past(now)]
 
 
-def told_of(found: Sequence[Overrun], words: Words) -> list[str]:
-    """A sentence on the worst."""
+def past_their_time(found: Sequence[Overrun], words: Words) -> list[Finding]:
+    """The worst, and how many more there are."""
     if not found:
         return []
+    worst = past_its_time(found[0], words, f"run {found[0].run} of {found[0].job}")
     more = f" ({counted(len(found) - 1, 'run')} more like it)" if len(found) > 1 else ""
-    told = found[0].told(words)
-    return [f"{told[0].upper()}{told[1:]}{more}. {TODO}"]
+    return [replace(worst, text=worst.text + more, data={**worst.data, "more": len(found) - 1})]
+
+
+def past_its_time(each: Overrun, words: Words, said: str) -> Finding:
+    length, limit = span(words.now - each.started_at), span(each.timeout_us)
+    text = f"{said} has run for {length} on {each.node}; it was told to stop at {limit}, and does not"
+    todo = f"it holds its thread until it ends; to free it, replace its node: rota node drain {each.node}"
+    data = {"run": each.run, "job": each.job, "node": each.node, "started_at": each.started_at}
+    return finding("overrun", text, Severity.WARNING, todo, **data, timeout=each.timeout_us / SECOND)
 
 
 def _timeout(tx: Transaction, job: str) -> int | None:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from rota import Dates, Rota, WeeklyWindows, cron, every
-from rota.app.why import Why
 from rota.engine.node import Node
 from rota.errors import NotFoundError
+from rota.explain.why import Why
 from rota.store import fires
 from rota.testing import ManualClock, run_due
 
@@ -55,7 +55,7 @@ def test_a_paused_schedule_tells_who_paused_it_and_why(rota: Rota) -> None:
     rota.schedules.pause("hourly", by="cli:anna", why="migration")
     why = rota.why_schedule("hourly")
 
-    assert (why.state, first(why)) == ("paused", "paused")
+    assert (why.state, first(why)) == ("paused", "schedule_paused")
     assert why.summary.endswith("by cli:anna: migration.")
 
 
@@ -112,7 +112,7 @@ def test_a_scheduler_that_died_while_its_node_lives_names_itself(
     beat(node, broken="scheduler")
     why = rota.why_schedule("hourly")
 
-    assert first(why) == "scheduler_stale"
+    assert first(why) == "duty_stale"
     assert f"the scheduler of node {node.identity.id}" in why.summary
     assert "out of paper" in why.summary
 
@@ -202,7 +202,7 @@ def test_a_moment_in_a_pause_was_skipped_by_whoever_paused(rota: Rota, clock: Ma
     rota.schedules.resume("hourly", by="cli:anna")
     resumed = rota.why_schedule("hourly", NOON + timedelta(hours=2))
 
-    assert (first(paused), paused.kinds[1]) == ("paused", "not_judged_yet")
+    assert (first(paused), paused.kinds[1]) == ("schedule_paused", "not_judged_yet")
     assert first(resumed) == "skipped"
     assert "paused by cli:anna: migration" in resumed.summary
 
@@ -275,7 +275,7 @@ def test_a_moment_to_come_says_whether_it_will_be_due(rota: Rota) -> None:
 
     assert first(rota.why_schedule("hourly", tomorrow)) == "future"
     rota.schedules.pause("hourly", by="anna")
-    assert rota.why_schedule("hourly", tomorrow).kinds == ("paused", "future")
+    assert rota.why_schedule("hourly", tomorrow).kinds == ("schedule_paused", "future")
 
 
 def test_a_moment_that_waits_for_its_verdict_tells_why(rota: Rota, clock: ManualClock) -> None:

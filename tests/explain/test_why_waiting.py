@@ -7,7 +7,7 @@ from datetime import timedelta
 from rota import Retry, Rota, Snoozed, every
 from rota.engine.node import Node
 from rota.testing import ManualClock, run_due
-from tests.app.helpers import Beat, Gate, Start, first, sentence
+from tests.explain.helpers import Beat, Gate, Start, first, sentence
 
 # --- it waits for a moment
 

@@ -9,7 +9,7 @@ import pytest
 from rota import Cancelled, Failed, Retry, Rota, Run, Snoozed, every
 from rota.errors import NotFoundError
 from rota.testing import ManualClock, run_due
-from tests.app.helpers import first, sentence
+from tests.explain.helpers import first, sentence
 
 
 def test_a_run_that_succeeded_in_time_says_so(rota: Rota) -> None:

@@ -1,0 +1,202 @@
+"""What can be wrong with a ledger and its nodes, each said here and nowhere else.
+
+An answer chooses from them: ``status`` takes all, ``doctor`` what an installation is about, ``why`` what stands in the
+way of one run or schedule, ``/readyz`` whether the database answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rota.errors import RotaError
+from rota.explain.finding import Finding, Severity, finding
+from rota.explain.words import SECOND, Words, by_whom, counted, span
+from rota.model.figures import Figures
+from rota.model.node import DutyRecord, NodeState, NodeStatus, host_identity, process_exists
+from rota.model.queue import QueueStatus
+from rota.store import Store, Transaction, leases, migrate, runs
+from rota.store.database import SEE_DOCTOR
+from rota.store.migrate import SchemaStatus
+from rota.store.schema import applied as applied_migrations
+
+NOTE, WARNING, PROBLEM = Severity.NOTE, Severity.WARNING, Severity.PROBLEM
+LOST_LATELY_US = 300 * SECOND
+LONG_WAIT_US = 300 * SECOND
+OLD_LEASE_US = 86_400 * SECOND
+SHOWN = 10
+FEW_RUNS = 20
+"""Of fewer runs an hour, a share says nothing."""
+POOR_SUCCESS = 0.9
+ESSENTIAL = {"scheduler": "no due moment is judged", "stager": "nothing that waits becomes work",
+             "worker": "no run starts", "finisher": "no result is kept"}  # fmt: skip
+"""Without any living duty of this name, what does not happen."""
+
+
+# --- the database
+
+
+def reachable(store: Store) -> list[Finding]:
+    """Whether the database answers."""
+    try:
+        with store.read() as tx:
+            applied_migrations(tx)
+    except RotaError as error:
+        return [unreachable(error)]
+    return []
+
+
+def unreachable(error: RotaError) -> Finding:
+    return finding("database_unreachable", str(error), PROBLEM, error.hint.removesuffix(SEE_DOCTOR))
+
+
+def schema(status: SchemaStatus) -> list[Finding]:
+    """Whether the tables are those of this code."""
+    try:
+        migrate.demand(status)
+    except RotaError as error:
+        found = finding("schema", str(error), WARNING, error.hint, applied=status.applied, known=status.known)
+        return [found]
+    return []
+
+
+# --- nodes and their duties
+
+
+def no_node(nodes: Sequence[NodeStatus], words: Words) -> list[Finding]:
+    if any(node.alive for node in nodes):
+        return []
+    gone = max(nodes, key=lambda node: node.record.seen_at, default=None)
+    last = f"; the last one, {gone.record.id}, was seen {words.distance(gone.record.seen_at)}" if gone else ""
+    return [finding("no_node", f"no node is alive, so nothing runs{last}", PROBLEM, "start one: rota up")]
+
+
+def silent_nodes(nodes: Sequence[NodeStatus], words: Words) -> Iterator[Finding]:
+    """Those that were lost a short while ago, or will be."""
+    for node in nodes:
+        lost_at = node.record.lost_at or 0
+        if node.state is NodeState.LAPSED:
+            what, todo = "is silent: its lease has run out", _why_silent(node)
+        elif node.state is NodeState.LOST and words.now - lost_at < LOST_LATELY_US:
+            what, todo = "was lost", ""
+        else:
+            continue
+        seen_at = node.record.seen_at
+        text = f"node {node.record.id} {what}; its last heartbeat was {words.distance(seen_at)}"
+        yield finding("node_silent", text, WARNING, todo, node=node.record.id, seen_at=seen_at)
+
+
+def _why_silent(node: NodeStatus) -> str:
+    """A process of this machine that lives on cannot reach the database, or is frozen."""
+    record = node.record
+    if record.host != host_identity() or not process_exists(record.pid):
+        return ""
+    return f"its process {record.pid} is there, but cannot write, or is frozen; try whether one can: rota doctor"
+
+
+def duty_stale(node: NodeStatus, duty: DutyRecord, words: Words) -> Finding:
+    worked = "has never worked" if duty.ticked_at is None else f"last worked {words.distance(duty.ticked_at)}"
+    text = f"the {duty.name} of node {node.record.id} {worked}" + (f": {duty.error}" if duty.error else "")
+    todo = f"see the log of the node; to replace it: rota node drain {node.record.id}"
+    data = {"duty": duty.name, "node": node.record.id, "ticked_at": duty.ticked_at, "error": duty.error}
+    return finding("duty_stale", text, WARNING, todo, **data)
+
+
+def stale_duties(nodes: Iterable[NodeStatus], words: Words) -> list[Finding]:
+    return [duty_stale(node, duty, words) for node in nodes if node.alive for duty in node.stale]
+
+
+def stands_still(nodes: Iterable[NodeStatus], name: str, words: Words) -> list[Finding]:
+    """Whether this duty stands still on every living one of these nodes."""
+    able = [node for node in nodes if node.alive and node.does(name)]
+    still = [(node, duty) for node in able for duty in node.stale if duty.name == name]
+    return [duty_stale(*still[0], words)] if still and len(still) == len(able) else []
+
+
+def missing_duties(nodes: Sequence[NodeStatus]) -> Iterator[Finding]:
+    """What no living node does, so that it is not done at all."""
+    alive = [node for node in nodes if node.alive]
+    for name, loss in ESSENTIAL.items() if alive else ():
+        if not any(node.does(name) and name not in {duty.name for duty in node.stale} for node in alive):
+            yield finding("duty_missing", f"no node has a working {name}: {loss}", PROBLEM, duty=name)
+
+
+def of_nodes(nodes: Sequence[NodeStatus], words: Words) -> list[Finding]:
+    """All that is wrong with nodes."""
+    duties = [*stale_duties(nodes, words), *missing_duties(nodes)]
+    return [*no_node(nodes, words), *duties, *silent_nodes(nodes, words)]
+
+
+# --- schedules, queues, runs
+
+
+def overdue(name: str, due_at: int, count: int, words: Words) -> Finding:
+    """The worst of so many schedules that nobody judges."""
+    verb = "is" if count == 1 else "are"
+    text = f"{counted(count, 'schedule')} {verb} overdue: {name} was due {words.both(due_at)}"
+    todo = f"ask why: rota schedule why {name}"
+    return finding("schedules_overdue", text, WARNING, todo, name=name, due_at=due_at, count=count)
+
+
+def queue_paused(name: str, at: int, by: str | None, why: str | None, words: Words, said: str = "queue") -> Finding:
+    text = f"{said} {name} was paused {words.both(at)}{by_whom(by, why)}"
+    return finding(
+        "queue_paused", text, NOTE, f"let it go on: rota queue resume {name}", name=name, at=at, by=by, why=why
+    )
+
+
+def schedule_paused(name: str, at: int, by: str | None, why: str | None, words: Words, said: str = "") -> Finding:
+    text = f"{said or f'schedule {name}'} was paused {words.both(at)}{by_whom(by, why)}"
+    todo = f"let it go on: rota schedule resume {name}"
+    return finding("schedule_paused", text, NOTE, todo, name=name, at=at, by=by, why=why)
+
+
+def waiting_queues(queues: Iterable[QueueStatus], nodes: Sequence[NodeStatus], words: Words) -> Iterator[Finding]:
+    """Those whose runs wait for long, or for a node that there is not."""
+    alive = [node for node in nodes if node.alive]
+    for queue in queues:
+        name, oldest = queue.record.name, queue.oldest_due_at
+        if queue.record.paused_at is not None or oldest is None:
+            continue
+        wait = "waits" if queue.waiting == 1 else "wait"
+        waiting = f"{counted(queue.waiting, 'run')} {wait}"
+        if alive and not any(node.serves(name) for node in alive):
+            text, todo = f"no node serves queue {name}, where {waiting}", f"start one: rota up --queues {name}"
+            yield finding("queue_not_served", text, WARNING, todo, queue=name, waiting=queue.waiting)
+        elif alive and words.now - oldest > LONG_WAIT_US:
+            text = f"the oldest run of queue {name} has waited for {span(words.now - oldest)}; {waiting}"
+            yield finding("queue_waits_long", text, WARNING, queue=name, waiting=queue.waiting, oldest_due_at=oldest)
+
+
+def many_failures(hour: Figures) -> list[Finding]:
+    if hour.success is None or hour.runs < FEW_RUNS or hour.success >= POOR_SUCCESS:
+        return []
+    text = f"of {hour.runs:,} runs that ended in the last hour, {hour.failed:,} failed"
+    return [finding("many_failures", text, WARNING, "see them: rota dead ls", runs=hour.runs, failed=hour.failed)]
+
+
+def dead_letters(count: int) -> list[Finding]:
+    if not count:
+        return []
+    text = f"{counted(count, 'run')} failed for good"
+    return [finding("dead_letters", text, NOTE, "see them: rota dead ls", count=count)]
+
+
+# --- what was left behind
+
+
+def stray_leases(tx: Transaction, words: Words) -> Iterator[Finding]:
+    """Holds that ran out long ago and were never given back."""
+    for lease in leases.strays(tx, words.now - OLD_LEASE_US, SHOWN):
+        since = words.distance(lease.expires_at)
+        text = f"{lease.name} ran out {since} in the hands of {lease.holder}, who died; the next one takes it"
+        yield finding("stray_lease", text, WARNING, lease=lease.name, holder=lease.holder, expires_at=lease.expires_at)
+
+
+def stray_runs(tx: Transaction) -> list[Finding]:
+    """Those of nodes that nobody knows any more."""
+    ids = runs.strays(tx, SHOWN)
+    if not ids:
+        return []
+    text = f"runs of nodes that are not in the ledger: {', '.join(map(str, ids))}"
+    todo = "no node will bring them back; give them up: rota run cancel, or report it"
+    return [finding("stray_runs", text, PROBLEM, todo, runs=ids)]

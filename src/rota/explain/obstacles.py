@@ -1,0 +1,172 @@
+"""What stands between an available run and its start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rota.explain import checks
+from rota.explain.finding import Finding, Severity, finding
+from rota.explain.words import Words, counted
+from rota.model.node import NodeState, NodeStatus
+from rota.model.queue import QueueRecord
+from rota.model.rate import Rate
+from rota.model.run import RunningRun, RunRecord
+from rota.store import Transaction, queues, runs
+
+SHOWN = 3
+SUSPECT = 2
+"""So often suspected of having killed its node, a run is done alone."""
+
+
+@dataclass
+class Obstacles:
+    """For an available run. Facts are given in the order in which they would have to be overcome."""
+
+    tx: Transaction
+    record: RunRecord
+    words: Words
+    nodes: Sequence[NodeStatus]
+    policies: Mapping[str, Any]
+
+    def facts(self) -> list[Finding]:
+        queue = queues.get(self.tx, self.record.queue)
+        facts = [
+            *self._paused(queue),
+            *checks.no_node(self.nodes, self.words),
+            *self._unserved(),
+            *self._unknown(),
+            *self._held(),
+            *self._suspect(),
+            *self._key_full(),
+            *self._queue_full(queue),
+            *self._queue_rate(queue),
+            *self._busy(),
+            *self.duty("worker"),
+            *self._ahead(),
+        ]
+        return facts or [finding("ready", "nothing stands in its way: it starts with the next claim")]
+
+    def duty(self, name: str) -> list[Finding]:
+        """Whether this duty stands still on every living node that could help."""
+        return checks.stands_still(self._serving(), name, self.words)
+
+    def _serving(self) -> list[NodeStatus]:
+        return [node for node in self.nodes if node.alive and node.serves(self.record.queue)]
+
+    def _paused(self, queue: QueueRecord | None) -> list[Finding]:
+        if queue is None or queue.paused_at is None:
+            return []
+        paused = (queue.name, queue.paused_at, queue.paused_by, queue.paused_why)
+        return [checks.queue_paused(*paused, self.words, "its queue")]
+
+    def _unserved(self) -> list[Finding]:
+        alive = [node for node in self.nodes if node.alive]
+        if not alive or self._serving():
+            return []
+        queue = self.record.queue
+        served = ", ".join(sorted({name for node in alive for name in node.record.queues.split(",")}))
+        text = f"no node serves its queue {queue}; those alive serve {served}"
+        todo = f"start one: rota up --queues {queue}"
+        return [finding("queue_not_served", text, Severity.WARNING, todo, queue=queue)]
+
+    def _unknown(self) -> list[Finding]:
+        record = self.record
+        alive = [node for node in self.nodes if node.alive]
+        if self.policies and (not alive or any(node.knows(record.job) for node in alive)):
+            return []
+        if self.policies:
+            text = f"no node that is alive has code that knows job {record.job}"
+            return [finding("job_unknown", text, job=record.job)]
+        return [
+            finding("job_unknown", f"no application on this database has declared job {record.job}", job=record.job)
+        ]
+
+    def _suspect(self) -> list[Finding]:
+        """What was running, among others, when nodes were lost is done alone."""
+        suspected = self.record.suspected
+        if suspected < SUSPECT:
+            return []
+        text = f"it was running on {suspected} nodes that were lost, so it is done alone, once a node has nothing else"
+        return [finding("suspect", text, suspected=suspected)]
+
+    def _held(self) -> list[Finding]:
+        record = self.record
+        if record.held_by is None:
+            return []
+        if record.held_until is not None:
+            rate = self.policies.get("rate")
+            text = (
+                f"the rate of its job{f' ({rate})' if rate else ''} holds it until {self.words.both(record.held_until)}"
+            )
+            return [finding("rate", text, held_by=record.held_by, until=record.held_until)]
+        ahead = runs.count_held_ahead(self.tx, record)
+        behind = f"; {counted(ahead, 'run')} held like it go{'es' if ahead == 1 else ''} first" if ahead else ""
+        return [self._limit(f"{self._holders()}{behind}")]
+
+    def _key_full(self) -> list[Finding]:
+        """A limit that is used up, and that no claim has held this run for yet."""
+        record = self.record
+        if record.held_by is not None or record.limit_key is None:
+            return []
+        holders = runs.holders_of_key(self.tx, record.limit_key, record.limit_count or 1)
+        return [self._limit(self._holders())] if len(holders) >= (record.limit_count or 1) else []
+
+    def _limit(self, holders: str) -> Finding:
+        record = self.record
+        text = f"no more than {record.limit_count} may run at once under {record.limit_key}{holders}"
+        return finding("concurrency", text, key=record.limit_key, count=record.limit_count)
+
+    def _holders(self) -> str:
+        holders = runs.holders_of_key(self.tx, self.record.limit_key or "", SHOWN + 1)
+        return _running(holders, self.words) if holders else ", and nobody does: it is let go within seconds"
+
+    def _queue_full(self, queue: QueueRecord | None) -> list[Finding]:
+        if queue is None or queue.concurrency is None:
+            return []
+        holders = runs.holders_of_queue(self.tx, queue.name, queue.concurrency)
+        if len(holders) < queue.concurrency:
+            return []
+        text = f"no more than {queue.concurrency} of queue {queue.name} may run at once{_running(holders, self.words)}"
+        return [finding("queue_concurrency", text, queue=queue.name, count=queue.concurrency)]
+
+    def _queue_rate(self, queue: QueueRecord | None) -> list[Finding]:
+        if queue is None or queue.rate is None:
+            return []
+        rate, name = Rate.parse(queue.rate), queues.bucket(queue.name)
+        full_at = rate.bounded(queues.buckets(self.tx, [name]).get(name, 0), self.words.now)
+        if rate.allowed(full_at, self.words.now) >= 1:
+            return []
+        until = rate.next_at(full_at)
+        text = f"queue {queue.name} starts no more than {queue.rate}; the next one may start {self.words.both(until)}"
+        return [finding("queue_rate", text, queue=queue.name, rate=queue.rate, until=until)]
+
+    def _busy(self) -> list[Finding]:
+        serving = self._serving()
+        if serving and all(node.state is NodeState.DRAINING for node in serving):
+            text = f"every node that serves queue {self.record.queue} finishes what it has, and stops"
+            return [finding("nodes_draining", text)]
+        working = [node for node in serving if node.state is NodeState.ALIVE]
+        threads, running = sum(node.record.threads for node in working), sum(node.record.running for node in working)
+        if not working or running < threads:
+            return []
+        text = f"all {counted(threads, 'thread')} of the nodes that serve queue {self.record.queue} are busy"
+        return [finding("busy", text, threads=threads, running=running)]
+
+    def _ahead(self) -> list[Finding]:
+        if self.record.held_by is not None:
+            return []
+        count = runs.count_ahead(self.tx, self.record)
+        if not count:
+            return []
+        verb = "is" if count == 1 else "are"
+        return [
+            finding("ahead", f"{counted(count, 'run')} {verb} ahead of it in queue {self.record.queue}", count=count)
+        ]
+
+
+def _running(holders: Sequence[RunningRun], words: Words) -> str:
+    """`` and run 7 on web-1:12 does, since …``."""
+    shown = [f"run {run.id} on {run.node} since {words.both(run.started_at or words.now)}" for run in holders[:SHOWN]]
+    return f"; running: {'; '.join(shown)}{'; …' if len(holders) > SHOWN else ''}"
