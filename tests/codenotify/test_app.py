@@ -66,7 +66,7 @@ def test_the_jobs_are_those_of_the_table(rota):
 
     found = {
         name.removeprefix(PREFIX): (
-            rota.declared_schedules[name].trigger["expression"],
+            rota.declared_schedules[name].trigger.expression,
             job.timeout,
             rota.declared_schedules[name].catch_up,
             rota.declared_schedules[name].catch_up_window,
@@ -77,7 +77,7 @@ def test_the_jobs_are_those_of_the_table(rota):
     }
 
     assert found == expected
-    assert {schedule.trigger["tz"] for schedule in rota.declared_schedules.values()} == {"UTC"}
+    assert {schedule.trigger.tz for schedule in rota.declared_schedules.values()} == {"UTC"}
 
 
 def test_a_day_has_as_many_runs_as_the_crons_say(rota, clock, mails, platforms):
