@@ -58,7 +58,11 @@ def test_help_imports_no_command_and_nothing_slow() -> None:
     loaded = loaded_by("--help")
 
     assert loaded.isdisjoint(SLOW)
-    assert {name for name in loaded if name.startswith("rota.cli.")} == {"rota.cli.main", "rota.cli.groups"}
+    assert {name for name in loaded if name.startswith("rota.cli.")} == {
+        "rota.cli.main",
+        "rota.cli.groups",
+        "rota.cli.terminal",
+    }
 
 
 def test_help_of_a_group_imports_that_group_alone() -> None:

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from rota.cli.application import WHERE
 from rota.cli.terminal import echo, echo_block, painted
-from rota.errors import RotaError, SettingsError
+from rota.errors import CronError, RotaError, SettingsError
 
 
 class Exit(IntEnum):
@@ -33,8 +33,13 @@ def report(error: Exception, *, debug: bool) -> int:
     if debug:
         echo_block("".join(traceback.format_exception(error)).rstrip("\n"), indent="", err=True)
     messages, hint = _messages(error)
+    place: list[str] = []
+    if isinstance(error, CronError):  # the expression, and a caret under the bad part: lines of our own
+        messages, place = messages[0].split("\n")[:1], messages[0].split("\n")[1:]
     for message in messages:
         _say("Error", "red", message)
+    for line in place:
+        echo(line if line.startswith("  ") else f"  {line}", err=True)
     for note in getattr(error, "__notes__", []):
         if note.startswith(WHERE):
             _say(WHERE.strip(" :"), "cyan", note.removeprefix(WHERE))
