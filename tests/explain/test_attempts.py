@@ -75,12 +75,8 @@ def test_the_time_of_an_attempt_that_was_handed_back_is_no_waiting(
     assert text.startswith("attempt 1 was handed back 10s ago, after 13s: the database is away")
 
 
-def test_a_crash_a_failure_and_a_snooze_are_all_there_and_add_up(
-    rota: Rota, clock: ManualClock, start: Start, nodes_stop: list[tuple[Gate, Node]]
-) -> None:
-    gate = Gate(rota, retry=Retry(attempts=3, delays=[60]), schedule=every("1h"))
-
-    @rota.job("changeable", retry=Retry(attempts=3, delays=[60]), schedule=every("1h"))
+def test_a_crash_a_failure_and_a_snooze_are_all_there_and_add_up(rota: Rota, clock: ManualClock, start: Start) -> None:
+    @rota.job(retry=Retry(attempts=3, delays=[60]))
     def changeable(run: Run) -> object:
         clock.advance(seconds=5)
         if run.attempt == 2:
@@ -88,7 +84,6 @@ def test_a_crash_a_failure_and_a_snooze_are_all_there_and_add_up(
         return Snoozed(timedelta(minutes=2), "later") if run.attempt == 3 else None
 
     lost = start(lease=15.0)
-    nodes_stop.append((gate, lost))
     handle = changeable.enqueue()
     lost.worker.begin = lambda claims: None  # type: ignore[method-assign, assignment]  # it dies before the body begins
     lost.worker.tick()
