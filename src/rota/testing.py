@@ -184,6 +184,7 @@ def make_envelope(*, job: str = "test", id: int = 1, arguments: Mapping[str, Any
         fire_due_at=None,
         asked_by=None,
         mode=None,
+        crashes=0,
         suspected=0,
         priority=0,
         cancel_by=None,

@@ -37,8 +37,8 @@ def test_a_pause_between_the_look_at_a_queue_and_the_claim_is_seen(rota: Rota) -
     node = rota.node()
     node.identity.register()
     handle = mail.enqueue()
-    looked_at = node.claimer.survey()
+    looked_at = node.claimer.survey({"thread": 4})
     rota.queues.pause("default", "anna")
 
-    assert node.claimer.claim_from(looked_at, 10) == ([], False)
+    assert node.claimer.claim_from(looked_at, {"thread": 10}) == ([], False)
     assert handle.state == "available"

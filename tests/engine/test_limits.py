@@ -28,7 +28,7 @@ class Held:
         self.envelopes: list[Envelope] = []
 
     def claim(self) -> None:
-        envelopes, _ = self.node.claimer.claim(self.node.settings.threads - len(self.envelopes))
+        envelopes, _ = self.node.claimer.claim({"thread": self.node.settings.threads - len(self.envelopes)})
         self.envelopes += envelopes
 
     def end(self, count: int) -> None:

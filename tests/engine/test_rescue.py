@@ -32,7 +32,7 @@ def rescue(node: Node) -> None:
 
 def claimed(app: Rota, node: Node) -> list[int]:
     """Claim as a node does that dies before the bodies begin."""
-    return [envelope.id for envelope in node.claimer.claim(node.settings.threads)[0]]
+    return [envelope.id for envelope in node.claimer.claim({"thread": node.settings.threads})[0]]
 
 
 def test_a_lapsed_lease_brings_the_run_back_and_the_late_result_is_refused(

@@ -371,11 +371,11 @@ def test_a_due_moment_meets_an_earlier_run_that_runs(
 ) -> None:
     busy(app, clock, 1, overlap=overlap)
     node = start(app)
-    node.claimer.claim(4)  # and no body comes to its end
+    node.claimer.claim({"thread": 4})  # and no body comes to its end
     for _ in range(2):
         clock.advance(minutes=1)
         scheduler_only(app)
-    node.claimer.claim(4)
+    node.claimer.claim({"thread": 4})
 
     assert [verdict for _, verdict in ledger(app, "job")] == expected
     runs = app.runs.page()[::-1]

@@ -1,221 +1,217 @@
-"""What every executor promises, whichever it is: the same body ends in the same way."""
+"""What every executor promises: the same body leaves the same rows. And what only a process of its own can promise."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
-from collections.abc import Callable, Iterator
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rota import Cancelled, Failed, JobResult, Retry, Run, Snoozed
-from rota.body import log
-from rota.errors import RunCancelledError, RunLostError, RunTimedOutError
-from rota.executors.port import Executor
-from rota.executors.thread import ThreadExecutor
-from rota.model.attempt import Caps, End, Ended, Envelope
-from rota.model.job import Job
-from rota.testing import FakeHome, make_envelope
+from rota.model.attempt import End, Ended, Envelope
+from rota.model.node import NodeSettings, process_exists
+from rota.model.run import RunRecord
+from rota.testing import make_envelope
 from tests.engine.helpers import until
+from tests.executors.bodies import rota
+
+FEW = NodeSettings(threads=4, slots=2, poll=0.05, drain=1.0)
+KINDS = pytest.mark.parametrize("kind", ["thread", "process"])
 
 
-class Bench:
-    """An executor with one place, and what came out of it."""
-
-    def __init__(self, make: Callable[..., Executor[Any]]) -> None:
-        self.home = FakeHome()
-        self.ended: list[Ended] = []
-        self.over = threading.Event()
-        self.executor = make(self.home, self._end)
-
-    def begin(self, function: Callable[..., Any], arguments: dict[str, Any] | None = None, **policies: Any) -> Any:
-        attempt = self.executor.attempt(
-            make_envelope(arguments=arguments or {}), Job(name="job", function=function, **policies)
-        )
-        self.executor.submit([attempt])
-        return attempt
-
-    def end(self) -> Ended:
-        assert self.over.wait(10), "it did not end"
-        assert len(self.ended) == 1
-        return self.ended[0]
-
-    def _end(self, attempt: Any, ended: Ended) -> None:
-        self.ended.append(ended)
-        self.over.set()
+@pytest.fixture(scope="module")
+def notes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A node at work for all of these tests, so that its children are warm; what bodies note lands in a file."""
+    folder = tmp_path_factory.mktemp("contract")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROTA_DATABASE", f"sqlite:///{folder}/rota.db?synchronous=normal")
+        patch.setenv("NOTES", str(folder / "notes"))
+        (folder / "notes").touch()
+        with rota.running(FEW):
+            yield folder / "notes"
+        rota.close()
+        rota.__dict__.pop("store", None)
 
 
-def threads(home: FakeHome, ended: Any) -> ThreadExecutor:
-    return ThreadExecutor(1, home, lambda: 1, Caps(result_bytes=1_000, log_lines=3), ended)
+pytestmark = pytest.mark.usefixtures("notes")
 
 
-@pytest.fixture(params=[threads], ids=["thread"])
-def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    log.capture()
-    found = Bench(request.param)
-    yield found
-    found.executor.stop()
+def run(job: str, **arguments: Any) -> RunRecord:
+    return rota.enqueue(job, **arguments).wait(30)
 
 
-def returns(value: Any) -> Callable[[], Any]:
-    return lambda: value
+def ends(record: RunRecord) -> list[tuple[int, str]]:
+    return [(each.number, each.outcome) for each in rota.runs.attempts(record.id)]
 
 
-async def awaited() -> int:
-    await asyncio.sleep(0)
-    return 7
+def pids(notes: Path) -> list[int]:
+    return [int(line.split()[1]) for line in notes.read_text().splitlines() if line.startswith("pid ")]
 
 
-def breaks() -> None:
-    raise ValueError("broken")
+@KINDS
+@pytest.mark.parametrize("value", [None, 7, {"a": [1, None, "é🦆"]}, "x" * 1_000])
+def test_a_result_is_kept(kind: str, value: Any) -> None:
+    record = run(f"{kind}/returns", value=value)
+
+    assert (record.state, json.loads(record.result or "null")) == ("succeeded", value)
 
 
-OUTCOMES: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
-    "nothing": (returns(None), {"end": End.SUCCEEDED, "result": None}),
-    "a value": (returns({"a": [1, None]}), {"end": End.SUCCEEDED, "result": '{"a":[1,null]}'}),
-    "awaited": (awaited, {"end": End.SUCCEEDED, "result": "7"}),
-    "raises": (breaks, {"end": End.FAILED, "error": "ValueError: broken", "permanent": False}),
-    "fails": (
-        returns(Failed("no", retry_after=5, permanent=True)),  # type: ignore[arg-type]
-        {"end": End.FAILED, "error": "no", "wait": 5.0, "permanent": True},
-    ),
-    "snoozes": (returns(Snoozed(9, "later")), {"end": End.SNOOZED, "error": "later", "wait": 9.0}),  # type: ignore[arg-type]
-    "gives up": (returns(Cancelled("enough")), {"end": End.CANCELLED, "error": "enough"}),
-}
+@KINDS
+def test_outcomes_that_a_body_returns_are_obeyed(kind: str) -> None:
+    failed, cancelled, reported = (run(f"{kind}/outcome", kind=each) for each in ("fails", "gives up", "reports"))
+
+    assert (failed.state, failed.error) == ("failed", "no")
+    assert (cancelled.state, cancelled.error) == ("cancelled", "enough")
+    assert (reported.state, reported.error) == ("failed", "all of them")
 
 
-@pytest.mark.parametrize("case", OUTCOMES)
-def test_what_a_body_does_becomes_its_end(bench: Bench, case: str) -> None:
-    body, expected = OUTCOMES[case]
+@KINDS
+def test_a_failure_keeps_its_traceback_and_is_tried_again(kind: str) -> None:
+    record = run(f"{kind}/flaky")
 
-    bench.begin(body)
+    assert (record.state, record.result, record.failures) == ("succeeded", '"well"', 1)
+    assert ends(record) == [(1, "failed"), (2, "succeeded")]
+    first = rota.runs.attempts(record.id)[0]
+    assert first.error == "ValueError: broken"
+    assert "in flaky" in (first.traceback or "")
 
-    ended = bench.end()
-    assert {name: getattr(ended, name) for name in expected} == expected
-    assert (ended.traceback is not None) == (case == "raises")
+
+@KINDS
+def test_a_body_may_snooze_and_may_be_awaited(kind: str) -> None:
+    snoozed, awaited = run(f"{kind}/snoozes"), run(f"{kind}/awaited")
+
+    assert (snoozed.result, ends(snoozed)) == ('"awake"', [(1, "snoozed"), (2, "succeeded")])
+    assert awaited.result == "7"
 
 
-def test_an_end_and_an_envelope_go_through_json_unchanged(bench: Bench) -> None:
-    def body(run: Run) -> Any:
-        run.log.info("half way")
-        run.progress(1, 2)
-        raise ValueError("broken")
+@KINDS
+def test_a_result_that_cannot_be_kept_says_so(kind: str) -> None:
+    assert json.loads(run(f"{kind}/long").result or "")["cut_at"] == 65_536
+    assert "not_kept" in json.loads(run(f"{kind}/odd").result or "")
 
-    attempt = bench.begin(body)
 
-    ended, envelope = bench.end(), attempt.envelope
-    assert (ended.progress, "half way" in ended.log) == ((1, 2), True)
+@KINDS
+def test_log_lines_and_progress_are_kept(kind: str) -> None:
+    record = run(f"{kind}/talks")
+
+    assert (record.progress_done, record.progress_total) == (1, 2)
+    assert "half way rows=3" in rota.runs.logs(record.id)[1]
+
+
+@KINDS
+def test_what_a_body_asks_of_the_ledger_is_done(kind: str) -> None:
+    record = run(f"{kind}/asks")
+
+    result = json.loads(record.result or "")
+    assert (result["checkpoint"], json.loads(record.checkpoint or "")) == ({"page": 2}, {"page": 2})
+    assert "city.seen" in [event.kind for event in rota.runs.events(record.id)]
+    until(lambda: rota.runs.batch(result["batch"])["succeeded"] == 3)
+
+
+@KINDS
+def test_a_body_that_looks_stops_when_its_time_is_up(kind: str) -> None:
+    assert [ends(run(f"{kind}/{name}")) for name in ("sleeps", "awaits_long")] == [[(1, "timed_out")]] * 2
+
+
+@KINDS
+def test_a_cancelled_body_stops(kind: str, notes: Path) -> None:
+    handle = rota.enqueue(f"{kind}/waits_for_cancel")
+    until(lambda: f"begun {handle.id}\n" in notes.read_text())
+
+    rota.runs.cancel(handle.id, "anna")
+
+    record = handle.wait(10)
+    assert (record.state, record.error) == ("cancelled", "cancelled by anna")
+
+
+def test_sigterm_reaches_a_body_that_sleeps_without_looking_and_lets_it_clean_up(notes: Path) -> None:
+    record = run("process/stuck_in_sleep")
+
+    assert ends(record) == [(1, "timed_out")]
+    assert f"finally {record.id}\n" in notes.read_text()
+
+
+@pytest.mark.parametrize("name", ["holds_the_gil", "ignores_sigterm"])
+def test_a_body_that_nothing_reaches_is_killed_with_all_that_it_started(notes: Path, name: str) -> None:
+    begun = time.monotonic()
+    record = run(f"process/{name}")
+
+    assert ends(record) == [(1, "timed_out")]
+    assert time.monotonic() - begun < 15
+    until(lambda: not any(process_exists(pid) for pid in pids(notes)))
+    assert run("process/returns", value=1).state == "succeeded"
+
+
+@pytest.mark.parametrize("name", ["hog", "hog_by_a_grandchild"])
+def test_a_body_beyond_its_memory_is_stopped_and_named(name: str) -> None:
+    neighbour = rota.enqueue("process/returns", value=1)
+    record = run(f"process/{name}")
+
+    assert ends(record) == [(1, "memory")]
+    assert (record.peak_rss or 0) <= 350_000_000
+    assert "more than its 300 MB" in (record.error or "")
+    assert neighbour.wait(10).state == "succeeded"
+
+
+def test_a_body_that_kills_its_process_is_quarantined_and_harms_no_other() -> None:
+    neighbours = [rota.enqueue("process/returns", value=n) for n in range(5)]
+    record = run("process/dies")
+
+    assert (record.state, record.crashes, record.failures) == ("failed", 3, 0)
+    assert ends(record) == [(1, "crashed"), (2, "crashed"), (3, "crashed")]
+    assert "ended itself with code 3" in (record.error or "")
+    assert "the last word" in rota.runs.logs(record.id)[3]
+    assert [event.kind for event in rota.runs.events(record.id)] == ["run.crashed", "run.crashed", "run.quarantined"]
+    assert all(handle.wait(10).crashes == 0 for handle in neighbours)
+
+
+def test_what_a_body_leaves_running_is_ended_with_its_attempt() -> None:
+    left = int(run("process/leaves_a_child_behind").result or "0")
+
+    until(lambda: not process_exists(left))
+
+
+def test_a_suspect_is_done_in_a_process_of_its_own() -> None:
+    """It was running when two nodes were lost, with others: whoever of them did it now ends its own process alone."""
+    assert run("thread/where").result == str(os.getpid())
+    rota.queues.pause("default", "anna")
+    handle = rota.enqueue("thread/where")
+    with rota.store.database.exclusive() as tx:
+        tx.script(f"UPDATE rota_run SET suspected = 2 WHERE id = {handle.id};")
+    rota.queues.resume("default", "anna")
+
+    record = handle.wait(10)
+    assert record.state == "succeeded"
+    assert record.result != str(os.getpid())
+
+
+def test_no_process_is_left_where_the_node_is_killed(notes: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "ROTA_DATABASE": f"sqlite:///{tmp_path}/own.db", "NOTES": str(tmp_path / "notes")}
+    (tmp_path / "notes").touch()
+    program = (
+        "from tests.executors.bodies import rota\n"
+        "from rota.model.node import NodeSettings\n"
+        "rota.prepare(); rota.enqueue('process/ignores_sigterm'); rota.node(NodeSettings(poll=0.05)).start()\n"
+        "import time; time.sleep(60)\n"
+    )
+    node = subprocess.Popen([sys.executable, "-c", program], env=environment)
+    until(lambda: len(pids(tmp_path / "notes")) == 2)
+
+    node.send_signal(signal.SIGKILL)
+    node.wait()
+
+    until(lambda: not any(process_exists(pid) for pid in pids(tmp_path / "notes")))
+
+
+def test_an_envelope_and_an_end_go_through_json_unchanged() -> None:
+    envelope = make_envelope(arguments={"city": "Lyon"})
+    ended = Ended(End.FAILED, 1, 2, error="broken", progress=None, log="a\nb")
+
     assert Envelope._make(json.loads(json.dumps(envelope))) == envelope
-    again = Ended._make(json.loads(json.dumps(ended)))
-    assert again._replace(end=End(again.end), progress=(1, 2)) == ended
-
-
-def test_a_report_of_failure_keeps_its_counts_beside_the_error(bench: Bench) -> None:
-    bench.begin(returns(JobResult(status="failed", message="all of them", counts={"items": 3})))
-
-    ended = bench.end()
-    assert (ended.end, ended.error) == (End.FAILED, "all of them")
-    assert json.loads(ended.result or "")["counts"] == {"items": 3}
-
-
-def test_a_result_without_a_json_form_or_beyond_its_cap_is_told_in_its_place(bench: Bench) -> None:
-    bench.begin(returns("x" * 5_000_000))
-
-    assert json.loads(bench.end().result or "")["cut_at"] == 1_000
-
-
-def test_a_class_of_errors_that_must_not_be_retried_is_permanent(bench: Bench) -> None:
-    bench.begin(breaks, retry=Retry(never=(ValueError,)))
-
-    assert bench.end().permanent
-
-
-def test_arguments_and_requests_of_the_body_arrive(bench: Bench) -> None:
-    def body(run: Run, city: str) -> str:
-        run.save_checkpoint({"page": 2})
-        run.emit("city.seen", city=city)
-        run.fan_out("child", [{"n": 1}], then="after")
-        return f"{city} {run.attempt} {run.checkpoint}"
-
-    bench.begin(body, {"city": "Lyon"})
-
-    assert bench.end().result == "\"Lyon 1 {'page': 2}\""
-    assert bench.home.checkpoints == [{"page": 2}]
-    assert bench.home.emitted == [("city.seen", {"city": "Lyon"})]
-    assert bench.home.fanned_out == [("child", [{"n": 1}], "after")]
-
-
-REASONS = [
-    (RunCancelledError("cancelled by anna"), End.CANCELLED),
-    (RunTimedOutError("too long"), End.TIMED_OUT),
-    (RunLostError("the node is stopping"), End.HANDED_BACK),
-]
-
-
-@pytest.mark.parametrize(("reason", "end"), REASONS)
-@pytest.mark.parametrize("kind", ["sleeps", "awaits"])
-def test_a_body_that_is_told_to_stop_ends_for_that_reason(bench: Bench, kind: str, reason: Any, end: End) -> None:
-    begun = threading.Event()
-
-    def sleeps(run: Run) -> None:
-        begun.set()
-        run.sleep(60)
-
-    async def awaits() -> None:
-        begun.set()
-        await asyncio.sleep(60)
-
-    attempt = bench.begin(sleeps if kind == "sleeps" else awaits)
-    assert begun.wait(10)
-    attempt.interrupt(reason)
-    attempt.interrupt(RunCancelledError("the second reason"))
-
-    assert (bench.end().end, bench.end().error) == (end, str(reason))
-
-
-def test_a_body_that_never_looked_at_the_signal_has_done_its_work(bench: Bench) -> None:
-    begun, go = threading.Event(), threading.Event()
-
-    def body() -> str:
-        begun.set()
-        go.wait(10)
-        return "done"
-
-    attempt = bench.begin(body)
-    assert begun.wait(10)
-    attempt.interrupt(RunTimedOutError("too long"))
-    go.set()
-
-    assert bench.end()[:1] + bench.end()[3:4] == (End.SUCCEEDED, '"done"')
-    assert bench.end().overran
-
-
-def test_a_stop_that_comes_before_the_body_keeps_it_from_beginning(bench: Bench) -> None:
-    go, begun = threading.Event(), []
-    first = bench.begin(lambda: go.wait(10))
-    attempt = bench.begin(lambda: begun.append(1))
-    attempt.interrupt(RunCancelledError("cancelled by anna"))
-    go.set()
-
-    until(lambda: len(bench.ended) == 2)
-    assert (bench.ended[1].end, begun) == (End.CANCELLED, [])
-    assert first.started_us
-
-
-def test_what_has_not_begun_can_be_taken_back_and_does_not_end(bench: Bench) -> None:
-    go, begun = threading.Event(), threading.Event()
-
-    def body() -> None:
-        begun.set()
-        go.wait(10)
-
-    bench.begin(body)
-    assert begun.wait(10)
-    waiting = [bench.begin(body) for _ in range(3)]
-
-    assert bench.executor.take_back() == waiting
-    go.set()
-    bench.end()
-    assert bench.executor.take_back() == []
+    assert Ended._make(json.loads(json.dumps(ended))) == ended

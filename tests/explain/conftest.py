@@ -55,4 +55,4 @@ def nodes_stop() -> Iterator[list[tuple[Gate, Node]]]:
     yield open_
     for gate, node in open_:
         gate.let_go(node)
-        node._executor.stop()
+        node._executors["thread"].stop()

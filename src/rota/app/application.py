@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,16 +17,18 @@ from rota.app.declare import Declared, declare
 from rota.app.handles import Caller, JobHandle
 from rota.app.nodes import Nodes
 from rota.app.overrides import overridden, paused, unknown_schedules
+from rota.app.place import place_of
 from rota.app.queues import Queues
 from rota.app.requests import Requests
 from rota.app.runs import Runs
 from rota.app.schedules import Schedules
 from rota.clock import Clock
+from rota.engine.desk import LedgerDesk
 from rota.engine.enqueue import Enqueuer, check_arguments
 from rota.engine.events import Listener, Listeners
 from rota.engine.lease import Lock
 from rota.engine.node import Node
-from rota.errors import DuplicateJobError
+from rota.errors import ConfigError, DuplicateJobError
 from rota.model.duration import Duration, seconds
 from rota.model.event import Event
 from rota.model.job import Job
@@ -220,10 +223,33 @@ class Rota(Collection, Caller):
     # --- working
 
     def node(self, settings: NodeSettings | None = None) -> Node:
-        """A node of this application, not started."""
+        """A node of this application, not started.
+
+        Raises:
+            ConfigError: a job is to be done in a process of its own, which could not import this application.
+        """
         from rota import __version__
 
-        return Node(self.store, self.enqueuer, self.listeners, settings or self.settings.node, __version__)
+        settings = settings or self.settings.node
+        return Node(self.store, self.enqueuer, self.listeners, settings, __version__, self._child())
+
+    def _child(self) -> list[str] | None:
+        """The command that starts a process for one slot. None where the time is a test's own: it goes by another."""
+        if self.store.manual:
+            return None
+        place = place_of(self)
+        apart = next((name for name, job in self.jobs.items() if job.executor == "process"), None)
+        if place is None and apart is not None:
+            raise ConfigError(
+                f"job {apart!r} is to be done in a process of its own, which would not find this application",
+                hint="Make the Rota a global name of a module: rota = Rota(…).",
+            )
+        return None if place is None else [sys.executable, "-m", "rota.cli.slot", place]
+
+    @cached_property
+    def desk(self) -> LedgerDesk:
+        """What bodies ask of the ledger."""
+        return LedgerDesk(self.store, self.enqueuer)
 
     @contextmanager
     def running(self, settings: NodeSettings | None = None) -> Iterator[Node]:

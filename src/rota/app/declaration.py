@@ -38,6 +38,7 @@ class Declaration:
             overlap=self.policies.get("overlap", "skip" if self.policies.get("schedule") else None),
             **self._those(_OF_JOB),
         )
+        _check_process(job)
         if (job.destructive or job.sends) and not job.wants_run:
             what, look = ("destructive", "run.dry_run") if job.destructive else ("a sender", "run.muted")
             raise ConfigError(
@@ -54,6 +55,21 @@ class Declaration:
 
     def _those(self, names: set[str]) -> dict[str, Any]:
         return {name: value for name, value in self.policies.items() if name in names}
+
+
+def _check_process(job: Job) -> None:
+    """Only a process of its own can be killed, and its memory told from others'."""
+    given = [name for name in ("hard_timeout", "memory") if getattr(job, name) is not None]
+    if given and job.executor != "process":
+        raise ConfigError(
+            f"job {job.name!r} has {given[0]}=, and is done on a thread, which nobody can stop from outside",
+            hint=f'Write executor="process", {given[0]}=….',
+        )
+    if job.hard_timeout is not None and job.timeout is not None and job.hard_timeout < job.timeout:
+        raise ConfigError(
+            f"job {job.name!r} is killed after {job.hard_timeout:g} s, before it is told to stop at {job.timeout:g} s",
+            hint="Give a timeout that is shorter than hard_timeout.",
+        )
 
 
 def _first_line(function: JobFunction) -> str:

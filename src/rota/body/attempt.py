@@ -7,7 +7,7 @@ import inspect
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from rota.body import log
 from rota.body import signal as stop
@@ -30,6 +30,8 @@ _ENDS = ((RunTimedOutError, End.TIMED_OUT), (RunCancelledError, End.CANCELLED), 
 
 class Attempt:
     """One body under way. ``perform`` never raises: it returns how the attempt ended."""
+
+    kind: Literal["thread"] = "thread"
 
     __slots__ = (
         "_caps",

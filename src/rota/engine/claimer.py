@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from itertools import count
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from rota.engine.inflight import InFlight
 from rota.engine.limits import LOOKAHEAD, claim_limited
+from rota.executors.port import Kind
 from rota.model.attempt import Claimant, Envelope
 from rota.model.job import Job
 from rota.model.node import NodeSettings
@@ -32,10 +33,13 @@ class Identity(Protocol):
 
 
 class Work(NamedTuple):
-    """A queue, and the jobs known here that wait in it."""
+    """A queue, and the jobs known here that wait in it and are done by one kind of executor."""
 
     queue: QueueWork
     jobs: Sequence[str]
+    kind: Kind
+    suspects: bool = False
+    """Runs that were running, more than once, when a node was lost."""
 
 
 class Claimer:
@@ -64,48 +68,68 @@ class Claimer:
         self._guess: Work | None = None
         self._guessed_at = 0.0
 
-    def claim(self, room: int) -> tuple[list[Envelope], bool]:
-        """Up to ``room`` runs, and whether there may be more. First at a guess, then from each queue in its turn."""
+    def claim(self, rooms: Mapping[Kind, int]) -> tuple[list[Envelope], bool]:
+        """As many as there is room for, and whether there may be more. First at a guess, then from each in its turn.
+
+        ``rooms``: by kind of executor; one that this node does not have is not among them.
+        """
         self.wait = None
-        if envelopes := self._claim_at_a_guess(room):
+        if envelopes := self._claim_at_a_guess(rooms):
             return envelopes, True
-        found = self.survey()
-        suspects = [work for work in found if work.queue.suspects]
-        if suspects and self._solo.wanted(busy := not self._inflight.idle):
+        found = self.survey(rooms)
+        suspects = [work for work in found if work.suspects]
+        if suspects and "process" not in rooms and self._solo.wanted(busy := not self._inflight.idle):
             if busy:
                 self.wait = SOON_SECONDS
                 return [], False
             for work in suspects:
-                if envelopes := self._claim_suspect(work):
+                if envelopes := self._claim_one(work, 1)[0]:
                     return envelopes, False
-        return self.claim_from(found, room)
+        return self.claim_from([work for work in found if not work.suspects or "process" in rooms], rooms)
 
-    def claim_from(self, found: list[Work], room: int) -> tuple[list[Envelope], bool]:
+    def claim_from(self, found: list[Work], rooms: Mapping[Kind, int]) -> tuple[list[Envelope], bool]:
+        left = dict(rooms)
         envelopes: list[Envelope] = []
         more = False
         for work in found:
-            if len(envelopes) >= room:
-                return envelopes, True
-            got, again = self._claim_one(work, room - len(envelopes))
+            if left[work.kind] < 1:
+                continue
+            got, again = self._claim_one(work, left[work.kind])
             if got:
                 self._served_last = work.queue.name
+            left[work.kind] -= len(got)
             envelopes += got
             more = more or again
         return envelopes, more
 
-    def survey(self) -> list[Work]:
-        """The queues that this node serves and that have work for it, in turn."""
+    def survey(self, rooms: Mapping[Kind, int]) -> list[Work]:
+        """What waits for this node, queue by queue, in turn."""
         with self._store.read() as tx:
             served = [queue for queue in queues.survey(tx) if self._serves(queue.name)]
-            found = [Work(queue, self._known(tx, queue.name)) for queue in self._in_turn(served) if queue.work]
+            waiting = [(queue, self._known(tx, queue.name)) for queue in self._in_turn(served) if queue.work]
         self.capped = frozenset(queue.name for queue in served if queue.concurrency is not None)
-        found = [work for work in found if work.jobs]
+        found = [work for queue, jobs in waiting for work in self._by_kind(queue, jobs, rooms)]
         self._guess_from(found, {queue.name for queue in served if not queue.limited})
         return found
 
+    def _by_kind(self, queue: QueueWork, jobs: list[str], rooms: Mapping[Kind, int]) -> list[Work]:
+        apart: dict[Kind, list[str]] = {}
+        for job in jobs:
+            apart.setdefault(self.kind_of(job, rooms), []).append(job)
+        found = [Work(queue, mine, kind) for kind, mine in apart.items() if kind in rooms]
+        if queue.suspects and jobs:
+            found.append(Work(queue, jobs, "process" if "process" in rooms else "thread", suspects=True))
+        return found
+
+    def kind_of(self, job: str, rooms: Mapping[Kind, Any]) -> Kind:
+        """Under a clock that a test moves there are no processes: a child would go by another clock."""
+        if self._store.manual and "process" not in rooms:
+            return "thread"
+        return "process" if self._jobs[job].executor == "process" else "thread"
+
     def _guess_from(self, found: list[Work], unlimited: set[str]) -> None:
         """What is busy now; else what was the last time is as good a guess as any."""
-        busy = next((work for work in found if work.queue.name in unlimited), None)
+        busy = next((work for work in found if work.queue.name in unlimited and not work.suspects), None)
         if busy is not None:
             self._guess = busy
         elif self._guess is not None and self._guess.queue.name not in unlimited:
@@ -122,18 +146,12 @@ class Claimer:
             self._looked_up_to[queue] = waiting[-1]
         return [job for job in waiting if job in self._jobs]
 
-    def _claim_suspect(self, work: Work) -> list[Envelope]:
-        """One run that was running, more than once, when a node was lost."""
-        with self._store.write() as tx:
-            now, by = self._store.now_us(), self._claimant()
-            return claim_limited(tx, work.queue, work.jobs, self._jobs, by, 1, now, suspects=True).claims
-
     def _in_turn(self, found: list[QueueWork]) -> list[QueueWork]:
         """Beginning after the queue that was served last, so that a long queue keeps no other from its turn."""
         after = [queue for queue in found if queue.name > self._served_last]
         return after + found[: len(found) - len(after)]
 
-    def _claim_at_a_guess(self, room: int) -> list[Envelope]:
+    def _claim_at_a_guess(self, rooms: Mapping[Kind, int]) -> list[Envelope]:
         """Most wakes are for the jobs that were busy last: asking for them first saves round trips before the body.
 
         Every other claim surveys all queues, so that none is forgotten; a guess is good for as long as a poll.
@@ -142,16 +160,27 @@ class Claimer:
         if guess is None or time.monotonic() - self._guessed_at > self._poll * 2:
             return []
         self._guessed_at = 0.0
-        return self._claim_one(guess, room)[0]
+        room = rooms.get(guess.kind, 0)
+        return self._claim_one(guess, room)[0] if room > 0 else []
 
     def _claim_one(self, work: Work, room: int) -> tuple[list[Envelope], bool]:
         now = self._store.now_us()
-        if not work.queue.limited:
+        if not work.queue.limited and not work.suspects:
             got = self._claim_free(work, room, now)
             return got, len(got) >= room
         beyond = LOOKAHEAD if self._some_held else 0
         with self._store.write() as tx:
-            limited = claim_limited(tx, work.queue, work.jobs, self._jobs, self._claimant(), room, now, beyond=beyond)
+            limited = claim_limited(
+                tx,
+                work.queue,
+                work.jobs,
+                self._jobs,
+                self._claimant(),
+                room,
+                now,
+                beyond=beyond,
+                suspects=work.suspects,
+            )
         self._some_held = limited.held > 0
         if limited.again_at is not None:
             wait = max(0.001, (limited.again_at - now) / 1_000_000)

@@ -7,7 +7,8 @@ What an end leads to is decided here, once::
     cancelled              cancelled
     failed, retries left   scheduled, after the job's delay
     failed otherwise       failed: the dead letter
-    timed out              as failed
+    timed out, memory      as failed
+    crashed                scheduled, after the job's delay; the third time, failed: it is quarantined
     handed back            available; not counted
 """
 
@@ -29,12 +30,15 @@ from rota.executors.port import Underway
 from rota.model.attempt import End, Ended
 from rota.model.event import Event, run_event
 from rota.model.node import NodeSettings, resident_bytes
+from rota.model.retry import CRASH_LIMIT
 from rota.model.run import AttemptRecord, Progress, RunState, Settled
 from rota.store import Store, Transaction, attempts, batches, logs, runs
 from rota.store.rows import Row
 
 logger = logging.getLogger("rota.engine")
 MOST_AT_ONCE = 1_000
+AS_CHILD = {"succeeded": "succeeded", "failed": "failed", "quarantined": "failed", "cancelled": "cancelled"}
+"""What the verdicts that end a run count as in its batch."""
 
 
 class Finisher:
@@ -161,11 +165,17 @@ class Ending:
         ended_children: dict[int, Counter[str]] = defaultdict(Counter)
         for (attempt, ended), verdict in accepted:
             run = attempt.envelope
-            tally.add(run.job, verdict, ended.started_at, ended.finished_at, run.due_at)
+            tally.add(
+                run.job,
+                "crashed" if verdict == "quarantined" else verdict,
+                ended.started_at,
+                ended.finished_at,
+                run.due_at,
+            )
             if run.limit_key is not None:
                 freed[run.limit_key] += 1
-            if run.batch_id is not None and verdict in {"succeeded", "failed", "cancelled"}:
-                ended_children[run.batch_id][verdict] += 1
+            if run.batch_id is not None and verdict in AS_CHILD:
+                ended_children[run.batch_id][AS_CHILD[verdict]] += 1
         tally.save(tx, shard)
         if freed:
             runs.release_keys(tx, freed)
@@ -204,9 +214,25 @@ class Ending:
                 self.announce = True
                 self._end(over, RunState.AVAILABLE)
                 return "handed_back"
+            case End.CRASHED:
+                return self._crashed(over)
             case End.TIMED_OUT:
                 self._event(over, "run.timed_out", attempt=run.attempt, error=ended.error)
         return self._failed(over)
+
+    def _crashed(self, over: Over) -> str:
+        """Its own process died, and took nothing else with it: so it is known who did it."""
+        ended, run = over.ended, over.attempt.envelope
+        crashes = run.crashes + 1
+        data = {"attempt": run.attempt, "error": ended.error, "crashes": crashes}
+        if crashes >= CRASH_LIMIT:
+            self._event(over, "run.quarantined", **data)
+            self._end(over, RunState.FAILED, crashes=crashes)
+            return "quarantined"
+        wait = over.attempt.job.retry.delay(crashes)
+        self._event(over, "run.crashed", **data, seconds=round(wait, 3))
+        self._end(over, RunState.SCHEDULED, due_at=self.now + int(wait * 1_000_000), crashes=crashes)
+        return "crashed"
 
     def _failed(self, over: Over) -> str:
         attempt, ended = over
@@ -231,7 +257,15 @@ class Ending:
         self._event(over, "run.cancelled", attempt=run.attempt, reason=f"asked for; the attempt had {verdict}")
         return "cancelled"
 
-    def _end(self, over: Over, state: RunState, *, due_at: int | None = None, failures: int | None = None) -> None:
+    def _end(
+        self,
+        over: Over,
+        state: RunState,
+        *,
+        due_at: int | None = None,
+        failures: int | None = None,
+        crashes: int | None = None,
+    ) -> None:
         ended, run = over.ended, over.attempt.envelope
         self.other.append(
             Settled(
@@ -243,6 +277,7 @@ class Ending:
                 finished_at=ended.finished_at if state.ended else None,
                 error=ended.error,
                 failures=run.failures if failures is None else failures,
+                crashes=run.crashes if crashes is None else crashes,
                 peak_rss=self._peak(ended),
             )
         )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from rota.errors import Interrupted
-from rota.executors.port import Underway
+from rota.executors.port import KINDS, Kind, Underway
 from rota.model.attempt import Ended
 
 Key = tuple[int, int]
@@ -24,7 +24,7 @@ class Over(NamedTuple):
 
 
 class InFlight:
-    """Whoever looks after attempts reads this: claimer, finisher, guard, watcher, heartbeat, strays.
+    """Everything that looks after attempts reads this: claimer, finisher, guard, watcher, heartbeat, strays.
 
     Attempts end in the threads that do them; everything here may be called from any thread.
     """
@@ -34,50 +34,57 @@ class InFlight:
         """Set when an end waits to be committed: it wakes the finisher."""
         self.room = threading.Event()
         """Set when so many have ended that it is worth claiming more: it wakes the worker."""
-        self.hungry_below = 0
-        """How few may be under way before ``room`` is set."""
-        self.completed = 0
+        self.hungry_below: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+        """By kind of executor, how few may be under way before ``room`` is set."""
+        self.completed: dict[Kind, int] = dict.fromkeys(KINDS, 0)
+        """How many have ended; a few may be lost to threads that count at once."""
         self.committed = threading.Condition()
         """Notified when ends have been committed."""
-        self._underway: dict[Key, Underway] = {}
+        self._underway: dict[Kind, dict[Key, Underway]] = {kind: {} for kind in KINDS}
         self._over: deque[Over] = deque()
 
     def begin(self, attempts: Iterable[Underway]) -> None:
         for attempt in attempts:
-            self._underway[attempt.envelope.key] = attempt
+            self._underway[attempt.kind][attempt.envelope.key] = attempt
 
     def end(self, attempt: Underway, ended: Ended) -> None:
+        kind = attempt.kind
+        mine = self._underway[kind]
         self._over.append(Over(attempt, ended))
-        self._underway.pop(attempt.envelope.key, None)  # after the line above: it is never in neither of the two
-        self.completed += 1
+        mine.pop(attempt.envelope.key, None)  # after the line above: it is never in neither of the two
+        self.completed[kind] += 1
         if len(self._over) == 1:
             self.some_over.set()
-        if len(self._underway) <= self.hungry_below:
+        if len(mine) <= self.hungry_below[kind]:
             self.room.set()
 
     def forget(self, attempts: Iterable[Underway]) -> None:
         """Attempts that will not be done here: they were taken back before they began."""
         for attempt in attempts:
-            self._underway.pop(attempt.envelope.key, None)
+            self._underway[attempt.kind].pop(attempt.envelope.key, None)
 
     def __len__(self) -> int:
         """How many are under way."""
-        return len(self._underway)
+        return sum(map(len, self._underway.values()))
 
     def __iter__(self) -> Iterator[Underway]:
-        return iter(list(self._underway.values()))
+        return iter([attempt for mine in self._underway.values() for attempt in list(mine.values())])
+
+    def count(self, kind: Kind) -> int:
+        """How many are under way with one kind of executor."""
+        return len(self._underway[kind])
 
     def get(self, key: Key) -> Underway | None:
-        return self._underway.get(key)
+        return next((mine[key] for mine in self._underway.values() if key in mine), None)
 
     def keys(self) -> set[Key]:
         """Of all that this process answers for, also of ends that are not committed yet."""
-        return {over.attempt.envelope.key for over in self._over.copy()} | set(self._underway)
+        return {over.attempt.envelope.key for over in self._over.copy()}.union(*self._underway.values())
 
     @property
     def idle(self) -> bool:
         """Nothing is under way, and the ledger knows of every end."""
-        return not self._underway and not self._over
+        return not len(self) and not self._over
 
     def overdue(self) -> list[Underway]:
         now = time.monotonic()

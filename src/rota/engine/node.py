@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 from zlib import crc32
 
 from rota.body import log
@@ -28,6 +29,8 @@ from rota.engine.strays import Strays
 from rota.engine.watcher import Watcher
 from rota.engine.worker import Worker
 from rota.errors import RunLostError
+from rota.executors.port import Executor, Kind
+from rota.executors.process import ProcessExecutor
 from rota.executors.thread import ThreadExecutor
 from rota.model.attempt import Caps
 from rota.model.event import Event
@@ -44,7 +47,13 @@ class Node:
     """One process at work. ``start`` and ``stop`` for a program; ``tick_all`` for a test under a manual clock."""
 
     def __init__(
-        self, store: Store, enqueuer: Enqueuer, listeners: Listeners, settings: NodeSettings, version: str
+        self,
+        store: Store,
+        enqueuer: Enqueuer,
+        listeners: Listeners,
+        settings: NodeSettings,
+        version: str,
+        child: Sequence[str] | None = None,
     ) -> None:
         jobs = enqueuer.jobs
         self.store = store
@@ -56,16 +65,25 @@ class Node:
         self._enqueuer = enqueuer
         self._pulses: list[Pulse] = []
         shard = crc32(self.identity.id.encode()) % SHARDS
-        caps = Caps(settings.result_bytes, settings.log_lines, settings.log_bytes)
-        desk = LedgerDesk(store, enqueuer)
-        self._executor = ThreadExecutor(settings.threads, desk, store.now_us, caps, self.inflight.end)
+        self._executors = self._make_executors(child)
         self.claimer = Claimer(store, jobs, self.identity, self.inflight, settings)
-        self.worker = Worker(store, jobs, self.identity, self.claimer, self._executor, self.inflight, settings)
+        self.worker = Worker(store, jobs, self.identity, self.claimer, self._executors, self.inflight, settings)
         self.finisher = Finisher(store, self.inflight, self.claimer, listeners, settings, shard)
         self.heartbeat = Heartbeat(store, self.identity, self.inflight, self._pulses, self.asked_to_stop, settings)
         self.duties = self._duties(shard)
         self._pulses += [Pulse(duty.name, duty.interval) for duty in self.duties]
         self._runners = self._run(self.duties)
+
+    def _make_executors(self, child: Sequence[str] | None) -> dict[Kind, Executor[Any]]:
+        """``child`` is the command that starts a process for one slot; without it, this node has no slots."""
+        settings, now_us, ended = self.settings, self.store.now_us, self.inflight.end
+        caps = Caps(settings.result_bytes, settings.log_lines, settings.log_bytes)
+        desk = LedgerDesk(self.store, self._enqueuer)
+        executors: dict[Kind, Executor[Any]] = {}
+        executors["thread"] = ThreadExecutor(settings.threads, desk, now_us, caps, ended)
+        if child is not None:
+            executors["process"] = ProcessExecutor(settings.slots, child, now_us, caps, ended)
+        return executors
 
     def _duties(self, shard: int) -> list[Duty]:
         duties: list[Duty] = [self.heartbeat]
@@ -146,7 +164,8 @@ class Node:
         self._quietly(self._finish_all)
         self._quietly(self._hand_back_rest)
         self._stop_runners("heartbeat")
-        self._executor.stop()
+        for executor in self._executors.values():
+            executor.stop()
         self._quietly(self._sign_off)
         self.stopped.set()
 

@@ -9,7 +9,7 @@ from typing import Any
 from rota.engine.claimer import Claimer, Identity
 from rota.engine.inflight import InFlight
 from rota.errors import RunCancelledError
-from rota.executors.port import Executor
+from rota.executors.port import Executor, Kind
 from rota.model.attempt import Envelope
 from rota.model.job import Job
 from rota.model.node import NodeSettings
@@ -20,10 +20,12 @@ AHEAD_SECONDS = 0.05
 MOST_AHEAD = 1_000
 STALE_SECONDS = 1.0
 """A run claimed ahead that has waited this long is given back: others may be free."""
+SUSPECT = 2
+"""So often suspected of having killed its node, a run is done in a process of its own, or alone."""
 
 
 class Worker:
-    """The duty that claims and begins."""
+    """The duty that claims and begins. ``executors``: by kind, those that this node has."""
 
     name = "worker"
 
@@ -33,7 +35,7 @@ class Worker:
         jobs: Mapping[str, Job],
         identity: Identity,
         claimer: Claimer,
-        executor: Executor[Any],
+        executors: Mapping[Kind, Executor[Any]],
         inflight: InFlight,
         settings: NodeSettings,
     ) -> None:
@@ -43,44 +45,38 @@ class Worker:
         self._jobs = jobs
         self._identity = identity
         self._claimer = claimer
-        self._executor = executor
+        self._executors = executors
         self._inflight = inflight
-        self._threads = settings.threads
         self._poll = settings.poll
-        self._pace = _Pace()
+        self._paces = {kind: _Pace() for kind in executors}
 
     def tick(self) -> bool:
         """1. See how much more fits. 2. Claim. 3. Begin."""
         self.interval = self._poll
-        inflight = self._inflight
-        self._give_back_stale()
-        ahead = min(MOST_AHEAD, int(self._pace.per_second(inflight.completed) * AHEAD_SECONDS))
-        most = self._threads + ahead
-        room = most - len(inflight)
-        # While bodies are short, wait for a good handful; a slot that frees below this mark wakes us.
-        inflight.hungry_below = most - max(1, ahead // 2)
-        if self.draining or room < 1 or len(inflight) > inflight.hungry_below or not self._identity.trusted():
+        rooms = {kind: self._room(kind, executor) for kind, executor in self._executors.items()}
+        if self.draining or not any(rooms.values()) or not self._identity.trusted() or self._alone():
             return False
-        if any(attempt.envelope.suspected > 1 for attempt in inflight):
-            inflight.hungry_below = 0
-            return False
-        envelopes, more = self._claim(room)
+        envelopes, more = self._claimer.claim(rooms)
+        if self._claimer.wait is not None:
+            self.interval = min(self.interval, self._claimer.wait)
         if envelopes:
             self.begin(envelopes)
         return more
 
     def begin(self, envelopes: list[Envelope]) -> None:
-        """Hand claimed runs to their executor."""
-        attempts = [self._executor.attempt(each, self._jobs[each.job]) for each in envelopes]
-        for attempt in attempts:
-            if attempt.envelope.cancel_by is not None:
-                attempt.interrupt(RunCancelledError(f"cancelled by {attempt.envelope.cancel_by}"))
-        self._inflight.begin(attempts)
-        self._executor.submit(attempts)
+        """Hand claimed runs to their executors."""
+        for kind, executor in self._executors.items():
+            mine = [each for each in envelopes if self._kind(each) == kind]
+            attempts = [executor.attempt(each, self._jobs[each.job]) for each in mine]
+            for attempt in attempts:
+                if attempt.envelope.cancel_by is not None:
+                    attempt.interrupt(RunCancelledError(f"cancelled by {attempt.envelope.cancel_by}"))
+            self._inflight.begin(attempts)
+            executor.submit(attempts)
 
     def take_back(self, waiting_longer_than: float = 0.0) -> None:
         """Give claimed runs that have not begun back to the ledger."""
-        back = self._executor.take_back(waiting_longer_than)
+        back = [each for executor in self._executors.values() for each in executor.take_back(waiting_longer_than)]
         if not back:
             return
         self._inflight.forget(back)
@@ -91,15 +87,31 @@ class Worker:
             for node, keys in by_node.items():
                 runs.hand_back(tx, node, keys)
 
-    def _claim(self, room: int) -> tuple[list[Envelope], bool]:
-        envelopes, more = self._claimer.claim(room)
-        if self._claimer.wait is not None:
-            self.interval = min(self.interval, self._claimer.wait)
-        return envelopes, more
+    def _room(self, kind: Kind, executor: Executor[Any]) -> int:
+        """How many more to claim for an executor; 0 while a good handful does not fit yet.
 
-    def _give_back_stale(self) -> None:
-        if len(self._inflight) > self._threads:
+        A place that frees below that mark wakes us.
+        """
+        inflight = self._inflight
+        if inflight.count(kind) > executor.size:
             self.take_back(STALE_SECONDS)
+        ahead = min(MOST_AHEAD, int(self._paces[kind].per_second(inflight.completed[kind]) * AHEAD_SECONDS))
+        most = executor.size + ahead if executor.size else 0
+        inflight.hungry_below[kind] = most - max(1, ahead // 2)
+        underway = inflight.count(kind)
+        return 0 if underway > inflight.hungry_below[kind] else max(0, most - underway)
+
+    def _kind(self, envelope: Envelope) -> Kind:
+        if envelope.suspected >= SUSPECT and "process" in self._executors:
+            return "process"
+        return self._claimer.kind_of(envelope.job, self._executors)
+
+    def _alone(self) -> bool:
+        """Whether a suspect is at work on a thread: it is to have no company."""
+        if any(each.envelope.suspected >= SUSPECT and each.kind == "thread" for each in self._inflight):
+            self._inflight.hungry_below["thread"] = 0
+            return True
+        return False
 
 
 class _Pace:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar, get_args
 
 from rota.body.log import LogLines
 from rota.body.run import Progress
@@ -11,9 +11,16 @@ from rota.errors import Interrupted
 from rota.model.attempt import Ended, Envelope
 from rota.model.job import Job
 
+Kind = Literal["thread", "process"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
 
 class Underway(Protocol):
     """An attempt from its claim to its end, wherever it is done."""
+
+    @property
+    def kind(self) -> Kind:
+        """Of the executor that does it."""
 
     @property
     def envelope(self) -> Envelope: ...
@@ -48,6 +55,10 @@ OnEnd = Callable[[Underway, Ended], None]
 
 class Executor(Protocol[A]):
     """Does attempts. Each that was submitted either ends, once, or is taken back."""
+
+    @property
+    def size(self) -> int:
+        """How many it does at one time; 0 while it can do none."""
 
     def attempt(self, envelope: Envelope, job: Job) -> A:
         """An attempt that this executor can do; nothing begins yet."""

@@ -33,6 +33,10 @@ class ThreadExecutor:
         self._loop_thread: threading.Thread | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def size(self) -> int:
+        return self._limit
+
     def attempt(self, envelope: Envelope, job: Job) -> Attempt:
         return Attempt(envelope, job, self._desk, self._now_us, self._caps)
 

@@ -41,6 +41,7 @@ class Envelope(NamedTuple):
     fire_due_at: int | None
     asked_by: str | None
     mode: str | None
+    crashes: int
     suspected: int
     priority: int
     cancel_by: str | None

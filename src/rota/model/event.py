@@ -16,6 +16,7 @@ KINDS = {
     "run.timed_out": "the attempt was told that its time is up",
     "run.overran": "a plain function did not look at the signal to stop, and ended after its time was up",
     "run.rescued": "its node was lost, and another may claim it",
+    "run.crashed": "its own process died, and another attempt will follow",
     "run.quarantined": "it was running when its node was lost, too often: a dead letter",
     "run.refused": "a result came from an attempt that had lost its run",
     "run.retried_by_hand": "a person sent a dead letter back",

@@ -25,6 +25,10 @@ class Job:
     priority: int = 0
     retry: Retry = field(default_factory=Retry)
     timeout: float | None = DEFAULT_TIMEOUT
+    executor: str = "thread"
+    hard_timeout: float | None = None
+    memory: int | None = None
+    """Bytes."""
     overlap: str | None = None
     """How a fire meets an earlier run that is not over; ``None`` where the job has no schedule and named none."""
     concurrency: int | None = None

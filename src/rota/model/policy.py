@@ -18,12 +18,14 @@ from rota.errors import ConfigError
 from rota.model.duration import Duration, seconds
 from rota.model.rate import Rate
 from rota.model.retry import Retry
+from rota.model.size import size_in_bytes
 from rota.model.suggestion import suggestion
 
 DEFAULT_QUEUE = "default"
 DEFAULT_TIMEOUT = 600.0
 PRIORITIES = range(-1_000_000, 1_000_001)
 CatchUp = Literal["latest", "none", "all"]
+Executor = Literal["thread", "process"]
 Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
 
 
@@ -169,6 +171,7 @@ NAMES = Kind(
     'a list of names, as in ["production"]',
     plain=sorted,
 )
+EXECUTOR = _choice(Executor)
 OVERLAP = _choice(Overlap)
 PRIORITY = Kind(
     _where(PRIORITIES.__contains__, _one_of(int)),
@@ -183,6 +186,9 @@ RETRY = Kind(
     lambda value: value if isinstance(value, Retry) else Retry(attempts=_one_of(int)(value)),
     "Retry(attempts=…), or a number of attempts",
     plain=_waits,
+)
+SIZE = Kind(
+    _where(lambda size: size > 0, lambda value: size_in_bytes(_one_of(int, str)(value))), 'bytes, or "300MB", "1.5GB"'
 )
 TEXT = Kind(_text, "text")
 TRIGGER = Kind(_trigger, "a trigger: cron(…), every(…), at(…) or any_of(…)")
@@ -218,6 +224,9 @@ class JobPolicies(SchedulePolicies, total=False):
     schedule: Annotated[Trigger | None, Policy(TRIGGER, None, "When it is due by itself.")]
     retry: Annotated[Retry | int, Policy(RETRY, Retry(), "How often and when it is tried again.")]
     timeout: Annotated[Duration | None, Policy(LIMIT, DEFAULT_TIMEOUT, "When the body is told to stop.")]
+    executor: Annotated[Executor, Policy(EXECUTOR, "thread", "Where its body is done: here, or in a process apart.")]
+    hard_timeout: Annotated[Duration | None, Policy(LIMIT, None, "When its process is killed, whatever it does.")]
+    memory: Annotated[int | str | None, Policy(SIZE, None, "What its process may hold, with all that it starts.")]
     concurrency: Annotated[int | None, Policy(COUNT, None, "Runs at one time, over all nodes.")]
     concurrency_key: Annotated[Callable[..., str] | None, Policy(FUNCTION, None, "Counts those of a key apart.")]
     rate: Annotated[str | Rate | None, Policy(RATE, None, "Starts in a time, over all nodes.")]

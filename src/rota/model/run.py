@@ -197,6 +197,7 @@ class Settled:
     finished_at: int | None
     error: str | None
     failures: int
+    crashes: int
     peak_rss: int | None
 
 

@@ -93,6 +93,8 @@ class NodeSettings:
 
     threads: Annotated[Positive, "worker.threads"] = 16
     """Attempts at one time, on threads (``def``) and on the event loop (``async def``) together."""
+    slots: Annotated[Positive, "worker.slots"] = 2
+    """Attempts at one time in processes of their own (``executor="process"``); started when first needed."""
     queues: Annotated[Names, "worker.queues"] = ("*",)
     drain: Annotated[Seconds, "worker.drain"] = 30.0
     """How long a stopping node waits for running attempts before it hands them back."""

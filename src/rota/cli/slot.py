@@ -1,0 +1,167 @@
+"""The child of a process slot: ``python -m rota.cli.slot module:attribute PIPE LEASH``, two open descriptors.
+
+By the pipe, JSON: down ``do`` and ``stop``; up ``ready`` or ``unusable``, then ``log``, ``progress`` and ``ended``.
+What else a body asks of the ledger (checkpoint, fan-out, emit, lock) it asks from here, under the same fence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from rota.body import log
+from rota.body.attempt import Attempt
+from rota.body.log import LogLines
+from rota.errors import ConfigError
+from rota.executors.process.remote import REASONS
+from rota.model.attempt import Caps, End, Ended, Envelope
+
+if TYPE_CHECKING:
+    from rota.app import Rota
+
+PROGRESS_SECONDS = 0.25
+
+
+def main() -> None:
+    place, pipe, leash = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    warden = _start_warden(leash)
+    child = Child(Connection(pipe))
+    os.set_inheritable(pipe, False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process above, which tells us
+    signal.signal(signal.SIGTERM, child.nudge)
+    try:
+        child.app = _load(place)
+    except BaseException as error:  # noqa: BLE001 - an application may do anything when it is imported
+        child.say("unusable", f"{place} cannot be loaded: {type(error).__name__}: {error}")
+        return
+    log.capture()
+    threading.Thread(target=child.listen, name="rota-slot", daemon=True).start()
+    child.say("ready", warden)
+    child.work()
+
+
+def _start_warden(leash: int) -> int:
+    """Before anything else: it is to outlive whatever the application does, and to end with the process above."""
+    command = ["/bin/sh", "-c", "read _; kill -KILL 0"]
+    warden = subprocess.Popen(command, stdin=leash, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+    os.close(leash)
+    return warden.pid
+
+
+def _load(place: str) -> Rota:
+    from rota.app import Rota
+    from rota.cli.application import load_attribute
+
+    app = load_attribute(place)
+    if not isinstance(app, Rota):
+        raise ConfigError(f"{place} is not a Rota application")
+    return app
+
+
+class Child:
+    """Does one attempt after another in the main thread, where a signal can reach a body that waits for something."""
+
+    app: Rota
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._saying = threading.Lock()
+        self._orders: SimpleQueue[list[Any]] = SimpleQueue()
+        self._attempt: Attempt | None = None
+        self._stop: list[Any] | None = None
+        self._runner: asyncio.Runner | None = None
+        self._home = os.getcwd()  # noqa: PTH109 - to come back to
+
+    def say(self, kind: str, data: Any) -> None:
+        message = json.dumps([kind, data]).encode()
+        with self._saying:
+            self._pipe.send_bytes(message)
+
+    def listen(self) -> None:
+        """In a thread of its own: what comes down the pipe, and progress up."""
+        try:
+            while True:
+                if self._pipe.poll(PROGRESS_SECONDS):
+                    kind, data = json.loads(self._pipe.recv_bytes())
+                    if kind == "do":
+                        self._orders.put(data)
+                    else:
+                        self._stop = data
+                        self._obey()
+                self._tell_progress()
+        except (EOFError, OSError):  # the process above is gone
+            os.killpg(0, signal.SIGKILL)
+
+    def work(self) -> None:
+        while True:
+            ended = self._perform(*self._orders.get())
+            self._attempt = None
+            sys.stdout.flush()
+            os.chdir(self._home)
+            self.say("ended", ended)
+
+    def nudge(self, *_: object) -> None:
+        """SIGTERM: it gets through to a ``def`` body that sleeps, or waits for a socket."""
+        attempt = self._attempt
+        if attempt is not None and not attempt.job.is_async:
+            attempt.signal.check()
+
+    def _perform(self, envelope: list[Any], result_bytes: int, clock_us: int) -> Ended:
+        given = Envelope._make(envelope)
+        now_us = _clock(clock_us)
+        attempt = Attempt(given, self.app.jobs[given.job], self.app.desk, now_us, Caps(result_bytes=result_bytes))
+        attempt.lines = SentLines(self.say)
+        self._attempt = attempt
+        self._obey()
+        try:
+            if not attempt.job.is_async:
+                return attempt.perform()
+            self._runner = self._runner or asyncio.Runner()
+            return self._runner.run(attempt.perform_async())
+        except BaseException as error:  # noqa: BLE001 - the nudge came between two lines of ours
+            end = End.TIMED_OUT if attempt.signal.reason is not None else End.FAILED
+            return Ended(end, attempt.started_us, now_us(), error=str(error))
+
+    def _obey(self) -> None:
+        """The signal to stop may come before its attempt has begun: it is kept until then."""
+        attempt, stop = self._attempt, self._stop
+        if attempt is not None and stop is not None and tuple(stop[0]) == attempt.envelope.key:
+            attempt.interrupt(REASONS[stop[1]](stop[2]))
+
+    def _tell_progress(self) -> None:
+        attempt = self._attempt
+        if attempt is not None and attempt.progress.changed:
+            attempt.progress.changed = False
+            self.say("progress", [attempt.progress.done, attempt.progress.total])
+
+
+class SentLines(LogLines):
+    """Lines go up at once: they are what one wants to read after a crash. They are counted and cut there."""
+
+    __slots__ = ("_say",)
+
+    def __init__(self, say: Callable[[str, Any], None]) -> None:
+        super().__init__(0, 0)
+        self._say = say
+
+    def add(self, line: str) -> None:
+        self._say("log", line)
+
+
+def _clock(distance_us: int) -> Callable[[], int]:
+    """The time that counts, by the steady clock that this process shares with the one above."""
+    return lambda: int(time.monotonic() * 1_000_000) + distance_us
+
+
+if __name__ == "__main__":
+    main()

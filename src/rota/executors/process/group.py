@@ -1,0 +1,53 @@
+"""A group of processes: its memory, its end, and what is left of it. Reads Linux's ``/proc``."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def resident(pid: int) -> int:
+    """The memory that a process holds, in bytes; 0 when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def descendants(pid: int) -> list[int]:
+    """All that descends from a process, by the kernel's own lists."""
+    found: list[int] = []
+    with suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - names alone, twenty times a second
+            for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split():
+                found += [int(child), *descendants(int(child))]
+    return found
+
+
+def memory(pid: int) -> int:
+    """The memory of a process and of all that descends from it, in bytes."""
+    return resident(pid) + sum(map(resident, descendants(pid)))
+
+
+def end(group: int) -> None:
+    """Kill every process of a group, whatever each of them is doing."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def reap(groups: set[int]) -> None:
+    """Wait for what is left of ended groups.
+
+    Where we are process 1 of a container, their orphans are ours, and may die after any one look: so each group is
+    looked at again, at every call, until nobody of it is left.
+    """
+    for group in list(groups):
+        try:
+            while os.waitpid(-group, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            groups.discard(group)

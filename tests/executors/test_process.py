@@ -1,0 +1,61 @@
+"""A slot whose child cannot be started, or dies while it is idle."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rota.executors.process import ProcessExecutor
+from rota.executors.process.slot import Slot
+from rota.model.attempt import Caps, End, Ended
+from rota.model.job import Job
+from rota.testing import make_envelope
+from tests.engine.helpers import until
+
+JOB = Job(name="process/where", function=lambda: None, executor="process")
+CHILD = [sys.executable, "-m", "rota.cli.slot", "tests.executors.bodies:rota"]
+
+
+def performed(slot: Slot) -> Ended:
+    attempt = ProcessExecutor(1, [], lambda: 1, Caps(), lambda *_: None).attempt(make_envelope(job=JOB.name), JOB)
+    slot.perform(attempt)
+    assert attempt.ended is not None
+    return attempt.ended
+
+
+def refused(child: Sequence[str]) -> tuple[ProcessExecutor, Ended]:
+    ended: list[Ended] = []
+    executor = ProcessExecutor(2, child, lambda: 1, Caps(), lambda _, end: ended.append(end))
+    executor.submit([executor.attempt(make_envelope(job=JOB.name), JOB)])
+    until(lambda: ended)
+    executor.stop()
+    return executor, ended[0]
+
+
+def test_an_application_that_cannot_be_loaded_in_a_child_leaves_its_runs_to_other_nodes() -> None:
+    executor, ended = refused([sys.executable, "-m", "rota.cli.slot", "nowhere:rota"])
+
+    assert (ended.end, ended.started_at) == (End.HANDED_BACK, 0)
+    assert "there is no module 'nowhere'" in (ended.error or "")
+    assert executor.size == 0  # for a while, nothing more is claimed for it
+
+
+def test_a_child_that_ends_before_it_says_a_word_is_told() -> None:
+    _, ended = refused([sys.executable, "-c", "import sys; sys.exit(3)"])
+
+    assert "ended itself with code 3" in (ended.error or "")
+
+
+def test_a_child_that_died_while_it_was_idle_swallows_no_attempt() -> None:
+    slot = Slot(CHILD)
+    first: Any = performed(slot).result
+    os.kill(int(first), signal.SIGKILL)
+
+    second = performed(slot)
+
+    assert second.end is End.SUCCEEDED
+    assert second.result != first
+    slot.close()
