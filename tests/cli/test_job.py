@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from rota.model.attempt import Claimant
 from rota.store import runs
 from tests.cli.conftest import Shop, open_shop
 
@@ -196,7 +197,7 @@ def one(shop: str) -> None: ...
     assert "concurrency  3 for each key" in shop.rota("job", "show", "three").stdout
     assert "concurrency  1 for each key" in shop.rota("job", "show", "one").stdout
     policies = shop.json("job", "show", "three")["policies"]
-    assert (policies["concurrency"], policies["concurrency_key"]) == (3, True)
+    assert (policies["concurrency"], policies["concurrency_key"]) == (3, "<lambda>(shop)")
     shop.app.close()
 
 
@@ -212,9 +213,9 @@ def test_a_run_that_runs_again_shows_no_error_of_the_time_before(shop_anywhere: 
     shop.work()
     shop.app.runs.retry(handle.id, by="anna")
     with shop.app.store.write() as tx:
-        runs.claim(tx, "default", "somebody", 1, shop.app.store.now_us())
-    with shop.app.store.database.exclusive() as execute:
-        execute(f"UPDATE run SET error = 'of the attempt before' WHERE id = {handle.id};")
+        runs.claim(tx, "default", "shop/breaks", Claimant("somebody", 1), 1, shop.app.store.now_us())
+    with shop.app.store.database.exclusive() as tx:
+        tx.script(f"UPDATE rota_run SET error = 'of the attempt before' WHERE id = {handle.id};")
 
     assert shop.app.runs.get(handle.id).state == "running"
     assert "of the attempt before" not in shop.rota("run", "ls").stdout

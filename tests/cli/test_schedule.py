@@ -219,8 +219,8 @@ def row(shown: str, name: str) -> list[str]:
 
 
 def test_a_paused_schedule_has_no_next_moment_for_people(shop: Shop) -> None:
-    with shop.app.store.database.exclusive() as execute:
-        execute("UPDATE schedule SET next_due_at = 1 WHERE name = 'shop/sync';")
+    with shop.app.store.database.exclusive() as tx:
+        tx.script("UPDATE rota_schedule SET next_due_at = 1 WHERE name = 'shop/sync';")
     assert row(shop.rota("schedule", "ls").stdout, "shop/sync")[3].endswith(" ago")
 
     shop.rota("schedule", "pause", "shop/sync")
@@ -232,7 +232,7 @@ def test_a_paused_schedule_has_no_next_moment_for_people(shop: Shop) -> None:
 
 def test_a_schedule_whose_job_is_off_here_is_not_shown_as_active(place: Path, database_url: str) -> None:
     shop = open_shop(place, database_url)
-    object.__setattr__(shop.app.setup, "environment", "laptop")
+    object.__setattr__(shop.app.settings, "environment", "laptop")
     shop.app.prepare()
     shop.app.schedules.add("once", "shop/sync", at(datetime(2020, 1, 1, tzinfo=UTC)), by="anna")
 

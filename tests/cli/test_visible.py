@@ -33,8 +33,8 @@ def evil(place: Path, database_url: str) -> Iterator[Shop]:
     shop = open_shop(place, database_url, SOURCE)
     app = shop.app
     app.prepare()
-    app.enqueue("say", text=EVIL, key=EVIL, by=EVIL)
-    app.enqueue("say", text=EVIL, queue=EVIL, delay=3600)
+    app.options(key=EVIL, by=EVIL).enqueue("say", text=EVIL)
+    app.options(queue=EVIL, delay=3600).enqueue("say", text=EVIL)
     shop.work()
     app.schedules.add(EVIL, "say", app.declared_schedules["say"].trigger, by=EVIL, arguments={"text": EVIL})
     app.schedules.pause(EVIL, by=EVIL, why=EVIL)

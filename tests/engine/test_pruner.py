@@ -5,7 +5,7 @@ from __future__ import annotations
 from rota import Failed, Rota, Run, every
 from rota.engine.pruner import Pruner
 from rota.model.node import NodeSettings
-from rota.store import attempts, batches, counters, logs
+from rota.store import batches, counters, logs
 from rota.testing import ManualClock, run_due
 
 
@@ -48,7 +48,7 @@ def test_runs_go_after_their_days_and_failed_ones_later_and_unfinished_ones_neve
     assert left() == {later.id, stuck.id}
     with app.store.read() as tx:
         for run_id in (good.id, bad.id):
-            assert attempts.of_run(tx, run_id) == []
+            assert tx.all("attempts.of_run", run_id=run_id) == []
             assert logs.of_run(tx, run_id) == {}
 
 

@@ -25,7 +25,7 @@ def told(status: Status) -> str:
 
 
 def examined(rota: Rota) -> list[Finding]:
-    return examine(rota.store, rota.setup.database, __version__)
+    return examine(rota.store, rota.settings.database.url, __version__)
 
 
 def test_a_node_that_works_is_healthy(rota: Rota, start: Start, beat: Beat) -> None:

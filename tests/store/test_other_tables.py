@@ -242,7 +242,7 @@ def test_a_run_that_is_enqueued_on_the_callers_connection_goes_to_the_schema(pos
     app.prepare()
     with psycopg.connect(postgres_url) as connection:
         connection.execute("SET search_path = pg_catalog")
-        app.enqueue("job", connection=connection)
+        app.options(connection=connection).enqueue("job")
 
     assert [run.job for run in run_due(app)] == ["job"]
     app.close()

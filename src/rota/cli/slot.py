@@ -1,7 +1,7 @@
 """The child of a process slot: ``python -m rota.cli.slot module:attribute PIPE LEASH``, two open descriptors.
 
-By the pipe, JSON: down ``do`` and ``stop``; up ``ready`` or ``unusable``, then ``log``, ``progress`` and ``ended``.
-What else a body asks of the ledger (checkpoint, fan-out, emit, lock) it asks from here, under the same fence.
+By the pipe, JSON: down ``do`` and ``stop``; up ``ready`` or ``unusable``, then ``begun``, ``log``, ``progress`` and
+``ended``. What else a body asks of the ledger (checkpoint, fan-out, emit, lock) it asks from here, under the same fence.
 """
 
 from __future__ import annotations
@@ -121,6 +121,7 @@ class Child:
         now_us = _clock(clock_us)
         attempt = Attempt(given, self.app.jobs[given.job], self.app.desk, now_us, Caps(result_bytes=result_bytes))
         attempt.lines = SentLines(self.say)
+        self.say("begun", None)
         self._attempt = attempt
         self._obey()
         try:

@@ -38,6 +38,8 @@ class RemoteAttempt:
         self.kill_at: float | None = None
         """``time.monotonic()`` at which its process is killed, whatever it does."""
         self.peak_rss: int | None = None
+        self.begun = False
+        """Whether the child has said that it took the order."""
         self.reason: Interrupted | None = None
         self.ended: Ended | None = None
         self._now_us = now_us
@@ -76,6 +78,8 @@ class RemoteAttempt:
         """What the child says of it. True: it has ended."""
         kind, data = json.loads(message)
         match kind:
+            case "begun":
+                self.begun = True
             case "log":
                 self.lines.add(data)
             case "progress":

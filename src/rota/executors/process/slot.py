@@ -48,15 +48,23 @@ class Slot:
 
     def perform(self, attempt: RemoteAttempt) -> None:
         """Do one attempt; returns when it has ended, in whatever way."""
-        if not self._ready():
-            attempt.unusable(self.error)
-            return
-        try:
-            self._send(attempt.order())
-            alive = self._watch(attempt)
-        except (OSError, EOFError):
-            attempt.killed(End.CRASHED, self._how_it_died())
-            alive = False
+        for _ in range(
+            2
+        ):  # a child may have died while it was idle, a moment before it was told: that is nobody's crash
+            if not self._ready():
+                attempt.unusable(self.error)
+                return
+            try:
+                self._send(attempt.order())
+                alive = self._watch(attempt)
+                break
+            except (OSError, EOFError):
+                how, alive = self._how_it_died(), False
+                if attempt.begun:
+                    break
+                self.close()
+        if attempt.ended is None:
+            attempt.killed(End.CRASHED, how)
         self._done += 1
         if not alive or self._done >= RECYCLED_AFTER or self._left_behind():
             self.close()
