@@ -147,6 +147,15 @@ def ignores_sigterm(run: Run) -> None:
         time.sleep(60)
 
 
+@apart(timeout=None)
+def stays() -> None:
+    """Two processes that nobody but the warden ends."""
+    child = subprocess.Popen(SLEEPER)
+    note(f"pid {os.getpid()}")
+    note(f"pid {child.pid}")
+    ctypes.PyDLL(None).usleep(600_000_000)
+
+
 @apart(memory="300MB")
 def hog() -> None:
     kept = []

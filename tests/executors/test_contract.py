@@ -197,14 +197,14 @@ def test_no_process_is_left_where_the_node_is_killed(notes: Path, tmp_path: Path
     program = (
         "from tests.executors.bodies import rota\n"
         "from rota.model.node import NodeSettings\n"
-        "rota.prepare(); rota.enqueue('process/ignores_sigterm'); rota.node(NodeSettings(poll=0.05)).start()\n"
+        "rota.prepare(); rota.enqueue('process/stays'); rota.node(NodeSettings(poll=0.05)).start()\n"
         "import time; time.sleep(60)\n"
     )
-    node = subprocess.Popen([sys.executable, "-c", program], env=environment)
-    until(lambda: len(pids(tmp_path / "notes")) == 2)
-
-    node.send_signal(signal.SIGKILL)
-    node.wait()
+    with subprocess.Popen([sys.executable, "-c", program], env=environment) as node:
+        try:
+            until(lambda: len(pids(tmp_path / "notes")) == 2)
+        finally:
+            node.send_signal(signal.SIGKILL)
 
     until(lambda: not any(process_exists(pid) for pid in pids(tmp_path / "notes")))
 

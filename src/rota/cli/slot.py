@@ -1,7 +1,7 @@
 """The child of a process slot: ``python -m rota.cli.slot module:attribute PIPE LEASH``, two open descriptors.
 
 By the pipe, JSON: down ``do`` and ``stop``; up ``ready`` or ``unusable``, then ``begun``, ``log``, ``progress`` and
-``ended``. What else a body asks of the ledger (checkpoint, fan-out, emit, lock) it asks from here, under the same fence.
+``ended``. What else a body asks of the ledger (checkpoint, fan-out, emit, lock) it asks from here, under its fence.
 """
 
 from __future__ import annotations
