@@ -25,6 +25,9 @@ from rota.model.outcome import Cancelled, Failed, JobResult, Snoozed, Succeeded
 
 TRACEBACK_CHARACTERS = 20_000
 ERROR_CHARACTERS = 4_000
+_NO_PROGRESS = Progress()
+"""Of a body that has no ``Run`` to report by."""
+_PLAIN = frozenset({type(None), bool, int, float, str, dict, list, tuple})
 _ENDS = ((RunTimedOutError, End.TIMED_OUT), (RunCancelledError, End.CANCELLED), (RunLostError, End.HANDED_BACK))
 
 
@@ -40,6 +43,7 @@ class Attempt:
         "deadline",
         "envelope",
         "job",
+        "key",
         "lines",
         "peak_rss",
         "progress",
@@ -50,10 +54,11 @@ class Attempt:
 
     def __init__(self, envelope: Envelope, job: Job, desk: Desk, now_us: Callable[[], int], caps: Caps) -> None:
         self.envelope = envelope
+        self.key = envelope.key
         self.job = job
         self.signal = StopSignal()
-        self.lines = LogLines(caps.log_lines, caps.log_bytes)
-        self.progress = Progress()
+        self.lines = LogLines(caps)
+        self.progress = Progress() if job.wants_run else _NO_PROGRESS
         self.submitted_at = 0.0
         self.started_us = 0
         self.deadline: float | None = None
@@ -64,16 +69,17 @@ class Attempt:
         self._caps = caps
 
     def perform(self) -> Ended:
-        """Call the body of a ``def`` job in this thread; not at all, if it was told to stop while it waited for one."""
-        lines, signal = log.current.set(self.lines), stop.current.set(self.signal)
+        """Call the body of a ``def`` job in this thread; not at all, if it was told to stop while it waited for one.
+
+        The thread does nothing but attempts: what is current in it is left so until the next one begins.
+        """
+        log.current.set(self.lines)
+        stop.current.set(self.signal)
         try:
             self._begin()
             return self._returned(self.job.function(**self._arguments()))
         except BaseException as error:  # noqa: BLE001 - a body may raise anything, SystemExit too
             return self._raised(error)
-        finally:
-            log.current.reset(lines)
-            stop.current.reset(signal)
 
     async def perform_async(self) -> Ended:
         """Await the body of an ``async def`` job. Its task has a context of its own, so nothing is to be reset."""
@@ -100,8 +106,9 @@ class Attempt:
 
     def _begin(self) -> None:
         self.started_us = self._now_us()
-        if self.job.timeout is not None:
-            self.deadline = time.monotonic() + self.job.timeout
+        timeout = self.job.timeout
+        if timeout is not None:
+            self.deadline = time.monotonic() + timeout
         if self.signal.reason is not None:
             raise self.signal.reason
 
@@ -132,7 +139,9 @@ class Attempt:
         signal = self.signal
         if signal.reason is not None and signal.noticed:
             return self._interrupted(signal.reason)
-        if isinstance(value, Succeeded):
+        if value.__class__ in _PLAIN:  # almost all of them, and what follows takes as long as the rest of this
+            pass
+        elif isinstance(value, Succeeded):
             value = value.value
         elif isinstance(value, Failed):
             wait = None if value.retry_after is None else value.retry_after.total_seconds()
@@ -146,8 +155,14 @@ class Attempt:
             return self._ended(End.FAILED, error=error, result=self._result(value))
         elif inspect.isawaitable(value):
             return self._unawaited(value)
-        overran = isinstance(signal.reason, RunTimedOutError)
-        return self._ended(End.SUCCEEDED, result=None if value is None else self._result(value), overran=overran)
+        result = None if value is None else self._result(value)
+        if signal.reason is None and not self._left_something:
+            return Ended(End.SUCCEEDED, self.started_us, self._now_us(), result)
+        return self._ended(End.SUCCEEDED, result=result, overran=isinstance(signal.reason, RunTimedOutError))
+
+    @property
+    def _left_something(self) -> bool:
+        return self.progress.changed or self.peak_rss is not None or bool(self.lines.lines)
 
     def _unawaited(self, value: Any) -> Ended:
         if inspect.iscoroutine(value):

@@ -8,26 +8,26 @@ from contextvars import ContextVar
 from typing import Any
 
 from rota.clock import from_us
+from rota.model.attempt import Caps
 from rota.model.payload import storable
 
 
 class LogLines:
     """The lines of one attempt: the first ones up to the cap, and a count of what was left out."""
 
-    __slots__ = ("_bytes", "_most_bytes", "_most_lines", "changed", "left_out", "lines")
+    __slots__ = ("_bytes", "_caps", "changed", "left_out", "lines")
 
-    def __init__(self, most_lines: int, most_bytes: int) -> None:
+    def __init__(self, caps: Caps) -> None:
         self.lines: list[str] | tuple[()] = ()  # a list only where there are any: most runs write none
         self.left_out = 0
         self.changed = False
         self._bytes = 0
-        self._most_lines = most_lines
-        self._most_bytes = most_bytes
+        self._caps = caps
 
     def add(self, line: str) -> None:
         self.changed = True
         line = storable(line).replace("\n", "\n    ")  # so that no text of a record looks like a record of its own
-        if len(self.lines) >= self._most_lines or self._bytes + len(line) > self._most_bytes:
+        if len(self.lines) >= self._caps.log_lines or self._bytes + len(line) > self._caps.log_bytes:
             self.left_out += 1
             return
         if isinstance(self.lines, tuple):

@@ -152,7 +152,7 @@ class SentLines(LogLines):
     __slots__ = ("_say",)
 
     def __init__(self, say: Callable[[str, Any], None]) -> None:
-        super().__init__(0, 0)
+        super().__init__(Caps())
         self._say = say
 
     def add(self, line: str) -> None:

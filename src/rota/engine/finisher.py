@@ -189,7 +189,7 @@ class Ending:
         if ended.end is not End.SUCCEEDED:
             return self._settle(over)
         run = attempt.envelope
-        self.good.append((*run.key, ended.started_at, ended.finished_at, ended.result, self._peak(ended)))
+        self.good.append((*attempt.key, ended.started_at, ended.finished_at, ended.result, self._peak(ended)))
         if self.listeners.wants("run.succeeded"):
             self._event(over, "run.succeeded", attempt=run.attempt)
         if ended.overran:
@@ -319,6 +319,6 @@ class Ending:
 
 
 def _progress(attempt: Underway, ended: Ended) -> Progress:
-    run_id, claim = attempt.envelope.key
+    run_id, claim = attempt.key
     done, total = ended.progress or (None, None)
     return Progress(id=run_id, claim=claim, done=done, total=total, peak_rss=ended.peak_rss)

@@ -23,6 +23,19 @@ class Over(NamedTuple):
     ended: Ended
 
 
+class Lane:
+    """The attempts of one kind of executor."""
+
+    __slots__ = ("completed", "hungry_below", "underway")
+
+    def __init__(self) -> None:
+        self.underway: dict[Key, Underway] = {}
+        self.hungry_below = 0
+        """How few may be under way before the worker is woken to claim more."""
+        self.completed = 0
+        """How many have ended; a few may be lost to threads that count at once."""
+
+
 class InFlight:
     """Everything that looks after attempts reads this: claimer, finisher, guard, watcher, heartbeat, strays.
 
@@ -34,52 +47,48 @@ class InFlight:
         """Set when an end waits to be committed: it wakes the finisher."""
         self.room = threading.Event()
         """Set when so many have ended that it is worth claiming more: it wakes the worker."""
-        self.hungry_below: dict[Kind, int] = dict.fromkeys(KINDS, 0)
-        """By kind of executor, how few may be under way before ``room`` is set."""
-        self.completed: dict[Kind, int] = dict.fromkeys(KINDS, 0)
-        """How many have ended; a few may be lost to threads that count at once."""
+        self.lanes: dict[Kind, Lane] = {kind: Lane() for kind in KINDS}
         self.committed = threading.Condition()
         """Notified when ends have been committed."""
-        self._underway: dict[Kind, dict[Key, Underway]] = {kind: {} for kind in KINDS}
         self._over: deque[Over] = deque()
 
     def begin(self, attempts: Iterable[Underway]) -> None:
         for attempt in attempts:
-            self._underway[attempt.kind][attempt.envelope.key] = attempt
+            self.lanes[attempt.kind].underway[attempt.key] = attempt
 
     def end(self, attempt: Underway, ended: Ended) -> None:
-        kind = attempt.kind
-        mine = self._underway[kind]
-        self._over.append(Over(attempt, ended))
-        mine.pop(attempt.envelope.key, None)  # after the line above: it is never in neither of the two
-        self.completed[kind] += 1
-        if len(self._over) == 1:
+        lane, over = self.lanes[attempt.kind], self._over
+        over.append(Over(attempt, ended))
+        lane.underway.pop(attempt.key, None)  # after the line above: it is never in neither of the two
+        lane.completed += 1
+        if len(over) == 1:
             self.some_over.set()
-        if len(mine) <= self.hungry_below[kind]:
+        if len(lane.underway) <= lane.hungry_below:
             self.room.set()
 
     def forget(self, attempts: Iterable[Underway]) -> None:
         """Attempts that will not be done here: they were taken back before they began."""
         for attempt in attempts:
-            self._underway[attempt.kind].pop(attempt.envelope.key, None)
+            self.lanes[attempt.kind].underway.pop(attempt.key, None)
 
     def __len__(self) -> int:
         """How many are under way."""
-        return sum(map(len, self._underway.values()))
+        return sum(len(lane.underway) for lane in self.lanes.values())
 
     def __iter__(self) -> Iterator[Underway]:
-        return iter([attempt for mine in self._underway.values() for attempt in list(mine.values())])
+        return iter([attempt for lane in self.lanes.values() for attempt in list(lane.underway.values())])
 
     def count(self, kind: Kind) -> int:
         """How many are under way with one kind of executor."""
-        return len(self._underway[kind])
+        return len(self.lanes[kind].underway)
 
     def get(self, key: Key) -> Underway | None:
-        return next((mine[key] for mine in self._underway.values() if key in mine), None)
+        return next((each for lane in self.lanes.values() if (each := lane.underway.get(key)) is not None), None)
 
     def keys(self) -> set[Key]:
         """Of all that this process answers for, also of ends that are not committed yet."""
-        return {over.attempt.envelope.key for over in self._over.copy()}.union(*self._underway.values())
+        over = {each.attempt.key for each in self._over.copy()}
+        return over.union(*(lane.underway for lane in self.lanes.values()))
 
     @property
     def idle(self) -> bool:

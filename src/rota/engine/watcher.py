@@ -61,6 +61,6 @@ class Watcher:
 
 
 def _progress(attempt: Underway) -> Progress:
-    run_id, claim = attempt.envelope.key
+    run_id, claim = attempt.key
     progress = attempt.progress
     return Progress(id=run_id, claim=claim, done=progress.done, total=progress.total, peak_rss=attempt.peak_rss)

@@ -82,7 +82,7 @@ class Worker:
         self._inflight.forget(back)
         by_node: dict[str, list[tuple[int, int]]] = {}
         for attempt in back:
-            by_node.setdefault(attempt.envelope.node, []).append(attempt.envelope.key)
+            by_node.setdefault(attempt.envelope.node, []).append(attempt.key)
         with self._store.write() as tx:
             for node, keys in by_node.items():
                 runs.hand_back(tx, node, keys)
@@ -92,14 +92,14 @@ class Worker:
 
         A place that frees below that mark wakes us.
         """
-        inflight = self._inflight
-        if inflight.count(kind) > executor.size:
+        lane = self._inflight.lanes[kind]
+        if len(lane.underway) > executor.size:
             self.take_back(STALE_SECONDS)
-        ahead = min(MOST_AHEAD, int(self._paces[kind].per_second(inflight.completed[kind]) * AHEAD_SECONDS))
+        ahead = min(MOST_AHEAD, int(self._paces[kind].per_second(lane.completed) * AHEAD_SECONDS))
         most = executor.size + ahead if executor.size else 0
-        inflight.hungry_below[kind] = most - max(1, ahead // 2)
-        underway = inflight.count(kind)
-        return 0 if underway > inflight.hungry_below[kind] else max(0, most - underway)
+        lane.hungry_below = most - max(1, ahead // 2)
+        underway = len(lane.underway)
+        return 0 if underway > lane.hungry_below else max(0, most - underway)
 
     def _kind(self, envelope: Envelope) -> Kind:
         if envelope.suspected >= SUSPECT and "process" in self._executors:
@@ -109,7 +109,7 @@ class Worker:
     def _alone(self) -> bool:
         """Whether a suspect is at work on a thread: it is to have no company."""
         if any(each.envelope.suspected >= SUSPECT and each.kind == "thread" for each in self._inflight):
-            self._inflight.hungry_below["thread"] = 0
+            self._inflight.lanes["thread"].hungry_below = 0
             return True
         return False
 

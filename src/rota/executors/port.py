@@ -26,6 +26,10 @@ class Underway(Protocol):
     def envelope(self) -> Envelope: ...
 
     @property
+    def key(self) -> tuple[int, int]:
+        """Run and claim."""
+
+    @property
     def job(self) -> Job: ...
 
     @property

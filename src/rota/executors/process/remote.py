@@ -29,9 +29,10 @@ class RemoteAttempt:
 
     def __init__(self, envelope: Envelope, job: Job, now_us: Callable[[], int], caps: Caps) -> None:
         self.envelope = envelope
+        self.key = envelope.key
         self.job = job
         self.progress = Progress()
-        self.lines = LogLines(caps.log_lines, caps.log_bytes)
+        self.lines = LogLines(caps)
         self.started_us = 0
         self.submitted_at = 0.0
         self.deadline: float | None = None
