@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -122,10 +122,11 @@ class FakeHome:
         self,
         envelope: Envelope,  # noqa: ARG002 - as the engine's
         job: str,
-        items: Any,
+        items: Sequence[Mapping[str, Any]],
         then: str | None,
-        then_arguments: Mapping[str, Any],  # noqa: ARG002 - as the engine's
+        then_arguments: Mapping[str, Any],
     ) -> int:
+        payload.dump([*items, then_arguments], "items")
         self.fanned_out.append((job, list(items), then))
         return len(self.fanned_out)
 

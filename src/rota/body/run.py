@@ -189,7 +189,11 @@ class Run:
         return self._desk.lock(name, seconds(ttl), seconds(wait))
 
     def emit(self, event: str, /, **data: Any) -> None:
-        """Record an event of the application's own, and hand it to listeners: ``run.emit("breaker.opened", …)``."""
+        """Record an event of the application's own, and hand it to listeners: ``run.emit("breaker.opened", …)``.
+
+        Raises ``PayloadError`` for what JSON cannot hold.
+        """
+        payload.dump(data, event)
         self._desk.emit(self._envelope, event, data)
 
     def _lost(self) -> NoReturn:

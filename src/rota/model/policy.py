@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, TypedDict, get_args, get_type_hints
 from rota.calendar import Trigger
 from rota.clock import to_us
 from rota.errors import ConfigError
+from rota.model import payload
 from rota.model.duration import Duration, seconds
 from rota.model.rate import Rate
 from rota.model.retry import Retry
@@ -142,6 +143,13 @@ def _moment(value: Any) -> datetime:
     return moment
 
 
+def _arguments(value: Any) -> dict[str, Any]:
+    """Refused here, where they are written, if they cannot be stored: nobody is there when the schedule fires."""
+    arguments = dict(_one_of(Mapping)(value))
+    payload.dump(arguments, "arguments")
+    return arguments
+
+
 def _waits(retry: Retry) -> dict[str, object]:
     """The first waits before another attempt, in seconds, and by what share each of them is spread."""
     exact = replace(retry, jitter=0.0)
@@ -150,7 +158,7 @@ def _waits(retry: Retry) -> dict[str, object]:
 
 
 WAITS_SHOWN = 10
-ARGUMENTS = Kind(lambda value: dict(_one_of(Mapping)(value)), "a dict of the job's arguments")
+ARGUMENTS = Kind(_arguments, "a dict of the job's arguments")
 CATCH_UP = _choice(CatchUp)
 COUNT = Kind(_where(lambda count: count >= 1, _one_of(int)), "a number, 1 or more")
 CONNECTION = Kind(lambda value: value, "a connection to the database that Rota uses")
