@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from rota.errors import PayloadError
+from rota.shown import shown
 
 KEY_CHARACTERS = 500
-SHOWN_CHARACTERS = 200
 DEEPEST = 100
 """Lists and dicts in each other; looked at only where something is wrong."""
 _PLAIN = (str, bool, type(None))
@@ -134,15 +134,6 @@ def _find_in_dict(value: dict[Any, Any], path: str, depth: int) -> _Found | None
         if found := _find(item, f"{path}.{key}", depth + 1):
             return found
     return None
-
-
-def shown(value: object) -> str:
-    """A value as an error names it: short, and whatever its ``repr`` does."""
-    try:
-        text = repr(value)
-    except Exception:  # noqa: BLE001 - an integer of 10,000 digits raises, and a repr of somebody else's may as well
-        return f"a {type(value).__name__}"
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
 
 
 def _is_writable(number: int) -> bool:
