@@ -32,9 +32,9 @@ class RunHandle:
 
     @property
     def result(self) -> Any:
-        """What the body returned, from JSON; ``None`` before the end."""
-        text = self.record().result
-        return None if text is None else json.loads(text)
+        """What the body returned, from JSON; ``None`` before the end. A failed ``JobResult`` is one, too."""
+        record = self.record()
+        return None if record.result is None or record.state not in ENDED else json.loads(record.result)
 
     def record(self) -> RunRecord:
         """The run as the ledger has it now. Raises ``NotFoundError`` once it is pruned, or if it was rolled back."""
