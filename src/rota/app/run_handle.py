@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any
 
+from rota.body import place, signal
 from rota.errors import NotFoundError, WaitTimeoutError
 from rota.model.duration import Duration, seconds, show_duration
 from rota.model.run import ENDED, RunRecord, RunState
@@ -46,14 +47,18 @@ class RunHandle:
         return found
 
     def wait(self, timeout: Duration | None = None) -> RunRecord:
-        """Wait until the run is over. Raises ``WaitTimeoutError`` after ``timeout``; the run goes on then."""
+        """Wait until the run is over. Raises ``WaitTimeoutError`` after ``timeout``; the run goes on then.
+
+        Inside a body it ends with the signal to stop, as ``run.sleep`` does, and another body may be done meanwhile.
+        """
         give_up_at = None if timeout is None else time.monotonic() + seconds(timeout)
         pause = FIRST_PAUSE
-        while (record := self.record()).state not in ENDED:
-            if give_up_at is not None and time.monotonic() >= give_up_at:
-                raise waited_in_vain(record, seconds(timeout or 0))
-            time.sleep(pause)
-            pause = min(pause * 1.5, LONGEST_PAUSE)
+        with place.lent():
+            while (record := self.record()).state not in ENDED:
+                if give_up_at is not None and time.monotonic() >= give_up_at:
+                    raise waited_in_vain(record, seconds(timeout or 0))
+                signal.sleep(pause)
+                pause = min(pause * 1.5, LONGEST_PAUSE)
         return record
 
 

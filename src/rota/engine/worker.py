@@ -55,7 +55,7 @@ class Worker:
         inflight = self._inflight
         self._give_back_stale()
         ahead = min(MOST_AHEAD, int(self._pace.per_second(inflight.completed) * AHEAD_SECONDS))
-        most = self._threads + ahead
+        most = self._threads + self._executor.lent + ahead
         room = most - len(inflight)
         # While bodies are short, wait for a good handful; a slot that frees below this mark wakes us.
         inflight.hungry_below = most - max(1, ahead // 2)
@@ -98,7 +98,7 @@ class Worker:
         return envelopes, more
 
     def _give_back_stale(self) -> None:
-        if len(self._inflight) > self._threads:
+        if len(self._inflight) > self._threads + self._executor.lent:
             self.take_back(STALE_SECONDS)
 
 

@@ -49,6 +49,10 @@ OnEnd = Callable[[Underway, Ended], None]
 class Executor(Protocol[A]):
     """Does attempts. Each that was submitted either ends, once, or is taken back."""
 
+    @property
+    def lent(self) -> int:
+        """Places of bodies that wait for a run: so many more may be done meanwhile."""
+
     def attempt(self, envelope: Envelope, job: Job) -> A:
         """An attempt that this executor can do; nothing begins yet."""
 
