@@ -6,10 +6,14 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from rota.errors import ConfigError, MomentError
+from rota.shown import shown
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = 1_000_000
 """Microseconds in one."""
 _MICROSECOND = timedelta(microseconds=1)
+_AWARE = "Give a datetime with a zone, as in datetime.now(UTC)."
 
 
 class Clock(Protocol):
@@ -45,16 +49,21 @@ class ManualClock:
 
     def advance(self, **duration: float) -> None:
         """Move on by a duration given as for ``timedelta``; it may be negative, as clocks of machines can."""
-        self._now_us += timedelta(**duration) // _MICROSECOND
+        try:
+            self._now_us += timedelta(**duration) // _MICROSECOND
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ConfigError(f"the clock cannot be moved: {error}", hint="As in clock.advance(minutes=2).") from None
 
     def set(self, moment: datetime) -> None:
         self._now_us = to_us(moment)
 
 
 def to_us(moment: datetime) -> int:
-    """Microseconds of UTC of an aware datetime; a naive one raises ``ValueError``, because it names no moment."""
+    """Microseconds of UTC of an aware datetime; a naive one raises ``MomentError``, because it names none."""
+    if not isinstance(moment, datetime):
+        raise MomentError(f"{shown(moment)} is no datetime", hint=_AWARE)
     if moment.tzinfo is None or moment.utcoffset() is None:
-        raise ValueError(f"{moment!r} has no time zone; give one, as in datetime.now(UTC)")
+        raise MomentError(f"{shown(moment)} has no time zone", hint=_AWARE)
     return (moment - EPOCH) // _MICROSECOND
 
 

@@ -4,6 +4,7 @@ RotaError
 ├── ConfigError              the application or its settings are wrong
 │   ├── CronError            an expression, with the place of the mistake
 │   ├── UnknownZoneError     a time zone that this machine does not know
+│   ├── MomentError          a value that names no moment
 │   ├── DuplicateJobError    two jobs of one name
 │   ├── MissingExtraError    an optional package is not installed
 │   └── SettingsError        all mistakes of one start, listed together
@@ -78,6 +79,10 @@ class CronError(ConfigError, ValueError):
 
 class UnknownZoneError(ConfigError, ValueError):
     """A time zone that this machine does not know."""
+
+
+class MomentError(ConfigError, ValueError):
+    """A value that names no moment: no datetime, or one without a zone."""
 
 
 class DuplicateJobError(ConfigError):

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +26,7 @@ from rota.engine.node import Node
 from rota.errors import ConfigError, Interrupted
 from rota.model import payload
 from rota.model.attempt import Envelope
+from rota.model.edge import Count, Name, checks
 from rota.model.event import Event
 from rota.model.node import NodeSettings
 from rota.model.run import RunRecord
@@ -39,7 +40,8 @@ IDLE_ROUNDS = 3
 _nodes: WeakKeyDictionary[Rota, Node] = WeakKeyDictionary()
 
 
-def run_due(rota: Rota, *, rounds: int = MOST_ROUNDS) -> list[RunRecord]:
+@checks
+def run_due(rota: Rota, *, rounds: Count = MOST_ROUNDS) -> list[RunRecord]:
     """Work off everything that is due at the moment of the manual clock, with all it leads to; returns the runs.
 
     Due moments fire, what has come due starts, bodies run (in threads of this process) and end, before this returns. A
@@ -87,8 +89,9 @@ def _claimable(rota: Rota) -> bool:
         return any(queue.work for queue in queues.survey(tx))
 
 
+@checks
 @contextmanager
-def captured_events(rota: Rota, kind: str = "*") -> Iterator[list[Event]]:
+def captured_events(rota: Rota, kind: Name = "*") -> Iterator[list[Event]]:
     """The events of a kind (or pattern) that are told in this process meanwhile."""
     seen: list[Event] = []
     rota.listeners.add(kind, seen.append)
@@ -122,10 +125,11 @@ class FakeHome:
         self,
         envelope: Envelope,  # noqa: ARG002 - as the engine's
         job: str,
-        items: Any,
+        items: Sequence[Mapping[str, Any]],
         then: str | None,
-        then_arguments: Mapping[str, Any],  # noqa: ARG002 - as the engine's
+        then_arguments: Mapping[str, Any],
     ) -> int:
+        payload.dump([*items, then_arguments], "items")
         self.fanned_out.append((job, list(items), then))
         return len(self.fanned_out)
 
@@ -136,6 +140,7 @@ class FakeHome:
         return self.locks.setdefault(name, threading.Lock())
 
 
+@checks
 def make_run(
     *,
     job: str = "test",

@@ -99,7 +99,7 @@ def test_a_body_that_ends_oddly_ends_its_run_and_harms_no_other(app: Rota, case:
         (None, None),
         ({"a": [1, 2.5, True, None, "é🦆"]}, {"a": [1, 2.5, True, None, "é🦆"]}),
         ("\0 and \ud800", "\0 and \ud800"),
-        ({1: (2, 3)}, {"1": [2, 3]}),
+        ({"1": (2, 3)}, {"1": [2, 3]}),
         (Succeeded("fine"), "fine"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from rota.body.attempt import Attempt
+from rota.body.place import lent
 from rota.executors.thread import ThreadExecutor
 from rota.model.attempt import Caps, Ended, Envelope
 from rota.model.job import Job
@@ -150,3 +151,32 @@ def test_no_thread_is_started_before_it_is_needed(bench: Open) -> None:
 
     assert threading.active_count() == before
     assert sixteen.executor.take_back() == []
+
+
+def test_a_place_that_is_lent_is_one_thread_more_until_it_is_taken_again(bench: Open) -> None:
+    back, go, inside, most = threading.Event(), threading.Event(), [], []
+
+    def waits() -> None:
+        with lent():
+            back.wait(10)
+
+    def body() -> None:
+        inside.append(1)
+        most.append(len(inside))
+        go.wait(10)
+        inside.pop()
+
+    one = bench(1)
+    one.executor.submit([*one.attempts(1, waits), *one.attempts(1, body)])
+    until(lambda: one.executor.lent == 1 and len(inside) == 1)
+    back.set()
+    until(lambda: len(one.ended) == 1)
+    go.set()
+    until(lambda: len(one.ended) == 2)
+    assert one.executor.lent == 0
+
+    most.clear()
+    one.executor.submit(one.attempts(5, body))
+    until(lambda: len(one.ended) == 7)
+    assert max(most) == 1
+    until(lambda: len(one.executor._threads) == 1)

@@ -4,6 +4,7 @@ import json
 import math
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -47,8 +48,14 @@ def test_what_json_can_hold_comes_back_as_it_was(value: Any) -> None:
         ({"raw": b"x"}, "args.raw", "base64"),
         ({"x": math.nan}, "args.x", "None"),
         ({"x": [[-math.inf]]}, "args.x[0][0]", "None"),
-        ({(1, 2): 3}, "args.(1, 2) (the key)", "Pass text"),
+        ({(1, 2): 3}, "args.(1, 2) (the key)", "str(key)"),
+        ({1: "a"}, "args.1 (the key)", "str(key)"),
+        ({1: "a", "1": "b"}, "args.1 (the key)", "str(key)"),
+        ({"1": "b", None: "a"}, "args.None (the key)", "str(key)"),
+        ({"flags": [{"deep": ({True: 1},)}]}, "args.flags[0].deep[0].True (the key)", "str(key)"),
+        ([[], {"{": {1.5: 1}}], "args[1].{.1.5 (the key)", "str(key)"),
         ([1, (2, object())], "args[1][1]", "Pass text"),
+        ({"big": [10**5_000]}, "args.big[0]", "hex(number)"),
     ],
 )
 def test_what_json_cannot_hold_is_named_by_its_place_with_a_way_out(value: Any, path: str, hint: str) -> None:
@@ -57,6 +64,13 @@ def test_what_json_cannot_hold_is_named_by_its_place_with_a_way_out(value: Any, 
 
     assert caught.value.path == path
     assert hint in caught.value.hint
+
+
+def test_keys_that_are_a_kind_of_text_are_kept_as_their_text() -> None:
+    class Colour(StrEnum):
+        RED = "red"
+
+    assert payload.load(payload.dump({Colour.RED: {Colour.RED: 1}, "a": 2}, "args")) == {"red": {"red": 1}, "a": 2}
 
 
 def test_what_holds_itself_or_is_too_deep_is_refused() -> None:

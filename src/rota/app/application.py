@@ -30,8 +30,10 @@ from rota.engine.lease import Lock
 from rota.engine.node import Node
 from rota.errors import ConfigError, DuplicateJobError
 from rota.model.duration import Duration, seconds
+from rota.model.edge import Length, Name, checks
 from rota.model.event import Event
 from rota.model.job import Job
+from rota.model.policy import TEXT, WORD, of_type
 from rota.model.schedule import Definition
 from rota.model.settings import NodeSettings, Settings
 from rota.store import Store, migrate, open_store
@@ -66,6 +68,15 @@ class Rota(Collection, Caller):
     ) -> None:
         Collection.__init__(self)
         Caller.__init__(self, Requests(self))
+        WORD.check("Rota", "name", name)
+        for given, kind, value in (
+            ("url", TEXT, url),
+            ("schema", WORD, schema),
+            ("environment", WORD, environment),
+            ("settings", of_type(Settings), settings),
+        ):
+            if value is not None:
+                kind.check("Rota", given, value)
         self.name = name
         self._given = {"url": url, "schema": schema, "environment": environment}
         self._settings = settings
@@ -98,6 +109,7 @@ class Rota(Collection, Caller):
 
     # --- what is declared
 
+    @checks
     def include(self, blueprint: Blueprint) -> None:
         """Take in a blueprint's jobs, under its prefix, and its listeners."""
         for handle, declaration in blueprint.declared:
@@ -176,7 +188,8 @@ class Rota(Collection, Caller):
         for error in unknown_schedules(self.settings, self._definitions):
             raise error
 
-    def lock(self, name: str, ttl: Duration = 30, wait: Duration = 0) -> Lock:
+    @checks
+    def lock(self, name: Name, ttl: Length = 30, wait: Duration = 0) -> Lock:
         """A lock over all nodes: see ``Lock``. Raises ``LockUnavailableError`` on entry if it is held elsewhere."""
         return Lock(self.store, name, seconds(ttl), seconds(wait))
 
@@ -208,12 +221,14 @@ class Rota(Collection, Caller):
 
         return status(self.store)
 
+    @checks
     def why_run(self, run_id: int, zone: tzinfo | None = UTC) -> Why:
         """What a run waits for, who has it, or how it ended; moments are told in ``zone``, ``None``: the local one."""
         from rota.explain.why_run import why_run
 
         return why_run(self.store, run_id, zone)
 
+    @checks
     def why_schedule(self, name: str, at: datetime | None = None, zone: tzinfo | None = UTC) -> Why:
         """What a schedule waits for; with ``at``, what became of that moment (naive: on the schedule's own clock)."""
         from rota.explain.why_schedule import Here, why_schedule
@@ -222,6 +237,7 @@ class Rota(Collection, Caller):
 
     # --- working
 
+    @checks
     def node(self, settings: NodeSettings | None = None) -> Node:
         """A node of this application, not started.
 
@@ -251,6 +267,7 @@ class Rota(Collection, Caller):
         """What bodies ask of the ledger."""
         return LedgerDesk(self.store, self.enqueuer)
 
+    @checks
     @contextmanager
     def running(self, settings: NodeSettings | None = None) -> Iterator[Node]:
         """Work in this process while the body of ``with`` runs; then drain and stop."""

@@ -9,13 +9,14 @@ from rota.app.declaration import Declaration
 from rota.app.handles import JobHandle
 from rota.engine.events import Listener
 from rota.errors import ConfigError
-from rota.model.policy import JobPolicies
+from rota.model.policy import FUNCTION, WORD, JobPolicies, Kind
 
 if TYPE_CHECKING:
     from rota.body.run import Run
 
 P = ParamSpec("P")
 R = TypeVar("R")
+LISTENER = Kind(FUNCTION.read, "a function of one event")
 
 
 class Untyped:
@@ -62,9 +63,12 @@ class Collection:
         if callable(name):
             return self._declare(_name_of(name), name, Declaration({}))
 
+        if name is not None:
+            WORD.check("job", "name", name)
         declaration = self._declaration(policies)
 
         def decorate(function: Callable[..., Any]) -> JobHandle[Any, Any, Any]:
+            FUNCTION.check("job", "function", function)
             return self._declare(name or _name_of(function), function, declaration)
 
         return decorate
@@ -72,7 +76,12 @@ class Collection:
     def on(self, kind: str) -> Callable[[Listener], Listener]:
         """Call the function with each event of a kind, or of a pattern such as ``run.*``, in this process."""
 
+        if callable(kind):
+            raise ConfigError("a listener is told which events are meant", hint='As in @rota.on("run.failed").')
+        WORD.check("on", "kind", kind)
+
         def decorate(listener: Listener) -> Listener:
+            LISTENER.check("on", "listener", listener)
             self._listen(kind, listener)
             return listener
 
@@ -98,7 +107,8 @@ class Blueprint(Collection):
 
     def __init__(self, prefix: str, *, environments: list[str] | None = None, queue: str | None = None) -> None:
         super().__init__()
-        if not prefix or prefix.endswith("/"):
+        WORD.check("Blueprint", "prefix", prefix)
+        if prefix.endswith("/"):
             raise ConfigError(f"{prefix!r} is no prefix", hint='Give a word, as in Blueprint("shop").')
         self.prefix = prefix
         self.listeners: list[tuple[str, Listener]] = []

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from rota.errors import ConflictError, NotFoundError
+from rota.model.edge import Count, checked
 from rota.model.event import Event
 from rota.model.node import NodeStatus, state_of
 from rota.store import Store, nodes
 
 
+@checked
 class Nodes:
     """``rota.nodes``: list, drain."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def all(self, limit: int = 200) -> list[NodeStatus]:
+    def all(self, limit: Count = 200) -> list[NodeStatus]:
         """Those alive, and those that stopped or were lost within the last hour, newest first."""
         with self._store.read() as tx:
             return nodes.survey(tx, self._store.now_us(), limit)

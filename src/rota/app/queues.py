@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 from rota.errors import ConflictError, NotFoundError
+from rota.model.edge import Count, checked
 from rota.model.event import Event
+from rota.model.policy import RATE
 from rota.model.queue import QueueRecord, QueueStatus
-from rota.model.rate import Rate
 from rota.store import Store, Transaction, queues
 
 
+@checked
 class Queues:
     """``rota.queues``: list, pause, resume, limit."""
 
@@ -42,10 +45,8 @@ class Queues:
     def resume(self, name: str, by: str) -> None:
         self._change(name, "queue.resumed", by, lambda tx, _: queues.resume(tx, name), "is not paused")
 
-    def limit(self, name: str, by: str, concurrency: int | None, rate: str | None) -> None:
+    def limit(self, name: str, by: str, concurrency: Count | None, rate: Annotated[str, RATE] | None) -> None:
         """How many of its runs may run at once and start in a time, over all nodes; ``None``: any number."""
-        if rate is not None:
-            Rate.parse(rate)
         limits = {"concurrency": concurrency, "rate": rate}
         self._change(name, "queue.limited", by, lambda tx, _: queues.limit(tx, name, concurrency, rate), "", **limits)
 

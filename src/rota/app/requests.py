@@ -13,6 +13,7 @@ from rota.errors import ConfigError, ConflictError
 from rota.model.event import run_event
 from rota.model.job import Job
 from rota.model.options import Options
+from rota.model.policy import ITEMS
 from rota.store import Store, migrate
 
 
@@ -61,6 +62,7 @@ class Requests:
             if getattr(options, name) not in {None, False}:
                 raise ConfigError(f"{name}= is for one run, not for many", hint="Enqueue them one by one.")
         spec = self._app.enqueuer.job(job)
+        ITEMS.check(job, "items", items)
         self._ready_for(options)
         return self._app.enqueuer.enqueue_many(spec, items, options)
 

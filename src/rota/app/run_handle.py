@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any
 
+from rota.body import place, signal
 from rota.errors import NotFoundError, WaitTimeoutError
 from rota.model.duration import Duration, seconds, show_duration
 from rota.model.run import ENDED, RunRecord, RunState
@@ -32,9 +33,9 @@ class RunHandle:
 
     @property
     def result(self) -> Any:
-        """What the body returned, from JSON; ``None`` before the end."""
-        text = self.record().result
-        return None if text is None else json.loads(text)
+        """What the body returned, from JSON; ``None`` before the end. A failed ``JobResult`` is one, too."""
+        record = self.record()
+        return None if record.result is None or record.state not in ENDED else json.loads(record.result)
 
     def record(self) -> RunRecord:
         """The run as the ledger has it now. Raises ``NotFoundError`` once it is pruned, or if it was rolled back."""
@@ -46,14 +47,18 @@ class RunHandle:
         return found
 
     def wait(self, timeout: Duration | None = None) -> RunRecord:
-        """Wait until the run is over. Raises ``WaitTimeoutError`` after ``timeout``; the run goes on then."""
+        """Wait until the run is over. Raises ``WaitTimeoutError`` after ``timeout``; the run goes on then.
+
+        Inside a body it ends with the signal to stop, as ``run.sleep`` does, and another body may be done meanwhile.
+        """
         give_up_at = None if timeout is None else time.monotonic() + seconds(timeout)
         pause = FIRST_PAUSE
-        while (record := self.record()).state not in ENDED:
-            if give_up_at is not None and time.monotonic() >= give_up_at:
-                raise waited_in_vain(record, seconds(timeout or 0))
-            time.sleep(pause)
-            pause = min(pause * 1.5, LONGEST_PAUSE)
+        with place.lent():
+            while (record := self.record()).state not in ENDED:
+                if give_up_at is not None and time.monotonic() >= give_up_at:
+                    raise waited_in_vain(record, seconds(timeout or 0))
+                signal.sleep(pause)
+                pause = min(pause * 1.5, LONGEST_PAUSE)
         return record
 
 

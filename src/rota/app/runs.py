@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Annotated, Any
 
 from rota.errors import ConflictError, NotFoundError
+from rota.model.edge import Count, checked
 from rota.model.event import Event, run_event
+from rota.model.policy import choice
 from rota.model.run import AttemptRecord, RunRecord, RunState
 from rota.store import Store, Transaction, attempts, batches, events, logs, runs
 
 _BATCH = ("id", "job", "total", "succeeded", "failed", "cancelled", "created_at", "finished_at")
+State = Annotated[str, choice(RunState)]
 
 
+@checked
 class Runs:
     """``rota.runs``: pages of runs, one run with all that is known of it, cancel, retry, dismiss."""
 
@@ -22,12 +26,12 @@ class Runs:
     def page(
         self,
         *,
-        state: str | None = None,
+        state: State | None = None,
         job: str | None = None,
         queue: str | None = None,
         schedule: str | None = None,
         before: int | None = None,
-        limit: int = 50,
+        limit: Count = 50,
     ) -> list[RunRecord]:
         """Newest first; go on with ``before`` = the last id."""
         with self._store.read() as tx:

@@ -14,10 +14,10 @@ from rota.clock import from_us, to_us
 from rota.engine.definition import fired_run
 from rota.engine.enqueue import CHUNK, Enqueuer, check_arguments, insert_all
 from rota.errors import ConfigError, ConflictError, NotFoundError
-from rota.model import payload
+from rota.model.edge import Count, Name, checked
 from rota.model.event import Event
 from rota.model.fire import FireKind, FireRecord, NewFire, Verdict
-from rota.model.policy import OF_A_SCHEDULE, SchedulePolicies, read_policies
+from rota.model.policy import ARGUMENTS, OF_A_SCHEDULE, WORD, SchedulePolicies, read_policies
 from rota.model.run import NewRun, RunState
 from rota.model.schedule import Definition, NewSchedule, ScheduleRecord
 from rota.store import Store, Transaction, events, fires, schedules
@@ -27,6 +27,7 @@ BACKFILL_MOST = 10_000
 PERSON = "person"
 
 
+@checked
 class Schedules:
     """``rota.schedules``: list, add, edit, pause, resume, remove, run now, backfill, and the fire ledger."""
 
@@ -34,7 +35,7 @@ class Schedules:
         self._store = store
         self._enqueuer = enqueuer
 
-    def page(self, job: str | None = None, after: str | None = None, limit: int = 200) -> list[ScheduleRecord]:
+    def page(self, job: str | None = None, after: str | None = None, limit: Count = 200) -> list[ScheduleRecord]:
         """By name; go on with ``after`` = the last name."""
         with self._store.read() as tx:
             return schedules.page(tx, job, after, limit)
@@ -44,7 +45,7 @@ class Schedules:
         with self._store.read() as tx:
             return _found(schedules.get(tx, name), name)
 
-    def next_fires(self, name: str, count: int = 5) -> list[datetime]:
+    def next_fires(self, name: str, count: Count = 5) -> list[datetime]:
         """The next due moments, in the schedule's zone; none while it is paused or off."""
         record = self.get(name)
         if record.paused_at is not None or record.next_due_at is None:
@@ -53,18 +54,18 @@ class Schedules:
         since = from_us(max(record.watermark, record.next_due_at - 1))
         return list(islice(trigger.fires(since), count))
 
-    def fires(self, name: str, before: datetime | None = None, limit: int = 50) -> list[FireRecord]:
+    def fires(self, name: str, before: datetime | None = None, limit: Count = 50) -> list[FireRecord]:
         """The verdicts on its due moments, newest first."""
         self.get(name)
         with self._store.read() as tx:
             return fires.page(tx, name, to_us(before) if before else None, limit)
 
-    def events(self, name: str, limit: int = 20) -> list[Event]:
+    def events(self, name: str, limit: Count = 20) -> list[Event]:
         with self._store.read() as tx:
             return events.of_subject(tx, f"schedule:{name}", limit)
 
     def add(
-        self, name: str, job: str, trigger: Trigger, *, by: str = "application", **policies: Unpack[SchedulePolicies]
+        self, name: Name, job: str, trigger: Trigger, *, by: str = "application", **policies: Unpack[SchedulePolicies]
     ) -> ScheduleRecord:
         """Make a schedule at run time.
 
@@ -99,6 +100,7 @@ class Schedules:
         now = self._store.now_us()
         new = []
         for name, arguments in items.items():
+            WORD.check("rota.schedules.add_many", "name", name)
             definition = self._definition(job, trigger, {**alike, "arguments": arguments})
             new.append(_new(name, definition, by, now))
         with self._store.write() as tx:
@@ -221,9 +223,8 @@ class Schedules:
 
     def _definition(self, job: str, trigger: Trigger, policies: Mapping[str, Any]) -> Definition:
         spec = self._enqueuer.job(job)
-        arguments = dict(policies.get("arguments", {}))
+        arguments = ARGUMENTS.check(job, "arguments", policies.get("arguments", {}))
         check_arguments(spec, arguments)
-        payload.dump(arguments, f"{job} argument")
         return Definition(job=job, trigger=trigger, **{**policies, "arguments": arguments})
 
     def _changed(self, old: Definition, trigger: Trigger | None, policies: Mapping[str, Any]) -> Definition:

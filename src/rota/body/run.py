@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from itertools import islice
 from typing import Any, NoReturn, TypeVar
@@ -13,10 +13,12 @@ from rota.body.desk import Desk
 from rota.body.log import RunLogger
 from rota.body.signal import StopSignal
 from rota.clock import from_us
-from rota.errors import ConfigError, RunLostError
+from rota.errors import RunLostError
 from rota.model import payload
 from rota.model.attempt import Envelope
 from rota.model.duration import Duration, seconds
+from rota.model.edge import Count, Length, Name, checks
+from rota.model.policy import WHOLE, WORD
 
 T = TypeVar("T")
 _UNREAD: Any = object()
@@ -110,7 +112,7 @@ class Run:
     def progress(self, done: int, total: int | None = None) -> None:
         """Say how far the work is; cheap, it is written every half second or so."""
         progress = self._progress
-        progress.done, progress.total = int(done), None if total is None else int(total)
+        progress.done, progress.total = _whole("done", done), None if total is None else _whole("total", total)
         progress.changed = True
 
     @property
@@ -146,10 +148,9 @@ class Run:
         """Sleep that ends at once, raising as ``check`` does, when the body should stop."""
         self._signal.sleep(seconds(duration))
 
-    def batches(self, items: Iterable[T], size: int = 1_000, pause: Duration = 0) -> Iterator[list[T]]:
+    @checks
+    def batches(self, items: Iterable[T], size: Count = 1_000, pause: Duration = 0) -> Iterator[list[T]]:
         """The items in lists of ``size``; looks between two whether to stop, rests for ``pause``, counts progress."""
-        if size < 1:
-            raise ConfigError(f"size={size} is no size of a batch", hint="Give 1 or more.")
         total = len(items) if isinstance(items, Sequence) else None
         rest, done = iter(items), 0
         while batch := list(islice(rest, size)):
@@ -160,11 +161,12 @@ class Run:
             done += len(batch)
             self.progress(done, total)
 
+    @checks
     def fan_out(
         self,
         job: Any,
         items: Iterable[Any],
-        size: int | None = None,
+        size: Count | None = None,
         then: Any = None,
         then_arguments: Mapping[str, Any] | None = None,
     ) -> int:
@@ -177,19 +179,25 @@ class Run:
         if size is not None:
             rest = iter(items)
             items = [{"items": chunk} for chunk in iter(lambda: list(islice(rest, size)), [])]
-        name = getattr(job, "name", job)
-        next_name = getattr(then, "name", then)
+        name = WORD.check("run.fan_out", "job", getattr(job, "name", job))
+        next_name = None if then is None else WORD.check("run.fan_out", "then", getattr(then, "name", then))
         batch = self._desk.fan_out(self._envelope, name, list(items), next_name, then_arguments or {})
         if batch is None:
             self._lost()
         return batch
 
-    def lock(self, name: str, ttl: Duration = 30, wait: Duration = 0) -> AbstractContextManager[Any]:
+    @checks
+    def lock(self, name: Name, ttl: Length = 30, wait: Duration = 0) -> AbstractContextManager[Any]:
         """As ``rota.lock``."""
         return self._desk.lock(name, seconds(ttl), seconds(wait))
 
-    def emit(self, event: str, /, **data: Any) -> None:
-        """Record an event of the application's own, and hand it to listeners: ``run.emit("breaker.opened", …)``."""
+    @checks
+    def emit(self, event: Name, /, **data: Any) -> None:
+        """Record an event of the application's own, and hand it to listeners: ``run.emit("breaker.opened", …)``.
+
+        Raises ``PayloadError`` for what JSON cannot hold.
+        """
+        payload.dump(data, event)
         self._desk.emit(self._envelope, event, data)
 
     def _lost(self) -> NoReturn:
@@ -197,3 +205,10 @@ class Run:
         self._signal.give(lost)
         self._signal.check()
         raise lost
+
+
+def _whole(name: str, number: float) -> int:
+    with suppress(TypeError, ValueError, OverflowError):  # it is told below
+        number = int(number)
+    whole: int = WHOLE.check("run.progress", name, number)
+    return whole

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from rota.errors import Interrupted
+from rota.errors import ConfigError, Interrupted
 
 _making = threading.Lock()
 
@@ -66,9 +66,25 @@ current: ContextVar[StopSignal | None] = ContextVar("rota_stop_signal", default=
 
 
 def sleep(seconds: float) -> None:
-    """The sleep of every wait that a body may call: inside a body it ends with the signal to stop, and raises it."""
+    """The sleep of every wait that a body may call: inside a body it ends with the signal to stop, and raises it.
+
+    Raises ``ConfigError`` in the body of an ``async def``, where it would hold up all others of its loop.
+    """
     signal = current.get()
     if signal is None:
         time.sleep(seconds)
-    else:
-        signal.sleep(seconds)
+        return
+    if _in_a_loop():
+        raise ConfigError(
+            "an async def may not wait like this: all others of its loop would stand still meanwhile",
+            hint="Wait in a thread: await asyncio.to_thread(handle.wait). For a lock, write a plain def.",
+        )
+    signal.sleep(seconds)
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

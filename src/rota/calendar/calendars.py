@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from typing import Any, Protocol
+from datetime import date, timedelta, tzinfo
+from typing import Any, Protocol, runtime_checkable
 
 from rota.calendar.fields import DAY_WORDS
+from rota.calendar.given import must_be, zone_name
 from rota.calendar.zones import Zone, zone
 from rota.clock import SECOND
 from rota.errors import CronError
@@ -26,6 +27,7 @@ _WINDOW = re.compile(
 )
 
 
+@runtime_checkable
 class Calendar(Protocol):
     """Says which moments are covered."""
 
@@ -71,11 +73,10 @@ class Dates(LocalCalendar):
     dates: frozenset[date]
     tz: str | None = None
 
-    def __init__(self, *dates: date | str, tz: str | None = None) -> None:
-        if tz is not None:
-            zone(tz)
+    def __init__(self, *dates: date | str, tz: str | tzinfo | None = None) -> None:
+        name = None if tz is None else zone(zone_name(tz)).name
         object.__setattr__(self, "dates", frozenset(day for given in dates for day in _days(given)))
-        object.__setattr__(self, "tz", tz)
+        object.__setattr__(self, "tz", name)
 
     def local_window(self, local: int) -> Window | None:
         return day_window(local) if local_date(local) in self.dates else None
@@ -96,12 +97,11 @@ class WeeklyWindows(LocalCalendar):
     _stretches: tuple[Window, ...] = field(init=False, repr=False, compare=False)
     """Seconds since Sunday's midnight."""
 
-    def __init__(self, *windows: str, tz: str | None = None) -> None:
-        if tz is not None:
-            zone(tz)
+    def __init__(self, *windows: str, tz: str | tzinfo | None = None) -> None:
+        name = None if tz is None else zone(zone_name(tz)).name
         stretches = (stretch for window in windows for stretch in _weekly(window))
         object.__setattr__(self, "windows", windows)
-        object.__setattr__(self, "tz", tz)
+        object.__setattr__(self, "tz", name)
         object.__setattr__(self, "_stretches", _merged(stretches))
 
     def local_window(self, local: int) -> Window | None:
@@ -159,6 +159,7 @@ def tz_repr(tz: str | None) -> str:
 
 
 def _days(given: date | str) -> list[date]:
+    must_be((str, date), given, "a date", 'as in "2026-12-25", or date(2026, 12, 25)')
     if not isinstance(given, str):
         return [date(given.year, given.month, given.day)]
     first, _, last = given.partition("/")
@@ -172,6 +173,7 @@ def _days(given: date | str) -> list[date]:
 
 
 def _weekly(text: str) -> list[Window]:
+    must_be(str, text, "a weekly window", 'as in "Sat,Sun" or "Mon-Fri 09:00-17:00"')
     match = _WINDOW.fullmatch(text.strip())
     if match is None:
         raise _unreadable("weekly window", text, 'as in "Sat,Sun" or "Mon-Fri 09:00-17:00"')

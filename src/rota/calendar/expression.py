@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any, Literal
 
+from rota.calendar import mistakes
+from rota.calendar.given import zone_name
 from rota.calendar.pattern import NEVER
 from rota.calendar.syntax import Expression, parse
 from rota.calendar.trigger import Trigger
 from rota.calendar.zones import FOREVER, Zone, zone
 from rota.clock import EPOCH, SECOND, to_us
 from rota.errors import ConfigError
+from rota.shown import shown
 
 Gap = Literal["after_gap", "skip"]
 Overlap = Literal["first", "second", "both"]
@@ -49,11 +52,14 @@ class Cron(Trigger):
     _second_only: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.expression, str):
+            raise mistakes.not_text(self.expression)
         parsed = parse(self.expression)
         _choice("gap", self.gap, _GAPS)
         _choice("overlap", self.overlap, _OVERLAPS)
-        place = zone(self.tz)
+        place = zone(zone_name(self.tz))
         derived = {
+            "tz": place.name,
             "expression": parsed.text,
             "parsed": parsed,
             "_first_at": parsed.pattern.first_at,
@@ -184,4 +190,4 @@ class Cron(Trigger):
 
 def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise ConfigError(f"{name} cannot be {value!r}", hint=f"choose one of {', '.join(allowed)}")
+        raise ConfigError(f"{name} cannot be {shown(value)}", hint=f"choose one of {', '.join(allowed)}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from types import ModuleType
+from types import ModuleType, NoneType
 from typing import Any
 
 from rota.calendar.calendars import LocalCalendar, Window, day_window, local_date, tz_data, tz_repr
+from rota.calendar.given import must_be, zone_name
 from rota.calendar.zones import zone
 from rota.errors import CronError, MissingExtraError
 
@@ -26,7 +27,9 @@ class Holidays(LocalCalendar):
 
     def __post_init__(self) -> None:
         if self.tz is not None:
-            zone(self.tz)
+            object.__setattr__(self, "tz", zone(zone_name(self.tz)).name)
+        must_be(str, self.country, "a country", 'as in Holidays("FR")')
+        must_be((str, NoneType), self.subdivision, "a subdivision", 'as in Holidays("DE", "BY")')
         object.__setattr__(self, "country", self.country.upper())
         _check(_package().list_supported_countries(), self.country, self.subdivision)
 

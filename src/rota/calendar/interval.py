@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
+from rota.calendar.given import zone_name
 from rota.calendar.trigger import Trigger, data_of_moment
 from rota.calendar.zones import zone
 from rota.clock import EPOCH, SECOND, from_us, to_us
 from rota.errors import CronError
+from rota.shown import shown
 
 _UNITS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _TEXT = re.compile("".join(rf"(?:([0-9]{{1,9}}){unit}\s*)?" for unit in _UNITS), re.IGNORECASE | re.ASCII)
@@ -34,21 +36,21 @@ class Every(Trigger):
     _period_us: int = field(init=False, repr=False, compare=False)
     _anchor_us: int = field(init=False, repr=False, compare=False)
 
-    def __init__(self, interval: timedelta | str, anchor: datetime | None = None, tz: str = "UTC") -> None:
+    def __init__(self, interval: timedelta | str, anchor: datetime | None = None, tz: str | tzinfo = "UTC") -> None:
         period = read_interval(interval) if isinstance(interval, str) else interval
         _check(period)
-        zone(tz)
+        name = zone(zone_name(tz)).name
         anchor_us = to_us(anchor or EPOCH)
         if anchor_us % SECOND:
             raise CronError(f"the anchor {anchor} is not on a whole second", hint="drop its microseconds")
-        for name, value in {
+        for field_name, value in {
             "interval": period,
             "anchor": from_us(anchor_us),
-            "tz": tz,
+            "tz": name,
             "_period_us": period // timedelta(microseconds=1),
             "_anchor_us": anchor_us,
         }.items():
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, field_name, value)
 
     def next_after_us(self, moment_us: int) -> int | None:
         """The first fire strictly later than a moment, both in microseconds of UTC since 1970."""
@@ -99,7 +101,7 @@ def interval_text(interval: timedelta) -> str:
 
 def _check(interval: timedelta) -> None:
     if not isinstance(interval, timedelta):
-        raise CronError(f"an interval is a text or a timedelta, not {interval!r}", field="interval", hint=_HINT)
+        raise CronError(f"an interval is a text or a timedelta, not {shown(interval)}", field="interval", hint=_HINT)
     if interval.microseconds:
         raise CronError(f"the interval {interval} has a part of a second", field="interval", hint="use whole seconds")
     if not timedelta(seconds=1) <= interval <= _LONGEST:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
+from rota.calendar.given import must_be, zone_name
 from rota.calendar.trigger import Trigger, data_of_moment
 from rota.calendar.zones import zone
 from rota.clock import from_us, to_us
@@ -23,14 +24,15 @@ class At(Trigger):
     tz: str = "UTC"
     _moments_us: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
-    def __init__(self, moments: datetime | Iterable[datetime], tz: str = "UTC") -> None:
+    def __init__(self, moments: datetime | Iterable[datetime], tz: str | tzinfo = "UTC") -> None:
+        must_be((datetime, Iterable), moments, "a moment", "as in at(datetime(2026, 12, 24, 18, tzinfo=UTC))")
         given = [moments] if isinstance(moments, datetime) else list(moments)
         if not given:
             raise CronError("no moment is given, so it would never fire", hint="give at least one aware datetime")
-        zone(tz)
+        name = zone(zone_name(tz)).name
         ordered = tuple(sorted({to_us(moment) for moment in given}))
         object.__setattr__(self, "moments", tuple(from_us(moment) for moment in ordered))
-        object.__setattr__(self, "tz", tz)
+        object.__setattr__(self, "tz", name)
         object.__setattr__(self, "_moments_us", ordered)
 
     def next_after_us(self, moment_us: int) -> int | None:

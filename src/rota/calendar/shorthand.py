@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from rota.calendar.expression import Cron, Gap, Overlap
+from rota.calendar.given import zone_name
 from rota.calendar.interval import Every
 from rota.calendar.moments import At
 from rota.calendar.trigger import AnyOf, Trigger
 from rota.errors import CronError
 
 
-def cron(expression: str, *, tz: str = "UTC", gap: Gap = "after_gap", overlap: Overlap = "first") -> Cron:
+def cron(expression: str, *, tz: str | tzinfo = "UTC", gap: Gap = "after_gap", overlap: Overlap = "first") -> Cron:
     """When the clock of a zone shows what an expression says: ``cron("0 6 * * MON", tz="Europe/Paris")``."""
-    return Cron(expression, tz, gap, overlap)
+    return Cron(expression, zone_name(tz), gap, overlap)
 
 
 def every(
@@ -26,16 +27,19 @@ def every(
     minutes: float = 0,
     seconds: float = 0,
     anchor: datetime | None = None,
-    tz: str = "UTC",
+    tz: str | tzinfo = "UTC",
 ) -> Every:
     """At a fixed interval of absolute time: ``every("90s")``, ``every(hours=6)``, ``every(timedelta(1))``."""
-    given = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        given = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise CronError(f"it is no interval: {error}", hint='as every("6h") or as every(hours=6)') from None
     if (interval is None) == (given == timedelta()):
         raise CronError("an interval is given once", hint='as every("6h") or as every(hours=6)')
     return Every(given if interval is None else interval, anchor, tz)
 
 
-def at(moments: datetime | Iterable[datetime], *, tz: str = "UTC") -> At:
+def at(moments: datetime | Iterable[datetime], *, tz: str | tzinfo = "UTC") -> At:
     """At one moment, or at each of several, once."""
     return At(moments, tz)
 

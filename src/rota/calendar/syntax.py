@@ -66,8 +66,6 @@ def parse(expression: str) -> Expression:
 
 
 def _split(expression: str) -> list[Piece]:
-    if not isinstance(expression, str):
-        raise mistakes.not_text(expression)
     if not expression.isascii():
         raise mistakes.not_ascii(expression)
     words = [(match.group(), match.start()) for match in _WORD.finditer(expression)]

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, runtime_checkable
 
 from rota.calendar.calendars import Calendar, Calendars
+from rota.calendar.given import must_be
 from rota.calendar.zones import zone
 from rota.clock import EPOCH, SECOND, to_us
 from rota.errors import CronError
@@ -61,6 +62,8 @@ class Trigger(Protocol):
 
     def excluding(self, *calendars: Calendar) -> Excluding:
         """The same trigger without the moments that any of the calendars covers."""
+        for each in calendars:
+            must_be(Calendar, each, "what is excluded", 'as in excluding(Dates("2026-12-25"))')
         return Excluding(self, calendars[0] if len(calendars) == 1 else Calendars(*calendars))
 
     def _local(self, moment_us: int | None) -> datetime | None:
@@ -87,6 +90,8 @@ class AnyOf(Trigger):
     def __init__(self, *triggers: Trigger) -> None:
         if not triggers:
             raise CronError("no trigger is given, so it would never fire", hint="any_of(cron(…), every(…))")
+        for each in triggers:
+            must_be(Trigger, each, "a trigger of any_of", "any_of(cron(…), every(…))")
         flat: dict[Trigger, None] = {}
         for trigger in triggers:
             flat |= dict.fromkeys(trigger.triggers if isinstance(trigger, AnyOf) else (trigger,))

@@ -165,15 +165,37 @@ def _year_of(second: int) -> int:
     return date.fromordinal(min(max(day, 1), date.max.toordinal())).year
 
 
+_ABBREVIATIONS = {
+    "cest": "Europe/Paris",
+    "eest": "Europe/Helsinki",
+    "west": "Europe/Lisbon",
+    "bst": "Europe/London",
+    "edt": "America/New_York",
+    "cdt": "America/Chicago",
+    "mdt": "America/Denver",
+    "pdt": "America/Los_Angeles",
+    "akdt": "America/Anchorage",
+    "aest": "Australia/Sydney",
+    "aedt": "Australia/Sydney",
+    "nzdt": "Pacific/Auckland",
+    "pst": "America/Los_Angeles",
+    "cst": "America/Chicago",
+    "ist": "Asia/Kolkata",
+    "jst": "Asia/Tokyo",
+}
+
+
 def _suggestion(name: str) -> str:
     from difflib import get_close_matches
     from zoneinfo import available_timezones
 
     if not available_timezones():
         return "install the tzdata package: pip install tzdata"
+    wanted = str(name).strip().lower().replace(" ", "_")
+    if wanted in _ABBREVIATIONS:
+        return f"it is short for a time of {_ABBREVIATIONS[wanted]} and others: name the zone, which knows its changes"
     by_lower = {known.lower(): known for known in available_timezones()}
     last_parts = {known.rpartition("/")[2]: known for known in by_lower}
-    wanted = str(name).strip().lower().replace(" ", "_")
     close = get_close_matches(wanted, by_lower, n=1, cutoff=0.7)
     close = close or [last_parts[part] for part in get_close_matches(wanted, last_parts, n=1, cutoff=0.8)]
     return f"did you mean {by_lower[close[0]]}?" if close else "use a name like Europe/Paris or America/New_York"

@@ -257,6 +257,8 @@ ATTEMPTS = (
 )  # fmt: skip
 ENDS_BADLY = {"scheduled", "failed", "cancelled"}
 """The states in which a run's error says why it is in them."""
+GOES_ON = {"available", "running"}
+"""In these, what an earlier attempt left is no news."""
 EVENTS = (Column("at"), Column("kind", "event"), Column("actor", "by"), Column("data"))
 ENDED = tuple(column for column in SHOWN if column.key in {"id", "job", "state", "took", "result", "error"})
 
@@ -272,6 +274,7 @@ def _for_people(document: dict[str, Any]) -> dict[str, Any]:
         "took": _took(document),
         "progress_text": progress and f"{progress['done']} of {progress['total'] or '?'}",
         "error": document["error"] if document["state"] in ENDS_BADLY else None,
+        "result": document["result"] if document["state"] not in GOES_ON else None,
         "memory": rss and f"{rss / 1_048_576:.0f} MiB at most",
     }
 
@@ -281,10 +284,16 @@ def _tables(document: dict[str, Any], out: Output) -> None:
     if attempts:
         echo()
         out.listing(attempts, ATTEMPTS)
-    if document["events"]:
+    events = [{**each, "data": _without_result(each["data"])} for each in document["events"]]
+    if events:
         echo()
-        out.listing(document["events"], EVENTS)
+        out.listing(events, EVENTS)
     _traceback(document)
+
+
+def _without_result(data: dict[str, Any]) -> dict[str, Any]:
+    """It stands above, with the run."""
+    return {name: value for name, value in data.items() if name != "result"}
 
 
 def _traceback(document: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from rota.model.options import PLAIN, Options
 from rota.model.policy import DEFAULT_QUEUE, OF_A_CALL
 from rota.model.run import NewRun, RunState
 from rota.model.suggestion import suggestion
+from rota.shown import shown
 from rota.store import Store, Transaction, queues, runs
 
 T = TypeVar("T")
@@ -50,6 +51,8 @@ class Enqueuer:
         self._queues_made: set[str] = set()
 
     def job(self, name: str) -> Job:
+        if not isinstance(name, str):
+            raise ConfigError(f"{shown(name)} is no name of a job", hint='As in rota.enqueue("mail", …).')
         try:
             return self.jobs[name]
         except KeyError:
@@ -172,9 +175,11 @@ def insert_all(tx: Transaction, made: Sequence[NewRun]) -> list[int]:
 
 def check_arguments(job: Job, arguments: Mapping[str, Any]) -> None:
     """Refuse a misspelt or missing argument where it is written, not in a failed run an hour later."""
+    if not isinstance(arguments, Mapping):
+        raise PayloadError(f"job {job.name!r}: {shown(arguments)} is no dict of arguments", hint=_AN_ITEM)
     names = arguments.keys()
     if job.accepted is not None and not names <= job.accepted:
-        unknown = min(names - job.accepted)
+        unknown = min(map(str, names - job.accepted))
         raise PayloadError(
             f"job {job.name!r} takes no argument {unknown!r}",
             path=unknown,
@@ -183,6 +188,9 @@ def check_arguments(job: Job, arguments: Mapping[str, Any]) -> None:
     if not job.required <= names:
         missing = ", ".join(sorted(job.required - names))
         raise PayloadError(f"job {job.name!r} needs the argument {missing}", path=missing, hint=f"Give it: {missing}=…")
+
+
+_AN_ITEM = 'Give a dict for each run, as in [{"to": "a@example.org"}].'
 
 
 def _instead(unknown: str, accepted: Iterable[str]) -> str:

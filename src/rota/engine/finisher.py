@@ -14,6 +14,7 @@ What an end leads to is decided here, once::
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -238,7 +239,9 @@ class Ending:
         attempt, ended = over
         failures = attempt.envelope.failures + 1
         retry = attempt.job.retry
-        data = {"attempt": attempt.envelope.attempt, "error": ended.error, "failures": failures}
+        data: dict[str, object] = {"attempt": attempt.envelope.attempt, "error": ended.error, "failures": failures}
+        if ended.result is not None:
+            data["result"] = json.loads(ended.result)
         if not ended.permanent and failures < retry.attempts:
             wait = retry.delay(failures) if ended.wait is None else ended.wait
             self._event(over, "run.retried", **data, seconds=round(wait, 3))
@@ -279,6 +282,7 @@ class Ending:
                 failures=run.failures if failures is None else failures,
                 crashes=run.crashes if crashes is None else crashes,
                 peak_rss=self._peak(ended),
+                result=ended.result,
             )
         )
 

@@ -8,6 +8,7 @@ import time
 from types import TracebackType
 from uuid import uuid4
 
+from rota.body import signal
 from rota.errors import LockUnavailableError
 from rota.store import Store, leases
 
@@ -43,7 +44,7 @@ class Lock:
                     f"the lock {self.name!r} is held by somebody else",
                     hint="Try later, or give wait= seconds.",
                 )
-            time.sleep(min(pause, left))
+            signal.sleep(min(pause, left))
             pause = min(pause * 2, LONGEST_RETRY)
         self.lost = False
         self._released = threading.Event()  # one for each holding: a lock may be held again

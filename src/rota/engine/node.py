@@ -80,7 +80,7 @@ class Node:
         caps = Caps(settings.result_bytes, settings.log_lines, settings.log_bytes)
         desk = LedgerDesk(self.store, self._enqueuer)
         executors: dict[Kind, Executor[Any]] = {}
-        executors["thread"] = ThreadExecutor(settings.threads, desk, now_us, caps, ended)
+        executors["thread"] = ThreadExecutor(settings.threads, desk, now_us, caps, ended, self.inflight.room.set)
         if child is not None:
             executors["process"] = ProcessExecutor(settings.slots, child, now_us, caps, ended)
         return executors
@@ -147,6 +147,11 @@ class Node:
             if duty is not self.finisher:
                 more = duty.tick() or more
         while len(self.inflight):
+            if (
+                self._executors["thread"].size > self.settings.threads
+            ):  # bodies that wait for runs, which somebody must do
+                self.finisher.tick()
+                self.worker.tick()
             time.sleep(0.0002)
         while self.inflight.uncommitted:
             self.finisher.tick()

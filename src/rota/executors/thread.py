@@ -6,22 +6,44 @@ import asyncio
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from queue import Empty, SimpleQueue
 
+from rota.body import place
 from rota.body.attempt import Attempt
 from rota.body.desk import Desk
+from rota.errors import ConflictError
 from rota.executors.port import OnEnd
 from rota.model.attempt import Caps, Envelope
 from rota.model.job import Job
 
+MOST_LENT = 256
+"""Beyond, each further thread would wait for runs that come after all of these."""
+_DO_NOT_WAIT = "Let the next step follow by itself: run.fan_out(…, then=…); or wait for runs of other nodes' queues."
+
 
 class ThreadExecutor:
-    """Does attempts as they come, at most ``threads`` of the ``def`` kind at one time; threads start when needed."""
+    """Does attempts as they come, at most ``threads`` of the ``def`` kind at one time; threads start when needed.
 
-    def __init__(self, threads: int, desk: Desk, now_us: Callable[[], int], caps: Caps, ended: OnEnd) -> None:
+    A body that waits for a run lends its place: another thread takes it, and when the body has its place back, the next
+    thread that is free ends. ``room`` is called when a place is lent.
+    """
+
+    def __init__(
+        self,
+        threads: int,
+        desk: Desk,
+        now_us: Callable[[], int],
+        caps: Caps,
+        ended: OnEnd,
+        room: Callable[[], None] = lambda: None,
+    ) -> None:
         self._limit = threads
+        self._room = room
+        self._lent = 0
+        self._sizing = threading.Lock()
+        self._stopped = False
         self._desk = desk
         self._now_us = now_us
         self._caps = caps
@@ -35,7 +57,7 @@ class ThreadExecutor:
 
     @property
     def size(self) -> int:
-        return self._limit
+        return self._limit + self._lent
 
     def attempt(self, envelope: Envelope, job: Job) -> Attempt:
         return Attempt(envelope, job, self._desk, self._now_us, self._caps)
@@ -48,8 +70,7 @@ class ThreadExecutor:
             else:
                 attempt.submitted_at = now
                 self._queue.put(attempt)
-                if len(self._threads) < self._limit:
-                    self._start_thread()
+                self._grow()
 
     def take_back(self, waiting_longer_than: float = 0.0) -> list[Attempt]:
         taken: list[Attempt] = []
@@ -70,26 +91,57 @@ class ThreadExecutor:
 
     def stop(self) -> None:
         """Let idle threads and the loop end. What a body does not give up stays in its (daemon) thread."""
-        for _ in self._threads:
+        self._stopped = True
+        for _ in list(self._threads):
             self._queue.put(None)
         if self._loop is not None:
             with suppress(RuntimeError):  # it has ended: stopping twice is no mistake
                 self._loop.call_soon_threadsafe(self._loop.stop)
 
-    def _start_thread(self) -> None:
-        thread = threading.Thread(target=self._work, name=f"rota-work-{len(self._threads)}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+    def _grow(self) -> None:
+        with self._sizing:
+            if len(self._threads) < self._limit + self._lent:
+                thread = threading.Thread(target=self._work, name=f"rota-work-{len(self._threads)}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    @contextmanager
+    def _lend(self) -> Iterator[None]:
+        """One place more, as long as a body waits."""
+        with self._sizing:
+            if self._lent >= MOST_LENT:
+                raise ConflictError(f"{self._lent:,} bodies of this node wait for runs already", hint=_DO_NOT_WAIT)
+            self._lent += 1
+        if self._queue.qsize():
+            self._grow()
+        self._room()
+        try:
+            yield
+        finally:
+            with self._sizing:
+                self._lent -= 1
+                if len(self._threads) > self._limit + self._lent:
+                    self._queue.put(None)  # for a thread that is idle
 
     def _work(self) -> None:
         queue, ended = self._queue, self._ended
-        while True:
+        place.current.set(self._lend)
+        while not self._is_superfluous():
             attempt = queue.get()
-            if attempt is None:
+            if attempt is not None:
+                end = attempt.perform()
+                self._end_forks()
+                ended(attempt, end)
+            elif self._stopped:
                 return
-            end = attempt.perform()
-            self._end_forks()
-            ended(attempt, end)
+
+    def _is_superfluous(self) -> bool:
+        """Whether this thread has to end: a place that was lent is taken again."""
+        with self._sizing:
+            superfluous = len(self._threads) > self._limit + self._lent
+            if superfluous:
+                self._threads.remove(threading.current_thread())
+        return superfluous
 
     def _start_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -115,6 +167,7 @@ class ThreadExecutor:
         task.add_done_callback(self._tasks.discard)
 
     async def _await(self, attempt: Attempt) -> None:
+        place.current.set(self._lend)  # it counts among all that are under way, though it takes no thread
         end = await attempt.perform_async()
         self._end_forks()
         self._ended(attempt, end)

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 from rota.errors import ConfigError
+from rota.shown import shown
 
 Duration = timedelta | float | str
 """A ``timedelta``, a number of seconds, or text such as ``"90s"``, ``"15m"``, ``"1h30m"``, ``"7d"``."""
@@ -21,9 +22,9 @@ def seconds(duration: Duration) -> float:
     """The length in seconds; raises ``ConfigError`` for what it cannot read and for negative or endless lengths."""
     length = duration.total_seconds() if isinstance(duration, timedelta) else _read(duration)
     if length < 0:
-        raise ConfigError(f"a duration of {duration!r} is negative")
+        raise ConfigError(f"a duration of {shown(duration)} is negative")
     if not length <= LONGEST:  # which is not so for NaN either
-        raise ConfigError(f"a duration of {duration!r} is longer than a thousand years")
+        raise ConfigError(f"a duration of {shown(duration)} is longer than a thousand years")
     return length
 
 
@@ -38,7 +39,7 @@ def _read(duration: float | str) -> float:
         return float(text)
     except ValueError:
         raise ConfigError(
-            f"{duration!r} is not a duration", hint='Write seconds, or "90s", "15m", "1h30m", "7d".'
+            f"{shown(duration)} is not a duration", hint='Write seconds, or "90s", "15m", "1h30m", "7d".'
         ) from None
 
 

@@ -112,6 +112,13 @@ class Job:
 
 def check_signature(name: str, function: Callable[..., Any]) -> None:
     """Refuse a function whose parameters could not be given by ``enqueue``, or whose call would not run its body."""
+    if inspect.isclass(function):
+        raise ConfigError(f"job {name!r} is a class", hint="Write a function that uses it.")
+    if next(iter(inspect.signature(function).parameters), "") in {"self", "cls"}:
+        raise ConfigError(
+            f"job {name!r} is a method, and there would be nothing to call it on",
+            hint="Write a function outside of its class, which makes or finds the object.",
+        )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ConfigError(
             f"job {name!r} is a generator: calling it would do nothing",

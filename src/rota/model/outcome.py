@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from rota.errors import ConfigError
 from rota.model.duration import Duration, seconds
 from rota.model.payload import storable
+from rota.model.suggestion import suggestion
+from rota.shown import shown
 
 Status = Literal["success", "partial", "failed", "skipped", "aborted_guard", "dry_run"]
 ERRORS_KEPT = 20
+_FIELDS = {"status": str, "message": str, "counts": dict, "details": dict, "warnings": list, "errors": list,
+           "error_count": int}  # fmt: skip
 
 
 # A body may give what it likes. It is made storable, or refused, where the body can see it: not when its run is ended.
 _set = object.__setattr__
+
+
+def _words(given: object) -> str:
+    try:
+        return storable(str(given))
+    except Exception:  # noqa: BLE001 - somebody else's object
+        return shown(given)
 
 
 def _length(duration: Duration) -> timedelta:
@@ -37,7 +49,7 @@ class Failed:
     permanent: bool = False
 
     def __post_init__(self) -> None:
-        _set(self, "error", storable(str(self.error)))
+        _set(self, "error", _words(self.error))
         if self.retry_after is not None:
             _set(self, "retry_after", _length(self.retry_after))
 
@@ -51,7 +63,7 @@ class Snoozed:
 
     def __post_init__(self) -> None:
         _set(self, "delay", _length(self.delay))
-        _set(self, "reason", storable(str(self.reason)))
+        _set(self, "reason", _words(self.reason))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +73,7 @@ class Cancelled:
     reason: str = ""
 
     def __post_init__(self) -> None:
-        _set(self, "reason", storable(str(self.reason)))
+        _set(self, "reason", _words(self.reason))
 
 
 Outcome = Succeeded | Failed | Snoozed | Cancelled
@@ -85,6 +97,15 @@ class JobResult:
     errors: list[dict[str, str]] = field(default_factory=list)
     error_count: int = 0
     period: tuple[datetime, datetime] | None = None
+
+    def __post_init__(self) -> None:
+        """Checked where it is made: its body can still be seen there."""
+        for name, kind in _FIELDS.items():
+            if not isinstance(getattr(self, name), kind):
+                raise ConfigError(f"JobResult: {name}={shown(getattr(self, name))} is no {kind.__name__}")
+        if self.status not in get_args(Status):
+            raise ConfigError(f"JobResult: there is no status {shown(self.status)}",
+                              hint=suggestion(self.status, get_args(Status)))  # fmt: skip
 
     def add_error(self, item: object, kind: str, message: str) -> None:
         self.error_count += 1

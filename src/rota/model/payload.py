@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from rota.errors import PayloadError
+from rota.shown import shown
 
 KEY_CHARACTERS = 500
-_PLAIN = (str, int, bool, type(None))
+DEEPEST = 100
+"""Lists and dicts in each other; looked at only where something is wrong."""
+_PLAIN = (str, bool, type(None))
+_TEXT = frozenset({str})
 
 
 def dump(value: Any, path: str, limit: int | None = None) -> str:
@@ -22,6 +27,8 @@ def dump(value: Any, path: str, limit: int | None = None) -> str:
         text = _encode(value)
     except (TypeError, ValueError, RecursionError):
         raise _offence(value, path) from None
+    if "{" in text and _has_odd_key(value, text.count("{")):
+        raise _offence(value, path)
     if limit is not None and len(text) > limit:
         raise PayloadError(
             f"{path} is {len(text):,} bytes long, more than the {limit:,} allowed",
@@ -31,48 +38,14 @@ def dump(value: Any, path: str, limit: int | None = None) -> str:
     return text
 
 
-_decode = json.JSONDecoder().raw_decode
-_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
-
-
-def _offence(value: Any, path: str) -> PayloadError:
-    found = _find(value, path, 0)
-    where, what = found or (path, value)
-    hint = _HINTS.get(type(what).__name__, "Pass text, numbers, booleans, None, and lists and dicts of them.")
-    kind = f"{what} is" if isinstance(what, float) else f"a {type(what).__name__} is"
-    return PayloadError(f"{where}: {kind} nothing that JSON can hold", path=where, hint=hint)
-
-
-def _find(value: Any, path: str, depth: int) -> tuple[str, Any] | None:
-    """The first thing, in reading order, that has no JSON form."""
-    if isinstance(value, float):
-        return None if math.isfinite(value) else (path, value)
-    if isinstance(value, _PLAIN):
-        return None
-    if depth > 100:
-        return path, value
-    if isinstance(value, dict):
-        return _find_in_dict(value, path, depth)
-    if isinstance(value, (list, tuple)):
-        for place, item in enumerate(value):
-            if found := _find(item, f"{path}[{place}]", depth + 1):
-                return found
-        return None
-    return path, value
+def load(text: str) -> Any:
+    """The value of text that ``dump`` made; there is no white space around it to look for."""
+    return _decode(text)[0]
 
 
 def storable(text: str) -> str:
     """Text that both databases can hold as it stands: no NUL, no half of a surrogate pair."""
     return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
-
-
-def _find_in_dict(value: dict[Any, Any], path: str, depth: int) -> tuple[str, Any] | None:
-    for key, item in value.items():
-        if not isinstance(key, (*_PLAIN, float)):
-            return f"{path}.{key!r} (the key)", key
-        if found := _find(item, f"{path}.{key}", depth + 1):
-            return found
-    return None
 
 
 def key(text: str, what: str) -> str:
@@ -87,6 +60,90 @@ def key(text: str, what: str) -> str:
     return text
 
 
+_decode = json.JSONDecoder().raw_decode
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
+
+def _has_odd_key(value: Any, braces: int) -> bool:
+    """Whether a dict in it has a key that is no text: the encoder would make text of it, and say nothing.
+
+    There are at most as many dicts as ``braces`` in the text, so that mostly there is no more to look at than one.
+    """
+    if isinstance(value, dict):
+        if not _TEXT.issuperset(map(type, value)) and not all(isinstance(key, str) for key in value):
+            return True
+        return braces > 1 and _any_odd_key(value.values(), braces)
+    return _any_odd_key(value, braces) if isinstance(value, (list, tuple)) else False
+
+
+def _any_odd_key(values: Iterable[Any], braces: int) -> bool:
+    return any(_has_odd_key(each, braces) for each in values if isinstance(each, (dict, list, tuple)))
+
+
+class _Found(NamedTuple):
+    """The first thing, in reading order, that has no JSON form."""
+
+    path: str
+    what: str
+    hint: str
+
+
+def _offence(value: Any, path: str) -> PayloadError:
+    found = _find(value, path, 0) or _nothing(value, path)
+    return PayloadError(f"{found.path}: {found.what}", path=found.path, hint=found.hint)
+
+
+_TOO_MANY_DIGITS = (
+    "an integer of so many digits is nothing that JSON can hold",
+    "Pass hex(number), and int(text, 16) it in the job.",
+)
+
+
+def _nothing(value: Any, path: str) -> _Found:
+    kind = f"{value} is" if isinstance(value, float) else f"a {type(value).__name__} is"
+    hint = _HINTS.get(type(value).__name__, "Pass text, numbers, booleans, None, and lists and dicts of them.")
+    return _Found(path, f"{kind} nothing that JSON can hold", hint)
+
+
+def _find(value: Any, path: str, depth: int) -> _Found | None:
+    if isinstance(value, float):
+        return None if math.isfinite(value) else _nothing(value, path)
+    if isinstance(value, int):
+        return None if _is_writable(value) else _Found(path, *_TOO_MANY_DIGITS)
+    if isinstance(value, _PLAIN):
+        return None
+    if depth > DEEPEST:
+        return _Found(path, f"it is nested more than {DEEPEST} deep", "Pass a flatter value, or the key of a file.")
+    if isinstance(value, dict):
+        return _find_in_dict(value, path, depth)
+    if isinstance(value, (list, tuple)):
+        for place, item in enumerate(value):
+            if found := _find(item, f"{path}[{place}]", depth + 1):
+                return found
+        return None
+    return _nothing(value, path)
+
+
+def _find_in_dict(value: dict[Any, Any], path: str, depth: int) -> _Found | None:
+    for key, item in value.items():
+        if not isinstance(key, str):
+            what = f"a key of a dict is text in JSON, and this is a {type(key).__name__}"
+            return _Found(
+                f"{path}.{shown(key)} (the key)", what, "Pass {str(key): value}, and turn the keys back in the job."
+            )
+        if found := _find(item, f"{path}.{key}", depth + 1):
+            return found
+    return None
+
+
+def _is_writable(number: int) -> bool:
+    """Python writes, and reads, no integer of more than some thousands of digits."""
+    try:
+        return bool(str(number))
+    except ValueError:
+        return False
+
+
 _HINTS = {
     "datetime": "Pass moment.isoformat(), and datetime.fromisoformat() it in the job.",
     "date": "Pass day.isoformat(), and date.fromisoformat() it in the job.",
@@ -98,8 +155,3 @@ _HINTS = {
     "float": "NaN and infinity have no JSON form: pass None.",
     "PosixPath": "Pass str(path).",
 }
-
-
-def load(text: str) -> Any:
-    """The value of text that ``dump`` made; there is no white space around it to look for."""
-    return _decode(text)[0]

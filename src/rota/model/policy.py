@@ -15,15 +15,20 @@ from typing import Annotated, Any, Literal, TypedDict, get_args, get_type_hints
 from rota.calendar import Trigger
 from rota.clock import to_us
 from rota.errors import ConfigError
+from rota.model import payload
 from rota.model.duration import Duration, seconds
 from rota.model.rate import Rate
 from rota.model.retry import Retry
 from rota.model.size import size_in_bytes
 from rota.model.suggestion import suggestion
+from rota.shown import shown
 
 DEFAULT_QUEUE = "default"
 DEFAULT_TIMEOUT = 600.0
 PRIORITIES = range(-1_000_000, 1_000_001)
+WHOLE_NUMBERS = range(-(2**63), 2**63)
+"""That both databases can hold."""
+COUNTS = range(1, 1_000_000_001)
 CatchUp = Literal["latest", "none", "all"]
 Executor = Literal["thread", "process"]
 Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
@@ -53,6 +58,18 @@ class Kind:
     plain: Callable[[Any], Any] = lambda value: value
     """A value that was read, as plain data."""
 
+    def check(self, where: str, name: str, value: Any) -> Any:
+        """As ``read``; raises ``ConfigError`` that names what was given, and says what to give."""
+        try:
+            return self.read(value)
+        except ConfigError as error:
+            told, hint = f": {error}", error.hint
+        except ValueError:
+            told, hint = "", ""
+        raise ConfigError(
+            f"{where}: {name}={shown(value)} cannot be used{told}", hint=hint or f"Give {self.wanted}."
+        ) from None
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -68,15 +85,7 @@ class Policy:
         """Raises ``ConfigError`` for what cannot be meant; ``None`` leaves it to the default, if it is no value."""
         if value is None:
             return None if type(None) in get_args(self.type) else self.default
-        try:
-            return self.kind.read(value)
-        except ConfigError as error:
-            told, hint = f": {error}", error.hint
-        except ValueError:
-            told, hint = "", ""
-        raise ConfigError(
-            f"{where}: {name}={value!r} cannot be used{told}", hint=hint or f"Give {self.kind.wanted}."
-        ) from None
+        return self.kind.check(where, name, value)
 
     def plain(self, value: Any) -> Any:
         """A value that was read, as JSON can hold it."""
@@ -106,8 +115,8 @@ def _where(holds: Callable[[Any], bool], read: Callable[[Any], Any]) -> Callable
     return read_and_look
 
 
-def _choice(literal: Any) -> Kind:
-    choices = get_args(literal)
+def choice(names: Iterable[str]) -> Kind:
+    choices = tuple(names)
     return Kind(_where(lambda value: value in choices, _one_of(str)), f"one of {', '.join(choices)}", choices)
 
 
@@ -124,6 +133,16 @@ def _text(value: Any) -> str:
         raise ConfigError("half of a surrogate pair is no text", hint=_ODD_TEXT) from None
     if "\0" in text:
         raise ConfigError("no database keeps a NUL in text", hint=_ODD_TEXT)
+    return text
+
+
+def _name(value: Any) -> str:
+    """Text as an index of both databases can hold it."""
+    text = _text(value)
+    if not text.strip():
+        raise ConfigError("a name is not empty")
+    if len(text) > payload.KEY_CHARACTERS:
+        raise ConfigError(f"it has more than {payload.KEY_CHARACTERS} characters")
     return text
 
 
@@ -144,6 +163,13 @@ def _moment(value: Any) -> datetime:
     return moment
 
 
+def _arguments(value: Any) -> dict[str, Any]:
+    """Refused here, where they are written, if they cannot be stored: nobody is there when the schedule fires."""
+    arguments = dict(_one_of(Mapping)(value))
+    payload.dump(arguments, "arguments")
+    return arguments
+
+
 def _waits(retry: Retry) -> dict[str, object]:
     """The first waits before another attempt, in seconds, and by what share each of them is spread."""
     exact = replace(retry, jitter=0.0)
@@ -152,9 +178,9 @@ def _waits(retry: Retry) -> dict[str, object]:
 
 
 WAITS_SHOWN = 10
-ARGUMENTS = Kind(lambda value: dict(_one_of(Mapping)(value)), "a dict of the job's arguments")
-CATCH_UP = _choice(CatchUp)
-COUNT = Kind(_where(lambda count: count >= 1, _one_of(int)), "a number, 1 or more")
+ARGUMENTS = Kind(_arguments, "a dict of the job's arguments")
+CATCH_UP = choice(get_args(CatchUp))
+COUNT = Kind(_where(COUNTS.__contains__, _one_of(int)), f"a whole number from 1 to {COUNTS[-1]:,}")
 CONNECTION = Kind(lambda value: value, "a connection to the database that Rota uses")
 FLAG = Kind(_one_of(bool), "True or False")
 FUNCTION = Kind(
@@ -162,17 +188,18 @@ FUNCTION = Kind(
     "a function of the job's arguments that returns text",
     plain=lambda function: f"{getattr(function, '__name__', 'key')}{inspect.signature(function)}",
 )
+ITEMS = Kind(_one_of(Iterable), "a list, or anything to loop over")
 LENGTH = Kind(_seconds, 'seconds, or "6h"')
 LIMIT = Kind(_where(lambda length: length > 0, _seconds), 'seconds, or "10m"; None is no limit')
 MOMENT = Kind(_moment, "a datetime with a zone: datetime(2026, 3, 5, 18, tzinfo=ZoneInfo('Europe/Paris'))")
-NAME = Kind(_where(bool, _text), "the name of a queue")
+NAME = Kind(_name, "the name of a queue")
 NAMES = Kind(
-    lambda value: frozenset(_one_of(list, tuple, set, frozenset)(value)),
+    lambda value: frozenset(map(_name, _one_of(list, tuple, set, frozenset)(value))),
     'a list of names, as in ["production"]',
     plain=sorted,
 )
-EXECUTOR = _choice(Executor)
-OVERLAP = _choice(Overlap)
+EXECUTOR = choice(get_args(Executor))
+OVERLAP = choice(get_args(Overlap))
 PRIORITY = Kind(
     _where(PRIORITIES.__contains__, _one_of(int)),
     f"a whole number from {PRIORITIES[0]:,} to {PRIORITIES[-1]:,}; lower is sooner",
@@ -191,10 +218,19 @@ SIZE = Kind(
     _where(lambda size: size > 0, lambda value: size_in_bytes(_one_of(int, str)(value))), 'bytes, or "300MB", "1.5GB"'
 )
 TEXT = Kind(_text, "text")
+WORD = Kind(_name, "a name")
+WHOLE = Kind(_where(WHOLE_NUMBERS.__contains__, _one_of(int)), "a whole number of at most 64 bits")
 TRIGGER = Kind(_trigger, "a trigger: cron(…), every(…), at(…) or any_of(…)")
 WAIT = Kind(
     lambda value: value if isinstance(value, bool) else _seconds(value), 'True, or at most so long: seconds, or "5m"'
 )
+
+
+def of_type(cls: type) -> Kind:
+    return Kind(_one_of(cls), f"a {cls.__name__}")
+
+
+MOMENT_OF_ANY_CLOCK = Kind(_one_of(datetime), "a datetime")
 
 
 class _Queueing(TypedDict, total=False):

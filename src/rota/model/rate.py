@@ -6,9 +6,14 @@ import re
 from dataclasses import dataclass
 
 from rota.errors import ConfigError
+from rota.shown import shown
 
 _PERIODS_US = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
-_TEXT = re.compile(r"(\d+)\s*/\s*(\d*)\s*([smhd])")
+_TEXT = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{0,9})\s*([smhd])")
+_LONGEST_US = 1_000 * 366 * _PERIODS_US["d"]
+
+_MOST = 999_999_999
+_HINT = 'Write "100/m", "5/s" or "1000/24h".'
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +31,15 @@ class Rate:
     @classmethod
     def parse(cls, text: str) -> Rate:
         """Read ``"100/m"``, ``"5/s"``, ``"1000/24h"``; raises ``ConfigError`` otherwise."""
-        match = _TEXT.fullmatch(text.strip().lower())
-        if match is None or int(match[1]) < 1 or match[2] == "0":
-            raise ConfigError(f"{text!r} is not a rate", hint='Write "100/m", "5/s" or "1000/24h".')
+        match = _TEXT.fullmatch(text.strip().lower()) if isinstance(text, str) else None
+        if match is None:
+            raise ConfigError(f"{shown(text)} is not a rate", hint=_HINT)
         return cls(int(match[1]), int(match[2] or 1) * _PERIODS_US[match[3]])
+
+    def __post_init__(self) -> None:
+        for value, most in ((self.count, _MOST), (self.period_us, _LONGEST_US)):
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+                raise ConfigError(f"{shown(self)} cannot be kept", hint=_HINT)
 
     @property
     def step_us(self) -> int:

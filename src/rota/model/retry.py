@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from rota.errors import ConfigError
 from rota.model.duration import Duration, seconds
+from rota.shown import shown
 
 CRASH_LIMIT = 3
 """A run that was running when its process died, this often, is not tried again: it may be what kills them."""
@@ -39,13 +40,17 @@ class Retry:
         for name in ("attempts", "factor", "jitter"):
             value, kinds = getattr(self, name), int if name == "attempts" else (int, float)
             if not isinstance(value, kinds) or isinstance(value, bool):
-                raise ConfigError(f"{name}={value!r} is no number")
+                raise ConfigError(f"{name}={shown(value)} is no number")
         if self.attempts < 1:
-            raise ConfigError(f"attempts={self.attempts} would never run", hint="attempts=1 means: no retry.")
+            raise ConfigError(f"attempts={shown(self.attempts)} would never run", hint="attempts=1 means: no retry.")
         if not 0 <= self.jitter <= 1:
-            raise ConfigError(f"jitter={self.jitter} is not a share between 0 and 1")
+            raise ConfigError(f"jitter={shown(self.jitter)} is not a share between 0 and 1")
         if not 1 <= self.factor < math.inf:
-            raise ConfigError(f"factor={self.factor} is not 1 or more", hint="factor=1 means: always the same wait.")
+            raise ConfigError(
+                f"factor={shown(self.factor)} is not 1 or more", hint="factor=1 means: always the same wait."
+            )
+        if isinstance(self.delays, (str, bytes)) or not isinstance(self.delays, Sequence):
+            raise ConfigError(f"delays={shown(self.delays)} is no list", hint='As in delays=["5s", "1m"].')
         object.__setattr__(self, "on", _classes("on", self.on))
         object.__setattr__(self, "never", _classes("never", self.never))
         for delay in (self.base, self.cap, *self.delays):
@@ -67,8 +72,10 @@ class Retry:
 
 def _classes(name: str, given: Exceptions | type[BaseException]) -> Exceptions:
     """Check them here: the next time somebody looks at them a body has failed."""
-    classes = (given,) if isinstance(given, type) else tuple(given)
+    classes = tuple(given) if isinstance(given, (tuple, list, set, frozenset)) else (given,)
     for each in classes:
         if not (isinstance(each, type) and issubclass(each, BaseException)):
-            raise ConfigError(f"{name}={each!r} is no class of exceptions", hint=f"As in {name}=(OSError, ValueError).")
+            raise ConfigError(
+                f"{name}={shown(each)} is no class of exceptions", hint=f"As in {name}=(OSError, ValueError)."
+            )
     return classes

@@ -199,6 +199,8 @@ class Settled:
     failures: int
     crashes: int
     peak_rss: int | None
+    result: str | None
+    """What it reports of its work, as JSON, though it did not succeed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

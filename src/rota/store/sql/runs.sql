@@ -138,11 +138,11 @@ RETURNING id;
 UPDATE rota_run AS run SET due_at = done.due, started_at = done.started,
     state = CASE WHEN done.finished IS NULL AND run.cancel_at IS NOT NULL THEN 'cancelled' ELSE done.new_state END,
     finished_at = coalesce(done.finished, CASE WHEN run.cancel_at IS NOT NULL THEN CAST(:now AS BIGINT) END),
-    result = NULL, error = done.error_text, failures = done.failure_count, crashes = done.crash_count,
+    result = done.value, error = done.error_text, failures = done.failure_count, crashes = done.crash_count,
     peak_rss = coalesce(done.rss, peak_rss), held_by = NULL, held_until = NULL,
     node = CASE WHEN done.finished IS NULL AND run.cancel_at IS NULL THEN NULL ELSE node END
 FROM /* rows(done_id bigint, fence bigint, new_state text, due bigint, started bigint, finished bigint, error_text text,
-    failure_count bigint, crash_count bigint, rss bigint) */ AS done
+    failure_count bigint, crash_count bigint, rss bigint, value text) */ AS done
 WHERE run.id = done.done_id
   AND CASE WHEN run.claim = done.fence THEN run.state = 'running' AND run.node = :node END
 RETURNING id, state;
@@ -199,7 +199,7 @@ RETURNING id;
 -- name: retry
 -- A person's retry: the counts start again, the attempt number never does. Not while another run holds its key.
 UPDATE rota_run AS run SET state = 'available', due_at = :now, failures = 0, crashes = 0, suspected = 0, node = NULL,
-    started_at = NULL, finished_at = NULL, error = NULL, cancel_at = NULL, cancel_by = NULL
+    started_at = NULL, finished_at = NULL, result = NULL, error = NULL, cancel_at = NULL, cancel_by = NULL
 WHERE id = :id AND state IN ('failed', 'cancelled')
   AND NOT EXISTS (SELECT 1 FROM rota_run AS other
                   WHERE other.unique_key = run.unique_key AND other.state IN ('scheduled', 'available', 'running'))
