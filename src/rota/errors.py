@@ -13,6 +13,8 @@ RotaError
 ├── PayloadError             a value that cannot be stored as JSON
 ├── StoreError               the database refused
 │   ├── StoreUnreachableError  it is away
+│   │   └── CommitUnknownError   it went away before its answer to a commit
+│   ├── StoreReplacedError     its file was deleted, or another one put in its place
 │   └── SchemaError          its tables are older or newer than this code, or not its own
 ├── LockUnavailableError     somebody else holds the lock
 ├── WaitTimeoutError         the run did not end in the time given
@@ -131,6 +133,14 @@ class StoreError(RotaError):
 
 class StoreUnreachableError(StoreError):
     """The database cannot be reached."""
+
+
+class CommitUnknownError(StoreUnreachableError):
+    """The database went away before its answer to a commit: it was done, or it was not."""
+
+
+class StoreReplacedError(StoreError):
+    """The file that was opened is gone, or another one is in its place."""
 
 
 class SchemaError(StoreError):

@@ -94,11 +94,15 @@ def _claimable(rota: Rota) -> bool:
 def captured_events(rota: Rota, kind: Name = "*") -> Iterator[list[Event]]:
     """The events of a kind (or pattern) that are told in this process meanwhile."""
     seen: list[Event] = []
-    rota.listeners.add(kind, seen.append)
+
+    def hear(event: Event) -> None:
+        seen.append(event)
+
+    rota.listeners.add(kind, hear, here=True)
     try:
         yield seen
     finally:
-        rota.listeners.remove(kind, seen.append)
+        rota.listeners.remove(kind, hear)
 
 
 class FakeHome:

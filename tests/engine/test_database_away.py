@@ -55,6 +55,7 @@ def test_a_body_that_ends_while_the_server_is_away_is_done_when_it_is_back(
         real.store.database._offset_measured = -1e9  # type: ignore[attr-defined] - as it is after five seconds
         go.set()
         until(lambda: not len(node.inflight))
+        until(lambda: "trying again until it answers" in caplog.text)
         server.start()
         until(lambda: reached(real, handle.id, "succeeded"))
         again = patient.enqueue()

@@ -102,7 +102,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(store: Store) -> None:
     with pytest.raises(ZeroDivisionError), store.database.exclusive() as tx:
         migrate_half(tx)
 
-    with store.database.exclusive() as tx, pytest.raises(Exception, match="half"):
+    with pytest.raises(Exception, match="half"), store.database.exclusive() as tx:
         tx.script("SELECT * FROM half;")
 
 

@@ -82,7 +82,7 @@ def test_an_error_of_the_server_shows_no_password(password: str) -> None:
 
 
 def test_a_store_at_rest_gives_connections_back(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rota.store.postgres.IDLE_SECONDS", 0.1)
+    monkeypatch.setattr("rota.store.postgres_connections.IDLE_SECONDS", 0.1)
     store = open_store(postgres_url)
     asked = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'rota' AND datname = current_database()"
 

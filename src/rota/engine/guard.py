@@ -23,5 +23,5 @@ class Guard:
         for attempt in self._inflight.overdue():
             attempt.interrupt(RunTimedOutError(f"the run took longer than its {attempt.job.timeout:g} s"))
         if len(self._inflight) and not self._identity.trusted():
-            self._inflight.interrupt_all(RunLostError("the database is away, and the lease is about to lapse"))
+            self._inflight.interrupt_all(RunLostError("the node could not renew its lease, which is about to lapse"))
         return False

@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Sequence
 
+from rota.engine.events import Listeners
 from rota.engine.identity import NodeIdentity
 from rota.engine.inflight import InFlight
-from rota.engine.pulse import Pulse
+from rota.engine.pulse import Pulse, standing_still
 from rota.errors import RunLostError
 from rota.model.event import Event
 from rota.model.node import DutyRecord, NodeSettings
@@ -17,6 +18,8 @@ from rota.store import Store, nodes
 
 logger = logging.getLogger("rota.engine")
 PATIENCE_SECONDS = 30.0
+KEEPS_THE_LEASE = ("worker", "finisher")
+"""While one of these stands still, the node's runs are better off elsewhere."""
 
 
 class Heartbeat:
@@ -29,6 +32,7 @@ class Heartbeat:
         store: Store,
         identity: NodeIdentity,
         inflight: InFlight,
+        listeners: Listeners,
         pulses: Sequence[Pulse],
         asked_to_stop: threading.Event,
         settings: NodeSettings,
@@ -37,16 +41,32 @@ class Heartbeat:
         self._store = store
         self._identity = identity
         self._inflight = inflight
+        self._listeners = listeners
+        self._lease = settings.lease
+        self._withheld = False
         self._pulses = pulses
         self._asked_to_stop = asked_to_stop
 
     def tick(self) -> bool:
-        if not self._identity.beat(len(self._inflight)):
+        if not self._stands_still() and not self._identity.beat(len(self._inflight)):
             self._start_anew()
         self._save_duties()
         if self._identity.draining:
             self._asked_to_stop.set()
         return False
+
+    def _stands_still(self) -> bool:
+        """A node that starts nothing, or keeps no end, must not hold on to its runs: it lets its lease go."""
+        still = [each for each in standing_still(self._pulses, self._lease) if each.name in KEEPS_THE_LEASE]
+        if still and not self._withheld:
+            names = " and the ".join(each.name for each in still)
+            took = max(each.standing(time.monotonic()) for each in still)
+            text = "the %s has stood still for %.0f s: this node lets its lease go, and others take its runs"
+            logger.error(text, names, took)
+        elif self._withheld and not still:
+            logger.warning("nothing stands still any more: this node renews its lease again")
+        self._withheld = bool(still)
+        return self._withheld
 
     def _start_anew(self) -> None:
         """This node was given up for lost: others have its runs. Tell the bodies, and go on under a new identity."""
@@ -69,11 +89,17 @@ class Heartbeat:
                 name=pulse.name,
                 ticked_at=now if pulse.name == self.name else moment(pulse.ticked_at),
                 failed_at=moment(pulse.failed_at),
-                error=pulse.error,
+                error=self._trouble(pulse, steady),
                 patience=int(max(PATIENCE_SECONDS, 3 * pulse.interval) * 1_000_000),
             )
-            for pulse in self._pulses
+            for pulse in (*self._pulses, *self._listeners.pulses())
         ]
         if duties:
             with self._store.write() as tx:
                 nodes.save_duties(tx, self._identity.id, duties)
+
+    def _trouble(self, pulse: Pulse, now: float) -> str | None:
+        took = pulse.standing(now)
+        if took <= self._lease:
+            return pulse.error
+        return f"has not returned for {took:.0f} s" + (f"; {pulse.error}" if pulse.error else "")

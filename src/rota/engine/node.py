@@ -20,7 +20,7 @@ from rota.engine.heartbeat import Heartbeat
 from rota.engine.identity import NodeIdentity
 from rota.engine.inflight import InFlight
 from rota.engine.pruner import Pruner
-from rota.engine.pulse import Pulse
+from rota.engine.pulse import Pulse, standing_still
 from rota.engine.rescuer import Rescuer
 from rota.engine.scheduler import Scheduler
 from rota.engine.service import Duty, Outage, Runner
@@ -28,19 +28,23 @@ from rota.engine.stager import Stager
 from rota.engine.strays import Strays
 from rota.engine.watcher import Watcher
 from rota.engine.worker import Worker
-from rota.errors import RunLostError
-from rota.executors.port import Executor, Kind
+from rota.errors import RunLostError, StoreUnreachableError
+from rota.executors.port import Executor, Kind, Underway
 from rota.executors.process import ProcessExecutor
 from rota.executors.thread import ThreadExecutor
-from rota.model.attempt import Caps
+from rota.model.attempt import Caps, End
 from rota.model.event import Event
 from rota.model.node import NodeSettings
-from rota.store import Store, queues, runs
+from rota.model.run import AttemptRecord
+from rota.store import Store, attempts, queues, runs
 
 logger = logging.getLogger("rota.engine")
 SHARDS = 8
 GRACE_SECONDS = 2.0
 """How long bodies that were told to stop, at the end of the drain, get to do so."""
+CLOSING_SECONDS = 4.0
+"""All that comes after the drain, the grace included, has so long, whatever hangs or is away."""
+RUNNERS_SECONDS = 5.0
 
 
 class Node:
@@ -63,13 +67,16 @@ class Node:
         self.asked_to_stop = threading.Event()
         self.inflight = InFlight()
         self._enqueuer = enqueuer
+        self._listeners = listeners
         self._pulses: list[Pulse] = []
         shard = crc32(self.identity.id.encode()) % SHARDS
         self._executors = self._make_executors(child)
         self.claimer = Claimer(store, jobs, self.identity, self.inflight, settings)
         self.worker = Worker(store, jobs, self.identity, self.claimer, self._executors, self.inflight, settings)
         self.finisher = Finisher(store, self.inflight, self.claimer, listeners, settings, shard)
-        self.heartbeat = Heartbeat(store, self.identity, self.inflight, self._pulses, self.asked_to_stop, settings)
+        self.heartbeat = Heartbeat(
+            store, self.identity, self.inflight, listeners, self._pulses, self.asked_to_stop, settings
+        )
         self.duties = self._duties(shard)
         self._pulses += [Pulse(duty.name, duty.interval) for duty in self.duties]
         self._runners = self._run(self.duties)
@@ -117,6 +124,7 @@ class Node:
         log.capture()
         self._make_queues()
         self.identity.register()
+        self._listeners.begin()
         self._record("node.started")
         self.store.wakes.append(self._waker("worker"))
         self.store.time_wakes += [self._waker("scheduler"), self._waker("stager")]
@@ -127,18 +135,27 @@ class Node:
     def stop(self, drain: float | None = None) -> bool:
         """Stop in steps: no new work; wait for what runs; tell the rest to stop; hand back what is left.
 
-        Returns whether everything that ran came to its end. ``drain``: seconds to wait, else the settings' own.
+        Returns whether everything that ran came to its end. ``drain``: seconds to wait, else the settings' own. It
+        returns ``CLOSING_SECONDS`` later at the latest: what it could not hand back by then, the lease will.
         """
         deadline = time.monotonic() + (self.settings.drain if drain is None else drain)
+        last = deadline + CLOSING_SECONDS
         self.worker.draining = True
-        self._stop_runners("scheduler", "stager", "rescuer", "pruner", "strays", "worker")
-        self._quietly(self.worker.take_back)
+        first = min(max(deadline, time.monotonic() + 1.0), time.monotonic() + RUNNERS_SECONDS)
+        self._stop_runners(first, "scheduler", "stager", "rescuer", "pruner", "strays", "worker")
+        self._within(first + 0.5, self.worker.take_back)
         finished = self._wait_for_bodies(deadline)
         if not finished:
             self.inflight.interrupt_all(RunLostError("the node is stopping"))
-            self._wait_for_bodies(time.monotonic() + GRACE_SECONDS)
-        self._end()
+            self._wait_for_bodies(min(time.monotonic() + GRACE_SECONDS, last - 2.0))
+        self._end(last)
         return finished
+
+    @property
+    def hanging(self) -> list[str]:
+        """The duties and listeners that have been in one turn for longer than a lease."""
+        pulses = standing_still((*self._pulses, *self._listeners.pulses()), self.settings.lease)
+        return [pulse.name for pulse in pulses]
 
     def tick_all(self) -> bool:
         """Tick every duty once, in order, in this thread, and wait for the bodies that began."""
@@ -164,20 +181,25 @@ class Node:
                 self.inflight.committed.wait(0.05)
         return not len(self.inflight)
 
-    def _end(self) -> None:
-        self._stop_runners("guard", "watcher", "finisher")
-        self._quietly(self._finish_all)
-        self._quietly(self._hand_back_rest)
-        self._stop_runners("heartbeat")
+    def _end(self, last: float) -> None:
+        """Each step gets half of the time that is left."""
+        self._stop_runners(_half(last), "guard", "watcher", "finisher")
+        self._within(_half(last), self._finish_all)
+        self._within(_half(last), self._hand_back_rest)
+        self._stop_runners(_half(last), "heartbeat")
         for executor in self._executors.values():
             executor.stop()
-        self._quietly(self._sign_off)
+        self._within(_half(last), self._sign_off)
+        self._listeners.end(last)
         self.stopped.set()
 
-    def _stop_runners(self, *names: str) -> None:
-        for name in names:
-            if name in self._runners:
-                self._runners[name].stop(timeout=5)
+    def _stop_runners(self, until: float, *names: str) -> None:
+        runners = [self._runners[name] for name in names if name in self._runners]
+        for runner in runners:
+            runner.ask_to_stop()
+        for runner in runners:
+            if not runner.stop(max(0.0, until - time.monotonic())):
+                logger.error("stopping: the %s has not returned", runner.duty.name)
 
     def _finish_all(self) -> None:
         while self.inflight.uncommitted:
@@ -185,12 +207,13 @@ class Node:
 
     def _hand_back_rest(self) -> None:
         """Bodies that would not stop: their runs go back, and whatever they still return will be refused."""
-        envelopes = [attempt.envelope for attempt in self.inflight]
-        keys = [envelope.key for envelope in envelopes if envelope.node == self.identity.id]
-        if keys:
-            logger.warning("%d runs did not stop in time; they go back to the queue", len(keys))
+        left = [attempt for attempt in self.inflight if attempt.envelope.node == self.identity.id]
+        if left:
+            logger.warning("%d runs did not stop in time; they go back to the queue", len(left))
+            now = self.store.now_us()
             with self.store.write() as tx:
-                runs.hand_back(tx, self.identity.id, keys)
+                runs.hand_back(tx, self.identity.id, [attempt.key for attempt in left])
+                attempts.add(tx, [_handed_back(attempt, now) for attempt in left if attempt.started_us])
 
     def _sign_off(self) -> None:
         with self.store.write() as tx:
@@ -201,12 +224,23 @@ class Node:
         with self.store.write() as tx:
             tx.told.append(Event(at=self.store.now_us(), kind=kind, subject=f"node:{self.identity.id}"))
 
-    def _quietly(self, step: Callable[[], object]) -> None:
-        """Stopping goes on whatever one step meets: what it could not hand back, the lease will."""
-        try:
-            step()
-        except Exception:
-            logger.exception("stopping: %s failed", getattr(step, "__name__", step))
+    def _within(self, until: float, step: Callable[[], object]) -> None:
+        """Stopping goes on whatever one step meets, and however long it takes."""
+        name = getattr(step, "__name__", str(step)).strip("_").replace("_", " ")
+
+        def take() -> None:
+            try:
+                step()
+            except StoreUnreachableError as error:
+                logger.warning("stopping: %s failed: %s", name, error)
+            except Exception:
+                logger.exception("stopping: %s failed", name)
+
+        thread = threading.Thread(target=take, name=f"rota-stop-{name}", daemon=True)
+        thread.start()
+        thread.join(max(0.0, until - time.monotonic()))
+        if thread.is_alive():
+            logger.error("stopping: %s takes too long, and is left", name)
 
     def _make_queues(self) -> None:
         names = {job.queue for job in self._enqueuer.jobs.values()} | {q for q in self.settings.queues if q != "*"}
@@ -225,3 +259,23 @@ class Node:
             except Exception as error:  # noqa: BLE001 - a hint less, no more than that
                 logger.debug("listening for hints failed: %s", error)
             self.stopped.wait(5.0)
+
+
+def _handed_back(attempt: Underway, now: int) -> AttemptRecord:
+    run = attempt.envelope
+    return AttemptRecord(
+        run_id=run.id,
+        number=run.attempt,
+        node=run.node,
+        started_at=attempt.started_us,
+        finished_at=now,
+        outcome=End.HANDED_BACK,
+        error="the node stopped, and its body did not",
+        traceback=None,
+    )
+
+
+def _half(last: float) -> float:
+    """The moment halfway from now to ``last``."""
+    now = time.monotonic()
+    return now + max(0.0, last - now) / 2

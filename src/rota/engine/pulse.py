@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -18,3 +20,14 @@ class Pulse:
     """Of the end of the last tick that did not raise."""
     failed_at: float | None = None
     error: str | None = None
+
+    def standing(self, now: float) -> float:
+        """For how many seconds the tick under way has lasted."""
+        begun_at = self.begun_at
+        return 0.0 if begun_at is None else now - begun_at
+
+
+def standing_still(pulses: Iterable[Pulse], patience: float) -> list[Pulse]:
+    """Those that have been in one tick for longer than so many seconds."""
+    now = time.monotonic()
+    return [pulse for pulse in pulses if pulse.standing(now) > patience]

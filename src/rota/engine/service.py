@@ -81,10 +81,14 @@ class Runner:
         """Tick now, whatever the interval."""
         self._wake.set()
 
-    def stop(self, timeout: float | None = None) -> bool:
-        """End the loop after the tick under way; False if that took longer than ``timeout`` seconds."""
+    def ask_to_stop(self) -> None:
+        """End the loop after the tick under way."""
         self._stopping = True
         self._wake.set()
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """The same, and wait for it; False if that took longer than ``timeout`` seconds."""
+        self.ask_to_stop()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout)
         return not self._thread.is_alive()

@@ -84,7 +84,7 @@ def save_duties(tx: Transaction, node: str, duties: Sequence[DutyRecord]) -> Non
 
 
 def duties(tx: Transaction) -> list[DutyRecord]:
-    """Of the nodes that are alive."""
+    """Of the nodes that have not stopped; of a lost one, as it left them."""
     return [record(DutyRecord, row) for row in tx.all("nodes.duties")]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
 import time
@@ -11,52 +10,31 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from rota.errors import ConfigError, MissingExtraError, SchemaError, StoreError
+from rota.errors import ConfigError, MissingExtraError, SchemaError, StoreError, StoreUnreachableError
+from rota.forks import tell_of_forks
 from rota.store.database import Query, Row, Transaction, load_queries, render, without_password
 from rota.store.tables import tables
 
 try:
     import psycopg
-    import psycopg_pool
-    from psycopg.conninfo import conninfo_to_dict
     from psycopg.rows import tuple_row
 
-    from rota.store.postgres_errors import locked, translated
+    from rota.store.postgres_connections import POOL_SECONDS, STATEMENT_SECONDS, Connection, Connections
+    from rota.store.postgres_errors import commit_unknown, locked, translated
 except ImportError as error:
     raise MissingExtraError("PostgreSQL needs the package psycopg", hint="Run: pip install 'rota[postgres]'") from error
 
 CHANNEL = "rota"
-POOL_SIZE = 16
-IDLE_SECONDS = 10.0
-"""After so long, a connection that nobody needed is given back, one at a time: a node at rest keeps three or so."""
-CONNECT_SECONDS = 10.0
-RECONNECT_SECONDS = 5.0
-"""After so long the pool waits to be asked again, instead of trying ever more rarely while the server is back."""
 OFFSET_SECONDS = 5.0
 """How long a measured distance to the server's clock is good."""
 CHECK_NANOSECONDS = 100_000_000
 """How long the clocks are trusted unseen: bodies ask twice a run."""
-LOCK_SECONDS = 5
-"""So long a statement waits for a lock: who waits for ever keeps no lease, and tells nobody why."""
 MIGRATION_LOCK_SECONDS = 60
 """A migration lets statements under way come to their end; while it waits, all others wait behind it."""
-_OPTIONS = (
-    # A node that freezes, or whose machine vanishes, in the middle of a transaction must not hold its locks for ever.
-    "-c idle_in_transaction_session_timeout=5s "
-    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 "
-    # Statements are made to go by an index: what the planner knows of the states of runs is minutes old, and wrong.
-    "-c enable_seqscan=off "
-    # A plan that needs such a scan after all looks so dear that the server would compile it, and take much longer.
-    "-c jit=off "
-    # Ours are made for it: each statement sees what others have committed.
-    "-c default_transaction_isolation=read\\ committed"
-)
-_TEXT: dict[str, Any] = {"client_encoding": "utf8"}
-"""Else a database of encoding SQL_ASCII would give bytes for text."""
+MEASURE_SECONDS = 1.0
+"""A measurement that took longer would tell little."""
 _HARMLESS = "DELETE FROM rota_run WHERE false; DELETE FROM rota_schedule WHERE false; DELETE FROM rota_node WHERE false"
 """They change nothing, and need the locks and rights of any other write."""
-_BARE_AT = re.compile(r"[^?]*//[^/?]*:[^?]*[@/][^?]*@")
-"""A password that runs on past an `@` or `/`."""
 _SCHEMA = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,62}")
 """What needs no quotes anywhere: a schema's name is written into statements, and typed by people."""
 _PARAMETER = re.compile(r"('[^']*')|(?<!:):([a-z_]+)")
@@ -152,16 +130,18 @@ class PostgresDatabase:
     def __init__(self, url: str, schema: str | None = None) -> None:
         self.dialect = PostgresDialect(_checked(schema))
         self.url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
-        self._given_options = str(_read(self.url).get("options") or "")
         self._place = without_password(self.url).partition("?")[0]
         self._queries = load_queries(self.dialect)
-        self._pools: dict[bool, psycopg_pool.ConnectionPool[psycopg.Connection[Row]]] = {}
-        self._opening = threading.Lock()
+        self._connections = Connections(self.url)
         self._offset_us: int | None = None
         self._measuring = threading.Lock()
         self._offset_measured = 0.0
         self._checked_until = 0
         self._wall_minus_monotonic = 0.0
+        tell_of_forks(self)
+
+    def after_fork(self) -> None:
+        self._measuring = threading.Lock()
 
     def now_us(self) -> int:
         """The server's time: its distance from this machine's steady clock, measured anew every few seconds.
@@ -186,15 +166,16 @@ class PostgresDatabase:
 
     @contextmanager
     def write(self, durable: bool = True) -> Iterator[PostgresTransaction]:
-        with self._connection(durable) as connection, connection.transaction():
+        with self._connection(durable, begin=True) as connection:
             transaction = self._transaction(connection)
             yield transaction
             if transaction.announced:
                 transaction.notify()
+            self._commit(connection)
 
     @contextmanager
     def single(self, durable: bool = True) -> Iterator[PostgresTransaction]:
-        with self._connection(durable) as connection:
+        with self._settled(durable) as connection:
             yield self._transaction(connection)
 
     def hint(self) -> None:
@@ -203,10 +184,31 @@ class PostgresDatabase:
 
     @contextmanager
     def read(self) -> Iterator[PostgresTransaction]:
-        with self._connection() as connection:
+        with self._settled() as connection:
             yield self._transaction(connection)
 
-    def _transaction(self, connection: psycopg.Connection[Row]) -> PostgresTransaction:
+    @contextmanager
+    def _settled(self, durable: bool = True) -> Iterator[Connection]:
+        """With our settings: those of the session, or, where that is not ours, those of a transaction."""
+        with self._translating():
+            begin = self._connections.behind_pooler
+        with self._connection(durable, begin=begin) as connection:
+            yield connection
+            if begin:
+                self._commit(connection)
+
+    def _commit(self, connection: Connection) -> None:
+        """Raises ``CommitUnknownError`` where the connection broke before the answer."""
+        try:
+            tag = connection.execute("COMMIT", prepare=False).statusmessage
+        except psycopg.OperationalError as error:
+            if connection.closed:
+                raise commit_unknown(error, self._place) from error
+            raise
+        if tag == "ROLLBACK":
+            raise StoreUnreachableError("the transaction was broken off: one of its statements had failed")
+
+    def _transaction(self, connection: Connection) -> PostgresTransaction:
         return PostgresTransaction(connection, self._queries, self.dialect.channel)
 
     def joined(self, connection: Any) -> PostgresTransaction:
@@ -221,15 +223,16 @@ class PostgresDatabase:
 
     @contextmanager
     def exclusive(self) -> Iterator[PostgresTransaction]:
-        with self._connection() as connection, connection.transaction():
+        with self._connection(begin=True, limit=None) as connection:
             connection.execute("SET LOCAL lock_timeout = 0")  # another process's migrations are waited for
             connection.execute("SELECT pg_advisory_xact_lock(hashtext('rota migrations'))")
             connection.execute(f"SET LOCAL lock_timeout = '{MIGRATION_LOCK_SECONDS}s'".encode())
             if self.dialect.schema:
                 self._make_schema(connection, self.dialect.schema)
             yield self._transaction(connection)
+            self._commit(connection)
 
-    def _make_schema(self, connection: psycopg.Connection[Row], schema: str) -> None:
+    def _make_schema(self, connection: Connection, schema: str) -> None:
         """Where it is missing: to make one takes a right that most users of a database do not have."""
         row = connection.execute("SELECT to_regnamespace(%s) IS NOT NULL, current_user", (f'"{schema}"',)).fetchone()
         there, user = row or (False, "")
@@ -256,29 +259,33 @@ class PostgresDatabase:
         return dict(zip(names, row or (), strict=True)) | {"kind": "PostgreSQL"}
 
     def probe(self) -> None:
-        with self._connection() as connection, connection.transaction(force_rollback=True):
+        with self._connection(begin=True) as connection:  # and leaves it: nothing is committed
             connection.execute("SET LOCAL lock_timeout = '1s'")
             connection.execute(render(_HARMLESS, self.dialect).sql.encode())
 
     def vacuum(self) -> None:
-        with self._connection() as connection:
+        with self._connection(limit=None) as connection:
             for table in tables():
                 connection.execute(f"VACUUM (ANALYZE) {self.dialect.table(table)}".encode())
 
     def close(self) -> None:
-        while self._pools:
-            self._pools.popitem()[1].close()
+        self._connections.close()
 
     def listen(self, heard: Callable[[], None], stopping: threading.Event) -> None:
         """Call ``heard`` at every hint of work until ``stopping`` is set. Hints save waiting; polling is the truth."""
-        with psycopg.connect(self.url, autocommit=True, connect_timeout=int(CONNECT_SECONDS), **_TEXT) as connection:
+        if self._connections.behind_pooler:
+            stopping.wait()
+            return
+        with self._connections.listen() as connection:
             connection.execute(f'LISTEN "{self.dialect.channel}"'.encode())
             while not stopping.is_set():
                 for _ in connection.notifies(timeout=1.0, stop_after=1):
                     heard()
 
     def _measure_offset(self) -> None:
-        with self._connection(timeout=CONNECT_SECONDS if self._offset_us is None else 1.0) as connection:
+        first = self._offset_us is None
+        timeout, limit = (POOL_SECONDS, STATEMENT_SECONDS) if first else (MEASURE_SECONDS, MEASURE_SECONDS)
+        with self._connection(timeout=timeout, limit=limit) as connection:
             before = time.monotonic_ns()
             row = connection.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint").fetchone()
             after = time.monotonic_ns()
@@ -296,10 +303,21 @@ class PostgresDatabase:
         self._wall_minus_monotonic = time.time() - self._offset_measured
 
     @contextmanager
-    def _connection(self, durable: bool = True, timeout: float = CONNECT_SECONDS) -> Iterator[psycopg.Connection[Row]]:
+    def _connection(
+        self,
+        durable: bool = True,
+        *,
+        begin: bool = False,
+        timeout: float = POOL_SECONDS,
+        limit: float | None = STATEMENT_SECONDS,
+    ) -> Iterator[Connection]:
+        with self._translating(), self._connections.lend(durable, begin=begin, timeout=timeout, limit=limit) as lent:
+            yield lent
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
         try:
-            with self._opened(durable).connection(timeout=timeout) as connection:
-                yield connection
+            yield
         except psycopg.Error as error:
             told = translated(error, self._place)
             if told is None:
@@ -311,39 +329,10 @@ class PostgresDatabase:
     def _locked(self, error: psycopg.Error) -> StoreError | None:
         """Who is in the way, as far as the catalogue, which nobody locks, still tells."""
         try:
-            with self._opened(True).connection(timeout=1.0) as connection:
+            with self._connections.lend(timeout=1.0) as connection:
                 return locked(connection, error, self.dialect.table)
         except psycopg.Error:
             return None
-
-    def _opened(self, durable: bool) -> psycopg_pool.ConnectionPool[psycopg.Connection[Row]]:
-        with self._opening:
-            if durable not in self._pools:
-                self._pools[durable] = self._open(durable)
-            return self._pools[durable]
-
-    def _open(self, durable: bool) -> psycopg_pool.ConnectionPool[psycopg.Connection[Row]]:
-        given: dict[str, Any] = {"autocommit": True, "application_name": "rota", "options": self._options(durable)}
-        given |= _TEXT
-        try:  # as the pool will, which would only say that it took too long
-            psycopg.connect(self.url, connect_timeout=int(CONNECT_SECONDS), **given).close()
-        except psycopg.OperationalError as error:
-            raise translated(error, self._place) or error from error
-        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # we say it ourselves, once, with a hint
-        return psycopg_pool.ConnectionPool(
-            self.url,
-            min_size=1 if durable else 0,
-            max_size=POOL_SIZE,
-            max_idle=IDLE_SECONDS,
-            open=True,
-            reconnect_timeout=RECONNECT_SECONDS,
-            kwargs=given,
-        )
-
-    def _options(self, durable: bool) -> str:
-        """The last one of a name holds: that of the URL comes before what we rely on, and after what we propose."""
-        brief = "" if durable else "-c synchronous_commit=off"
-        return " ".join(filter(None, (f"-c lock_timeout={LOCK_SECONDS}s", self._given_options, _OPTIONS, brief)))
 
 
 def _checked(schema: str | None) -> str | None:
@@ -353,19 +342,3 @@ def _checked(schema: str | None) -> str | None:
             hint="Write up to 63 small letters, digits and _, beginning with no digit and not with pg_.",
         )
     return schema
-
-
-def _read(url: str) -> dict[str, Any]:
-    """What the URL says. What the driver would tell of a wrong one is not repeated: it quotes from the password."""
-    try:
-        parts = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        parts = {"port": "unreadable"}
-    ports = str(parts.get("port") or "").split(",")
-    # A host with an `@`, or a port that is no number, is the rest of a password with a bare `@` or `/`.
-    if not all(port == "" or port.isdecimal() for port in ports) or _BARE_AT.match(url):
-        raise ConfigError(
-            "the database URL cannot be read",
-            hint="Percent-encode the user and the password: @ as %40, / as %2F, # as %23, % as %25, ? as %3F.",
-        )
-    return parts

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import psycopg
 
-from rota.errors import SchemaError, StoreError, StoreUnreachableError
+from rota.errors import CommitUnknownError, SchemaError, StoreError, StoreUnreachableError
 from rota.store.database import NO_TABLES, OTHER_TABLES, SEE_DOCTOR, Row
 from rota.store.tables import tables
 
@@ -64,6 +64,13 @@ def translated(error: psycopg.Error, place: str) -> StoreError | None:
             hint=f"Is the server up, and are address, user and password right?{SEE_DOCTOR}",
         )
     return None
+
+
+def commit_unknown(error: psycopg.Error, place: str) -> CommitUnknownError:
+    return CommitUnknownError(
+        f"the connection to {place} broke before the answer to a commit: {' '.join(str(error).split())}",
+        hint="Whether it was done is not known: look before you do it again. With a key, asking again doubles nothing.",
+    )
 
 
 _HOLDERS = """

@@ -49,7 +49,7 @@ ON CONFLICT (node, name) DO UPDATE SET ticked_at = excluded.ticked_at, failed_at
 
 -- name: duties
 SELECT /* columns(duty) */ FROM rota_duty
-WHERE node IN (SELECT id FROM rota_node WHERE stopped_at IS NULL AND lost_at IS NULL)
+WHERE node IN (SELECT id FROM rota_node WHERE stopped_at IS NULL)
 ORDER BY node, name;
 
 -- name: prune
