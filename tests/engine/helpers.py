@@ -11,7 +11,7 @@ from rota import Rota
 from rota.clock import from_us
 from rota.engine.node import Node
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 def until(holds: Callable[[], Any]) -> None:

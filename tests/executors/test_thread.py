@@ -133,14 +133,15 @@ def test_async_attempts_share_one_loop_and_do_not_wait_for_threads(bench: Open) 
 def test_stopping_ends_idle_threads_and_the_loop(bench: Open) -> None:
     async def nothing() -> None: ...
 
+    before = set(threading.enumerate())
     three = bench(3)
     three.executor.submit([*three.attempts(3), *three.attempts(1, nothing)])
     until(lambda: len(three.ended) == 4)
-    threads = [*three.executor._threads, three.executor._loop_thread]
+    assert set(threading.enumerate()) - before
 
     three.executor.stop()
 
-    until(lambda: not any(thread is not None and thread.is_alive() for thread in threads))
+    until(lambda: not set(threading.enumerate()) - before)
     three.executor.stop()  # which twice is no mistake
 
 

@@ -8,12 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from queue import Empty, SimpleQueue
 
 from rota.body import place
 from rota.body.attempt import Attempt
 from rota.body.desk import Desk
 from rota.errors import ConflictError
+from rota.executors.crew import Crew
 from rota.executors.port import OnEnd
 from rota.model.attempt import Caps, Envelope
 from rota.model.job import Job
@@ -39,109 +39,81 @@ class ThreadExecutor:
         ended: OnEnd,
         room: Callable[[], None] = lambda: None,
     ) -> None:
-        self._limit = threads
         self._room = room
         self._lent = 0
-        self._sizing = threading.Lock()
-        self._stopped = False
+        self._lending = threading.Lock()
         self._desk = desk
         self._now_us = now_us
         self._caps = caps
         self._ended = ended
         self._pid = os.getpid()
-        self._queue: SimpleQueue[Attempt | None] = SimpleQueue()
-        self._threads: list[threading.Thread] = []
+        self._crew: Crew[Attempt] = Crew(threads, self._do, "rota-work")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread: threading.Thread | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def size(self) -> int:
-        return self._limit + self._lent
+        return self._crew.limit
 
     def attempt(self, envelope: Envelope, job: Job) -> Attempt:
         return Attempt(envelope, job, self._desk, self._now_us, self._caps)
 
     def submit(self, attempts: Sequence[Attempt]) -> None:
         now = time.monotonic()
+        plain = []
         for attempt in attempts:
             if attempt.job.is_async:
                 self._start_loop().call_soon_threadsafe(self._spawn, attempt)
             else:
                 attempt.submitted_at = now
-                self._queue.put(attempt)
-                self._grow()
+                plain.append(attempt)
+        if plain:
+            self._crew.add(plain)
 
     def take_back(self, waiting_longer_than: float = 0.0) -> list[Attempt]:
         taken: list[Attempt] = []
         kept: list[Attempt] = []
         limit = time.monotonic() - waiting_longer_than
-        with suppress(Empty):
+        with suppress(IndexError):
             while True:
-                attempt = self._queue.get_nowait()
-                if attempt is not None:
-                    (taken if attempt.submitted_at <= limit else kept).append(attempt)
-        for attempt in kept:
-            self._queue.put(attempt)
+                attempt = self._crew.line.popleft()
+                (taken if attempt.submitted_at <= limit else kept).append(attempt)
+        self._crew.line.extendleft(reversed(kept))
         return taken
 
     @property
     def waiting(self) -> int:
-        return self._queue.qsize()
+        return len(self._crew.line)
 
     def stop(self) -> None:
         """Let idle threads and the loop end. What a body does not give up stays in its (daemon) thread."""
-        self._stopped = True
-        for _ in list(self._threads):
-            self._queue.put(None)
+        self._crew.stop()
         if self._loop is not None:
             with suppress(RuntimeError):  # it has ended: stopping twice is no mistake
                 self._loop.call_soon_threadsafe(self._loop.stop)
 
-    def _grow(self) -> None:
-        with self._sizing:
-            if len(self._threads) < self._limit + self._lent:
-                thread = threading.Thread(target=self._work, name=f"rota-work-{len(self._threads)}", daemon=True)
-                self._threads.append(thread)
-                thread.start()
+    def _do(self, attempt: Attempt) -> None:
+        place.current.set(self._lend)
+        end = attempt.perform()
+        self._end_forks()
+        self._ended(attempt, end)
 
     @contextmanager
     def _lend(self) -> Iterator[None]:
         """One place more, as long as a body waits."""
-        with self._sizing:
+        with self._lending:
             if self._lent >= MOST_LENT:
                 raise ConflictError(f"{self._lent:,} bodies of this node wait for runs already", hint=_DO_NOT_WAIT)
             self._lent += 1
-        if self._queue.qsize():
-            self._grow()
+        self._crew.resize(+1)
         self._room()
         try:
             yield
         finally:
-            with self._sizing:
+            with self._lending:
                 self._lent -= 1
-                if len(self._threads) > self._limit + self._lent:
-                    self._queue.put(None)  # for a thread that is idle
-
-    def _work(self) -> None:
-        queue, ended = self._queue, self._ended
-        place.current.set(self._lend)
-        while not self._is_superfluous():
-            attempt = queue.get()
-            if attempt is not None:
-                end = attempt.perform()
-                self._end_forks()
-                ended(attempt, end)
-            elif self._stopped:
-                return
-
-    def _is_superfluous(self) -> bool:
-        """Whether this thread has to end: a place that was lent is taken again."""
-        with self._sizing:
-            superfluous = len(self._threads) > self._limit + self._lent
-            if superfluous:
-                self._threads.remove(threading.current_thread())
-        return superfluous
+            self._crew.resize(-1)
 
     def _start_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
