@@ -169,15 +169,15 @@ def test_a_place_that_is_lent_is_one_thread_more_until_it_is_taken_again(bench: 
 
     one = bench(1)
     one.executor.submit([*one.attempts(1, waits), *one.attempts(1, body)])
-    until(lambda: one.executor.lent == 1 and len(inside) == 1)
+    until(lambda: one.executor.size == 2 and len(inside) == 1)
     back.set()
     until(lambda: len(one.ended) == 1)
     go.set()
     until(lambda: len(one.ended) == 2)
-    assert one.executor.lent == 0
+    assert one.executor.size == 1
 
     most.clear()
     one.executor.submit(one.attempts(5, body))
     until(lambda: len(one.ended) == 7)
     assert max(most) == 1
-    until(lambda: len(one.executor._threads) == 1)
+    until(lambda: one.executor._crew._started == 1)

@@ -74,7 +74,7 @@ class Crew(Generic[T]):
 
     def _call_enough(self) -> None:
         with self._counting:
-            wanted = min(len(self.line), 1 if self._is_narrow() else self._limit)
+            wanted = 1 if self._is_narrow() else min(self._limit, self._awake + len(self.line))
             while self._awake < wanted and (self._idle or self._started < self._limit):
                 self._call()
 
