@@ -60,8 +60,9 @@ class Crew(Generic[T]):
 
     def add(self, items: Iterable[T]) -> None:
         self.line.extend(items)
+        is_long = len(self.line) > self._limit  # before it is worked off: who is left at its end may wait
         self._call_enough()
-        if len(self.line) > self._limit:
+        if is_long:
             self._watch()
 
     def stop(self) -> None:
