@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import time
 
 from rota import Retry, Rota, Run, every
@@ -32,6 +34,19 @@ def declare(rota: Rota) -> Rota:
     @rota.job("obedient", retry=Retry(attempts=1), timeout=None)
     def obedient(run: Run) -> None:
         run.sleep(600)
+
+    @rota.job("deaf", retry=Retry(attempts=1), timeout=5)
+    def deaf() -> None:
+        """In C, without ever letting go of the interpreter."""
+        re.match(r"(a+)+$", "a" * 60 + "b")
+
+    @rota.job("orphans", retry=Retry(attempts=1))
+    def orphans(count: int) -> int:
+        """Children of children that die; and one child of its own, which is waited for."""
+        for _ in range(count):
+            subprocess.run(["sh", "-c", "sleep 0.2 & exit 0"], check=True)
+        with subprocess.Popen(["sh", "-c", "sleep 0.5; exit 7"]) as own:
+            return own.wait()
 
     return rota
 

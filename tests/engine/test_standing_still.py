@@ -45,7 +45,7 @@ def test_a_listener_that_does_not_return_holds_up_no_end_and_no_other_listener(
     with real.running(SHORT) as node:
         ids = job.enqueue_many([{"n": n} for n in range(200)])
         until(lambda: len(heard) == 200)
-        until(lambda: any("hang" in name for name in node.hanging))
+        until(lambda: any("hang" in name for name in node.hanging()))
         assert [each.state for each in real.nodes.all()] == [NodeState.ALIVE]
         begun = time.monotonic()
         node.stop(drain=0)
@@ -110,7 +110,7 @@ def test_a_node_whose_finisher_stands_still_lets_its_lease_go(real: Rota, caplog
             until(lambda: node.inflight.uncommitted)
             with real.running(SHORT):
                 until(lambda: handle.state == "succeeded")
-                assert "finisher" in node.hanging
+                assert "finisher" in node.hanging()
         until(lambda: "renews its lease again" in caplog.text)
         again = work.enqueue()
         again.wait(10)

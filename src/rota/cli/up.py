@@ -5,13 +5,11 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import signal
-import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from types import FrameType
 from typing import TYPE_CHECKING, Protocol
 
 import click
@@ -19,7 +17,8 @@ import click
 from rota.cli.application import application_name
 from rota.cli.moments import duration
 from rota.cli.options import with_app
-from rota.cli.supervisor import LEASH, Supervisor
+from rota.cli.signals import end_within, on_signals, signals_first
+from rota.cli.supervisor import LEASH, LIFE, Supervisor
 from rota.errors import ConfigError
 from rota.model.suggestion import suggestion
 
@@ -30,7 +29,11 @@ if TYPE_CHECKING:
     from rota.model.event import Event
 
 LOCAL = "127.0.0.1"
+STOP_SECONDS = 5.0
+"""Beyond the drain, a stop takes no longer than this."""
 SHOWN = 5
+VITAL = {"heartbeat", "worker", "finisher"}
+LEASES_OF_PATIENCE = 3
 
 
 @click.command()
@@ -43,6 +46,7 @@ SHOWN = 5
 @click.option("--port", type=click.IntRange(0, 65_535), help="Answer /healthz and /readyz here; 0 takes a free one.")
 @click.option("--for", "lasting", type=duration, metavar="DURATION", help="End by itself after so long: 30s, 5m.")
 @click.option("--drain", type=duration, metavar="DURATION", help="Wait so long for what runs when stopping.")
+@signals_first
 @with_app
 def up(
     app: Rota,
@@ -58,7 +62,8 @@ def up(
 ) -> None:
     """Prepare the database, schedule and work, until told to stop.
 
-    SIGTERM or Ctrl-C: no new work, wait for what runs, hand back the rest. A second one ends at once.
+    SIGTERM, SIGHUP or Ctrl-C: no new work, wait for what runs, hand back the rest, and be down 5 seconds after the
+    drain at the latest. A second SIGTERM or Ctrl-C ends at once.
 
     \b
     rota up
@@ -75,18 +80,17 @@ def up(
     _warn_of_removed(app.prepare())
     _warn_of_queues(app, _names(queues))
     count = processes or app.settings.processes
-    if count > 1 and LEASH not in os.environ:
-        arguments = _arguments(threads, queues, no_schedule, drain)
-        with _serving(app, host or LOCAL, port):
-            until_told(lasting, Supervisor(application_name(), arguments, count))
-        return
     settings = app.settings.node
-    settings = replace(settings, threads=threads or settings.threads, schedules=not no_schedule)
-    settings = replace(
-        settings, queues=_names(queues) or settings.queues, drain=settings.drain if drain is None else drain
-    )
-    with _serving(app, host or LOCAL, port):
-        until_told(lasting, _Working(app, app.node(settings)))
+    settings = replace(settings, drain=settings.drain if drain is None else drain)
+    work: Work
+    if count > 1 and LEASH not in os.environ:
+        arguments = _arguments(threads, queues, no_schedule, settings.drain)
+        work = Supervisor(application_name(), arguments, count, settings)
+    else:
+        settings = replace(settings, threads=threads or settings.threads, schedules=not no_schedule)
+        work = _Working(app, app.node(replace(settings, queues=_names(queues) or settings.queues)))
+    with _serving(app, host or LOCAL, port, work):
+        until_told(lasting, work, settings.drain + STOP_SECONDS)
 
 
 class _Working:
@@ -113,6 +117,15 @@ class _Working:
             say("It has no jobs: decorate a function with @rota.job, or include a blueprint.", logging.WARNING)
         if LEASH in os.environ:
             threading.Thread(target=_watch_leash, args=(self._node.asked_to_stop,), daemon=True).start()
+            threading.Thread(target=_show_life, args=(self._lives,), daemon=True).start()
+
+    def hanging(self) -> Sequence[str]:
+        """Of the duties without which nothing is done."""
+        return [name for name in self._node.hanging() if name in VITAL]
+
+    def _lives(self) -> bool:
+        """Whether nothing stands still for so long that only a new process helps."""
+        return not VITAL & set(self._node.hanging(leases=LEASES_OF_PATIENCE))
 
     def wait(self, timeout: float) -> bool:
         self._narrator.flush()
@@ -130,6 +143,9 @@ class _Working:
         self._narrator.flush(last=True)
         say("Rota is down.")
 
+    def kill(self) -> None:
+        """There is nothing beside this process."""
+
 
 class Work(Protocol):
     """What ``until_told`` keeps up; ``wait`` returns True when it wants to stop by itself."""
@@ -140,37 +156,27 @@ class Work(Protocol):
 
     def stop(self) -> None: ...
 
+    def kill(self) -> None:
+        """End at once what stands beside this process."""
 
-def until_told(lasting: float | None, work: Work) -> None:
-    """Start, wait for a signal, the end of the time or a request from the ledger, stop."""
+    def hanging(self) -> Sequence[str]:
+        """What stands still."""
+
+
+def until_told(lasting: float | None, work: Work, stop_within: float) -> None:
+    """Start, wait for a signal, the end of the time or a request from the ledger, stop: within so many seconds."""
     told = threading.Event()
-    _on_signals(told.set)
+    on_signals(told.set, work.kill)
     give_up_at = None if lasting is None else time.monotonic() + lasting
     work.start()
     while not told.is_set() and (give_up_at is None or time.monotonic() < give_up_at):
         left = 0.5 if give_up_at is None else max(0.0, min(0.5, give_up_at - time.monotonic()))
         if work.wait(left):
             break
+    call_off = end_within(stop_within, work.kill)
     work.stop()
-
-
-def _on_signals(stop: Callable[[], None]) -> None:
-    def handle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as the interpreter calls it
-        stop()
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, _end_at_once)
-
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, handle)
-
-
-def _end_at_once(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as the interpreter calls it
-    from rota.cli.logs import line
-
-    told = line("Ended at once; what ran is rescued by others, or at the next start.", logging.WARNING)
-    sys.stderr.write(f"{told}\n")  # not by the log: this may come while it is being written to
-    sys.stderr.flush()
-    os._exit(128 + number)
+    if not told.is_set():
+        call_off()  # a signal ends the process as a whole, whatever its other threads do
 
 
 def _watch_leash(stop: threading.Event) -> None:
@@ -179,10 +185,21 @@ def _watch_leash(stop: threading.Event) -> None:
     stop.set()
 
 
-def _serving(app: Rota, host: str, port: int | None) -> HealthServer:
+def _show_life(lives: Callable[[], bool]) -> None:
+    """A byte a second, while the interpreter turns and nothing stands still; the end of the pipe is nobody's loss."""
+    pipe = int(os.environ[LIFE])
+    os.set_blocking(pipe, False)
+    while True:
+        if lives():
+            with suppress(OSError):
+                os.write(pipe, b".")
+        time.sleep(1.0)
+
+
+def _serving(app: Rota, host: str, port: int | None, work: Work) -> HealthServer:
     from rota.app.health import HealthServer
 
-    return HealthServer(app, host, port)
+    return HealthServer(app, host, port, work.hanging)
 
 
 def _names(queues: str | None) -> tuple[str, ...]:
@@ -216,7 +233,7 @@ def _warn_of_removed(told: list[Event]) -> None:
         say(f"{counted(len(gone), 'schedule')} gone from the code, and removed: {names}. {hint}", logging.WARNING)
 
 
-def _arguments(threads: int | None, queues: str | None, no_schedule: bool, drain: float | None) -> list[str]:
+def _arguments(threads: int | None, queues: str | None, no_schedule: bool, drain: float) -> list[str]:
     given = {"--threads": threads, "--queues": queues, "--drain": drain}
     words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
     return [*words, *(["--no-schedule"] if no_schedule else [])]

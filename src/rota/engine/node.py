@@ -151,11 +151,10 @@ class Node:
         self._end(last)
         return finished
 
-    @property
-    def hanging(self) -> list[str]:
-        """The duties and listeners that have been in one turn for longer than a lease."""
-        pulses = standing_still((*self._pulses, *self._listeners.pulses()), self.settings.lease)
-        return [pulse.name for pulse in pulses]
+    def hanging(self, leases: float = 1.0) -> list[str]:
+        """The duties and listeners that have been in one turn for longer than so many leases."""
+        patience = leases * self.settings.lease
+        return [each.name for each in standing_still((*self._pulses, *self._listeners.pulses()), patience)]
 
     def tick_all(self) -> bool:
         """Tick every duty once, in order, in this thread, and wait for the bodies that began."""
