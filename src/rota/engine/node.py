@@ -149,6 +149,7 @@ class Node:
     def _end(self) -> None:
         self._stop_runners("guard", "watcher", "finisher")
         self._quietly(self._finish_all)
+        self.finisher.failures.flush(last=True)
         self._quietly(self._hand_back_rest)
         self._stop_runners("heartbeat")
         self._executor.stop()

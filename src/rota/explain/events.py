@@ -68,19 +68,6 @@ INFO, WARNING, PROBLEM = Severity.INFO, Severity.WARNING, Severity.PROBLEM
 SHOW = "see: rota run show {id}"
 TOLD: Mapping[str, Telling] = {
     "run.succeeded": Telling(INFO, _of_job("{job} succeeded"), "{} more runs succeeded"),
-    "run.retried": Telling(
-        WARNING,
-        _of_job("{job} failed in attempt {attempt}: {error}; it is tried again in {seconds}"),
-        "{} more attempts failed and are tried again",
-        more_todo="see: rota run ls --state scheduled",
-    ),
-    "run.failed": Telling(
-        PROBLEM,
-        _of_job("{job} failed for good in attempt {attempt}: {error}"),
-        "{} more runs failed for good",
-        SHOW,
-        "see: rota dead ls",
-    ),
     "run.overran": Telling(
         WARNING,
         _of_job("{job} took {took}, longer than its time-out of {timeout}, and did not look at the signal to stop"),
@@ -109,4 +96,4 @@ TOLD: Mapping[str, Telling] = {
     "fire.missed": Telling(WARNING, _of_fire("missed"), "{} more times due moments were missed"),
     "fire.skipped": Telling(INFO, _of_fire("skipped"), "{} more times due moments were skipped"),
 }
-"""``run.timed_out`` is not among them: ``run.retried`` or ``run.failed`` follows it, with the same error."""
+"""``run.retried`` and ``run.failed`` are not among them: the engine itself logs what failed, wherever it works."""
