@@ -17,3 +17,16 @@ def shown(value: object) -> str:
 def visible(text: str) -> str:
     """The text on one line, with what could move the cursor, change colours or turn the reading round spelled out."""
     return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 run``, ``3,000 runs``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def shortened(text: str, most: int) -> str:
+    """A long text by its head, which says what it is about, and its tail, which says how it ended."""
+    if len(text) <= most:
+        return text
+    head = most // 3
+    return f"{text[:head]} … ({len(text) - most:,} characters left out) … {text[head - most :]}"

@@ -7,7 +7,7 @@ import inspect
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from rota.body import log
 from rota.body import signal as stop
@@ -21,7 +21,8 @@ from rota.model.attempt import Caps, End, Ended, Envelope
 from rota.model.duration import seconds
 from rota.model.job import Job
 from rota.model.node import resident_bytes
-from rota.model.outcome import Cancelled, Failed, JobResult, Snoozed, Succeeded
+from rota.model.outcome import Cancelled, Failed, JobResult, Outcome, Snoozed, Succeeded
+from rota.shown import shortened
 
 TRACEBACK_CHARACTERS = 20_000
 ERROR_CHARACTERS = 4_000
@@ -144,6 +145,9 @@ class Attempt:
             return self._ended(End.FAILED, error=error, result=self._result(value))
         elif inspect.isawaitable(value):
             return self._unawaited(value)
+        elif isinstance(value, type) and issubclass(value, (*get_args(Outcome), JobResult)):
+            error = f"the body returned the class {value.__name__}: write {value.__name__}(…)"
+            return self._ended(End.FAILED, error=error, permanent=True)
         overran = isinstance(signal.reason, RunTimedOutError)
         return self._ended(End.SUCCEEDED, result=None if value is None else self._result(value), overran=overran)
 
@@ -164,7 +168,7 @@ class Attempt:
         return self._ended(
             End.FAILED,
             error=describe(error),
-            traceback=tail(_traceback(error), TRACEBACK_CHARACTERS),
+            traceback=shortened(_traceback(error), TRACEBACK_CHARACTERS),
             wait=_retry_after(error),
             permanent=not self.job.retry.allows(error),
         )
@@ -203,11 +207,8 @@ def describe(error: BaseException) -> str:
         text = str(error)
     except Exception:  # noqa: BLE001 - an odd exception must not hide the failure
         text = "(its message cannot be shown)"
-    return tail(payload.storable(f"{type(error).__name__}: {text}" if text else type(error).__name__), ERROR_CHARACTERS)
-
-
-def tail(text: str, most: int) -> str:
-    return text if len(text) <= most else f"… {text[-most:]}"
+    name = type(error).__name__
+    return shortened(payload.storable(f"{name}: {text}" if text else name), ERROR_CHARACTERS)
 
 
 def _retry_after(error: BaseException) -> float | None:

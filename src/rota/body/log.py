@@ -11,6 +11,7 @@ from typing import Any
 
 from rota.clock import from_us
 from rota.model.payload import storable
+from rota.shown import counted
 
 
 class LogLines:
@@ -38,7 +39,7 @@ class LogLines:
         self._bytes += len(line) + 1
 
     def text(self) -> str:
-        tail = [f"… {self.left_out:,} more lines were left out"] if self.left_out else []
+        tail = [f"… {counted(self.left_out, 'more line')} went over the cap"] if self.left_out else []
         return "\n".join([*self.lines, *tail])
 
 

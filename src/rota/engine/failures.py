@@ -7,14 +7,14 @@ from collections.abc import Iterable
 
 from rota.engine.flood import Flood
 from rota.engine.inflight import Over
-from rota.shown import visible
+from rota.shown import counted, visible
 
 logger = logging.getLogger("rota.job")
 _MORE = {
-    "failed": (logging.ERROR, "… and %s more runs failed for good; see: rota dead ls"),
+    "failed": (logging.ERROR, "… and %s failed for good; see: rota dead ls"),
     "retried": (
         logging.WARNING,
-        "… and %s more attempts failed and are tried again",
+        "… and %s failed, to be tried again",
     ),
 }
 
@@ -37,7 +37,7 @@ class FailureLog:
         """Say how many were left out, once that is known."""
         for verdict, count in self._flood.left_out(last=last).items():
             level, text = _MORE[verdict]
-            logger.log(level, text, f"{count:,}")
+            logger.log(level, text, counted(count, "more run" if verdict == "failed" else "more attempt"))
 
 
 def _tell(over: Over, verdict: str) -> None:

@@ -32,6 +32,7 @@ from rota.model.attempt import End, Ended
 from rota.model.event import Event, run_event
 from rota.model.node import NodeSettings, resident_bytes
 from rota.model.run import AttemptRecord, Progress, RunState, Settled
+from rota.shown import counted
 from rota.store import Store, Transaction, attempts, batches, logs, runs
 from rota.store.rows import Row
 
@@ -81,7 +82,7 @@ class Finisher:
         except StoreUnreachableError:
             raise
         except Exception:
-            logger.exception("the ends of %d runs could not be committed together", len(batch))
+            logger.exception("the ends of %s could not be committed together", counted(len(batch), "run"))
             for over in batch:
                 self._commit_alone(over)
         return inflight.uncommitted > 0

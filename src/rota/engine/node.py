@@ -32,6 +32,7 @@ from rota.executors.thread import ThreadExecutor
 from rota.model.attempt import Caps
 from rota.model.event import Event
 from rota.model.node import NodeSettings
+from rota.shown import counted
 from rota.store import Store, queues, runs
 
 logger = logging.getLogger("rota.engine")
@@ -170,7 +171,7 @@ class Node:
         envelopes = [attempt.envelope for attempt in self.inflight]
         keys = [envelope.key for envelope in envelopes if envelope.node == self.identity.id]
         if keys:
-            logger.warning("%d runs did not stop in time; they go back to the queue", len(keys))
+            logger.warning("%s did not stop in time: back to the queue", counted(len(keys), "run"))
             with self.store.write() as tx:
                 runs.hand_back(tx, self.identity.id, keys)
 
