@@ -309,3 +309,9 @@ def test_every_value_that_is_given_has_an_origin(tmp_path: Path) -> None:
 
     assert settings.origins.keys() < values(settings).keys()
     assert settings.origins["queues.mail.rate"] == "ROTA_QUEUES__MAIL__RATE"
+
+
+def test_a_file_that_is_nested_too_deep_is_told_so(tmp_path: Path) -> None:
+    write(tmp_path, text=f"a = {'[' * 5_000}")
+
+    assert problems(tmp_path) == ["rota.toml: it is nested too deep to be read"]

@@ -206,3 +206,13 @@ def test_the_short_words_make_the_same_values():
 def test_whether_something_is_a_trigger_can_be_asked():
     assert isinstance(every("1h").excluding(), Trigger)
     assert not isinstance("0 6 * * *", Trigger)
+
+
+@pytest.mark.parametrize("tz", ["UTC", "Asia/Tokyo", "America/New_York"])
+@pytest.mark.parametrize("make", [lambda tz: every("1h", tz=tz), lambda tz: cron("* * * * *", tz=tz)])
+def test_where_the_calendar_ends_there_is_no_moment_more(make, tz):
+    last, first = datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
+
+    assert make(tz).next_after(last) is None
+    assert make(tz).previous_before(first) is None
+    assert len(list(make(tz).fires(last - timedelta(days=1)))) in range(10, 24 * 60 + 1)

@@ -49,6 +49,15 @@ def test_an_argument_that_cannot_be_stored(shop: Shop) -> None:
     assert_two_lines(result, 2, "argument.days: nan is nothing that JSON can hold", "pass None")
 
 
+@pytest.mark.parametrize("depth", [200, 100_000])
+def test_arguments_that_are_nested_too_deep(shop: Shop, depth: int) -> None:
+    document = f'{{"days": {"[" * depth}{"]" * depth}}}'
+    result = shop.rota("job", "run", "shop/sync", "--json-args", document)
+
+    assert result.exit_code == 2
+    assert "nested" in told(result)[-2 if depth == 200 else -1]
+
+
 def test_an_argument_that_the_job_does_not_take(shop: Shop) -> None:
     result = shop.rota("job", "run", "shop/sync", "--arg", "dayz=1")
 

@@ -71,6 +71,7 @@ BODIES: dict[str, tuple[Callable[[], Any], str, str]] = {
     "failed with nonsense": (lambda: Failed("x", retry_after=object()), "failed", "object"),  # type: ignore[arg-type]
     "snoozed with nonsense": (lambda: Snoozed(object()), "failed", "object"),  # type: ignore[arg-type]
     "cancelled odd": (lambda: Cancelled(ODD), "cancelled", "quote '"),
+    "a class": (lambda: Failed, "failed", "the body returned the class Failed: write Failed(…)"),
     "every item failed": (lambda: JobResult(status="failed", message=ODD), "failed", "quote '"),
     "a coroutine": (lambda: asyncio.sleep(0), "failed", "await"),
 }
@@ -184,7 +185,7 @@ def test_only_the_head_and_a_count_of_many_log_lines_are_kept(app: Rota) -> None
     assert len(lines) == 1_001
     assert "line 0" in lines[0]
     assert "line 999" in lines[999]
-    assert lines[1000] == "… 2,000 more lines were left out"
+    assert lines[1000] == "… 2,000 more lines went over the cap"
 
 
 def test_log_lines_of_any_text_and_from_any_logger_are_kept_with_their_run(app: Rota) -> None:
@@ -295,3 +296,17 @@ def test_snoozing_is_no_failure_and_may_happen_any_number_of_times(app: Rota, cl
     assert (record.state, record.attempt, record.failures) == ("succeeded", 6, 0)
     assert [event.kind for event in app.runs.events(handle.id)] == ["run.snoozed"] * 5
     assert [each.outcome for each in app.runs.attempts(handle.id)] == ["snoozed"] * 5 + ["succeeded"]
+
+
+def test_a_long_error_keeps_its_head_and_its_tail(lite: Rota) -> None:
+    @lite.job("job", retry=1)
+    def job() -> None:
+        raise ValueError("begins so" + "x" * 100_000 + "ends so")
+
+    handle = lite.enqueue("job")
+    run_due(lite)
+
+    error = handle.record().error or ""
+    assert error.startswith("ValueError: begins so")
+    assert error.endswith("ends so")
+    assert len(error) < 5_000

@@ -80,9 +80,23 @@ def test_what_holds_itself_or_is_too_deep_is_refused() -> None:
     for _ in range(100_000):
         deep = [deep]
 
-    for value in (loop, {"a": loop}, deep):
+    rather_deep: Any = {}
+    for _ in range(payload.DEEPEST):
+        rather_deep = {"a": [rather_deep]}["a"]
+    assert payload.load(payload.dump(rather_deep[0], "args")) == rather_deep[0]
+
+    for value in (loop, {"a": loop}, deep, rather_deep):
         with pytest.raises(PayloadError):
             payload.dump(value, "args")
+
+
+def test_what_is_too_deep_is_told_so() -> None:
+    deep: Any = "[" * 500
+    for _ in range(payload.DEEPEST + 1):
+        deep = (deep,)
+
+    with pytest.raises(PayloadError, match="nested more than 100 deep"):
+        payload.dump({"a": deep}, "args")
 
 
 def test_more_than_the_limit_is_refused_by_its_size() -> None:

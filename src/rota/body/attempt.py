@@ -7,7 +7,7 @@ import inspect
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from rota.body import log
 from rota.body import signal as stop
@@ -21,7 +21,8 @@ from rota.model.attempt import Caps, End, Ended, Envelope
 from rota.model.duration import seconds
 from rota.model.job import Job
 from rota.model.node import resident_bytes
-from rota.model.outcome import Cancelled, Failed, JobResult, Snoozed, Succeeded
+from rota.model.outcome import Cancelled, Failed, JobResult, Outcome, Snoozed, Succeeded
+from rota.shown import shortened
 
 TRACEBACK_CHARACTERS = 20_000
 ERROR_CHARACTERS = 4_000
@@ -139,22 +140,11 @@ class Attempt:
         signal = self.signal
         if signal.reason is not None and signal.noticed:
             return self._interrupted(signal.reason)
-        if value.__class__ in _PLAIN:  # almost all of them, and what follows takes as long as the rest of this
-            pass
-        elif isinstance(value, Succeeded):
-            value = value.value
-        elif isinstance(value, Failed):
-            wait = None if value.retry_after is None else value.retry_after.total_seconds()
-            return self._ended(End.FAILED, error=value.error, wait=wait, permanent=value.permanent)
-        elif isinstance(value, Snoozed):
-            return self._ended(End.SNOOZED, error=value.reason or None, wait=value.delay.total_seconds())
-        elif isinstance(value, Cancelled):
-            return self._ended(End.CANCELLED, error=value.reason or "the body gave up")
-        elif isinstance(value, JobResult) and value.status == "failed":
-            error = payload.storable(value.message) or "every item failed"
-            return self._ended(End.FAILED, error=error, result=self._result(value))
-        elif inspect.isawaitable(value):
-            return self._unawaited(value)
+        if value.__class__ not in _PLAIN:  # almost all are, and what follows takes as long as the rest of this
+            ended = self._judged(value)
+            if ended is not None:
+                return ended
+            value = value.value if isinstance(value, Succeeded) else value
         result = None if value is None else self._result(value)
         if signal.reason is None and not self._left_something:
             return Ended(End.SUCCEEDED, self.started_us, self._now_us(), result)
@@ -163,6 +153,25 @@ class Attempt:
     @property
     def _left_something(self) -> bool:
         return self.progress.changed or self.peak_rss is not None or bool(self.lines.lines)
+
+    def _judged(self, value: Any) -> Ended | None:
+        """What a value of ours decides; ``None``: it is a success."""
+        if isinstance(value, Failed):
+            wait = None if value.retry_after is None else value.retry_after.total_seconds()
+            return self._ended(End.FAILED, error=value.error, wait=wait, permanent=value.permanent)
+        if isinstance(value, Snoozed):
+            return self._ended(End.SNOOZED, error=value.reason or None, wait=value.delay.total_seconds())
+        if isinstance(value, Cancelled):
+            return self._ended(End.CANCELLED, error=value.reason or "the body gave up")
+        if isinstance(value, JobResult) and value.status == "failed":
+            error = payload.storable(value.message) or "every item failed"
+            return self._ended(End.FAILED, error=error, result=self._result(value))
+        if inspect.isawaitable(value):
+            return self._unawaited(value)
+        if isinstance(value, type) and issubclass(value, (*get_args(Outcome), JobResult)):
+            error = f"the body returned the class {value.__name__}: write {value.__name__}(…)"
+            return self._ended(End.FAILED, error=error, permanent=True)
+        return None
 
     def _unawaited(self, value: Any) -> Ended:
         if inspect.iscoroutine(value):
@@ -181,7 +190,7 @@ class Attempt:
         return self._ended(
             End.FAILED,
             error=describe(error),
-            traceback=tail(_traceback(error), TRACEBACK_CHARACTERS),
+            traceback=shortened(_traceback(error), TRACEBACK_CHARACTERS),
             wait=_retry_after(error),
             permanent=not self.job.retry.allows(error),
         )
@@ -220,11 +229,8 @@ def describe(error: BaseException) -> str:
         text = str(error)
     except Exception:  # noqa: BLE001 - an odd exception must not hide the failure
         text = "(its message cannot be shown)"
-    return tail(payload.storable(f"{type(error).__name__}: {text}" if text else type(error).__name__), ERROR_CHARACTERS)
-
-
-def tail(text: str, most: int) -> str:
-    return text if len(text) <= most else f"… {text[-most:]}"
+    name = type(error).__name__
+    return shortened(payload.storable(f"{name}: {text}" if text else name), ERROR_CHARACTERS)
 
 
 def _retry_after(error: BaseException) -> float | None:

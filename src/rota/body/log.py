@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import MutableMapping
 from contextvars import ContextVar
+from threading import Lock
 from typing import Any
 
 from rota.clock import from_us
 from rota.model.attempt import Caps
 from rota.model.payload import storable
+from rota.shown import counted
 
 
 class LogLines:
@@ -36,7 +39,7 @@ class LogLines:
         self._bytes += len(line) + 1
 
     def text(self) -> str:
-        tail = [f"… {self.left_out:,} more lines were left out"] if self.left_out else []
+        tail = [f"… {counted(self.left_out, 'more line')} went over the cap"] if self.left_out else []
         return "\n".join([*self.lines, *tail])
 
 
@@ -44,22 +47,38 @@ current: ContextVar[LogLines | None] = ContextVar("rota_log_lines", default=None
 """Of the body that this code runs in."""
 
 
-class RunHandler(logging.Handler):
-    """Gives each record to the run in whose body it was made; a record made elsewhere is not ours."""
+def _keep(record: logging.LogRecord) -> None:
+    """Give a record to the run in whose body it was made; one made elsewhere is not ours."""
+    lines = current.get()
+    if lines is None or not isinstance(record.name, str):  # the latter: a record made to be filled in by its reader
+        return
+    try:
+        moment = from_us(int(record.created * 1_000_000)).isoformat(timespec="milliseconds")
+        text = record.getMessage()
+        if record.exc_info:
+            text = f"{text}\n{_format_exception(record.exc_info)}"
+        if record.stack_info:
+            text = f"{text}\n{record.stack_info}"
+        lines.add(f"{moment} {record.levelname} {record.name}: {text}")
+    except Exception as error:  # noqa: BLE001 - a record that cannot be formatted must not harm the run
+        lines.add(f"{record.levelname} {record.name}: (it cannot be formatted: {type(error).__name__})")
 
-    def emit(self, record: logging.LogRecord) -> None:
-        lines = current.get()
-        if lines is None:
-            return
-        try:
-            moment = from_us(int(record.created * 1_000_000)).isoformat(timespec="milliseconds")
-            lines.add(f"{moment} {record.levelname} {record.name}: {self.format(record)}")
-        except Exception:  # noqa: BLE001 - a record that cannot be formatted must not harm the run
-            self.handleError(record)
+
+_format_exception = logging.Formatter().formatException
 
 
 class RunLogger(logging.LoggerAdapter[logging.Logger]):
-    """The logger given to a body: a stdlib logger that takes fields as keyword arguments too."""
+    """The logger given to a body: a stdlib logger that takes fields as keyword arguments too.
+
+    Lines from INFO on are kept with the run, whatever level the application shows.
+    """
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        if self.isEnabledFor(level):
+            super().log(level, msg, *args, **{**kwargs, "stacklevel": kwargs.get("stacklevel", 1) + 1})
+        elif level >= logging.INFO:
+            msg, own = self.process(msg, kwargs)
+            logging.getLogRecordFactory()(self.logger.name, level, "", 0, msg, args, _raised(own.get("exc_info")))
 
     def process(self, msg: object, kwargs: MutableMapping[str, Any]) -> tuple[object, MutableMapping[str, Any]]:
         own = {name: kwargs.pop(name) for name in ("exc_info", "stack_info", "stacklevel", "extra") if name in kwargs}
@@ -71,12 +90,33 @@ class RunLogger(logging.LoggerAdapter[logging.Logger]):
         return msg, own
 
 
-_handler = RunHandler()
+def _raised(given: Any) -> Any:
+    """``exc_info`` as records have it."""
+    if isinstance(given, BaseException):
+        return type(given), given, given.__traceback__
+    return given if isinstance(given, tuple) else sys.exc_info() if given else None
+
+
+_beginning = Lock()
+_capturing = False
 
 
 def capture() -> None:
-    """Begin to capture in this process; a second call changes nothing."""
-    root = logging.getLogger()
-    if _handler not in root.handlers:
-        root.addHandler(_handler)
-    logging.getLogger("rota.job").setLevel(logging.INFO)
+    """Begin to capture in this process; a second call changes nothing.
+
+    By way of the factory of records, behind the one that there is: a handler of ours on the root logger would take the
+    place of those that the application, or ``logging.basicConfig``, puts there only if there is none.
+    """
+    global _capturing
+    with _beginning:
+        if _capturing:
+            return
+        _capturing = True
+        make = logging.getLogRecordFactory()
+
+        def make_and_keep(*args: Any, **kwargs: Any) -> logging.LogRecord:
+            record = make(*args, **kwargs)
+            _keep(record)
+            return record
+
+        logging.setLogRecordFactory(make_and_keep)

@@ -67,9 +67,13 @@ class Trigger(Protocol):
         return Excluding(self, calendars[0] if len(calendars) == 1 else Calendars(*calendars))
 
     def _local(self, moment_us: int | None) -> datetime | None:
+        """``None`` as well where the calendar ends: after the year 9999 and before the year 1, on the zone's clock."""
         if moment_us is None:
             return None
-        return (EPOCH + timedelta(microseconds=moment_us)).astimezone(zone(self.tz).tzinfo)
+        try:
+            return (EPOCH + timedelta(microseconds=moment_us)).astimezone(zone(self.tz).tzinfo)
+        except OverflowError:
+            return None
 
 
 def data_of_moment(moment: datetime) -> str:

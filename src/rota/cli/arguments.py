@@ -44,7 +44,7 @@ def read_arguments(pairs: tuple[str, ...], document: str | None) -> dict[str, An
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -55,6 +55,8 @@ def _document(text: str) -> dict[str, Any]:
         value = json.loads(text)
     except OSError as error:
         raise click.BadParameter(f"{text[1:]} cannot be read: {error.strerror}", param_hint="--json-args") from None
+    except RecursionError:
+        raise click.BadParameter("it is nested too deep to be read", param_hint="--json-args") from None
     except ValueError as error:
         raise click.BadParameter(f"it is no JSON: {error}", param_hint="--json-args") from None
     if not isinstance(value, dict):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rota.cli.terminal import visible
+from rota.shown import visible
 
 if TYPE_CHECKING:
     from rota.model.settings import Settings
@@ -18,17 +18,19 @@ _NOISY = ("httpx", "httpcore", "urllib3", "asyncio", "psycopg")
 
 
 def set_up_logging(settings: Settings) -> None:
-    """Handlers that the application has set up itself are left alone."""
+    """An application that has set up handlers itself is left alone, and so are all levels that it has set."""
     root = logging.getLogger()
-    level = settings.log.level.upper()
-    if not root.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(JsonFormatter() if settings.log.format == "json" else ConsoleFormatter())
-        handler.setLevel(level)  # the logger's own level is none for runs: their lines are kept, whatever is shown
-        root.addHandler(handler)
-    root.setLevel(level)
+    if root.handlers:
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter() if settings.log.format == "json" else ConsoleFormatter())
+    handler.setLevel(settings.log.level.upper())
+    root.addHandler(handler)
+    if root.level == logging.WARNING:  # as it is at first
+        root.setLevel(settings.log.level.upper())
     for name in _NOISY:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        if logging.getLogger(name).level == logging.NOTSET:
+            logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def say(message: str, level: int = logging.INFO) -> None:
@@ -60,7 +62,7 @@ class ConsoleFormatter(logging.Formatter):
 
     def _traceback(self, record: logging.LogRecord) -> list[str]:
         """Indented: what an exception says may look like a line of the log."""
-        text = self.formatException(record.exc_info) if record.exc_info else ""
+        text = self.formatException(record.exc_info) if record.exc_info else record.exc_text or ""
         return [f"  {visible(line)}" for line in text.split("\n") if line]
 
 
@@ -76,6 +78,6 @@ class JsonFormatter(logging.Formatter):
             name: value for name in ("run", "job", "attempt") if (value := getattr(record, name, None)) is not None
         }
         line |= getattr(record, "fields", {})
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+        if record.exc_info or record.exc_text:
+            line["exception"] = self.formatException(record.exc_info) if record.exc_info else str(record.exc_text)
         return json.dumps(line, default=str)

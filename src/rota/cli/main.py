@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import click
 
 from rota.cli.groups import LazyGroup
-from rota.cli.terminal import visible
+from rota.shown import visible
 
 
 class Main(LazyGroup):

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
-from collections.abc import Callable
 
-from rota.cli.terminal import visible
 from rota.engine.events import Listeners
+from rota.engine.flood import Flood
 from rota.explain.events import TOLD, about, many_more
 from rota.explain.finding import Finding, Severity
 from rota.model.event import Event
+from rota.shown import visible
 
 logger = logging.getLogger("rota.runs")
-MOST = 10
-"""Lines of one kind in a window; what comes beyond is counted."""
-WINDOW = 10.0
 LEVELS = {Severity.WARNING: logging.WARNING, Severity.PROBLEM: logging.ERROR}
 PATTERNS = {
     "run.succeeded": logging.INFO,
     "run.re*": logging.WARNING,
-    "run.[cfoq]*": logging.ERROR,
+    "run.[coq]*": logging.ERROR,
     "fire.*": logging.WARNING,
 }
 """What is listened to, each with the highest level among its lines. They are few, and not a name for each line: every
@@ -32,11 +27,8 @@ event of a run that succeeds is matched against all of them, and that must cost 
 class Narrator:
     """Listens to what ``TOLD`` names. ``flush`` tells what was left out, once its window is over."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._counts: dict[str, int] = {}
-        self._began = clock()
+    def __init__(self, flood: Flood | None = None) -> None:
+        self._flood = flood or Flood()
 
     def listen(self, listeners: Listeners) -> None:
         for pattern, level in PATTERNS.items():
@@ -47,20 +39,13 @@ class Narrator:
         if event.kind not in TOLD:
             return
         self.flush()
-        with self._lock:
-            count = self._counts[event.kind] = self._counts.get(event.kind, 0) + 1
-        if count <= MOST:
+        if self._flood.lets_by(event.kind):
             known = {"run": event.run_id, "job": event.data.get("job"), "attempt": event.data.get("attempt")}
             _log(about(event), known)
 
     def flush(self, *, last: bool = False) -> None:
-        if not last and self._clock() - self._began < WINDOW:
-            return
-        with self._lock:
-            counts, self._counts, self._began = self._counts, {}, self._clock()
-        for kind, count in counts.items():
-            if count > MOST:
-                _log(many_more(kind, count - MOST), {}, "… and ")
+        for kind, count in self._flood.left_out(last=last).items():
+            _log(many_more(kind, count), {}, "… and ")
 
 
 def _log(found: Finding, known: dict[str, object], before: str = "") -> None:

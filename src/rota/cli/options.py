@@ -13,8 +13,8 @@ import click
 from rota.cli.application import load_application
 from rota.cli.moments import duration
 from rota.cli.output import Output
-from rota.cli.terminal import visible
 from rota.errors import ConfigError
+from rota.shown import visible
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

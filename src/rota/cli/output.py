@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rota.cli.moments import show_distance, show_moment
-from rota.cli.terminal import echo, is_terminal, visible, wants_colour
+from rota.cli.terminal import echo, is_terminal, wants_colour
 from rota.clock import Clock, SystemClock, from_us
 from rota.explain.finding import Finding, capitalised
 from rota.model.duration import show_duration
+from rota.shown import visible
 
 if TYPE_CHECKING:  # rich takes 0.1 s: it is imported when a terminal is written to
     from rich.console import Console

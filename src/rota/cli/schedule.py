@@ -30,6 +30,7 @@ from rota.cli.trigger import read_trigger, trigger_options
 from rota.clock import from_us
 from rota.errors import ConfigError
 from rota.model.policy import OF_A_SCHEDULE
+from rota.shown import counted
 
 if TYPE_CHECKING:
     from rota.app import Rota
@@ -242,7 +243,7 @@ def backfill(app: Rota, name: str, first: datetime, last: datetime, dry_run: boo
         out.listing([{"due_at": each} for each in moments], [Column("due_at", "due")], empty="No moment was due then.")
         return
     if len(moments) > MANY:
-        confirm(f"make {len(moments):,} runs of schedule {name}?", yes=yes)
+        confirm(f"make {counted(len(moments), 'run')} of schedule {name}?", yes=yes)
     ids = app.schedules.backfill(name, moments[0], moments[-1], by=acting_user()) if moments else []
     out.listing(
         [{"id": run_id} for run_id in ids],

@@ -7,6 +7,8 @@ from typing import Any, TextIO
 
 import click
 
+from rota.shown import visible
+
 
 def is_terminal(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
@@ -21,11 +23,6 @@ def wants_colour(stream: TextIO) -> bool:
 
 def painted(text: str, stream: TextIO, **style: Any) -> str:
     return click.style(text, **style) if wants_colour(stream) else text
-
-
-def visible(text: str) -> str:
-    """The text on one line, with what could move the cursor, change colours or turn the reading round spelled out."""
-    return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def echo(text: object = "", *, head: str = "", err: bool = False) -> None:

@@ -144,12 +144,16 @@ def _long(keys: Keys) -> Keys:
 def _toml(path: Path, origin: str, table: Keys = ()) -> Found:
     try:
         content: Any = tomllib.loads(path.read_text())
+        for key in table:
+            content = content.get(key) or {}
+        leaves = list(_leaves(content))
     except (OSError, ValueError) as error:  # bad TOML and bad UTF-8 are both ValueErrors
         yield f"{origin}: {error}"
         return
-    for key in table:
-        content = content.get(key) or {}
-    for keys, value in _leaves(content):
+    except RecursionError:
+        yield f"{origin}: it is nested too deep to be read"
+        return
+    for keys, value in leaves:
         yield Given(keys if value == {} else _long(keys), value, origin)
 
 

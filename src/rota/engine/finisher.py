@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from rota.body.attempt import describe
 from rota.engine.claimer import Claimer
 from rota.engine.events import Listeners
+from rota.engine.failures import FailureLog
 from rota.engine.inflight import InFlight, Over
 from rota.engine.tally import Tally
 from rota.errors import StoreUnreachableError
@@ -33,6 +34,7 @@ from rota.model.event import Event, run_event
 from rota.model.node import NodeSettings, resident_bytes
 from rota.model.retry import CRASH_LIMIT
 from rota.model.run import AttemptRecord, Progress, RunState, Settled
+from rota.shown import counted
 from rota.store import Store, Transaction, attempts, batches, logs, runs
 from rota.store.rows import Row
 
@@ -64,6 +66,7 @@ class Finisher:
         self._linger = 0.0 if store.manual else settings.linger
         self._shard = shard
         self._ticking = threading.Lock()
+        self.failures = FailureLog()
 
     def tick(self) -> bool:
         """Commit what has gathered. What could not be committed stays, in order, for the next tick."""
@@ -72,6 +75,7 @@ class Finisher:
 
     def _tick(self) -> bool:
         inflight = self._inflight
+        self.failures.flush()
         if not inflight.uncommitted:
             return False
         if self._linger and inflight.uncommitted < MOST_AT_ONCE // 4:
@@ -82,7 +86,7 @@ class Finisher:
         except StoreUnreachableError:
             raise
         except Exception:
-            logger.exception("the ends of %d runs could not be committed together", len(batch))
+            logger.exception("the ends of %s could not be committed together", counted(len(batch), "run"))
             for over in batch:
                 self._commit_alone(over)
         return inflight.uncommitted > 0
@@ -105,12 +109,14 @@ class Finisher:
         by_node: dict[str, list[Over]] = defaultdict(list)
         for over in batch:
             by_node[over.attempt.envelope.node].append(over)
+        done: list[tuple[Over, str]] = []
         with self._store.write() as tx:
             for node, mine in by_node.items():
-                Ending(node, mine, rss, self._store.now_us(), self._listeners).commit(tx, self._shard)
+                done += Ending(node, mine, rss, self._store.now_us(), self._listeners).commit(tx, self._shard)
             if capped and any(over.attempt.envelope.queue in capped for over in batch):
                 tx.announce()
         self._inflight.commit(len(batch))
+        self.failures.tell(done)
 
 
 class Ending:
@@ -128,7 +134,8 @@ class Ending:
         self.events: list[Event] = []
         self.announce = False
 
-    def commit(self, tx: Transaction, shard: int) -> None:
+    def commit(self, tx: Transaction, shard: int) -> list[tuple[Over, str]]:
+        """Returns those that were accepted, each with its verdict."""
         verdicts = [self._sort(over) for over in self.over]
         self._save_progress(tx)
         accepted = runs.succeed(tx, self.node, self.good) if self.good else set()
@@ -148,6 +155,7 @@ class Ending:
         ]
         self._keep(tx, shard, done)
         tx.told += self.events
+        return done
 
     def _save_progress(self, tx: Transaction) -> None:
         """Before the ends, as it is taken from running attempts only."""

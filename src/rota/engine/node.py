@@ -36,6 +36,7 @@ from rota.model.attempt import Caps, End
 from rota.model.event import Event
 from rota.model.node import NodeSettings
 from rota.model.run import AttemptRecord
+from rota.shown import counted
 from rota.store import Store, attempts, queues, runs
 
 logger = logging.getLogger("rota.engine")
@@ -184,6 +185,7 @@ class Node:
         """Each step gets half of the time that is left."""
         self._stop_runners(_half(last), "guard", "watcher", "finisher")
         self._within(_half(last), self._finish_all)
+        self.finisher.failures.flush(last=True)
         self._within(_half(last), self._hand_back_rest)
         self._stop_runners(_half(last), "heartbeat")
         for executor in self._executors.values():
@@ -208,7 +210,7 @@ class Node:
         """Bodies that would not stop: their runs go back, and whatever they still return will be refused."""
         left = [attempt for attempt in self.inflight if attempt.envelope.node == self.identity.id]
         if left:
-            logger.warning("%d runs did not stop in time; they go back to the queue", len(left))
+            logger.warning("%s did not stop in time: back to the queue", counted(len(left), "run"))
             now = self.store.now_us()
             with self.store.write() as tx:
                 runs.hand_back(tx, self.identity.id, [attempt.key for attempt in left])

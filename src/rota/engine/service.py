@@ -12,6 +12,7 @@ from typing import Protocol
 
 from rota.engine.pulse import Pulse
 from rota.errors import StoreUnreachableError
+from rota.shown import counted
 
 logger = logging.getLogger("rota.engine")
 LONGEST_BACKOFF = 10.0
@@ -114,7 +115,7 @@ class Runner:
         finally:
             pulse.begun_at, pulse.interval = None, self.duty.interval
         if self._failures:
-            logger.info("duty %s works again after %d failures", self.duty.name, self._failures)
+            logger.info("duty %s works again after %s", self.duty.name, counted(self._failures, "failure"))
             self._outage.end()
         self._failures = 0
         pulse.ticked_at = time.monotonic()

@@ -7,6 +7,7 @@ import logging
 from rota.engine.identity import NodeIdentity
 from rota.engine.inflight import InFlight, Key
 from rota.model.node import NodeSettings
+from rota.shown import counted
 from rota.store import Store, attempts, runs
 
 logger = logging.getLogger("rota.engine")
@@ -35,7 +36,7 @@ class Strays:
         strays = sorted(missing & self._seen)
         self._seen = missing - self._seen
         if strays:
-            logger.warning("%d runs were this node's in the ledger alone; they go back to the queue", len(strays))
+            logger.warning("%s of this node in the ledger alone: back to the queue", counted(len(strays), "run"))
             with self._store.write() as tx:
                 runs.hand_back(tx, self._identity.id, strays)
         return False

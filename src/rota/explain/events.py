@@ -10,6 +10,7 @@ from rota.clock import from_us
 from rota.explain.finding import Finding, Severity, finding
 from rota.model.duration import show_duration
 from rota.model.event import Event
+from rota.shown import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,10 @@ class Telling:
     severity: Severity
     tell: Callable[[Event], str]
     more: str
+    """What so many others did, whether it is one or many."""
     todo: str = ""
     more_todo: str = ""
+    noun: str = "more run"
 
 
 def about(event: Event) -> Finding:
@@ -33,7 +36,8 @@ def about(event: Event) -> Finding:
 def many_more(kind: str, count: int) -> Finding:
     """So many events of one kind that were not told by themselves."""
     telling = TOLD[kind]
-    return finding(kind, telling.more.format(f"{count:,}"), telling.severity, telling.more_todo, count=count)
+    text = telling.more.format(counted(count, telling.noun))
+    return finding(kind, text, telling.severity, telling.more_todo, count=count)
 
 
 def _of_job(text: str) -> Callable[[Event], str]:
@@ -67,35 +71,22 @@ def _of_fire(verdict: str) -> Callable[[Event], str]:
 INFO, WARNING, PROBLEM = Severity.INFO, Severity.WARNING, Severity.PROBLEM
 SHOW = "see: rota run show {id}"
 TOLD: Mapping[str, Telling] = {
-    "run.succeeded": Telling(INFO, _of_job("{job} succeeded"), "{} more runs succeeded"),
-    "run.retried": Telling(
-        WARNING,
-        _of_job("{job} failed in attempt {attempt}: {error}; it is tried again in {seconds}"),
-        "{} more attempts failed and are tried again",
-        more_todo="see: rota run ls --state scheduled",
-    ),
-    "run.failed": Telling(
-        PROBLEM,
-        _of_job("{job} failed for good in attempt {attempt}: {error}"),
-        "{} more runs failed for good",
-        SHOW,
-        "see: rota dead ls",
-    ),
+    "run.succeeded": Telling(INFO, _of_job("{job} succeeded"), "{} succeeded"),
     "run.overran": Telling(
         WARNING,
         _of_job("{job} took {took}, longer than its time-out of {timeout}, and did not look at the signal to stop"),
-        "{} more runs took longer than their time-out",
+        "{} took longer than their time-out",
     ),
-    "run.cancelled": Telling(INFO, _of_job("{job} was cancelled"), "{} more runs were cancelled"),
+    "run.cancelled": Telling(INFO, _of_job("{job} was cancelled"), "{} ended as cancelled"),
     "run.rescued": Telling(
         WARNING,
         _of_job("{job} is brought back: its node {node} was lost while it ran"),
-        "{} more runs are brought back from lost nodes",
+        "{} came back from lost nodes",
     ),
     "run.quarantined": Telling(
         PROBLEM,
         _of_job("{job} is given up: its node was lost while it ran, {crashes} times"),
-        "{} more runs are given up, as their nodes were lost while they ran",
+        "{} ended for good, as nodes were lost that did them",
         SHOW,
         "see: rota dead ls",
     ),
@@ -104,9 +95,9 @@ TOLD: Mapping[str, Telling] = {
         _of_job(
             "{job} ended in attempt {attempt}, but had been given to another node meanwhile; this end does not count"
         ),
-        "{} more ends of runs that had been given to other nodes do not count",
+        "{} ended after another node had been given it: that does not count",
     ),
-    "fire.missed": Telling(WARNING, _of_fire("missed"), "{} more times due moments were missed"),
-    "fire.skipped": Telling(INFO, _of_fire("skipped"), "{} more times due moments were skipped"),
+    "fire.missed": Telling(WARNING, _of_fire("missed"), "{} when due moments were missed", noun="more time"),
+    "fire.skipped": Telling(INFO, _of_fire("skipped"), "{} when due moments were skipped", noun="more time"),
 }
-"""``run.timed_out`` is not among them: ``run.retried`` or ``run.failed`` follows it, with the same error."""
+"""``run.retried`` and ``run.failed`` are not among them: the engine itself logs what failed, wherever it works."""

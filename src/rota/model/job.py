@@ -13,6 +13,7 @@ from rota.model import payload
 from rota.model.policy import DEFAULT_QUEUE, DEFAULT_TIMEOUT
 from rota.model.rate import Rate
 from rota.model.retry import Retry
+from rota.shown import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,8 @@ class Job:
         if not given:
             return arguments
         if len(given) > len(self.in_order):
-            told = f"job {self.name!r} takes {len(self.in_order)} arguments by position, and was given {len(given)}"
+            taken = counted(len(self.in_order), "argument")
+            told = f"job {self.name!r} takes {taken} by position, and was given {len(given)}"
             raise PayloadError(told, hint="The engine gives the parameter `run`: leave it out.")
         named = dict(zip(self.in_order, given, strict=False))
         if twice := sorted(named.keys() & arguments.keys()):

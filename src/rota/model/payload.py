@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from rota.errors import PayloadError
@@ -12,9 +11,10 @@ from rota.shown import shown
 
 KEY_CHARACTERS = 500
 DEEPEST = 100
-"""Lists and dicts in each other; looked at only where something is wrong."""
+"""Lists and dicts in each other."""
 _PLAIN = (str, bool, type(None))
 _TEXT = frozenset({str})
+_CONTAINERS = (dict, list, tuple)
 
 
 def dump(value: Any, path: str, limit: int | None = None) -> str:
@@ -27,7 +27,7 @@ def dump(value: Any, path: str, limit: int | None = None) -> str:
         text = _encode(value)
     except (TypeError, ValueError, RecursionError):
         raise _offence(value, path) from None
-    if "{" in text and _has_odd_key(value, text.count("{")):
+    if isinstance(value, _CONTAINERS) and not _is_plain(value, text.count("{") + text.count("[")):
         raise _offence(value, path)
     if limit is not None and len(text) > limit:
         raise PayloadError(
@@ -64,20 +64,26 @@ _decode = json.JSONDecoder().raw_decode
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
-def _has_odd_key(value: Any, braces: int) -> bool:
-    """Whether a dict in it has a key that is no text: the encoder would make text of it, and say nothing.
+def _is_plain(value: Any, containers: int) -> bool:
+    """Whether all keys are text (the encoder would make text of others, and say nothing), and nothing is too deep.
 
-    There are at most as many dicts as ``braces`` in the text, so that mostly there is no more to look at than one.
+    There are at most so many ``containers`` (lists and dicts) in it, so that mostly there is one to look at.
     """
-    if isinstance(value, dict):
-        if not _TEXT.issuperset(map(type, value)) and not all(isinstance(key, str) for key in value):
+    level = [value]
+    for _ in range(DEEPEST):
+        if any(_has_odd_key(each) for each in level if isinstance(each, dict)):
+            return False
+        containers -= len(level)
+        if containers > 0:
+            insides = (each.values() if isinstance(each, dict) else each for each in level)
+            level = [each for inside in insides for each in inside if isinstance(each, _CONTAINERS)]
+        if containers <= 0 or not level:
             return True
-        return braces > 1 and _any_odd_key(value.values(), braces)
-    return _any_odd_key(value, braces) if isinstance(value, (list, tuple)) else False
+    return False
 
 
-def _any_odd_key(values: Iterable[Any], braces: int) -> bool:
-    return any(_has_odd_key(each, braces) for each in values if isinstance(each, (dict, list, tuple)))
+def _has_odd_key(value: dict[Any, Any]) -> bool:
+    return not _TEXT.issuperset(map(type, value)) and not all(isinstance(key, str) for key in value)
 
 
 class _Found(NamedTuple):
@@ -112,7 +118,7 @@ def _find(value: Any, path: str, depth: int) -> _Found | None:
         return None if _is_writable(value) else _Found(path, *_TOO_MANY_DIGITS)
     if isinstance(value, _PLAIN):
         return None
-    if depth > DEEPEST:
+    if depth >= DEEPEST:
         return _Found(path, f"it is nested more than {DEEPEST} deep", "Pass a flatter value, or the key of a file.")
     if isinstance(value, dict):
         return _find_in_dict(value, path, depth)
