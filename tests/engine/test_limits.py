@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from rota import Rota, Run
+from rota.engine.line import Line, let_go
 from rota.engine.node import Node
 from rota.model.attempt import Envelope
 from rota.model.node import NodeSettings
+from rota.store import runs
 from rota.testing import ManualClock, run_due
 from tests.engine.helpers import finish, work
 
@@ -284,3 +286,62 @@ def test_a_node_leaves_a_job_that_only_newer_code_knows_to_the_nodes_that_do(dat
     assert (handle.state, handle.record().held_by) == ("available", None)
     assert [run.id for run in run_due(new)] == [handle.id]
     assert run_due(old) == []
+
+
+def test_what_a_node_may_not_take_is_not_even_met_by_its_claims(
+    app: Rota, open_app: Callable[..., Rota], start: Start
+) -> None:
+    """A backlog under a full key, and one of a job that only another application knows: neither is looked at."""
+    other = open_app(app.settings.database.url, name="other")
+    other.job("unknown")(lambda number: None)
+    app.job("limited", concurrency=1)(lambda number: None)
+    app.job("free")(lambda: None)
+    other.prepare()
+    app.prepare()
+    items = [{"number": number} for number in range(3_000)]
+    app.handles["limited"].enqueue_many(items)
+    other.handles["unknown"].enqueue_many(items)
+    free = app.enqueue("free")
+    node = start(app)
+
+    with app.store.read() as tx:
+        claimable = runs.candidates(tx, "default", ["free", "limited", "unknown"], 10_000)
+    node.claimer.claim({"thread": 4})
+
+    assert sorted({candidate.job for candidate in claimable}) == ["free", "limited", "unknown"]
+    assert [candidate.job for candidate in claimable].count("limited") == 1
+    assert free.state == "running"
+
+
+def test_those_in_line_go_one_after_the_other_also_where_all_came_due_at_once(app: Rota, clock: ManualClock) -> None:
+    done: list[int] = []
+    app.job("limited", concurrency=2)(lambda number: done.append(number))
+    app.prepare()
+    app.handles["limited"].options(delay=60).enqueue_many([{"number": number} for number in range(30)])
+    app.handles["limited"].enqueue_many([{"number": number} for number in range(30, 40)])
+
+    run_due(app)
+    assert sorted(done) == list(range(30, 40))
+    clock.advance(seconds=61)
+    run_due(app)
+
+    assert sorted(done) == list(range(40))
+
+
+def test_a_place_that_was_left_while_a_run_was_put_in_line_is_found_after_the_commit(app: Rota, start: Start) -> None:
+    app.job("single", concurrency=1)(lambda: None)
+    first = app.enqueue("single")
+    node = start(app)
+    [envelope] = node.claimer.claim({"thread": 4})[0]
+    with app.store.write() as tx:
+        line = Line(tx, {"job:single": 1})
+    node.worker.begin([envelope])
+    finish(node)  # nobody is in line yet: it frees nobody's place
+    second = app.enqueue("single")
+    with app.store.write() as tx:
+        runs.hold(tx, [(second.id, line.place("job:single") or "", None)], 1)
+    assert (first.state, second.record().held_by is not None) == ("succeeded", True)
+
+    let_go(app.store, line.waiting)
+
+    assert second.record().held_by is None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from rota.engine.line import Line, let_go, limits_of
 from rota.errors import ConfigError, NotFoundError, PayloadError
 from rota.model import payload
 from rota.model.job import Job
@@ -123,12 +124,32 @@ class Enqueuer:
         """Insert one run. Returns its id, or that of the unfinished run which holds its key, and whether it is new."""
         run = self.new_run(job, arguments, self.store.now_us(), options)
         insert = runs.insert_one if options.debounce is None else runs.debounce
-        return self._within(options.connection, run, lambda tx: insert(tx, run), single=True)
+        if options.connection is not None or run.limit_key is None or run.state is not RunState.AVAILABLE:
+            return self._within(options.connection, run, lambda tx: insert(tx, run), single=True)
+        limits = limits_of([run.limit_key], run.limit_count)
+        return self._in_line(run, limits, lambda tx, line: insert(tx, _placed(run, line)))
 
     def enqueue_many(self, job: Job, items: Iterable[Mapping[str, Any]], options: Options = PLAIN) -> list[int]:
         """Insert a run for each set of arguments, all of them or none, as one batch of rows."""
         pattern, rows = self.alike(job, items, self.store.now_us(), options)
-        return self._within(options.connection, pattern, lambda tx: insert_alike(tx, pattern, rows)) if rows else []
+        if not rows:
+            return []
+        limits = limits_of((key for _, key in rows), pattern.limit_count)
+        if options.connection is not None or not limits or pattern.state is not RunState.AVAILABLE:
+            return self._within(options.connection, pattern, lambda tx: insert_alike(tx, pattern, rows))
+        return self._in_line(pattern, limits, lambda tx, line: insert_alike(tx, pattern, rows, line))
+
+    def _in_line(self, run: NewRun, limits: Mapping[str, int], insert: Callable[[Transaction, Line], T]) -> T:
+        """Insert runs that share limits: those that may not start yet are put in line."""
+        lines: list[Line] = []
+
+        def work(tx: Transaction) -> T:
+            lines.append(Line(tx, limits))
+            return insert(tx, lines[-1])
+
+        result = self._within(None, run, work)
+        let_go(self.store, lines[-1].waiting)
+        return result
 
     def alike(
         self, job: Job, items: Iterable[Mapping[str, Any]], now: int, options: Options, origin: Origin = CALLER
@@ -159,11 +180,22 @@ class Enqueuer:
         return result
 
 
-def insert_alike(tx: Transaction, pattern: NewRun, rows: Sequence[tuple[str, str | None]]) -> list[int]:
+def insert_alike(
+    tx: Transaction, pattern: NewRun, rows: Sequence[tuple[str, str | None]], line: Line | None = None
+) -> list[int]:
+    """Each of arguments and limit key; those that have to wait in ``line`` are held."""
     ids: list[int] = []
     for start in range(0, len(rows), CHUNK):
-        ids += runs.insert_alike(tx, pattern, rows[start : start + CHUNK])
+        chunk = rows[start : start + CHUNK]
+        ids += runs.insert_alike(tx, pattern, [(text, key, line.place(key) if line else None) for text, key in chunk])
     return ids
+
+
+def _placed(run: NewRun, line: Line) -> NewRun:
+    reason = line.place(run.limit_key)
+    if reason is None:
+        return run
+    return replace(run, held_by=reason, held_for=reason, held_since=run.created_at)
 
 
 def insert_all(tx: Transaction, made: Sequence[NewRun]) -> list[int]:

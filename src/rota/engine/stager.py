@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from rota.engine.enqueue import Enqueuer
+from rota.engine.line import let_go, release_free
 from rota.errors import RotaError
 from rota.model.batch import Batch
 from rota.model.event import Event
@@ -30,6 +31,7 @@ class Stager:
         self._enqueuer = enqueuer
         self._poll = settings.poll
         self._swept_at: int | None = None
+        self._swept_up_to = ""
 
     def tick(self) -> bool:
         now = self._store.now_us()
@@ -47,10 +49,20 @@ class Stager:
     def _stage(self, now: int) -> bool:
         with self._store.write() as tx:
             staged = runs.stage(tx, now, AT_ONCE)
+            self._line_up(tx, staged, now)
             released = runs.release_timed(tx, now, AT_ONCE)
             if staged or released:
                 tx.announce()
         return bool(staged or released)
+
+    def _line_up(self, tx: Transaction, staged: list[tuple[int, str | None, int | None]], now: int) -> None:
+        """Those that share a limit wait in line, and so many are let go as may start."""
+        keyed = {run: (key, count or 1) for run, key, count in staged if key is not None}
+        if keyed:
+            runs.hold(
+                tx, [(run, f"concurrency {key} (limit {count})", None) for run, (key, count) in keyed.items()], now
+            )
+            release_free(tx, dict(keyed.values()))
 
     def _complete_batches(self, now: int) -> None:
         with self._store.write() as tx:
@@ -90,13 +102,6 @@ class Stager:
             return
         self._swept_at = now
         with self._store.read() as tx:
-            waited_for = runs.held_keys(tx)
-        if not waited_for:
-            return
-        with self._store.write() as tx:
-            running = runs.running_by_key(tx, waited_for)
-            free = {key: limit - running.get(key, 0) for key, limit in waited_for.items()}
-            free = {key: slots for key, slots in free.items() if slots > 0}
-            if free:
-                runs.release_keys(tx, free)
-                tx.announce()
+            waiting = runs.held_keys(tx, self._swept_up_to, AT_ONCE)
+        self._swept_up_to = max(waiting) if len(waiting) == AT_ONCE else ""
+        let_go(self._store, waiting)

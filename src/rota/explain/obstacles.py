@@ -120,7 +120,7 @@ class Obstacles:
 
     def _holders(self) -> str:
         holders = runs.holders_of_key(self.tx, self.record.limit_key or "", SHOWN + 1)
-        return _running(holders, self.words) if holders else ", and nobody does: it is let go within seconds"
+        return _running(holders, self.words) if holders else ", and one that goes first has not begun yet"
 
     def _queue_full(self, queue: QueueRecord | None) -> list[Finding]:
         if queue is None or queue.concurrency is None:

@@ -69,6 +69,10 @@ class NewRun:
     limit_key: str | None = None
     limit_count: int | None = None
     rate_key: str | None = None
+    held_by: str | None = None
+    """Why it has to wait in line, where it has to."""
+    held_for: str | None = None
+    held_since: int | None = None
     as_of: int | None = None
     """The "now" of its rules, where that is not the start of its first attempt."""
 

@@ -30,8 +30,11 @@ def insert(tx: Transaction, runs: Sequence[NewRun]) -> list[int]:
     return sorted(row[0] for row in tx.over("runs.insert", [as_row(run) for run in runs]))
 
 
-def insert_alike(tx: Transaction, pattern: NewRun, rows: Sequence[tuple[str, str | None]]) -> list[int]:
-    """Insert a run like ``pattern`` for each (arguments, limit key), without a unique key; returns the ids in order."""
+def insert_alike(tx: Transaction, pattern: NewRun, rows: Sequence[tuple[str, str | None, str | None]]) -> list[int]:
+    """Insert a run like ``pattern`` for each (arguments, limit key, why it is held), without a unique key.
+
+    Returns the ids in order.
+    """
     return sorted(row[0] for row in tx.over("runs.insert_alike", rows, **_parameters(pattern)))
 
 
@@ -117,9 +120,9 @@ def hold(tx: Transaction, held: Sequence[tuple[int, str, int | None]], now: int)
     tx.over("runs.hold", held, now=now)
 
 
-def held_keys(tx: Transaction) -> dict[str, int]:
-    """The shared limits that somebody is held for, and what they allow."""
-    return {key: limit for key, limit in tx.all("runs.held_keys")}
+def held_keys(tx: Transaction, after: str, limit: int) -> dict[str, int]:
+    """Shared limits that somebody is held for, by name beyond one, and what they allow."""
+    return {key: count for key, count in tx.all("runs.held_keys", after=after, limit=limit)}
 
 
 def running_in_queue(tx: Transaction, queue: str) -> int:
@@ -129,6 +132,11 @@ def running_in_queue(tx: Transaction, queue: str) -> int:
 
 def running_by_key(tx: Transaction, keys: Iterable[str]) -> dict[str, int]:
     return {key: count for key, count in tx.over("runs.running_by_key", [(key,) for key in keys])}
+
+
+def busy_by_key(tx: Transaction, keys: Iterable[str]) -> dict[str, int]:
+    """How many of each run, or may be claimed."""
+    return {key: count for key, count in tx.over("runs.busy_by_key", [(key,) for key in keys])}
 
 
 def release_keys(tx: Transaction, freed: Mapping[str, int]) -> None:
@@ -159,9 +167,9 @@ def rescue(tx: Transaction, rescued: Sequence[Rescued]) -> None:
     tx.over("runs.rescue", [as_row(each) for each in rescued])
 
 
-def stage(tx: Transaction, now: int, limit: int) -> int:
-    """Make available what has come due. Returns how many."""
-    return len(tx.all("runs.stage", now=now, limit=limit))
+def stage(tx: Transaction, now: int, limit: int) -> list[tuple[int, str | None, int | None]]:
+    """Make available what has come due. Returns the id of each, its limit's key and count."""
+    return [(run, key, count) for run, key, count in tx.all("runs.stage", now=now, limit=limit)]
 
 
 def release_timed(tx: Transaction, now: int, limit: int) -> int:

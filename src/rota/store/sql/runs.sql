@@ -9,11 +9,11 @@ RETURNING id, unique_key;
 -- name: insert_alike
 -- Many runs that differ in their arguments only, and in the limit that these lead to.
 INSERT INTO rota_run (job, queue, state, due_at, created_at, arguments, priority, asked_by, mode, batch_id,
-                 limit_key, limit_count, rate_key)
+                 limit_key, limit_count, rate_key, held_by, held_for, held_since)
 SELECT :job, :queue, :state, CAST(:due_at AS BIGINT), CAST(:created_at AS BIGINT), arguments,
        CAST(:priority AS BIGINT), :asked_by, :mode, CAST(:batch_id AS BIGINT), limit_key,
-       CAST(:limit_count AS BIGINT), :rate_key
-FROM /* rows(arguments text, limit_key text) */ AS new
+       CAST(:limit_count AS BIGINT), :rate_key, held, held, CASE WHEN held IS NOT NULL THEN CAST(:created_at AS BIGINT) END
+FROM /* rows(arguments text, limit_key text, held text) */ AS new
 RETURNING id;
 
 -- name: insert_one
@@ -32,12 +32,12 @@ RETURNING id;
 SELECT id FROM rota_run WHERE unique_key = :unique_key AND state IN ('scheduled', 'available', 'running');
 
 -- name: stage
--- Runs that have come due, and held ones whose time is up, become claimable.
+-- Runs that have come due become claimable.
 UPDATE rota_run SET state = 'available', staged_at = :now
 WHERE id IN (
     SELECT id FROM rota_run WHERE state = 'scheduled' AND due_at <= :now ORDER BY due_at LIMIT :limit /* skip locked */
 )
-RETURNING queue;
+RETURNING id, limit_key, limit_count;
 
 -- name: next_due
 SELECT min(due_at) FROM rota_run WHERE state = 'scheduled';
@@ -85,6 +85,12 @@ RETURNING /* columns(claim) */;
 -- name: running_by_key
 SELECT run.limit_key, count(*) FROM rota_run AS run
 WHERE run.state = 'running' AND run.limit_key /* among(name text) */
+GROUP BY run.limit_key;
+
+-- name: busy_by_key
+SELECT run.limit_key, count(*) FROM rota_run AS run
+WHERE run.limit_key IS NOT NULL AND (run.state = 'running' OR (run.state = 'available' AND run.held_by IS NULL))
+  AND run.limit_key /* among(name text) */
 GROUP BY run.limit_key;
 
 -- name: running_in_queue
@@ -266,8 +272,17 @@ SELECT /* columns(run_age) */ FROM rota_run WHERE id > :after ORDER BY id LIMIT 
 DELETE FROM rota_run WHERE id IN (SELECT run_id FROM /* rows(run_id bigint) */ AS given);
 
 -- name: held_keys
--- Shared limits that somebody waits for.
-SELECT limit_key, max(limit_count) FROM rota_run WHERE held_by IS NOT NULL AND limit_key IS NOT NULL GROUP BY limit_key;
+-- Shared limits that somebody waits for, from one to the next by the index, past all who wait for each.
+WITH RECURSIVE held(limit_key) AS (
+    SELECT (SELECT limit_key FROM rota_run WHERE held_by IS NOT NULL AND limit_key > :after ORDER BY limit_key LIMIT 1)
+    UNION ALL
+    SELECT (SELECT run.limit_key FROM rota_run AS run
+            WHERE run.held_by IS NOT NULL AND run.limit_key > held.limit_key ORDER BY run.limit_key LIMIT 1)
+    FROM held WHERE held.limit_key IS NOT NULL
+)
+SELECT limit_key, (SELECT run.limit_count FROM rota_run AS run
+                   WHERE run.held_by IS NOT NULL AND run.limit_key = held.limit_key ORDER BY priority, due_at, id LIMIT 1)
+FROM held WHERE limit_key IS NOT NULL LIMIT :limit;
 
 -- name: holders_of_key
 -- Who has the slots of a shared limit.

@@ -114,6 +114,8 @@ CREATE INDEX rota_run_held_key ON rota_run (limit_key, priority, due_at, id) WHE
 CREATE INDEX rota_run_running ON rota_run (node) WHERE state = 'running';
 CREATE INDEX rota_run_limited ON rota_run (limit_key, state)
     WHERE limit_key IS NOT NULL AND state IN ('scheduled', 'available', 'running');
+CREATE INDEX rota_run_busy_key ON rota_run (limit_key)
+    WHERE limit_key IS NOT NULL AND (state = 'running' OR (state = 'available' AND held_by IS NULL));
 CREATE INDEX rota_run_of_schedule ON rota_run (schedule, state)
     WHERE schedule IS NOT NULL AND state IN ('scheduled', 'available', 'running');
 CREATE UNIQUE INDEX rota_run_unique ON rota_run (unique_key)
