@@ -48,7 +48,15 @@ def declare(rota: Rota) -> Rota:
         with subprocess.Popen(["sh", "-c", "sleep 0.5; exit 7"]) as own:
             return own.wait()
 
+    rota.job("notes its token", retry=Retry(attempts=1), timeout=None)(note_token)
     return rota
+
+
+def note_token(run: Run, number: int) -> None:
+    file = os.open(os.environ["NOTES"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(file, f"{run.id} {run.attempt}\n".encode())
+    os.close(file)
+    time.sleep(0.2)
 
 
 rota = declare(Rota.from_env())
