@@ -26,6 +26,7 @@ from rota.engine.events import Listener, Listeners
 from rota.engine.lease import Lock
 from rota.engine.node import Node
 from rota.errors import DuplicateJobError
+from rota.forks import tell_of_forks
 from rota.model.duration import Duration, seconds
 from rota.model.event import Event
 from rota.model.job import Job
@@ -71,6 +72,10 @@ class Rota(Collection, Caller):
         self.handles: dict[str, JobHandle[Any, Any, Any]] = {}
         self._definitions: dict[str, Definition] = {}
         self._clock = clock
+        self._preparing = threading.Lock()
+        tell_of_forks(self)
+
+    def after_fork(self) -> None:
         self._preparing = threading.Lock()
 
     @classmethod

@@ -9,6 +9,7 @@ from typing import Any
 
 from rota.clock import Clock
 from rota.errors import ConfigError
+from rota.forks import tell_of_forks
 from rota.model.event import Event
 from rota.store import events
 from rota.store.database import Database, Transaction
@@ -31,6 +32,11 @@ class Store:
         """Called with what a transaction told, after its commit."""
         self.time_wakes: list[Callable[[], None]] = []
         """Called when something was scheduled that may come due before anybody would look."""
+        tell_of_forks(self)
+
+    def after_fork(self) -> None:
+        """Who was woken are threads of the parent."""
+        self.wakes, self.time_wakes = [], []
 
     def now_us(self) -> int:
         return self._clock.now_us() if self._clock else self.database.now_us()
@@ -48,7 +54,7 @@ class Store:
             events.add(transaction, [event for event in transaction.told if event.kept])
         if transaction.announced:
             self.wake()
-        self.tell(transaction.told)
+        self.tell([*transaction.told_late, *transaction.told])
 
     @contextmanager
     def single(self, durable: bool = True) -> Iterator[Transaction]:

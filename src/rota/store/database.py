@@ -85,7 +85,7 @@ class Query:
 class Transaction:
     """Runs statements by name, as ``runs.claim``, on one connection."""
 
-    __slots__ = ("_connection", "_queries", "announced", "told")
+    __slots__ = ("_connection", "_queries", "announced", "told", "told_late")
 
     def __init__(self, connection: Any, queries: dict[str, Query]) -> None:
         self._connection = connection
@@ -93,6 +93,8 @@ class Transaction:
         self.announced = False
         self.told: list[Event] = []
         """What happened in it: kept with the commit, and handed to listeners after it."""
+        self.told_late: list[Event] = []
+        """What an earlier transaction kept whose answer was lost: to be handed to listeners alone."""
 
     def all(self, query: str, **parameters: Any) -> list[Row]:
         found: list[Row] = self._execute(self._queries[query].sql, parameters).fetchall()
