@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -112,8 +113,9 @@ def open_store(url: str, clock: Clock | None = None, *, schema: str | None = Non
         from rota.store.postgres import PostgresDatabase
 
         return Store(PostgresDatabase(url, schema), clock)
-    raise ConfigError(
-        f"{kind!r} is no kind of database that Rota knows",  # and not the URL: it may hold a password
+    known = f"{kind!r} is no kind of database that Rota knows"
+    raise ConfigError(  # and not what was given: it may hold a password
+        known if re.fullmatch(r"\w{1,20}", kind) and ":" in url else "the database is not given as a URL",
         hint="Write sqlite:///app.db or postgresql://user@host/name.",
     )
 
