@@ -111,6 +111,8 @@ def test_a_node_whose_finisher_stands_still_lets_its_lease_go(real: Rota, caplog
             with real.running(SHORT):
                 until(lambda: handle.state == "succeeded")
                 assert "finisher" in node.hanging()
+                told = [finding.text for finding in (*real.status().reasons, *real.status().notes)]
+                assert any("its finisher has not returned for" in text for text in told), told
         until(lambda: "renews its lease again" in caplog.text)
         again = work.enqueue()
         again.wait(10)

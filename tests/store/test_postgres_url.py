@@ -60,6 +60,24 @@ def test_a_password_is_never_shown(url: str, shown: str) -> None:
     assert without_password(url) == shown
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgres:/u:s3cr3t@h/db",
+        "postgresql:u:s3cr3t@h/db",
+        "postgresql:///u:s3cr3t@h/db",
+        "host=h password=s3cr3t dbname=x",
+        "host=h PASSWORD = 's3cr3t and \\'s3cr3t' dbname=x",
+        "postgresql://h/db?passwd=s3cr3t",
+    ],
+)
+def test_nor_is_one_in_a_text_that_is_no_proper_url(text: str) -> None:
+    assert "s3cr3t" not in without_password(text)
+    with pytest.raises(ConfigError) as caught:
+        open_store(text)
+    assert "s3cr3t" not in f"{caught.value} {caught.value.hint}"
+
+
 @pytest.mark.parametrize("password", ["hun/ter2", "hunter%2", "hun@ter2", "17/ter2", "hun@ter/2"])
 def test_a_password_that_is_not_encoded_is_a_mistake_that_repeats_none_of_it(password: str) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -29,6 +29,7 @@ from rota.engine.events import Listener, Listeners
 from rota.engine.lease import Lock
 from rota.engine.node import Node
 from rota.errors import ConfigError, DuplicateJobError
+from rota.forks import tell_of_forks
 from rota.model.duration import Duration, seconds
 from rota.model.edge import Length, Name, checks
 from rota.model.event import Event
@@ -85,6 +86,10 @@ class Rota(Collection, Caller):
         self.handles: dict[str, JobHandle[Any, Any, Any]] = {}
         self._definitions: dict[str, Definition] = {}
         self._clock = clock
+        self._preparing = threading.Lock()
+        tell_of_forks(self)
+
+    def after_fork(self) -> None:
         self._preparing = threading.Lock()
 
     @classmethod

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from rota.app.run_handle import RunHandle
 from rota.engine.enqueue import Enqueuer
 from rota.errors import ConfigError, ConflictError
+from rota.forks import tell_of_forks
 from rota.model.event import run_event
 from rota.model.job import Job
 from rota.model.options import Options
@@ -36,6 +37,10 @@ class Requests:
         self._app = app
         self._lock = threading.Lock()
         self._is_ready = False
+        tell_of_forks(self)
+
+    def after_fork(self) -> None:
+        self._lock = threading.Lock()
 
     def ready(self) -> None:
         """Give an empty database its tables, once: whoever asks for runs may come before the first node.

@@ -141,6 +141,8 @@ class _Working:
         if not self._node.stop():
             say("Some runs were handed back; they will run again.", logging.WARNING)
         self._narrator.flush(last=True)
+        if self._node.fatal is not None:
+            raise self._node.fatal
         say("Rota is down.")
 
     def kill(self) -> None:

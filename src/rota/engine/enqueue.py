@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from rota.engine.line import Line, let_go, limits_of
-from rota.errors import ConfigError, NotFoundError, PayloadError
+from rota.errors import CommitUnknownError, ConfigError, NotFoundError, PayloadError
 from rota.model import payload
 from rota.model.job import Job
 from rota.model.options import PLAIN, Options
@@ -124,10 +124,25 @@ class Enqueuer:
         """Insert one run. Returns its id, or that of the unfinished run which holds its key, and whether it is new."""
         run = self.new_run(job, arguments, self.store.now_us(), options)
         insert = runs.insert_one if options.debounce is None else runs.debounce
-        if options.connection is not None or run.limit_key is None or run.state is not RunState.AVAILABLE:
-            return self._within(options.connection, run, lambda tx: insert(tx, run), single=True)
-        limits = limits_of([run.limit_key], run.limit_count)
-        return self._in_line(run, limits, lambda tx, line: insert(tx, _placed(run, line)))
+
+        def ask() -> tuple[int, bool]:
+            if options.connection is not None or run.limit_key is None or run.state is not RunState.AVAILABLE:
+                return self._within(options.connection, run, lambda tx: insert(tx, run), single=True)
+            limits = limits_of([run.limit_key], run.limit_count)
+            return self._in_line(run, limits, lambda tx, line: insert(tx, _placed(run, line)))
+
+        try:
+            return ask()
+        except CommitUnknownError:
+            if run.unique_key is None:
+                raise
+            return self._made(run) or ask()
+
+    def _made(self, run: NewRun) -> tuple[int, bool] | None:
+        """The run of this very request, where it was made although the answer was lost."""
+        with self.store.read() as tx:
+            made = runs.lately_made(tx, run)
+        return None if made is None else (made, True)
 
     def enqueue_many(self, job: Job, items: Iterable[Mapping[str, Any]], options: Options = PLAIN) -> list[int]:
         """Insert a run for each set of arguments, all of them or none, as one batch of rows."""

@@ -147,7 +147,7 @@ class Ending:
                 for over, verdict in zip(self.over, verdicts, strict=True)
             ]
         if len(accepted) < len(self.over):
-            self._refuse(accepted)
+            self._refuse(tx, accepted, verdicts)
         done = [
             (over, verdict)
             for over, verdict in zip(self.over, verdicts, strict=True)
@@ -315,19 +315,32 @@ class Ending:
     def _peak(self, ended: Ended) -> int | None:
         return max(self.rss, ended.peak_rss or 0) or None
 
-    def _refuse(self, accepted: set[int]) -> None:
-        """An attempt that had lost its run: its result is not taken, and that is written down."""
-        refused = {over.attempt.envelope.id for over in self.over} - accepted
+    def _refuse(self, tx: Transaction, accepted: set[int], verdicts: list[str]) -> None:
+        """An attempt that had lost its run: its result is not taken, and that is written down.
+
+        Not so one whose end was taken already, by a commit whose answer was lost: that is told now, to listeners.
+        """
+        rest = [over for over in self.over if over.attempt.envelope.id not in accepted]
+        taken = attempts.ended_by(tx, self.node, [_end_of(over) for over in rest])
+        for over, verdict in zip(self.over, verdicts, strict=True):
+            self._stopped(over, verdict, taken.get(over.attempt.envelope.id))
+        tx.told_late += [event for event in self.events if event.run_id in taken]
+        refused = {over.attempt.envelope.id for over in rest}
         self.attempts = [each for each in self.attempts if each.run_id not in refused]
         self.events = [event for event in self.events if event.run_id not in refused]
         for over in self.over:
             run = over.attempt.envelope
-            if run.id in refused:
+            if run.id in refused - taken.keys() and over.ended.started_at:
                 self._event(over, "run.refused", attempt=run.attempt, node=run.node, outcome=str(over.ended.end))
 
     def _event(self, over: Over, kind: str, **data: object) -> None:
         job, run_id = over.attempt.envelope.job, over.attempt.envelope.id
         self.events.append(run_event(kind, run_id, self.now, data={"job": job, **data}))
+
+
+def _end_of(over: Over) -> tuple[int, int, int, str]:
+    run = over.attempt.envelope
+    return *run.key, run.attempt, str(over.ended.end)
 
 
 def _progress(attempt: Underway, ended: Ended) -> Progress:

@@ -90,13 +90,17 @@ class Heartbeat:
                 ticked_at=now if pulse.name == self.name else moment(pulse.ticked_at),
                 failed_at=moment(pulse.failed_at),
                 error=self._trouble(pulse, steady),
-                patience=int(max(PATIENCE_SECONDS, 3 * pulse.interval) * 1_000_000),
+                patience=int(self._patience(pulse, steady) * 1_000_000),
             )
             for pulse in (*self._pulses, *self._listeners.pulses())
         ]
         if duties:
             with self._store.write() as tx:
                 nodes.save_duties(tx, self._identity.id, duties)
+
+    def _patience(self, pulse: Pulse, now: float) -> float:
+        """None with one that has not returned for a lease: it is told at once."""
+        return 0.0 if pulse.standing(now) > self._lease else max(PATIENCE_SECONDS, 3 * pulse.interval)
 
     def _trouble(self, pulse: Pulse, now: float) -> str | None:
         took = pulse.standing(now)

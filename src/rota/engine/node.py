@@ -28,7 +28,7 @@ from rota.engine.stager import Stager
 from rota.engine.strays import Strays
 from rota.engine.watcher import Watcher
 from rota.engine.worker import Worker
-from rota.errors import RunLostError, StoreUnreachableError
+from rota.errors import RunLostError, StoreError, StoreReplacedError
 from rota.executors.port import Executor, Kind, Underway
 from rota.executors.process import ProcessExecutor
 from rota.executors.thread import ThreadExecutor
@@ -66,6 +66,8 @@ class Node:
         self.identity = NodeIdentity(store, settings, version, jobs)
         self.stopped = threading.Event()
         self.asked_to_stop = threading.Event()
+        self.fatal: StoreReplacedError | None = None
+        """Why it asked itself to stop: the database is another one."""
         self.inflight = InFlight()
         self._enqueuer = enqueuer
         self._listeners = listeners
@@ -116,9 +118,15 @@ class Node:
         wakes = {"worker": self.inflight.room, "finisher": self.inflight.some_over}
         outage = Outage()
         return {
-            duty.name: Runner(duty, outage, pulse=pulse, wake=wakes.get(duty.name))
+            duty.name: Runner(duty, outage, pulse=pulse, wake=wakes.get(duty.name), give_up=self._give_up)
             for duty, pulse in zip(duties, self._pulses, strict=True)
         }
+
+    def _give_up(self, error: StoreReplacedError) -> None:
+        if self.fatal is None:
+            self.fatal = error
+            logger.critical("%s; this node ends", error)
+            self.asked_to_stop.set()
 
     def start(self) -> None:
         """Register, and begin every duty. The store must be migrated."""
@@ -232,7 +240,7 @@ class Node:
         def take() -> None:
             try:
                 step()
-            except StoreUnreachableError as error:
+            except StoreError as error:
                 logger.warning("stopping: %s failed: %s", name, error)
             except Exception:
                 logger.exception("stopping: %s failed", name)

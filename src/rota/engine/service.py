@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rota.engine.pulse import Pulse
-from rota.errors import StoreUnreachableError
+from rota.errors import StoreReplacedError, StoreUnreachableError
 from rota.shown import counted
 
 logger = logging.getLogger("rota.engine")
@@ -66,11 +66,14 @@ class Runner:
         *,
         pulse: Pulse | None = None,
         wake: threading.Event | None = None,
+        give_up: Callable[[StoreReplacedError], None] = lambda _: None,
     ) -> None:
+        """``give_up`` is called when there is no sense in trying again."""
         self.duty = duty
         self.pulse = pulse or Pulse(duty.name, duty.interval)
         self._outage = outage or Outage()
         self._failures = 0
+        self._give_up = give_up
         self._wake = wake or threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._loop, name=f"rota-{duty.name}", daemon=True)
@@ -125,6 +128,9 @@ class Runner:
         often = self._failures in {1, 2} or self._failures % 20 == 0
         if isinstance(error, StoreUnreachableError):
             self._outage.begin(error, asked_at)
+            often = False
+        elif isinstance(error, StoreReplacedError):
+            self._give_up(error)
             often = False
         level = logging.ERROR if often else logging.DEBUG
         text = "duty %s failed (%d in a row): %s"

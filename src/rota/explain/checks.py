@@ -81,8 +81,13 @@ def silent_nodes(nodes: Sequence[NodeStatus], words: Words) -> Iterator[Finding]
         else:
             continue
         seen_at = node.record.seen_at
-        text = f"node {node.record.id} {what}; its last heartbeat was {words.distance(seen_at)}"
+        text = f"node {node.record.id} {what}; its last heartbeat was {words.distance(seen_at)}{_stood_still(node)}"
         yield finding("node_silent", text, WARNING, todo, node=node.record.id, seen_at=seen_at)
+
+
+def _stood_still(node: NodeStatus) -> str:
+    """What it wrote down of itself before it let its lease go."""
+    return "".join(f"; its {duty.name} {duty.error}" for duty in node.duties if duty.patience == 0)
 
 
 def _why_silent(node: NodeStatus) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -9,6 +10,7 @@ from typing import Any
 
 from rota.clock import Clock
 from rota.errors import ConfigError
+from rota.forks import tell_of_forks
 from rota.model.event import Event
 from rota.store import events
 from rota.store.database import Database, Transaction
@@ -31,6 +33,11 @@ class Store:
         """Called with what a transaction told, after its commit."""
         self.time_wakes: list[Callable[[], None]] = []
         """Called when something was scheduled that may come due before anybody would look."""
+        tell_of_forks(self)
+
+    def after_fork(self) -> None:
+        """Who was woken are threads of the parent."""
+        self.wakes, self.time_wakes = [], []
 
     def now_us(self) -> int:
         return self._clock.now_us() if self._clock else self.database.now_us()
@@ -48,7 +55,7 @@ class Store:
             events.add(transaction, [event for event in transaction.told if event.kept])
         if transaction.announced:
             self.wake()
-        self.tell(transaction.told)
+        self.tell([*transaction.told_late, *transaction.told])
 
     @contextmanager
     def single(self, durable: bool = True) -> Iterator[Transaction]:
@@ -106,8 +113,9 @@ def open_store(url: str, clock: Clock | None = None, *, schema: str | None = Non
         from rota.store.postgres import PostgresDatabase
 
         return Store(PostgresDatabase(url, schema), clock)
-    raise ConfigError(
-        f"{kind!r} is no kind of database that Rota knows",  # and not the URL: it may hold a password
+    known = f"{kind!r} is no kind of database that Rota knows"
+    raise ConfigError(  # and not what was given: it may hold a password
+        known if re.fullmatch(r"\w{1,20}", kind) and ":" in url else "the database is not given as a URL",
         hint="Write sqlite:///app.db or postgresql://user@host/name.",
     )
 

@@ -41,6 +41,14 @@ def add(tx: Transaction, attempts: Sequence[AttemptRecord]) -> None:
     tx.over("attempts.add", [as_row(attempt) for attempt in attempts])
 
 
+def ended_by(tx: Transaction, node: str, ends: Iterable[tuple[int, int, int, str]]) -> dict[int, str]:
+    """Which of these attempts (run, claim, number, how it ended) the ledger has ended just so, and the run's state now.
+
+    For whoever told it to the ledger before, and never heard the answer.
+    """
+    return {run_id: state for run_id, state in tx.over("attempts.ended_by", list(ends), node=node)}
+
+
 def of_run(tx: Transaction, run: RunRecord) -> list[AttemptRecord]:
     """Every attempt that began, in order. The one under way, and the one that ended well, have no row of their own."""
     kept = [record(AttemptRecord, row) for row in tx.all("attempts.of_run", run_id=run.id)]

@@ -42,8 +42,8 @@ _MARK = re.compile(r"/\* (columns|parameters|rows|among)\(([^)]*)\) \*/")
 _TABLE = re.compile(rf"\b({'|'.join(tables())})\b")
 _COMMENT = re.compile(r"^\s*--.*\n", re.MULTILINE)
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
-_CREDENTIALS = re.compile(r"//([^:]*):.*@", re.DOTALL)
-_SECRET = re.compile(r"([?&][^=&]*password=)[^&]*", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"^(\w[\w+.-]*:/*[^:/@]*):.*@", re.DOTALL)
+_SECRET = re.compile(r"(pass(?:word|wd)?\s*=\s*)('(?:[^'\\]|\\.)*'?|[^&\s]*)", re.IGNORECASE)
 
 
 class Dialect(Protocol):
@@ -85,7 +85,7 @@ class Query:
 class Transaction:
     """Runs statements by name, as ``runs.claim``, on one connection."""
 
-    __slots__ = ("_connection", "_queries", "announced", "told")
+    __slots__ = ("_connection", "_queries", "announced", "told", "told_late")
 
     def __init__(self, connection: Any, queries: dict[str, Query]) -> None:
         self._connection = connection
@@ -93,6 +93,8 @@ class Transaction:
         self.announced = False
         self.told: list[Event] = []
         """What happened in it: kept with the commit, and handed to listeners after it."""
+        self.told_late: list[Event] = []
+        """What an earlier transaction kept whose answer was lost: to be handed to listeners alone."""
 
     def all(self, query: str, **parameters: Any) -> list[Row]:
         found: list[Row] = self._execute(self._queries[query].sql, parameters).fetchall()
@@ -167,14 +169,14 @@ class Database(Protocol):
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be shown: a password in it becomes ``***``.
+    """The URL, or what was meant for one, as it may be shown: a password in it becomes ``***``.
 
     One that should have been percent-encoded, and holds ``/``, ``#``, ``?`` or ``@``, is hidden too: all up to the
     last ``@`` belongs to it.
     """
     if url.startswith("sqlite:"):
         return url
-    return _CREDENTIALS.sub(r"//\1:***@", _SECRET.sub(r"\1***", url))
+    return _CREDENTIALS.sub(r"\1:***@", _SECRET.sub(r"\1***", url))
 
 
 def render(sql: str, dialect: Dialect) -> Query:

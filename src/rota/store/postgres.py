@@ -176,7 +176,12 @@ class PostgresDatabase:
     @contextmanager
     def single(self, durable: bool = True) -> Iterator[PostgresTransaction]:
         with self._settled(durable) as connection:
-            yield self._transaction(connection)
+            try:
+                yield self._transaction(connection)
+            except psycopg.OperationalError as error:
+                if connection.closed and error.sqlstate is None:
+                    raise commit_unknown(error, self._place) from error
+                raise
 
     def hint(self) -> None:
         with self._connection() as connection:

@@ -281,8 +281,10 @@ def _read(url: str) -> dict[str, Any]:
     except psycopg.ProgrammingError:
         parts = {"port": "unreadable"}
     ports = str(parts.get("port") or "").split(",")
-    # A host with an `@`, or a port that is no number, is the rest of a password with a bare `@` or `/`.
-    if not all(port == "" or port.isdecimal() for port in ports) or _BARE_AT.match(url):
+    # A host with an `@`, or a port that is no number, is the rest of a password with a bare `@` or `/`; and with a
+    # slash too many, all is taken for the name of the database.
+    named = re.search(":.*@", str(parts.get("dbname") or ""))
+    if named or not all(port == "" or port.isdecimal() for port in ports) or _BARE_AT.match(url):
         raise ConfigError(
             "the database URL cannot be read",
             hint="Percent-encode the user and the password: @ as %40, / as %2F, # as %23, % as %25, ? as %3F.",

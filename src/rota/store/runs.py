@@ -329,3 +329,9 @@ def count_failed(tx: Transaction, cap: int = COUNT_CAP) -> int:
     """The dead letters."""
     row = tx.one("runs.count_failed", cap=cap)
     return int(row[0]) if row else 0
+
+
+def lately_made(tx: Transaction, run: NewRun) -> int | None:
+    """The run that this very request for one with a key made, if it did, whatever became of it since."""
+    row = tx.one("runs.lately_made", unique_key=run.unique_key, created_at=run.created_at)
+    return int(row[0]) if row else None

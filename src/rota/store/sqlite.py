@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from rota.errors import ConfigError, SchemaError, StoreError, StoreUnreachableError
+from rota.errors import ConfigError, SchemaError, StoreError, StoreReplacedError, StoreUnreachableError
+from rota.forks import leave_to_parent, tell_of_forks
 from rota.store.database import NO_TABLES, OTHER_TABLES, Query, Row, Transaction, load_queries
 
 BUSY_SECONDS = 30.0
@@ -97,6 +99,8 @@ class SqliteDatabase:
         if self.path.name in {"", ":memory:"}:
             raise ConfigError(f"{url!r} names no file", hint="Write sqlite:///app.db, or sqlite:////var/lib/app.db.")
         self._absolute = self.path.absolute()
+        self._file: tuple[int, int] | None = None
+        """Device and number of the file that was opened first."""
         self._synchronous = parse_qs(parts.query).get("synchronous", ["full"])[0]
         if self._synchronous not in {"full", "normal"}:
             raise ConfigError(f"synchronous={self._synchronous} is not known", hint="Write full (default) or normal.")
@@ -105,6 +109,12 @@ class SqliteDatabase:
         self._idle_brief: deque[sqlite3.Connection] = deque()
         # Threads of one process queue here, fairly and at once; SQLite's own waiting sleeps for up to 100 ms.
         self._writer = threading.RLock()
+        tell_of_forks(self)
+
+    def after_fork(self) -> None:
+        """SQLite's connections must not even be closed in the child."""
+        leave_to_parent(self._idle, self._idle_brief)
+        self._idle, self._idle_brief, self._writer = deque(), deque(), threading.RLock()
 
     def now_us(self) -> int:
         return time.time_ns() // 1000
@@ -178,6 +188,7 @@ class SqliteDatabase:
     @contextmanager
     def _connection(self, durable: bool = True) -> Iterator[sqlite3.Connection]:
         idle = self._idle if durable else self._idle_brief
+        self._refuse_another_file()
         try:
             connection = idle.pop()
         except IndexError:
@@ -192,19 +203,51 @@ class SqliteDatabase:
             raise
         idle.append(connection)
 
+    def _refuse_another_file(self) -> None:
+        """What is open is the file as it was: one that was deleted or replaced would be written to unseen."""
+        if self._file is None:
+            return
+        try:
+            now = _identity(self._absolute)
+        except FileNotFoundError:
+            now = None
+        except OSError:
+            return  # a file system that is away for a moment tells nothing
+        if now != self._file:
+            what = "was deleted" if now is None else "is another file than the one that was opened"
+            raise StoreReplacedError(
+                f"{self._absolute} {what} while it was in use",
+                hint="Stop all that use it before you replace it, and start them again.",
+            )
+
     def _connect(self, synchronous: str) -> sqlite3.Connection:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
+            if self._file is None:
+                self._make_file()
+            connection = sqlite3.connect(
+                self._absolute, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS
+            )
             _insist(connection, "PRAGMA journal_mode = WAL")  # several that start at once wait for each other here
             connection.execute(f"PRAGMA synchronous = {synchronous}")
             connection.execute("PRAGMA busy_timeout = 0")
+            self._file = self._file or _identity(self._absolute)
         except (sqlite3.Error, OSError) as error:
             raise StoreUnreachableError(
                 f"cannot open {self.path}: {error}",
                 hint="Check the path, its permissions and the free space.",
             ) from error
         return connection
+
+    def _make_file(self) -> None:
+        """A new one is for its user alone: arguments and results are nobody else's business."""
+        self._absolute.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            os.close(os.open(self._absolute, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _begin(connection: sqlite3.Connection) -> None:

@@ -27,6 +27,16 @@ SELECT /* columns(attempt) */ FROM /* rows(attempt) */ AS new
 WHERE true
 ON CONFLICT (run_id, number) DO NOTHING;
 
+-- name: ended_by
+-- A success shows in the run's own row; any other end left a row of its own in the transaction that ended it.
+SELECT run.id, run.state
+FROM /* rows(ended_id bigint, fence bigint, attempt_number bigint, how text) */ AS ended
+JOIN rota_run AS run ON run.id = ended.ended_id
+WHERE (ended.how = 'succeeded' AND run.state = 'succeeded' AND run.claim = ended.fence AND run.node = :node)
+   OR EXISTS (SELECT 1 FROM rota_attempt AS attempt
+              WHERE attempt.run_id = ended.ended_id AND attempt.number = ended.attempt_number
+                AND attempt.node = :node AND attempt.outcome = ended.how);
+
 -- name: of_run
 SELECT /* columns(attempt) */ FROM rota_attempt WHERE run_id = :run_id ORDER BY number;
 

@@ -45,7 +45,8 @@ INSERT INTO rota_duty (node, name, ticked_at, failed_at, error, patience)
 SELECT :node, name, ticked_at, failed_at, error, patience
 FROM /* rows(name text, ticked_at bigint, failed_at bigint, error text, patience bigint) */ AS new
 WHERE true
-ON CONFLICT (node, name) DO UPDATE SET ticked_at = excluded.ticked_at, failed_at = excluded.failed_at, error = excluded.error;
+ON CONFLICT (node, name) DO UPDATE SET ticked_at = excluded.ticked_at, failed_at = excluded.failed_at, error = excluded.error,
+    patience = excluded.patience;
 
 -- name: duties
 SELECT /* columns(duty) */ FROM rota_duty

@@ -322,3 +322,8 @@ SELECT run.id FROM rota_run AS run LEFT JOIN rota_node AS node ON node.id = run.
 WHERE run.state = 'running' AND node.id IS NULL
 ORDER BY run.id
 LIMIT :limit;
+
+-- name: lately_made
+-- Among the newest, as there is no index by key of runs that are over.
+SELECT id FROM (SELECT id, unique_key, created_at FROM rota_run ORDER BY id DESC LIMIT 1000) AS newest
+WHERE unique_key = :unique_key AND created_at = :created_at;
