@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
+from configparser import ConfigParser
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -136,16 +140,50 @@ def test_the_page_of_the_api_lists_every_method_for_looking_and_steering(sqlite_
         assert set(re.findall(r"`(\w+)`", methods)) == there, name
 
 
-def test_the_examples_of_the_page_of_the_api_run_one_after_the_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def examples(name: str) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", page(name), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in [name for name in os.environ if name.startswith("ROTA_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    examples = re.findall(r"^```python\n(.*?)^```$", page("api.md"), flags=re.MULTILINE | re.DOTALL)
+    return tmp_path
 
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize(("name", "least"), [("api.md", 9), ("policies.md", 2)])
+def test_the_examples_of_a_page_run_one_after_the_other(name: str, least: int) -> None:
     names: dict[str, object] = {"__name__": "examples"}
-    for example in examples:
-        exec(compile(example, "docs/api.md", "exec"), names)
+    for example in examples(name):
+        exec(compile(example, f"docs/{name}", "exec"), names)
 
-    assert len(examples) > 8
+    assert len(examples(name)) >= least
+
+
+@pytest.mark.parametrize("framework", ["fastapi", "flask", "django"])
+def test_the_examples_of_a_web_framework_do_what_they_say(alone: Path, framework: str) -> None:
+    if find_spec(framework) is None:
+        pytest.skip(f"{framework} is not installed")
+    for example in examples("frameworks.md"):
+        named = re.match(r"# (\w+\.py)\n", example)
+        assert named is not None
+        (alone / named[1]).write_text(example)
+
+    done = subprocess.run(
+        [sys.executable, f"test_{framework}.py"], cwd=alone, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_unit_of_the_page_of_deployment_can_be_read_and_leaves_time_to_drain() -> None:
+    [text] = re.findall(r"^```ini\n(.*?)^```$", page("deploy.md"), flags=re.MULTILINE | re.DOTALL)
+    unit = ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(text)
+
+    assert set(unit) == {"DEFAULT", "Unit", "Service", "Install"}
+    assert float(unit["Service"]["TimeoutStopSec"]) > Settings().node.drain
+    assert "up --processes" in unit["Service"]["ExecStart"]

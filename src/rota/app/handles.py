@@ -8,6 +8,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, Unpack
 
 from rota.app.requests import Requests
 from rota.app.run_handle import RunHandle
+from rota.engine.enqueue import RunIds
 from rota.errors import ConfigError
 from rota.model.options import PLAIN, Options
 from rota.model.policy import CallOptions
@@ -34,7 +35,7 @@ class Caller:
         """Ask for a run of a job by its name; as ``JobHandle.enqueue``."""
         return self._requests.enqueue(job, (), arguments, self._options)
 
-    def enqueue_many(self, job: str, items: Iterable[Mapping[str, Any]], /) -> list[int]:
+    def enqueue_many(self, job: str, items: Iterable[Mapping[str, Any]], /) -> RunIds:
         """As ``JobHandle.enqueue_many``, by the job's name."""
         return self._requests.enqueue_many(job, items, self._options)
 
@@ -73,8 +74,12 @@ class JobCall(Generic[P]):
         """
         return self._job.requests.enqueue(self._job.name, given, arguments, self._options)
 
-    def enqueue_many(self, items: Iterable[Mapping[str, Any]], /) -> list[int]:
-        """Ask for a run with each set of arguments, all in one transaction; returns their ids in order."""
+    def enqueue_many(self, items: Iterable[Mapping[str, Any]], /) -> RunIds:
+        """Ask for a run with each set of arguments, all in one transaction; returns their ids in order.
+
+        With ``options(key=lambda to: f"welcome:{to}")`` each has a key of its own: where a run with that key waits or
+        runs already, its id stands in its place. ``new`` of what is returned has the ids of those that were made.
+        """
         return self._job.requests.enqueue_many(self._job.name, items, self._options)
 
     def trigger(self, /, *given: P.args, **arguments: P.kwargs) -> RunHandle:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,6 +19,7 @@ from rota.model.node import NodeStatus
 from rota.model.queue import QueueStatus
 from rota.model.run import AttemptRecord, RunRecord
 from rota.model.schedule import ScheduleRecord
+from rota.model.secret import masked
 
 Item = dict[str, Any]
 _HIDDEN = {"definition", "declared", "owner", "watermark"}
@@ -33,9 +34,15 @@ def run_item(record: RunRecord) -> Item:
     return {**values, "progress": None if done is None else {"done": done, "total": total}}
 
 
-def run_document(record: RunRecord, attempts: Sequence[AttemptRecord] = (), events: Sequence[Event] = ()) -> Item:
-    """One run with all that is kept of it."""
+def run_document(
+    record: RunRecord,
+    attempts: Sequence[AttemptRecord] = (),
+    events: Sequence[Event] = (),
+    secret_words: Iterable[str] = (),
+) -> Item:
+    """One run with all that is kept of it; arguments that are secret by their name are masked."""
     values = {name: _json(getattr(record, name)) for name in _RUN_JSON}
+    values["arguments"] = masked(values["arguments"], secret_words)
     tries = [attempt_item(each) for each in attempts]
     return {**run_item(record), **values, "attempts": tries, "events": [event_item(each) for each in events]}
 
@@ -45,7 +52,7 @@ def attempt_item(record: AttemptRecord) -> Item:
 
 
 def event_item(event: Event) -> Item:
-    return {"at": from_us(event.at), "kind": event.kind, "actor": event.actor, "data": dict(event.data)}
+    return {"at": from_us(event.at), "kind": event.kind, "actor": event.actor, "data": masked(dict(event.data))}
 
 
 def schedule_item(record: ScheduleRecord) -> Item:
@@ -65,12 +72,14 @@ def schedule_item(record: ScheduleRecord) -> Item:
     }
 
 
-def schedule_document(record: ScheduleRecord, next_fires: Sequence[Any], fires: Sequence[FireRecord]) -> Item:
+def schedule_document(
+    record: ScheduleRecord, next_fires: Sequence[Any], fires: Sequence[FireRecord], secret_words: Iterable[str] = ()
+) -> Item:
     """One schedule with its policies, what comes and what was."""
     definition = json.loads(record.definition)
     return {
         **schedule_item(record),
-        "arguments": definition.get("arguments", {}),
+        "arguments": masked(definition.get("arguments", {}), secret_words),
         "policies": {name: definition.get(name) for name in _SCHEDULE_POLICIES},
         "watermark": from_us(record.watermark),
         "next_fires": list(next_fires),

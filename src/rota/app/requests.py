@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from rota.app.run_handle import RunHandle
-from rota.engine.enqueue import Enqueuer
+from rota.engine.enqueue import Enqueuer, RunIds
 from rota.errors import ConfigError, ConflictError
 from rota.forks import tell_of_forks
 from rota.model.event import run_event
@@ -62,10 +62,12 @@ class Requests:
         spec = self._app.enqueuer.job(job)
         return _waited_for(self._insert(spec, spec.by_name(given, arguments), options), options)
 
-    def enqueue_many(self, job: str, items: Iterable[Mapping[str, Any]], options: Options) -> list[int]:
-        for name in ("key", "debounce", "wait"):
+    def enqueue_many(self, job: str, items: Iterable[Mapping[str, Any]], options: Options) -> RunIds:
+        for name in ("debounce", "wait"):
             if getattr(options, name) not in {None, False}:
                 raise ConfigError(f"{name}= is for one run, not for many", hint="Enqueue them one by one.")
+        if isinstance(options.key, str):
+            raise ConfigError("one key is for one run, not for many", hint=_MANY_KEYS)
         spec = self._app.enqueuer.job(job)
         ITEMS.check(job, "items", items)
         self._ready_for(options)
@@ -101,6 +103,9 @@ class Requests:
         data = {"job": job, "environment": self._app.enqueuer.environment}
         with store.write() as tx:
             tx.told.append(run_event("run.forced", run_id, store.now_us(), actor=options.by, data=data))
+
+
+_MANY_KEYS = 'Give a function of the arguments: options(key=lambda to: f"welcome:{to}").'
 
 
 def _waited_for(handle: RunHandle, options: Options) -> RunHandle:

@@ -122,7 +122,7 @@ def run(
     elif out.as_json:
         from rota.app.items import run_document
 
-        out.document(run_document(handle.record()))
+        out.document(run_document(handle.record(), secret_words=app.settings.log.masked))
     else:
         echo(handle.id)
         asked = f"Run {handle.id} of {name} was asked for; follow it: " if handle.new else "Follow it: "
@@ -150,7 +150,7 @@ def _wait(ctx: click.Context, app: Rota, run_id: int, timeout: float | None, out
         for each in checks.no_node(app.nodes.all(), Words(app.store.now_us())):
             out.say(f"{each.sentence} {capitalised(each.todo)}")
         record = wait_for(app, run_id, timeout, out)
-    show_end(record, out)
+    show_end(app, record, out)
     ctx.exit(exit_code(record))
 
 

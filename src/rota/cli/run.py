@@ -97,7 +97,7 @@ def show(app: Rota, run_id: int, out: Output) -> None:
     from rota.app.items import run_document
 
     record = app.runs.get(run_id)
-    document = run_document(record, app.runs.attempts(run_id), app.runs.events(run_id))
+    document = run_document(record, app.runs.attempts(run_id), app.runs.events(run_id), app.settings.log.masked)
     if out.as_json:
         out.document(document)
         return
@@ -148,7 +148,7 @@ def wait(ctx: click.Context, app: Rota, run_id: int, timeout: float | None, out:
 
     with left_alone(run_id, out):
         record = wait_for(app, run_id, timeout, out)
-    show_end(record, out)
+    show_end(app, record, out)
     ctx.exit(exit_code(record))
 
 
@@ -223,10 +223,10 @@ def run_row(record: RunRecord, out: Output) -> dict[str, Any]:
     return item if out.as_json else {**item, "took": _took(item), "note": _note(record)}
 
 
-def show_end(record: RunRecord, out: Output) -> None:
+def show_end(app: Rota, record: RunRecord, out: Output) -> None:
     from rota.app.items import run_document
 
-    document = run_document(record)
+    document = run_document(record, secret_words=app.settings.log.masked)
     if out.as_json:
         out.document(document)
     else:

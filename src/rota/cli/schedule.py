@@ -191,7 +191,7 @@ def run(app: Rota, name: str, out: Output) -> None:
     if out.as_json:
         from rota.app.items import run_document
 
-        out.document(run_document(app.runs.get(run_id)))
+        out.document(run_document(app.runs.get(run_id), secret_words=app.settings.log.masked))
     else:
         echo(run_id)
         out.say(f"Run {run_id} was asked for; follow it: rota run wait {run_id}")

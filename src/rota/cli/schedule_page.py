@@ -43,7 +43,8 @@ def show_schedule(app: Rota, record: ScheduleRecord, out: Output) -> None:
     from rota.app.items import schedule_document
 
     fires = app.schedules.fires(record.name, limit=LAST_FIRES)
-    document = schedule_document(record, app.schedules.next_fires(record.name), fires)
+    next_fires = app.schedules.next_fires(record.name)
+    document = schedule_document(record, next_fires, fires, app.settings.log.masked)
     if out.as_json:
         out.document(document)
         return

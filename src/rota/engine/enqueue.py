@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+<<<<<<< HEAD
 from dataclasses import dataclass, replace
+=======
+from dataclasses import dataclass
+from operator import itemgetter
+>>>>>>> surface
 from typing import Any, TypeVar
 
 from rota.engine.line import Line, let_go, limits_of
@@ -33,6 +38,14 @@ class Origin:
     schedule: str | None = None
     fire_id: int | None = None
     fire_due_at: int | None = None
+
+
+class RunIds(list[int]):
+    """Ids of runs, in the order of what was asked for; ``new``: those that this call made."""
+
+    def __init__(self, ids: Iterable[int], new: Iterable[int]) -> None:
+        super().__init__(ids)
+        self.new = frozenset(new)
 
 
 CALLER = Origin()
@@ -67,15 +80,23 @@ class Enqueuer:
         Raises:
             PayloadError: an argument cannot be stored, is too large, is missing or is not known to the job.
         """
+        text = self._text(job, arguments)
         limit = origin.limit or job.limit(arguments)
-        return self._fill(job, self._text(job, arguments), limit, now, options, origin)
+        return self._fill(job, text, limit, now, options, origin, options.key_of(job.name, arguments))
 
     def _text(self, job: Job, arguments: Mapping[str, Any]) -> str:
         check_arguments(job, arguments)
         return payload.dump(arguments, f"{job.name} argument", self._args_bytes) if arguments else "{}"
 
     def _fill(
-        self, job: Job, text: str, limit: tuple[str | None, int | None], now: int, options: Options, origin: Origin
+        self,
+        job: Job,
+        text: str,
+        limit: tuple[str | None, int | None],
+        now: int,
+        options: Options,
+        origin: Origin,
+        key: str | None = None,
     ) -> NewRun:
         if options.dry_run and not job.wants_run:
             raise ConfigError(
@@ -98,7 +119,7 @@ class Enqueuer:
             fire_due_at=origin.fire_due_at,
             batch_id=origin.batch_id,
             mode="dry_run" if options.dry_run else job.mode_in(self.environment),
-            unique_key=None if options.key is None else f"{job.name}:{payload.key(options.key, 'key')}",
+            unique_key=None if key is None else f"{job.name}:{payload.key(key, 'key')}",
             unique_until="start" if options.debounce is not None else None,
             limit_key=limit_key,
             limit_count=limit_count,
@@ -144,8 +165,23 @@ class Enqueuer:
             made = runs.lately_made(tx, run)
         return None if made is None else (made, True)
 
-    def enqueue_many(self, job: Job, items: Iterable[Mapping[str, Any]], options: Options = PLAIN) -> list[int]:
-        """Insert a run for each set of arguments, all of them or none, as one batch of rows."""
+    def enqueue_many(self, job: Job, items: Iterable[Mapping[str, Any]], options: Options = PLAIN) -> RunIds:
+        """Insert a run for each set of arguments, all of them or none, as one batch of rows.
+
+        With keys, an item whose key an unfinished run holds, or an item before it, gets the id of that run.
+        """
+        if options.key is None:
+            ids = self._enqueue_alike(job, items, options)
+            return RunIds(ids, ids)
+        now = self.store.now_us()
+        made = [self.new_run(job, each, now, options) for each in items]
+        if not made:
+            return RunIds([], [])
+        found = self._within(options.connection, made[0], lambda tx: insert_keyed(tx, made))
+        new = {run_id for run_id, is_new in found.values() if is_new}
+        return RunIds([found[run.unique_key][0] for run in made], new)
+
+    def _enqueue_alike(self, job: Job, items: Iterable[Mapping[str, Any]], options: Options) -> list[int]:
         pattern, rows = self.alike(job, items, self.store.now_us(), options)
         if not rows:
             return []
@@ -195,10 +231,27 @@ class Enqueuer:
         return result
 
 
+<<<<<<< HEAD
 def insert_alike(
     tx: Transaction, pattern: NewRun, rows: Sequence[tuple[str, str | None]], line: Line | None = None
 ) -> list[int]:
     """Each of arguments and limit key; those that have to wait in ``line`` are held."""
+=======
+def insert_keyed(tx: Transaction, made: Sequence[NewRun]) -> dict[str | None, tuple[int, bool]]:
+    """By unique key: the id of the run that holds it, and whether it is new.
+
+    In the order of the keys: of two that insert the same ones, each would wait for the other otherwise.
+    """
+    first = {run.unique_key: run for run in reversed(made)}
+    by_key = [run for _, run in sorted(first.items(), key=itemgetter(0))]
+    found: dict[str | None, tuple[int, bool]] = {}
+    for start in range(0, len(by_key), CHUNK):
+        found |= runs.insert_keyed(tx, by_key[start : start + CHUNK])
+    return found
+
+
+def insert_alike(tx: Transaction, pattern: NewRun, rows: Sequence[tuple[str, str | None]]) -> list[int]:
+>>>>>>> surface
     ids: list[int] = []
     for start in range(0, len(rows), CHUNK):
         chunk = rows[start : start + CHUNK]

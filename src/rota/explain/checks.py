@@ -6,6 +6,7 @@ way of one run or schedule, ``/readyz`` whether the database answers.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from rota.errors import RotaError
@@ -43,6 +44,18 @@ def reachable(store: Store) -> list[Finding]:
     except RotaError as error:
         return [unreachable(error)]
     return []
+
+
+def unwritable(store: Store) -> list[Finding]:
+    """Whether this user may not write what the database is made of: a file, and others beside it, in its directory."""
+    path = getattr(store.database, "path", None)
+    if path is None:
+        return []
+    locked = [each for each in (path, path.parent) if each.exists() and not os.access(each, os.W_OK)]
+    todo = "let it: look at ls -ld, chown and chmod, or whether the disk is mounted read-only"
+    return [
+        finding("read_only", f"this user may not write {each}", PROBLEM, todo, path=str(each)) for each in locked[:1]
+    ]
 
 
 def unreachable(error: RotaError) -> Finding:

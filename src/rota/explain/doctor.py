@@ -29,6 +29,7 @@ RESTING, BUSY = 4, 33
 INFO, WARNING, PROBLEM = Severity.INFO, Severity.WARNING, Severity.PROBLEM
 _NAMES = {
     "database_unreachable": "database",
+    "read_only": "writing",
     "no_node": "nodes",
     "node_silent": "nodes",
     "duty_stale": "duties",
@@ -118,6 +119,9 @@ def _schema(store: Store) -> Iterator[Finding]:
 
 
 def _writing(store: Store) -> Iterator[Finding]:
+    if locked := checks.unwritable(store):
+        yield from locked
+        return
     store.database.probe()
     yield finding("writing", "nobody stands in the way of a write")
 

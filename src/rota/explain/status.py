@@ -85,6 +85,7 @@ def status(store: Store) -> Status:
         reasons = (
             *checks.schema(schema),
             *checks.of_nodes(nodes, words),
+            *(() if any(node.alive for node in nodes) else checks.unwritable(store)),
             *clock_set_back(tx, nodes, words),
             *(checks.overdue(each.name, each.due_at, overdue_count, words) for each in overdue[:1]),
             *checks.waiting_queues(queues, nodes, words),

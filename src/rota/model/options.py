@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from rota.clock import to_us
-from rota.errors import ConfigError
+from rota.errors import ConfigError, PayloadError
 from rota.model.payload import key
-from rota.model.policy import OF_A_CALL, read_policies
+from rota.model.policy import OF_A_CALL, TEXT, read_policies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +19,7 @@ class Options:
 
     at: datetime | None = None
     delay: float | None = None
-    key: str | None = None
+    key: str | Callable[..., str] | None = None
     debounce: float | None = None
     queue: str | None = None
     priority: int | None = None
@@ -44,6 +44,18 @@ class Options:
         length = self.delay if self.debounce is None else self.debounce
         return now if length is None else now + int(length * 1_000_000)
 
+    def key_of(self, job: str, arguments: Mapping[str, Any]) -> str | None:
+        """The key of a run with these arguments; raises ``ConfigError`` where its function makes none."""
+        if self.key is None or isinstance(self.key, str):
+            return self.key
+        try:
+            return key(TEXT.read(self.key(**arguments)), "key")
+        except PayloadError:
+            raise
+        except Exception as error:
+            told = f"job {job!r}: its key cannot be made from {', '.join(arguments) or 'no arguments'}"
+            raise ConfigError(f"{told}: {type(error).__name__}: {error}", hint=_KEY_HINT) from error
+
     def _has(self, name: str) -> bool:
         value = getattr(self, name)
         return value is not None and value is not False
@@ -52,9 +64,9 @@ class Options:
         for one, other, hint in _APART:
             if self._has(one) and self._has(other):
                 raise ConfigError(f"options: {one}= and {other}= were both given", hint=hint)
-        if self.key is not None:
+        if isinstance(self.key, str):
             key(self.key, "key")
-        elif self.debounce is not None:
+        elif self.key is None and self.debounce is not None:
             raise ConfigError("options: debounce= needs a key=", hint="The key says which calls are the same.")
 
 
@@ -65,4 +77,5 @@ _APART = (
     ("connection", "wait", "Commit first, then wait: handle.wait()."),
     ("connection", "force_disabled", "Its record is no part of your transaction: leave connection= out."),
 )
+_KEY_HINT = 'As in options(key=lambda to: f"welcome:{to}"): a function of the arguments as given, which returns text.'
 PLAIN = Options()

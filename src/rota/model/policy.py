@@ -189,6 +189,9 @@ FUNCTION = Kind(
     plain=lambda function: f"{getattr(function, '__name__', 'key')}{inspect.signature(function)}",
 )
 ITEMS = Kind(_one_of(Iterable), "a list, or anything to loop over")
+KEY = Kind(
+    lambda value: value if callable(value) else _text(value), "text, or a function of the arguments that returns it"
+)
 LENGTH = Kind(_seconds, 'seconds, or "6h"')
 LIMIT = Kind(_where(lambda length: length > 0, _seconds), 'seconds, or "10m"; None is no limit')
 MOMENT = Kind(_moment, "a datetime with a zone: datetime(2026, 3, 5, 18, tzinfo=ZoneInfo('Europe/Paris'))")
@@ -276,7 +279,9 @@ class CallOptions(_Queueing, total=False):
 
     at: Annotated[datetime | None, Policy(MOMENT, None, "Not before this moment.")]
     delay: Annotated[Duration | None, Policy(LENGTH, None, "Not before so long from now.", CLI)]
-    key: Annotated[str | None, Policy(TEXT, None, "No other run while one with this key waits or runs.", CLI)]
+    key: Annotated[
+        str | Callable[..., str] | None, Policy(KEY, None, "No other run while one with this key waits or runs.", CLI)
+    ]
     debounce: Annotated[Duration | None, Policy(LENGTH, None, "So long after the last call with its key.")]
     dry_run: Annotated[bool, Policy(FLAG, False, "Its body must look and count, and change nothing.", CLI)]
     by: Annotated[str | None, Policy(TEXT, None, "Who asks, for the record.")]

@@ -160,6 +160,8 @@ class ScheduleSettings:
 class LogSettings:
     format: Annotated[Literal["console", "json"], Read(_lowered)] = "console"
     level: Annotated[Literal["debug", "info", "warning", "error"], Read(_lowered)] = "info"
+    masked: Annotated[tuple[str, ...], Read(_words)] = ()
+    """Arguments whose names have one of these words in them are not shown, beside those of ``model/secret.py``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,19 @@ def insert_one(tx: Transaction, run: NewRun) -> tuple[int, bool]:
             return int(row[0]), False
 
 
+def insert_keyed(tx: Transaction, runs: Sequence[NewRun]) -> dict[str | None, tuple[int, bool]]:
+    """Insert runs of different unique keys. By key: the id of the unfinished run that has it, and whether it is new."""
+    found: dict[str | None, tuple[int, bool]] = {}
+    left = list(runs)
+    while left:  # again, where a holder ended between the two statements
+        found |= {key: (run_id, True) for run_id, key in tx.over("runs.insert", [as_row(run) for run in left])}
+        keys = [(run.unique_key,) for run in left if run.unique_key not in found]
+        if keys:
+            found |= {key: (run_id, False) for run_id, key in tx.over("runs.by_unique_keys", keys)}
+        left = [run for run in left if run.unique_key not in found]
+    return found
+
+
 def _parameters(run: NewRun) -> dict[str, Any]:
     return dict(zip(run.__slots__, as_row(run), strict=True))
 

@@ -31,6 +31,11 @@ RETURNING id;
 -- name: by_unique_key
 SELECT id FROM rota_run WHERE unique_key = :unique_key AND state IN ('scheduled', 'available', 'running');
 
+-- name: by_unique_keys
+SELECT run.id, run.unique_key FROM rota_run AS run
+WHERE run.unique_key IS NOT NULL AND run.state IN ('scheduled', 'available', 'running')
+  AND run.unique_key /* among(name text) */;
+
 -- name: stage
 -- Runs that have come due become claimable.
 UPDATE rota_run SET state = 'available', staged_at = :now
