@@ -10,6 +10,7 @@ from zlib import crc32
 
 from rota.body import log
 from rota.engine.claimer import Claimer
+from rota.engine.declarer import Application, Declarer
 from rota.engine.desk import LedgerDesk
 from rota.engine.enqueue import Enqueuer
 from rota.engine.events import Listeners
@@ -44,15 +45,22 @@ class Node:
     """One process at work. ``start`` and ``stop`` for a program; ``tick_all`` for a test under a manual clock."""
 
     def __init__(
-        self, store: Store, enqueuer: Enqueuer, listeners: Listeners, settings: NodeSettings, version: str
+        self,
+        application: Application,
+        store: Store,
+        enqueuer: Enqueuer,
+        listeners: Listeners,
+        settings: NodeSettings,
+        version: str,
     ) -> None:
         jobs = enqueuer.jobs
         self.store = store
         self.settings = settings
-        self.identity = NodeIdentity(store, settings, version, jobs)
+        self.identity = NodeIdentity(store, settings, version, application)
         self.stopped = threading.Event()
         self.asked_to_stop = threading.Event()
         self.inflight = InFlight()
+        self._application = application
         self._enqueuer = enqueuer
         self._pulses: list[Pulse] = []
         shard = crc32(self.identity.id.encode()) % SHARDS
@@ -71,6 +79,7 @@ class Node:
         duties: list[Duty] = [self.heartbeat]
         if self.settings.schedules:
             duties += [
+                Declarer(self.store, self._application),
                 Scheduler(self.store, self._enqueuer, self.identity),
                 Stager(self.store, self._enqueuer, self.settings),
                 Rescuer(self.store, self.identity, shard),
@@ -113,7 +122,7 @@ class Node:
         """
         deadline = time.monotonic() + (self.settings.drain if drain is None else drain)
         self.worker.draining = True
-        self._stop_runners("scheduler", "stager", "rescuer", "pruner", "strays", "worker")
+        self._stop_runners("declarer", "scheduler", "stager", "rescuer", "pruner", "strays", "worker")
         self._quietly(self.worker.take_back)
         finished = self._wait_for_bodies(deadline)
         if not finished:

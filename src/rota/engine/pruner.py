@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rota.model.node import NodeSettings
 from rota.model.run import RunAge, RunState
-from rota.store import Store, attempts, batches, counters, events, fires, logs, nodes, runs
+from rota.store import Store, attempts, batches, counters, events, fires, logs, nodes, releases, runs
 
 EVERY_SECONDS = 60.0
 AT_ONCE = 1_000
@@ -36,6 +36,7 @@ class Pruner:
             counters.prune(tx, (now - self._days(self._settings.counters_days)) // MINUTE_US, MINUTES_AT_ONCE)
             batches.prune(tx, now - self._days(self._settings.runs_days), AT_ONCE)
             nodes.prune(tx, now - NODES_KEPT_US)
+            releases.prune(tx, now - NODES_KEPT_US)
         return more or AT_ONCE in gone
 
     def _prune_runs(self, now: int) -> bool:

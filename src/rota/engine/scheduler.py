@@ -10,35 +10,34 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
-from rota.calendar import Every
 from rota.engine.definition import fired_run, limits
 from rota.engine.enqueue import Enqueuer, insert_all
 from rota.engine.identity import NodeIdentity
 from rota.engine.overlap import Due, meet_overlap
-from rota.engine.planner import Moments, Plan, plan
+from rota.engine.planner import Moments, plan
+from rota.engine.unable import Unable
 from rota.errors import RotaError
 from rota.model.event import Event
 from rota.model.fire import FireKind, NewFire, Verdict
 from rota.model.job import Job
 from rota.model.run import NewRun, RunState
 from rota.model.schedule import Definition, DueSchedule
-from rota.store import Store, Transaction, fires, schedules
+from rota.store import Store, Transaction, fires, releases, schedules
 
 logger = logging.getLogger("rota.engine")
 AT_ONCE = 2_000
 LONGEST_WAIT = 1.0
-UNREADABLE_AGAIN_US = 60_000_000
-UNREADABLE = Definition(job="", trigger=Every("1d"))
 _BREAKING = (RotaError, ValueError, TypeError, KeyError)
 """What comes of a schedule that does not fit the code any more, or that newer code wrote."""
 
 
 class _BrokenError(Exception):
-    """One schedule stands in the way of all others in its tick."""
+    """One schedule, of which no run can be made here, stands in the way of all others in its tick."""
 
-    def __init__(self, schedule: str, why: str) -> None:
+    def __init__(self, schedule: str, job: str, why: str) -> None:
         super().__init__(why)
         self.schedule = schedule
+        self.job = job
         self.why = why
 
 
@@ -49,6 +48,7 @@ class Scheduler:
 
     def __init__(self, store: Store, enqueuer: Enqueuer, identity: NodeIdentity) -> None:
         self.interval = LONGEST_WAIT
+        self.unable = Unable()
         self._store = store
         self._enqueuer = enqueuer
         self._identity = identity
@@ -57,7 +57,7 @@ class Scheduler:
         """1. Is anything due? 2. Lock some of it, and judge. 3. Record, make runs, advance. 4. Tell."""
         now = self._store.now_us()
         with self._store.read() as tx:
-            next_at = schedules.next_due(tx, self._enqueuer.jobs)
+            next_at = schedules.next_due(tx, self._identity.owner, self.unable.names(now))
         if next_at is None or next_at > now:
             wait = LONGEST_WAIT if next_at is None else (next_at - now) / 1_000_000
             self.interval = max(0.0005, min(LONGEST_WAIT, wait))
@@ -67,32 +67,51 @@ class Scheduler:
             try:
                 return self._fire_due(now, broken)
             except _BrokenError as error:  # all was rolled back: once more, without that one
-                logger.warning("schedule %s: %s", error.schedule, error.why)
-                broken[error.schedule] = error.why
+                self._set_apart(error, broken, now)
 
     def _fire_due(self, now: int, broken: Mapping[str, str]) -> bool:
         with self._store.write() as tx:
-            locked = schedules.due(tx, self._enqueuer.jobs, now, AT_ONCE)
-            self._fire(tx, [self._judge(each, now, broken) for each in locked], now)
+            locked = schedules.due(tx, self._identity.owner, self.unable.names(now), now, AT_ONCE)
+            self._fire(tx, [due for each in locked if (due := self._judge(each, now, broken))], now)
         self.interval = 0.05
         return len(locked) == AT_ONCE
 
-    def _judge(self, schedule: DueSchedule, now: int, broken: Mapping[str, str]) -> Due:
-        name, watermark = schedule.name, schedule.watermark
-        job = self._enqueuer.job(schedule.job)
+    def _set_apart(self, error: _BrokenError, broken: dict[str, str], now: int) -> None:
+        """Where another release is at work that knows the job, its nodes may make the run; else nobody can."""
+        with self._store.read() as tx:
+            others = releases.knowing(tx, error.job) - {self._identity.release_id}
+        if others:
+            self.unable.add(error.schedule, error.why, now)
+        else:
+            logger.warning("schedule %s: %s", error.schedule, error.why)
+            broken[error.schedule] = error.why
+
+    def _judge(self, schedule: DueSchedule, now: int, broken: Mapping[str, str]) -> Due | None:
+        """``None``: this node cannot. Its moments stay unjudged until somebody comes who can."""
+        name = schedule.name
+        job = self._enqueuer.jobs.get(schedule.job)
+        if job is None:
+            self.unable.add(name, None, now)
+            return None
         try:
             definition = Definition.from_json(schedule.definition)
-            judged = plan(definition, watermark, now)
-            key, count = (None, None) if name in broken else limits(name, definition, job)
+            judged = plan(definition, schedule.watermark, now)
         except _BREAKING as error:
-            if name not in broken:
-                raise _BrokenError(name, f"it cannot be read: {error}") from error
-            # Its moments stay unjudged until somebody who can read it comes: it is only looked at more rarely.
-            return Due(name, UNREADABLE, Plan([], watermark, now + UNREADABLE_AGAIN_US), job)
+            self.unable.add(name, f"it cannot be read: {error}", now)
+            return None
+        self.unable.forget(name)
+        key, count = self._limits(schedule, definition, job) if name not in broken else (None, None)
         reason = broken.get(name) or _off(job, self._enqueuer.environment)
         if reason:
             judged = replace(judged, moments=[_skipped(moments, reason) for moments in judged.moments])
         return Due(name, definition, judged, job, key, count)
+
+    @staticmethod
+    def _limits(schedule: DueSchedule, definition: Definition, job: Job) -> tuple[str | None, int | None]:
+        try:
+            return limits(schedule.name, definition, job)
+        except _BREAKING as error:
+            raise _BrokenError(schedule.name, job.name, f"no run can be made: {error}") from error
 
     def _fire(self, tx: Transaction, due: list[Due], now: int) -> None:
         if not due:
@@ -129,7 +148,7 @@ class Scheduler:
         try:
             return fired_run(self._enqueuer, due.name, due.definition, due.job, moment, fire_id, now)
         except _BREAKING as error:
-            raise _BrokenError(due.name, f"no run can be made: {error}") from error
+            raise _BrokenError(due.name, due.job.name, f"no run can be made: {error}") from error
 
 
 def _off(job: Job, environment: str | None) -> str | None:

@@ -33,6 +33,7 @@ KINDS = {
     "schedule.removed": "",
     "schedule.manual": "a person ran a schedule's job now",
     "schedule.backfill": "a person had past moments run",
+    "job.taken_over": "an application has a job that was another's, for which no node works any more",
     "queue.paused": "",
     "queue.resumed": "",
     "queue.limited": "",

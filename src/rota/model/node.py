@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from dataclasses import dataclass
@@ -32,8 +31,9 @@ class NodeRecord:
     pid: int
     version: str
     queues: str
-    jobs: str
-    """The names of the jobs that its code knows, as a JSON list."""
+    owner: str
+    """The application that it works for, and its version of that."""
+    release_id: str
     threads: int
     started_at: int
     seen_at: int
@@ -47,14 +47,15 @@ class NodeRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewNode:
-    """A node about to be registered; ``queues`` joined by commas, ``jobs`` a JSON list."""
+    """A node about to be registered; ``queues`` joined by commas."""
 
     id: str
     host: str
     pid: int
     version: str
     queues: str
-    jobs: str
+    owner: str
+    release_id: str
     threads: int
 
 
@@ -109,9 +110,6 @@ class NodeStatus:
 
     def serves(self, queue: str) -> bool:
         return bool({"*", queue} & set(self.record.queues.split(",")))
-
-    def knows(self, job: str) -> bool:
-        return job in json.loads(self.record.jobs)
 
     def does(self, duty: str) -> bool:
         return not self.duties or any(each.name == duty for each in self.duties)
