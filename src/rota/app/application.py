@@ -31,6 +31,7 @@ from rota.errors import DuplicateJobError
 from rota.model.duration import Duration, seconds
 from rota.model.event import Event
 from rota.model.job import Job
+from rota.model.policy import read_name
 from rota.model.release import NewRelease
 from rota.model.schedule import Definition
 from rota.model.settings import NodeSettings, Settings
@@ -113,6 +114,7 @@ class Rota(Collection, Caller):
         return handle
 
     def _add(self, name: str, handle: JobHandle[Any, Any, Any], declaration: Declaration) -> None:
+        read_name("job", name)
         if name in self.jobs:
             raise DuplicateJobError(
                 f"two jobs are called {name!r}: {_place(self.jobs[name].function)} and {_place(handle.function)}",

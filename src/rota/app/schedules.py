@@ -17,7 +17,7 @@ from rota.errors import ConfigError, ConflictError, NotFoundError
 from rota.model import payload
 from rota.model.event import Event
 from rota.model.fire import FireKind, FireRecord, NewFire, Verdict
-from rota.model.policy import OF_A_SCHEDULE, SchedulePolicies, read_policies
+from rota.model.policy import OF_A_SCHEDULE, SchedulePolicies, read_name, read_policies
 from rota.model.run import NewRun, RunState
 from rota.model.schedule import Definition, NewSchedule, ScheduleRecord
 from rota.store import Store, Transaction, events, fires, schedules
@@ -73,6 +73,7 @@ class Schedules:
             ConflictError: there is one of this name.
             PayloadError: the job does not take these arguments.
         """
+        read_name("schedule", name)
         definition = self._definition(job, trigger, _read(policies))
         now = self._store.now_us()
         with self._store.write() as tx:
@@ -99,6 +100,7 @@ class Schedules:
         now = self._store.now_us()
         new = []
         for name, arguments in items.items():
+            read_name("schedule", name)
             definition = self._definition(job, trigger, {**alike, "arguments": arguments})
             new.append(self._new(name, definition, by, now))
         with self._store.write() as tx:

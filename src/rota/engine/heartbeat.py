@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rota.engine.identity import NodeIdentity
 from rota.engine.inflight import InFlight
@@ -17,6 +18,7 @@ from rota.store import Store, nodes
 
 logger = logging.getLogger("rota.engine")
 PATIENCE_SECONDS = 30.0
+UNABLE_SHOWN = 10
 
 
 class Heartbeat:
@@ -71,9 +73,14 @@ class Heartbeat:
                 failed_at=moment(pulse.failed_at),
                 error=pulse.error,
                 patience=int(max(PATIENCE_SECONDS, 3 * pulse.interval) * 1_000_000),
+                unable=_first_of(pulse.unable()),
             )
             for pulse in self._pulses
         ]
         if duties:
             with self._store.write() as tx:
                 nodes.save_duties(tx, self._identity.id, duties)
+
+
+def _first_of(unable: Mapping[str, str]) -> str | None:
+    return json.dumps(dict(list(unable.items())[:UNABLE_SHOWN])) if unable else None

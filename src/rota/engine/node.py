@@ -72,7 +72,7 @@ class Node:
         self.finisher = Finisher(store, self.inflight, self.claimer, listeners, settings, shard)
         self.heartbeat = Heartbeat(store, self.identity, self.inflight, self._pulses, self.asked_to_stop, settings)
         self.duties = self._duties(shard)
-        self._pulses += [Pulse(duty.name, duty.interval) for duty in self.duties]
+        self._pulses += [_pulse(duty) for duty in self.duties]
         self._runners = self._run(self.duties)
 
     def _duties(self, shard: int) -> list[Duty]:
@@ -210,3 +210,7 @@ class Node:
             except Exception as error:  # noqa: BLE001 - a hint less, no more than that
                 logger.debug("listening for hints failed: %s", error)
             self.stopped.wait(5.0)
+
+
+def _pulse(duty: Duty) -> Pulse:
+    return Pulse(duty.name, duty.interval, unable=duty.unable.told if isinstance(duty, Scheduler) else dict)

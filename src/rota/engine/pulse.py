@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
@@ -18,3 +19,5 @@ class Pulse:
     """Of the end of the last tick that did not raise."""
     failed_at: float | None = None
     error: str | None = None
+    unable: Callable[[], Mapping[str, str]] = dict
+    """The schedules that this node cannot judge, each with the reason."""

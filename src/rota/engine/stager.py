@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from typing import Any
 
+from rota.engine.apart import each_apart
 from rota.engine.enqueue import Enqueuer
 from rota.errors import RotaError
 from rota.model.batch import Batch
 from rota.model.event import Event
 from rota.model.node import NodeSettings
 from rota.model.options import Options
+from rota.model.payload import storable
 from rota.store import Store, Transaction, batches, runs
 
 logger = logging.getLogger("rota.engine")
@@ -36,11 +39,10 @@ class Stager:
         with self._store.read() as tx:
             moments = (runs.next_due(tx), runs.next_release(tx))
             next_at = min((at for at in moments if at is not None), default=None)
-            ripe = batches.ripe(tx)
+            ripe = batches.ripe(tx, AT_ONCE)
         self.interval = self._poll if next_at is None else max(0.001, min(self._poll, (next_at - now) / 1_000_000))
         more = self._stage(now) if next_at is not None and next_at <= now else False
-        if ripe:
-            self._complete_batches(now)
+        each_apart(ripe, lambda some: self._complete(some, now), lambda batch, error: self._give_up(batch, error, now))
         self._sweep_now_and_then(now)
         return more
 
@@ -52,37 +54,32 @@ class Stager:
                 tx.announce()
         return bool(staged or released)
 
-    def _complete_batches(self, now: int) -> None:
+    def _complete(self, ripe: Sequence[int], now: int) -> None:
         with self._store.write() as tx:
-            done = batches.complete(tx, now)
+            done = batches.complete(tx, ripe, now)
             tx.told += [self._follow(tx, batch, now) for batch in done]
             if done:
                 tx.announce()
 
+    def _give_up(self, ripe: int, error: Exception, now: int) -> None:
+        """What follows a batch was refused by the database, as it would be every time: the batch is over without it."""
+        with self._store.write() as tx:
+            for batch in batches.complete(tx, [ripe], now):
+                why = storable(f"{batch.then_job} cannot follow: {type(error).__name__}: {error}")
+                logger.warning("batch %d: %s", batch.id, why)
+                tx.told.append(_finished(batch, now, error=why))
+
     def _follow(self, tx: Transaction, batch: Batch, now: int) -> Event:
-        counts: dict[str, Any] = {
-            "id": batch.id,
-            "total": batch.total,
-            "succeeded": batch.succeeded,
-            "failed": batch.failed,
-            "cancelled": batch.cancelled,
-        }
-        if batch.then_job is not None:
-            arguments = {**json.loads(batch.then_arguments or "{}"), "batch": counts}
-            try:
-                run = self._enqueuer.new_run_by_name(batch.then_job, arguments, now, Options(by=f"batch:{batch.id}"))
-            except RotaError as error:  # the job's arguments have changed meanwhile: no reason to hold up other batches
-                logger.warning("batch %d: %s cannot follow: %s", batch.id, batch.then_job, error)
-                counts["error"] = f"{batch.then_job} cannot follow: {error}"
-            else:
-                runs.insert(tx, [run])
-        return Event(
-            at=now,
-            kind="batch.finished",
-            subject=f"batch:{batch.id}",
-            run_id=batch.parent_run_id,
-            data={"job": batch.job, **counts},
-        )
+        if batch.then_job is None:
+            return _finished(batch, now)
+        arguments = {**json.loads(batch.then_arguments or "{}"), "batch": _counts(batch)}
+        try:
+            run = self._enqueuer.new_run_by_name(batch.then_job, arguments, now, Options(by=f"batch:{batch.id}"))
+        except RotaError as error:  # the job's arguments have changed meanwhile: no reason to hold up other batches
+            logger.warning("batch %d: %s cannot follow: %s", batch.id, batch.then_job, error)
+            return _finished(batch, now, error=f"{batch.then_job} cannot follow: {error}")
+        runs.insert(tx, [run])
+        return _finished(batch, now)
 
     def _sweep_now_and_then(self, now: int) -> None:
         """Runs that wait for a shared limit nobody uses any more: a crash between two commits could leave them so."""
@@ -100,3 +97,18 @@ class Stager:
             if free:
                 runs.release_keys(tx, free)
                 tx.announce()
+
+
+def _counts(batch: Batch) -> dict[str, Any]:
+    return {
+        "id": batch.id,
+        "total": batch.total,
+        "succeeded": batch.succeeded,
+        "failed": batch.failed,
+        "cancelled": batch.cancelled,
+    }
+
+
+def _finished(batch: Batch, now: int, **more: str) -> Event:
+    data = {"job": batch.job, **_counts(batch), **more}
+    return Event(at=now, kind="batch.finished", subject=f"batch:{batch.id}", run_id=batch.parent_run_id, data=data)

@@ -106,6 +106,12 @@ TOLD: Mapping[str, Telling] = {
         ),
         "{} more ends of runs that had been given to other nodes do not count",
     ),
+    "schedule.set_aside": Telling(
+        PROBLEM,
+        _of_job("schedule {name} is set aside, as the database refused what it leads to: {why}"),
+        "{} more schedules are set aside",
+        more_todo="see: rota status",
+    ),
     "fire.missed": Telling(WARNING, _of_fire("missed"), "{} more times due moments were missed"),
     "fire.skipped": Telling(INFO, _of_fire("skipped"), "{} more times due moments were skipped"),
 }

@@ -26,6 +26,7 @@ KINDS = {
     "batch.finished": "all children of a batch are over",
     "schedule.added": "a person made a schedule",
     "schedule.edited": "a person changed a schedule",
+    "schedule.set_aside": "the database refused what a schedule leads to; it is tried again every minute",
     "schedule.kept": "the code changed a schedule that a person had edited: the person's stands",
     "schedule.reset": "a person took the code's version of a schedule back",
     "schedule.paused": "",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -88,6 +90,14 @@ class DutyRecord:
     failed_at: int | None
     error: str | None
     patience: int
+    unable: str | None = None
+    """The schedules that the node cannot judge, as JSON: each with the reason."""
+
+    @property
+    def cannot_judge(self) -> Mapping[str, str]:
+        """Schedules, each with the reason."""
+        found: dict[str, str] = json.loads(self.unable) if self.unable else {}
+        return found
 
     def stale(self, now_us: int, started_at: int) -> bool:
         """One that has not ticked yet is given its time from the start of its node on."""

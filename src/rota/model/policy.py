@@ -22,6 +22,8 @@ from rota.model.suggestion import suggestion
 
 DEFAULT_QUEUE = "default"
 DEFAULT_TIMEOUT = 600.0
+NAME_CHARACTERS = 200
+MOST = 1_000_000_000
 PRIORITIES = range(-1_000_000, 1_000_001)
 CatchUp = Literal["latest", "none", "all"]
 Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
@@ -125,7 +127,27 @@ def _text(value: Any) -> str:
     return text
 
 
+_SHORT = "Give a short name."
 _ODD_TEXT = "Leave it out, or give a digest: hashlib.blake2b(data).hexdigest()."
+
+
+def _name(value: Any) -> str:
+    """A name stands in indexes of both databases, beside others."""
+    text = _text(value)
+    if not text:
+        raise ValueError
+    if len(text) > NAME_CHARACTERS:
+        raise ConfigError(f"it is {len(text):,} characters long, more than the {NAME_CHARACTERS} allowed", hint=_SHORT)
+    return text
+
+
+def _count(value: Any) -> int:
+    count: int = _one_of(int)(value)
+    if count > MOST:
+        raise ConfigError(f"it is more than {MOST:,}", hint="Leave it out for no limit.")
+    if count < 1:
+        raise ValueError
+    return count
 
 
 def _trigger(value: Any) -> Trigger:
@@ -152,7 +174,7 @@ def _waits(retry: Retry) -> dict[str, object]:
 WAITS_SHOWN = 10
 ARGUMENTS = Kind(lambda value: dict(_one_of(Mapping)(value)), "a dict of the job's arguments")
 CATCH_UP = _choice(CatchUp)
-COUNT = Kind(_where(lambda count: count >= 1, _one_of(int)), "a number, 1 or more")
+COUNT = Kind(_count, "a number, 1 or more")
 CONNECTION = Kind(lambda value: value, "a connection to the database that Rota uses")
 FLAG = Kind(_one_of(bool), "True or False")
 FUNCTION = Kind(
@@ -163,7 +185,7 @@ FUNCTION = Kind(
 LENGTH = Kind(_seconds, 'seconds, or "6h"')
 LIMIT = Kind(_where(lambda length: length > 0, _seconds), 'seconds, or "10m"; None is no limit')
 MOMENT = Kind(_moment, "a datetime with a zone: datetime(2026, 3, 5, 18, tzinfo=ZoneInfo('Europe/Paris'))")
-NAME = Kind(_where(bool, _text), "the name of a queue")
+NAME = Kind(_name, "the name of a queue")
 NAMES = Kind(
     lambda value: frozenset(_one_of(list, tuple, set, frozenset)(value)),
     'a list of names, as in ["production"]',
@@ -238,6 +260,17 @@ class CallOptions(_Queueing, total=False):
     connection: Annotated[Any, Policy(CONNECTION, None, "Part of the transaction of this connection.")]
     wait: Annotated[bool | Duration, Policy(WAIT, False, "Return when the run is over; at most so long.")]
     force_disabled: Annotated[bool, Policy(FLAG, False, "By hand, also where the job is off.")]
+
+
+def read_name(noun: str, value: Any) -> str:
+    """The name of a job or schedule, as both databases can hold it; raises ``ConfigError``."""
+    shown = value if not isinstance(value, str) or len(value) <= NAME_CHARACTERS else f"{value[:40]}…"
+    try:
+        return _name(value)
+    except ConfigError as error:
+        raise ConfigError(f"{noun} {shown!r} cannot be called so: {error}", hint=error.hint) from None
+    except ValueError:
+        raise ConfigError(f"{shown!r} is no name for a {noun}", hint="Give some text.") from None
 
 
 def _table(words: Any) -> dict[str, Policy]:

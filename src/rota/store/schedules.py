@@ -24,9 +24,15 @@ def due(tx: Transaction, owner: str, leave: Iterable[str], now: int, limit: int)
     return [record(DueSchedule, row) for row in rows]
 
 
-def next_due(tx: Transaction, owner: str, leave: Iterable[str]) -> int | None:
-    """The next moment at which a schedule of an application is due, but for some."""
-    [[moment]] = tx.over("schedules.next_due", [(name,) for name in leave], owner=owner)
+def due_among(tx: Transaction, names: Iterable[str], now: int) -> list[DueSchedule]:
+    """Those of these that are due, as ``due`` gives them."""
+    rows = tx.over("schedules.due_among", [(name,) for name in names], now=now)
+    return [record(DueSchedule, row) for row in rows]
+
+
+def next_due(tx: Transaction, owner: str, leave: Iterable[str], now: int) -> int | None:
+    """The next moment at which a schedule of an application is due, but for some, and for those set aside."""
+    [[moment]] = tx.over("schedules.next_due", [(name,) for name in leave], owner=owner, now=now)
     return None if moment is None else int(moment)
 
 
@@ -98,6 +104,16 @@ def write(tx: Transaction, changed: Sequence[ScheduleRecord]) -> None:
 
 
 _UNEDITED = {"edited_at": None, "edited_by": None}
+
+
+def set_aside(tx: Transaction, name: str, until: int, why: str) -> None:
+    """Nobody judges it before that moment."""
+    tx.run("schedules.set_aside", name=name, until=until, why=why)
+
+
+def aside(tx: Transaction, limit: int) -> list[ScheduleRecord]:
+    """Those that are set aside, or were when somebody came to them last."""
+    return [record(ScheduleRecord, row) for row in tx.all("schedules.aside", limit=limit)]
 
 
 def pause(tx: Transaction, name: str, now: int, *, by: str, why: str | None) -> bool:

@@ -3,20 +3,38 @@
 -- leaves to others.
 SELECT /* columns(due_schedule) */ FROM rota_schedule
 WHERE owner = :owner AND next_due_at <= :now AND next_due_at IS NOT NULL AND paused_at IS NULL AND removed_at IS NULL
+  AND (aside_until IS NULL OR aside_until <= :now)
   AND NOT coalesce(name /* among(left_out text) */, false)
 ORDER BY next_due_at
 LIMIT :limit
 /* skip locked */;
 
+-- name: due_among
+-- The same of a few, where all together failed.
+SELECT /* columns(due_schedule) */ FROM rota_schedule
+WHERE name /* among(asked text) */ AND next_due_at <= :now AND paused_at IS NULL AND removed_at IS NULL
+ORDER BY next_due_at
+/* skip locked */;
+
+-- name: set_aside
+UPDATE rota_schedule SET aside_until = :until, aside_why = :why WHERE name = :name;
+
+-- name: aside
+SELECT /* columns(schedule) */ FROM rota_schedule WHERE aside_until IS NOT NULL AND removed_at IS NULL
+ORDER BY aside_until DESC
+LIMIT :limit;
+
 -- name: next_due
 -- One that the asking node leaves to others, overdue for ever, is not to keep it awake.
 SELECT min(next_due_at) FROM rota_schedule
 WHERE owner = :owner AND next_due_at IS NOT NULL AND paused_at IS NULL AND removed_at IS NULL
+  AND (aside_until IS NULL OR aside_until <= :now)
   AND NOT coalesce(name /* among(left_out text) */, false);
 
 -- name: advance
 -- The watermark never goes back, so that no moment is judged twice.
-UPDATE rota_schedule AS schedule SET watermark = CASE WHEN given.mark > watermark THEN given.mark ELSE watermark END, next_due_at = given.next
+UPDATE rota_schedule AS schedule SET watermark = CASE WHEN given.mark > watermark THEN given.mark ELSE watermark END, next_due_at = given.next,
+    aside_until = NULL, aside_why = NULL
 FROM /* rows(advanced text, mark bigint, next bigint) */ AS given
 WHERE schedule.name = given.advanced AND given.mark >= schedule.watermark;
 
@@ -60,7 +78,7 @@ SELECT /* columns(schedule) */ FROM rota_schedule WHERE name = :name;
 -- name: write
 UPDATE rota_schedule AS schedule SET job = new.job, definition = new.definition, declared = new.declared, owner = new.owner,
     watermark = new.watermark, next_due_at = new.next_due_at, edited_at = new.edited_at, edited_by = new.edited_by,
-    removed_at = NULL
+    aside_until = NULL, aside_why = NULL, removed_at = NULL
 FROM /* rows(schedule) */ AS new
 WHERE schedule.name = new.name;
 

@@ -39,7 +39,7 @@ CREATE TABLE rota_queue (
 );
 
 -- `definition` is in force; `declared` is what the code said last, and NULL where a person made the schedule. `owner` is
--- the application that its job belongs to.
+-- the application that its job belongs to. `aside_…`: the database refused what it leads to.
 CREATE TABLE rota_schedule (
     name TEXT PRIMARY KEY,
     job TEXT NOT NULL,
@@ -54,10 +54,14 @@ CREATE TABLE rota_schedule (
     paused_at BIGINT,
     paused_by TEXT,
     paused_why TEXT,
+    aside_until BIGINT,
+    aside_why TEXT,
     removed_at BIGINT
 );
 CREATE INDEX rota_schedule_due ON rota_schedule (owner, next_due_at)
     WHERE next_due_at IS NOT NULL AND paused_at IS NULL AND removed_at IS NULL;
+
+CREATE INDEX rota_schedule_aside ON rota_schedule (aside_until) WHERE aside_until IS NOT NULL;
 
 -- One row for each due moment; a range of moments with one verdict is one row (`moments` of them, through `through_at`).
 CREATE TABLE rota_fire (
@@ -210,6 +214,7 @@ CREATE TABLE rota_duty (
     failed_at BIGINT,
     error TEXT,
     patience BIGINT NOT NULL,
+    unable TEXT,
     PRIMARY KEY (node, name)
 );
 
