@@ -61,9 +61,9 @@ def test_watching_goes_on_until_ctrl_c(shop: Shop) -> None:
     assert said.endswith("Interrupted.\n")
 
 
-def test_the_jobs_and_queues_of_a_node_are_lists_for_programs(shop: Shop) -> None:
+def test_the_queues_of_a_node_are_a_list_for_programs_and_its_application_is_named(shop: Shop) -> None:
     with shop.app.running():
         [node] = shop.json("status")["nodes"]
 
-    assert node["jobs"] == ["shop/breaks", "shop/elsewhere", "shop/sync"]
+    assert node["application"] == "default"
     assert node["queues"] == ["*"]

@@ -39,7 +39,7 @@ def test_nodes_are_listed_and_drained_by_the_beginning_of_a_name(shop: Shop) -> 
     [item] = shop.json("node", "ls")["items"]
 
     assert (item["id"], item["state"], item["queues"]) == (node.identity.id, "alive", ["*"])
-    assert item["jobs"] == ["shop/breaks", "shop/elsewhere", "shop/sync"]
+    assert item["application"] == "default"
     assert shop.json("node", "drain", node.identity.id[:-3]) == {"id": node.identity.id, "state": "draining"}
     assert shop.rota("node", "drain", node.identity.id).exit_code == 5
     assert shop.rota("node", "drain", "nobody").exit_code == 3

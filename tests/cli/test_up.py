@@ -121,7 +121,8 @@ def test_the_help_names_nothing_that_is_not_there(place: Path) -> None:
 def test_schedules_that_the_start_removes_are_told(speaking: Shop) -> None:
     other = Rota(f"sqlite:///{speaking.place}/rota.db")
     other.job("nightly", schedule=every("1d"))(lambda: None)
-    other.prepare()
+    with other.running():  # and not any more
+        pass
     other.close()
 
     [told] = [line for line in said_by(speaking) if "gone from the code" in line]

@@ -198,10 +198,10 @@ def test_a_node_that_lags_judges_nothing_again(app: Rota, start: Start, clock: M
     clock.advance(seconds=25)
     with app.store.read() as tx:
         now = app.store.now_us()
-        read = schedules.due(tx, ["job"], now, 10) if "sqlite" in app.settings.database.url else None
+        read = schedules.due(tx, app.name, [], now, 10) if "sqlite" in app.settings.database.url else None
     if read is None:
         with app.store.write() as tx:
-            read = schedules.due(tx, ["job"], now, 10)
+            read = schedules.due(tx, app.name, [], now, 10)
     due = [scheduler(frozen)._judge(each, now, {}) for each in read]
     clock.advance(seconds=60)
     scheduler(other).tick()

@@ -10,6 +10,7 @@ import pytest
 
 from rota import Rota, Run, every
 from rota.errors import ConfigError, ConflictError, NotFoundError, PayloadError
+from rota.store import nodes
 from rota.testing import ManualClock, captured_events, run_due
 from tests.engine.helpers import verdicts
 
@@ -23,6 +24,14 @@ def deployed(open_app: Open, url: str, jobs: dict[str, dict[str, Any]], **option
     for name, policies in jobs.items():
         app.job(name, **policies)(lambda **_: None)
     run_due(app)
+    return app
+
+
+def stopped(app: Rota) -> Rota:
+    """Its node is no more."""
+    with app.store.write() as tx:
+        for each in nodes.alive(tx):
+            nodes.stop(tx, each.id, app.store.now_us())
     return app
 
 
@@ -247,6 +256,7 @@ def test_a_persons_edit_survives_that_its_schedule_was_gone_for_a_while(
 ) -> None:
     app = deployed(open_app, ledger_url, HOURLY)
     app.schedules.edit("report", by="anna", trigger=every("15m"))
+    stopped(app)
     [gone] = open_app(ledger_url).prepare()
     clock.advance(hours=1)
     back = open_app(ledger_url)
@@ -288,7 +298,7 @@ def test_a_persons_edit_survives_a_deployment_that_says_so_until_it_is_reset(
 def test_a_schedule_that_is_gone_from_the_code_is_removed_and_comes_back_with_it(
     open_app: Open, ledger_url: str, clock: ManualClock
 ) -> None:
-    deployed(open_app, ledger_url, HOURLY)
+    stopped(deployed(open_app, ledger_url, HOURLY))
     gone = open_app(ledger_url)
     gone.job("report")(lambda: None)
     [told] = gone.prepare()

@@ -79,7 +79,8 @@ class Ledger(RuleBasedStateMachine):
         node, now = f"node-{self.births}", self.store.now_us()
         self.births += 1
         with self.store.write() as tx:
-            new = NewNode(id=node, host="elsewhere", pid=1, version="0", queues="*", jobs="[]", threads=1)
+            of = {"owner": "default", "release_id": "r"}
+            new = NewNode(id=node, host="elsewhere", pid=1, version="0", queues="*", threads=1, **of)
             nodes.register(tx, new, now, lease_until=now + 10**15)
         self.nodes.append(node)
 

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 from rota.app.blueprint import Blueprint, Collection
 from rota.app.counters import Counters
 from rota.app.declaration import Declaration
-from rota.app.declare import Declared, declare
+from rota.app.declare import declare
 from rota.app.handles import Caller, JobHandle
 from rota.app.nodes import Nodes
 from rota.app.overrides import overridden, paused, unknown_schedules
+from rota.app.ownership import refuse_names_of_others
 from rota.app.place import place_of
 from rota.app.queues import Queues
 from rota.app.requests import Requests
 from rota.app.runs import Runs
+from rota.app.said import Said
 from rota.app.schedules import Schedules
 from rota.clock import Clock
 from rota.engine.desk import LedgerDesk
@@ -34,10 +36,11 @@ from rota.model.duration import Duration, seconds
 from rota.model.edge import Length, Name, checks
 from rota.model.event import Event
 from rota.model.job import Job
-from rota.model.policy import TEXT, WORD, of_type
+from rota.model.policy import TEXT, WORD, of_type, read_name
+from rota.model.release import NewRelease
 from rota.model.schedule import Definition
 from rota.model.settings import NodeSettings, Settings
-from rota.store import Store, migrate, open_store
+from rota.store import Store, Transaction, migrate, open_store
 
 if TYPE_CHECKING:
     from rota.explain.status import Status
@@ -51,10 +54,10 @@ class Rota(Collection, Caller):
     >>> @rota.job(schedule=cron("0 */6 * * *", tz="UTC"))
     ... def sync(run: Run) -> None: ...
 
-    What is not given here is as ``rota.toml`` and the environment say; what is given holds. ``name`` tells schedules of
-    several applications in one database apart; ``schema`` says where in PostgreSQL the tables are. ``clock`` stands in
-    for the database's time: for tests, and then no settings are read. Nothing is read or connected to before it is
-    needed.
+    What is not given here is as ``rota.toml`` and the environment say; what is given holds. ``name`` tells the jobs and
+    schedules of several applications in one database apart; ``schema`` says where in PostgreSQL the tables are.
+    ``clock`` stands in for the database's time: for tests, and then no settings are read. Nothing is read or connected
+    to before it is needed.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Rota(Collection, Caller):
         self._definitions: dict[str, Definition] = {}
         self._clock = clock
         self._preparing = threading.Lock()
+        self._release: NewRelease | None = None
         tell_of_forks(self)
 
     def after_fork(self) -> None:
@@ -129,6 +133,7 @@ class Rota(Collection, Caller):
         return handle
 
     def _add(self, name: str, handle: JobHandle[Any, Any, Any], declaration: Declaration) -> None:
+        read_name("job", name)
         if name in self.jobs:
             raise DuplicateJobError(
                 f"two jobs are called {name!r}: {_place(self.jobs[name].function)} and {_place(handle.function)}",
@@ -177,17 +182,35 @@ class Rota(Collection, Caller):
 
         Raises:
             SchemaError: the tables are older or newer than this code.
+            DuplicateJobError: a node of another application lives that has a job of the same name.
         """
+        return self._declare_all(alone=True)
+
+    def declare_again(self) -> list[Event]:
+        """As ``prepare``, for a process that is a node by now: what it says counts as long as the node lives."""
+        return self._declare_all(alone=False)
+
+    def _declare_all(self, *, alone: bool) -> list[Event]:
         self.ready()
         with self._preparing:
             self._refuse_unknown_names()
-            return declare(self.store, self._declared())
+            said = self._said()
+            told = declare(self.store, said, alone=alone)
+            self._release = said.release
+            return told
 
-    def _declared(self) -> Declared:
-        schedules = self.declared_schedules
-        settings, environment = self.settings, self.settings.environment
-        off = frozenset(name for name, each in schedules.items() if not self.jobs[each.job].enabled_in(environment))
-        return Declared(self.name, self.jobs, schedules, off, paused(settings, schedules), settings.queues)
+    def _said(self) -> Said:
+        schedules, settings = self.declared_schedules, self.settings
+        held = paused(settings, schedules)
+        return Said.by(self.name, self.jobs, schedules, held, settings.queues, settings.environment)
+
+    def release(self) -> NewRelease:
+        """The version of the code, by what it declares."""
+        return self._release or self._said().release
+
+    def refuse_names_of_others(self, tx: Transaction) -> None:
+        """Raises ``DuplicateJobError`` where another application has a job of the same name."""
+        refuse_names_of_others(tx, self.name, self.jobs)
 
     def _refuse_unknown_names(self) -> None:
         for error in unknown_schedules(self.settings, self._definitions):
@@ -206,7 +229,7 @@ class Rota(Collection, Caller):
 
     @cached_property
     def schedules(self) -> Schedules:
-        return Schedules(self.store, self.enqueuer)
+        return Schedules(self.store, self.enqueuer, self.name)
 
     @cached_property
     def queues(self) -> Queues:
@@ -252,7 +275,7 @@ class Rota(Collection, Caller):
         from rota import __version__
 
         settings = settings or self.settings.node
-        return Node(self.store, self.enqueuer, self.listeners, settings, __version__, self._child())
+        return Node(self, self.store, self.enqueuer, self.listeners, settings, __version__, self._child())
 
     def _child(self) -> list[str] | None:
         """The command that starts a process for one slot. None where the time is a test's own: it goes by another."""

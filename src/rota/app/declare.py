@@ -7,94 +7,159 @@ For each schedule of the code, one of::
     the code says something new             it takes effect ...
       ... and a person has edited it        ... the person's stands, and an event says so; `rota schedule reset` takes
                                             the code's
-    gone from the code                      it is removed; its fires stay
+    gone from the code                      it is removed, unless a living node's code has it; its fires stay
+
+Releases overlap. What a newer release that is alive says stands, though a process of an older one starts once more: see
+docs/releases.md.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from rota.app.skipped_moments import counts_from, skip_passed
+from rota.app.ownership import claim_names
+from rota.app.said import Said, ScheduleRow
+from rota.app.skipped_moments import counts_from, passed
 from rota.model.event import Event
-from rota.model.job import Job
-from rota.model.policy import OF_A_JOB
+from rota.model.fire import NewFire
+from rota.model.release import Release
 from rota.model.schedule import Definition, NewSchedule, ScheduleRecord
 from rota.model.settings import QueueSettings
-from rota.store import Store, Transaction, queues, schedules
+from rota.store import Store, Transaction, fires, queues, releases, schedules
 from rota.store import jobs as ledger_jobs
 
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """All that an application says. ``off``: the schedules whose job is off here."""
-
-    owner: str
-    jobs: Mapping[str, Job]
-    schedules: Mapping[str, Definition]
-    off: frozenset[str]
-    paused: frozenset[str]
-    queues: Mapping[str, QueueSettings]
+AT_ONCE = 2_000
 
 
-def declare(store: Store, declared: Declared) -> list[Event]:
-    """Write it down, as one transaction; returns what people should know."""
+def declare(store: Store, said: Said, *, alone: bool) -> list[Event]:
+    """Write it down, as one transaction; returns what people should know.
+
+    ``alone``: by a process that is no node, at least not yet.
+
+    Raises:
+        DuplicateJobError: a node of another application lives that has a job of the same name.
+    """
     now = store.now_us()
     with store.write() as tx:
-        _register_jobs(tx, declared.jobs, now)
-        _set_queues(tx, declared)
-        known = {record.name: record for record in schedules.declared_by(tx, declared.owner)}
-        told: list[Event] = []
-        for name, definition in declared.schedules.items():
-            record = known.pop(name, None)
-            told += _declare_one(tx, declared, name, definition, record, now)
-        for record in known.values():
-            if record.removed_at is None:
-                skip_passed(tx, record, now, "gone from the code")
-                schedules.remove(tx, record.name, now)
-                told.append(_event("schedule.removed", record.name, now, why="gone from the code"))
+        told = claim_names(tx, said.owner, said.jobs, now)
+        others = _Others.read(tx, said, now, alone=alone)
+        _register_jobs(tx, said, others.jobs_to_leave, now)
+        _set_queues(tx, said, others)
+        told += _declare_schedules(tx, said, others.schedules_to_leave, now)
+        told += _remove_gone(tx, said, others.schedules_to_keep, now)
+        if others.settles:
+            releases.settle(tx, said.owner, now)
         tx.told += told
     store.wake_time()
     return told
 
 
-def _register_jobs(tx: Transaction, jobs: Mapping[str, Job], now: int) -> None:
-    ledger_jobs.register(tx, [(job.name, job.queue, json.dumps(describe(job))) for job in jobs.values()], now)
+@dataclass(frozen=True, slots=True)
+class _Others:
+    """The other releases of the application that are alive."""
+
+    newer: Sequence[Release]
+    working: Sequence[Release]
+
+    @classmethod
+    def read(cls, tx: Transaction, said: Said, now: int, *, alone: bool) -> _Others:
+        number = releases.declare(tx, said.release, now if alone else None)
+        alive = [each for each in releases.living(tx, said.owner, now) if each.number != number]
+        newer = [each for each in alive if each.number > number]
+        return cls(newer, [each for each in alive if each.node is not None])
+
+    @property
+    def schedules_to_leave(self) -> frozenset[str]:
+        """What a newer release says of them stands."""
+        return frozenset().union(*(each.schedule_names for each in self.newer))
+
+    @property
+    def jobs_to_leave(self) -> frozenset[str]:
+        return frozenset().union(*(each.job_names for each in self.newer))
+
+    @property
+    def schedules_to_keep(self) -> frozenset[str]:
+        """Of what a process that is no node says, an older release need not be asked for leave."""
+        return self.schedules_to_leave.union(*(each.schedule_names for each in self.working))
+
+    @property
+    def settles(self) -> bool:
+        """Whether this is the newest release at work: what became of those that are gone is up to it."""
+        return not any(each.node is not None for each in self.newer)
 
 
-def describe(job: Job) -> dict[str, object]:
-    """A job's policies as plain data."""
-    policies = {name: each.plain(getattr(job, name)) for name, each in OF_A_JOB.items() if hasattr(job, name)}
-    return {"description": job.description, "attempts": job.retry.attempts, **policies, "async": job.is_async}
+def _register_jobs(tx: Transaction, said: Said, leave: frozenset[str], now: int) -> None:
+    rows = [row for row in said.job_rows if row.name not in leave]
+    for start in range(0, len(rows), AT_ONCE):
+        ledger_jobs.register(tx, said.owner, rows[start : start + AT_ONCE], now)
 
 
-def _set_queues(tx: Transaction, declared: Declared) -> None:
-    names = {job.queue for job in declared.jobs.values()} | set(declared.queues)
-    queues.ensure(tx, names)
-    for name, each in declared.queues.items():
+def _set_queues(tx: Transaction, said: Said, others: _Others) -> None:
+    queues.ensure(tx, {job.queue for job in said.jobs.values()} | set(said.queues))
+    limits: Mapping[str, QueueSettings] = {} if others.newer else said.queues
+    for name, each in limits.items():
         queues.limit(tx, name, each.concurrency, each.rate)
 
 
-def _declare_one(
-    tx: Transaction, declared: Declared, name: str, definition: Definition, record: ScheduleRecord | None, now: int
-) -> list[Event]:
-    text = definition.to_json()
+@dataclass(slots=True)
+class _Changes:
+    """What a stretch of schedules leads to, to be written all at once."""
+
+    added: list[NewSchedule] = field(default_factory=list)
+    changed: list[ScheduleRecord] = field(default_factory=list)
+    skipped: list[NewFire] = field(default_factory=list)
+    told: list[Event] = field(default_factory=list)
+
+    def write(self, tx: Transaction, now: int) -> None:
+        schedules.insert(tx, self.added)
+        schedules.write(tx, self.changed)
+        fires.add(tx, self.skipped, now)
+
+
+def _declare_schedules(tx: Transaction, said: Said, leave: frozenset[str], now: int) -> list[Event]:
+    told: list[Event] = []
+    rows = [row for row in said.schedule_rows if row.name not in leave]
+    for some in (rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)):
+        by_name = {row.name: row for row in some}
+        changes = _Changes()
+        for name, record in schedules.differing(tx, said.owner, some):
+            _declare_one(changes, said, by_name[name], record, now)
+        changes.write(tx, now)
+        told += changes.told
+        for new in changes.added:
+            if new.name in said.paused:
+                schedules.pause(tx, new.name, now, by="settings", why="paused in the settings")
+    return told
+
+
+def _declare_one(changes: _Changes, said: Said, row: ScheduleRow, record: ScheduleRecord | None, now: int) -> None:
     if record is None:
-        return _add(tx, declared, name, definition, text, now)
-    off = name in declared.off
-    edited, back = record.edited_at is not None, record.removed_at is not None
-    if edited and (back or record.declared != text):
-        in_force = _in_force(record.definition, now, off) if back else {}
-        schedules.change(tx, record, declared=text, **in_force)
-        return [_event("schedule.kept", name, now, edited_by=record.edited_by, code=text)]
-    if back or record.declared != text:
-        since = now if back else counts_from(tx, record, definition, now, "changed by the code")
-        in_force = _in_force(text, max(record.watermark, since), off)
-        schedules.change(tx, record, edit=None, declared=text, **in_force)
+        changes.added.append(_new(said, row, now))
+    elif record.declared is None and record.removed_at is None:
+        why = "a schedule of this name is there already"  # a person's
+        changes.told.append(_event("schedule.kept", row.name, now, why=why, code=row.text))
+    elif record.removed_at is not None or record.declared != row.text:
+        _take_effect(changes, said, row, record, now)
     else:
-        _switch(tx, record, off, now)
-    return []
+        _switch(changes, replace(record, owner=said.owner), bool(row.off), now)
+
+
+def _take_effect(changes: _Changes, said: Said, row: ScheduleRow, record: ScheduleRecord, now: int) -> None:
+    """The code says something new; a person's edit stands over it."""
+    off, back = bool(row.off), record.removed_at is not None
+    new = replace(record, owner=said.owner, declared=row.text, job=said.schedules[row.name].job)
+    if record.edited_at is not None and record.declared is not None:
+        in_force = _in_force(record.definition, now, off) if back else {}
+        changes.changed.append(replace(new, **in_force))  # type: ignore[arg-type]
+        changes.told.append(_event("schedule.kept", row.name, now, edited_by=record.edited_by, code=row.text))
+        return
+    since = now
+    if not back:
+        since, fire = counts_from(record, said.schedules[row.name], now, "changed by the code")
+        changes.skipped += fire
+    in_force = _in_force(row.text, max(record.watermark, since), off)
+    changes.changed.append(replace(new, edited_at=None, edited_by=None, **in_force))  # type: ignore[arg-type]
 
 
 def _in_force(definition: str, mark: int, off: bool) -> dict[str, object]:
@@ -103,36 +168,39 @@ def _in_force(definition: str, mark: int, off: bool) -> dict[str, object]:
     return {"definition": definition, "watermark": mark, "next_due_at": next_at}
 
 
-def _switch(tx: Transaction, record: ScheduleRecord, off: bool, now: int) -> None:
+def _switch(changes: _Changes, record: ScheduleRecord, off: bool, now: int) -> None:
     """A schedule whose job is off in this environment has no next moment; on again, it counts from now."""
     if off and record.next_due_at is not None:
-        schedules.change(tx, record, next_due_at=None)
+        changes.changed.append(replace(record, next_due_at=None))
     elif not off and record.next_due_at is None and record.paused_at is None:
         trigger = Definition.from_json(record.definition).trigger
         next_at = trigger.next_after_us(record.watermark)
         if next_at is not None:
-            skip_passed(tx, record, now, "")
+            changes.skipped += passed(record, now, "")
             mark = max(record.watermark, now) if next_at < now else record.watermark
-            schedules.change(tx, record, watermark=mark, next_due_at=trigger.next_after_us(mark))
+            changes.changed.append(replace(record, watermark=mark, next_due_at=trigger.next_after_us(mark)))
 
 
-def _add(tx: Transaction, declared: Declared, name: str, definition: Definition, text: str, now: int) -> list[Event]:
-    next_at = None if name in declared.off else definition.trigger.next_after_us(now)
-    new = NewSchedule(
-        name=name,
+def _new(said: Said, row: ScheduleRow, now: int) -> NewSchedule:
+    definition = said.schedules[row.name]
+    return NewSchedule(
+        name=row.name,
         job=definition.job,
-        definition=text,
-        declared=text,
-        owner=declared.owner,
+        definition=row.text,
+        declared=row.text,
+        owner=said.owner,
         watermark=now,
-        next_due_at=next_at,
+        next_due_at=None if row.off else definition.trigger.next_after_us(now),
         created_at=now,
     )
-    if not schedules.insert(tx, [new]):  # a person's, or another application's
-        return [_event("schedule.kept", name, now, why="a schedule of this name is there already", code=text)]
-    if name in declared.paused:
-        schedules.pause(tx, name, now, by="settings", why="paused in the settings")
-    return []
+
+
+def _remove_gone(tx: Transaction, said: Said, keep: frozenset[str], now: int) -> list[Event]:
+    gone = sorted(schedules.declared_by(tx, said.owner) - said.schedules.keys() - keep)
+    for record in schedules.among(tx, gone):
+        fires.add(tx, passed(record, now, "gone from the code"), now)
+        schedules.remove(tx, record.name, now)
+    return [_event("schedule.removed", name, now, why="gone from the code") for name in gone]
 
 
 def _event(kind: str, schedule: str, now: int, **data: object) -> Event:

@@ -111,8 +111,8 @@ def node_item(status: NodeStatus) -> Item:
         }
         for duty in status.duties
     ]
-    lists = {"queues": record.queues.split(","), "jobs": json.loads(record.jobs)}
-    return {**values, **lists, "state": str(status.state), "duties": duties}
+    values |= {"queues": record.queues.split(","), "application": values.pop("owner")}
+    return {**values, "state": str(status.state), "duties": duties}
 
 
 def figures_item(figures: Figures) -> Item:

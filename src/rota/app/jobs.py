@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rota.app.declare import describe
 from rota.app.overrides import overridden, unknown_schedules
+from rota.app.said import describe
 from rota.errors import ConfigError, NotFoundError
 from rota.model.suggestion import suggestion
 from rota.store import jobs
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEntry:
-    """``policies`` as ``rota.app.declare.describe`` tells them; ``here``: the code at hand has it."""
+    """``policies`` as ``rota.app.said.describe`` tells them; ``here``: the code at hand has it."""
 
     name: str
     policies: Mapping[str, Any]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Unpack
 
-from rota.app.skipped_moments import counts_from, is_off, skip_passed
+from rota.app.skipped_moments import counts_from, is_off, passed
 from rota.calendar import Trigger
 from rota.clock import from_us, to_us
 from rota.engine.definition import fired_run
@@ -17,23 +17,23 @@ from rota.errors import ConfigError, ConflictError, NotFoundError
 from rota.model.edge import Count, Name, checked
 from rota.model.event import Event
 from rota.model.fire import FireKind, FireRecord, NewFire, Verdict
-from rota.model.policy import ARGUMENTS, OF_A_SCHEDULE, WORD, SchedulePolicies, read_policies
+from rota.model.policy import ARGUMENTS, OF_A_SCHEDULE, SchedulePolicies, read_name, read_policies
 from rota.model.run import NewRun, RunState
 from rota.model.schedule import Definition, NewSchedule, ScheduleRecord
 from rota.store import Store, Transaction, events, fires, schedules
 from rota.store.schedules import Edit
 
 BACKFILL_MOST = 10_000
-PERSON = "person"
 
 
 @checked
 class Schedules:
     """``rota.schedules``: list, add, edit, pause, resume, remove, run now, backfill, and the fire ledger."""
 
-    def __init__(self, store: Store, enqueuer: Enqueuer) -> None:
+    def __init__(self, store: Store, enqueuer: Enqueuer, owner: str) -> None:
         self._store = store
         self._enqueuer = enqueuer
+        self._owner = owner
 
     def page(self, job: str | None = None, after: str | None = None, limit: Count = 200) -> list[ScheduleRecord]:
         """By name; go on with ``after`` = the last name."""
@@ -74,10 +74,11 @@ class Schedules:
             ConflictError: there is one of this name.
             PayloadError: the job does not take these arguments.
         """
+        read_name("schedule", name)
         definition = self._definition(job, trigger, _read(policies))
         now = self._store.now_us()
         with self._store.write() as tx:
-            made = schedules.insert(tx, [_new(name, definition, by, now)]) or self._revive(
+            made = schedules.insert(tx, [self._new(name, definition, by, now)]) or self._revive(
                 tx, name, definition, by, now
             )
             if not made:
@@ -100,9 +101,9 @@ class Schedules:
         now = self._store.now_us()
         new = []
         for name, arguments in items.items():
-            WORD.check("rota.schedules.add_many", "name", name)
+            read_name("schedule", name)
             definition = self._definition(job, trigger, {**alike, "arguments": arguments})
-            new.append(_new(name, definition, by, now))
+            new.append(self._new(name, definition, by, now))
         with self._store.write() as tx:
             added = [
                 name for start in range(0, len(new), CHUNK) for name in schedules.insert(tx, new[start : start + CHUNK])
@@ -121,7 +122,8 @@ class Schedules:
             record = _live(schedules.lock(tx, name), name)
             old = Definition.from_json(record.definition)
             definition = self._changed(old, trigger, changes)
-            mark = counts_from(tx, record, definition, now, f"changed by {by}")
+            mark, skipped = counts_from(record, definition, now, f"changed by {by}")
+            fires.add(tx, skipped, now)
             self._change(tx, record, definition, mark, Edit(now, by))
             self._tell(tx, "schedule.edited", name, by, now, before=record.definition, after=definition.to_json())
         self._store.wake_time()
@@ -135,7 +137,8 @@ class Schedules:
             if record.declared is None:
                 raise ConflictError(f"schedule {name!r} is not from code", hint="Remove it: rota schedule rm")
             definition = Definition.from_json(record.declared)
-            mark = counts_from(tx, record, definition, now, f"reset by {by}")
+            mark, skipped = counts_from(record, definition, now, f"reset by {by}")
+            fires.add(tx, skipped, now)
             self._change(tx, record, definition, mark, None)
             self._tell(tx, "schedule.reset", name, by, now, before=record.definition, after=record.declared)
         self._store.wake_time()
@@ -157,7 +160,7 @@ class Schedules:
             if record.paused_at is None:
                 raise ConflictError(f"schedule {name!r} is not paused")
             trigger = Definition.from_json(record.definition).trigger
-            skip_passed(tx, record, now, "")
+            fires.add(tx, passed(record, now, ""), now)
             next_at = None if is_off(record) else trigger.next_after_us(now)
             schedules.resume(tx, name, max(now, record.watermark), next_at)
             self._tell(tx, "schedule.resumed", name, by, now)
@@ -173,7 +176,7 @@ class Schedules:
                     f"schedule {name!r} is from code, and would come back with the next start",
                     hint=f"Pause it instead: rota schedule pause {name}",
                 )
-            skip_passed(tx, record, now, f"removed by {by}")
+            fires.add(tx, passed(record, now, f"removed by {by}"), now)
             schedules.remove(tx, name, now)
             self._tell(tx, "schedule.removed", name, by, now)
 
@@ -240,33 +243,32 @@ class Schedules:
             tx, record, definition=text, watermark=max(mark, record.watermark), next_due_at=next_at, edit=edit
         )
 
+    def _new(self, name: str, definition: Definition, by: str, now: int) -> NewSchedule:
+        return NewSchedule(
+            name=name,
+            job=definition.job,
+            definition=definition.to_json(),
+            declared=None,
+            owner=self._owner,
+            watermark=now,
+            next_due_at=definition.trigger.next_after_us(now),
+            created_at=now,
+            edited_at=now,
+            edited_by=by,
+        )
+
     def _revive(self, tx: Transaction, name: str, definition: Definition, by: str, now: int) -> bool:
         """A schedule that was removed may be made again: its old fires, and its watermark, stay."""
         record = schedules.lock(tx, name)
         if record is None or record.removed_at is None:
             return False
-        revived = replace(record, job=definition.job, declared=None, owner=PERSON)
+        revived = replace(record, job=definition.job, declared=None, owner=self._owner)
         self._change(tx, revived, definition, now, Edit(now, by))
         return True
 
     @staticmethod
     def _tell(tx: Transaction, kind: str, name: str, by: str, now: int, **data: object) -> None:
         tx.told.append(Event(at=now, kind=kind, subject=f"schedule:{name}", actor=by, data=data))
-
-
-def _new(name: str, definition: Definition, by: str, now: int) -> NewSchedule:
-    return NewSchedule(
-        name=name,
-        job=definition.job,
-        definition=definition.to_json(),
-        declared=None,
-        owner=PERSON,
-        watermark=now,
-        next_due_at=definition.trigger.next_after_us(now),
-        created_at=now,
-        edited_at=now,
-        edited_by=by,
-    )
 
 
 def _read(policies: SchedulePolicies) -> dict[str, Any]:

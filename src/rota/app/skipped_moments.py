@@ -5,16 +5,15 @@ from __future__ import annotations
 from rota.engine.planner import count_moments
 from rota.model.fire import FireKind, NewFire, Verdict
 from rota.model.schedule import Definition, ScheduleRecord
-from rota.store import Transaction, fires
 
 
-def skip_passed(tx: Transaction, record: ScheduleRecord, now: int, reason: str) -> None:
-    """Write down that they do not run, so that none is left without a verdict; ``record`` is as it was until now."""
+def passed(record: ScheduleRecord, now: int, reason: str) -> list[NewFire]:
+    """The verdict that they do not run, so that none is left without one; ``record`` is as it was until now."""
     trigger = Definition.from_json(record.definition).trigger
     first = trigger.next_after_us(record.watermark)
     last = trigger.previous_before_us(now + 1)
     if first is None or last is None or first > last:
-        return
+        return []
     count = count_moments(trigger, first, last)
     skipped = NewFire(
         schedule=record.name,
@@ -25,15 +24,17 @@ def skip_passed(tx: Transaction, record: ScheduleRecord, now: int, reason: str) 
         through_at=last if count != 1 else None,
         moments=count,
     )
-    fires.add(tx, [skipped], now)
+    return [skipped]
 
 
-def counts_from(tx: Transaction, record: ScheduleRecord, new: Definition, now: int, reason: str) -> int:
-    """Since when a changed definition counts: from now, if its trigger is new, whose past moments never were due."""
+def counts_from(record: ScheduleRecord, new: Definition, now: int, reason: str) -> tuple[int, list[NewFire]]:
+    """Since when a changed definition counts, and what is to be written down of the moments before.
+
+    From now, if its trigger is new: the past moments of that never were due.
+    """
     if Definition.from_json(record.definition).trigger == new.trigger:
-        return record.watermark
-    skip_passed(tx, record, now, reason)
-    return now
+        return record.watermark, []
+    return now, passed(record, now, reason)
 
 
 def is_off(record: ScheduleRecord) -> bool:

@@ -18,10 +18,10 @@ COLUMNS = (
 )  # fmt: skip
 SHOWN = (
     Column("name", "schedule"), Column("job"), Column("when"), Column("state"), Column("source"),
-    Column("paused_text", "paused"), Column("edited_text", "edited"), Column("arguments"),
-    Column("policies_text", "policies"), Column("watermark", show=Output.both),
+    Column("paused_text", "paused"), Column("aside_why", "set aside"), Column("edited_text", "edited"),
+    Column("arguments"), Column("policies_text", "policies"), Column("watermark", show=Output.both),
 )  # fmt: skip
-STATES = {"off": "off here"}
+STATES = {"off": "off here", "set_aside": "set aside"}
 FIRES = (
     Column("due_at", "due"), Column("kind"), Column("verdict"), Column("run_id", "run"), Column("moments"),
     Column("reason"),

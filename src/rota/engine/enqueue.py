@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-<<<<<<< HEAD
 from dataclasses import dataclass, replace
-=======
-from dataclasses import dataclass
 from operator import itemgetter
->>>>>>> surface
 from typing import Any, TypeVar
 
 from rota.engine.line import Line, let_go, limits_of
@@ -231,12 +227,6 @@ class Enqueuer:
         return result
 
 
-<<<<<<< HEAD
-def insert_alike(
-    tx: Transaction, pattern: NewRun, rows: Sequence[tuple[str, str | None]], line: Line | None = None
-) -> list[int]:
-    """Each of arguments and limit key; those that have to wait in ``line`` are held."""
-=======
 def insert_keyed(tx: Transaction, made: Sequence[NewRun]) -> dict[str | None, tuple[int, bool]]:
     """By unique key: the id of the run that holds it, and whether it is new.
 
@@ -250,8 +240,10 @@ def insert_keyed(tx: Transaction, made: Sequence[NewRun]) -> dict[str | None, tu
     return found
 
 
-def insert_alike(tx: Transaction, pattern: NewRun, rows: Sequence[tuple[str, str | None]]) -> list[int]:
->>>>>>> surface
+def insert_alike(
+    tx: Transaction, pattern: NewRun, rows: Sequence[tuple[str, str | None]], line: Line | None = None
+) -> list[int]:
+    """Each of arguments and limit key; those that have to wait in ``line`` are held."""
     ids: list[int] = []
     for start in range(0, len(rows), CHUNK):
         chunk = rows[start : start + CHUNK]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rota.engine.events import Listeners
 from rota.engine.identity import NodeIdentity
@@ -20,6 +21,7 @@ logger = logging.getLogger("rota.engine")
 PATIENCE_SECONDS = 30.0
 KEEPS_THE_LEASE = ("worker", "finisher")
 """While one of these stands still, the node's runs are better off elsewhere."""
+UNABLE_SHOWN = 10
 
 
 class Heartbeat:
@@ -91,6 +93,7 @@ class Heartbeat:
                 failed_at=moment(pulse.failed_at),
                 error=self._trouble(pulse, steady),
                 patience=int(self._patience(pulse, steady) * 1_000_000),
+                unable=_first_of(pulse.unable()),
             )
             for pulse in (*self._pulses, *self._listeners.pulses())
         ]
@@ -107,3 +110,7 @@ class Heartbeat:
         if took <= self._lease:
             return pulse.error
         return f"has not returned for {took:.0f} s" + (f"; {pulse.error}" if pulse.error else "")
+
+
+def _first_of(unable: Mapping[str, str]) -> str | None:
+    return json.dumps(dict(list(unable.items())[:UNABLE_SHOWN])) if unable else None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from collections.abc import Iterable
 
+from rota.engine.declarer import Application
 from rota.model.node import NewNode, NodeSettings, host_identity, new_node_id, resident_bytes
-from rota.store import Store, Transaction, nodes
+from rota.store import Store, Transaction, nodes, releases
 
 TRUST = 0.8
 """The share of its lease for which a node believes in it: work stops before the lease does."""
@@ -25,13 +24,15 @@ def steady_seconds() -> float:
 class NodeIdentity:
     """The node's row and lease. An identity that was given up for lost never comes back: ``renew`` makes a new one."""
 
-    def __init__(self, store: Store, settings: NodeSettings, version: str, jobs: Iterable[str]) -> None:
+    def __init__(self, store: Store, settings: NodeSettings, version: str, application: Application) -> None:
         self.id = new_node_id()
+        self.owner = application.name
+        self.release_id = ""
         self.draining = False
         self._store = store
         self._settings = settings
         self._version = version
-        self._jobs = jobs
+        self._application = application
         self._beaten_at: float | None = None
         self._gap_ended_at: float | None = None
         self._clock_distance: float | None = None
@@ -57,19 +58,24 @@ class NodeIdentity:
 
     def register(self) -> None:
         at = self._now()
+        release = self._application.release()
         with self._store.write() as tx:
+            self._application.refuse_names_of_others(tx)
             now = self._store.now_us()
-            nodes.register(tx, self._new_node(), now, now + self._lease_us)
+            releases.declare(tx, release, None)
+            nodes.register(tx, self._new_node(release.id), now, now + self._lease_us)
+        self.release_id = release.id
         self._beaten_at = at
 
-    def _new_node(self) -> NewNode:
+    def _new_node(self, release_id: str) -> NewNode:
         return NewNode(
             id=self.id,
             host=host_identity(),
             pid=os.getpid(),
             version=self._version,
             queues=",".join(self._settings.queues),
-            jobs=json.dumps(sorted(self._jobs)),
+            owner=self.owner,
+            release_id=release_id,
             threads=self._settings.threads,
         )
 

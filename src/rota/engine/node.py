@@ -11,6 +11,7 @@ from zlib import crc32
 
 from rota.body import log
 from rota.engine.claimer import Claimer
+from rota.engine.declarer import Application, Declarer
 from rota.engine.desk import LedgerDesk
 from rota.engine.enqueue import Enqueuer
 from rota.engine.events import Listeners
@@ -53,6 +54,7 @@ class Node:
 
     def __init__(
         self,
+        application: Application,
         store: Store,
         enqueuer: Enqueuer,
         listeners: Listeners,
@@ -63,12 +65,13 @@ class Node:
         jobs = enqueuer.jobs
         self.store = store
         self.settings = settings
-        self.identity = NodeIdentity(store, settings, version, jobs)
+        self.identity = NodeIdentity(store, settings, version, application)
         self.stopped = threading.Event()
         self.asked_to_stop = threading.Event()
         self.fatal: StoreReplacedError | None = None
         """Why it asked itself to stop: the database is another one."""
         self.inflight = InFlight()
+        self._application = application
         self._enqueuer = enqueuer
         self._listeners = listeners
         self._pulses: list[Pulse] = []
@@ -81,7 +84,7 @@ class Node:
             store, self.identity, self.inflight, listeners, self._pulses, self.asked_to_stop, settings
         )
         self.duties = self._duties(shard)
-        self._pulses += [Pulse(duty.name, duty.interval) for duty in self.duties]
+        self._pulses += [_pulse(duty) for duty in self.duties]
         self._runners = self._run(self.duties)
 
     def _make_executors(self, child: Sequence[str] | None) -> dict[Kind, Executor[Any]]:
@@ -99,6 +102,7 @@ class Node:
         duties: list[Duty] = [self.heartbeat]
         if self.settings.schedules:
             duties += [
+                Declarer(self.store, self._application),
                 Scheduler(self.store, self._enqueuer, self.identity),
                 Stager(self.store, self._enqueuer, self.settings),
                 Rescuer(self.store, self.identity, shard),
@@ -151,7 +155,7 @@ class Node:
         last = deadline + CLOSING_SECONDS
         self.worker.draining = True
         first = min(max(deadline, time.monotonic() + 1.0), time.monotonic() + RUNNERS_SECONDS)
-        self._stop_runners(first, "scheduler", "stager", "rescuer", "pruner", "strays", "worker")
+        self._stop_runners(first, "declarer", "scheduler", "stager", "rescuer", "pruner", "strays", "worker")
         self._within(first + 0.5, self.worker.take_back)
         finished = self._wait_for_bodies(deadline)
         if not finished:
@@ -288,3 +292,7 @@ def _half(last: float) -> float:
     """The moment halfway from now to ``last``."""
     now = time.monotonic()
     return now + max(0.0, last - now) / 2
+
+
+def _pulse(duty: Duty) -> Pulse:
+    return Pulse(duty.name, duty.interval, unable=duty.unable.told if isinstance(duty, Scheduler) else dict)

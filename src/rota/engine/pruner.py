@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from rota.model.node import NodeSettings
-from rota.model.run import RunAge, RunState
-from rota.store import Store, attempts, batches, counters, events, fires, logs, nodes, runs
+import logging
+from collections.abc import Sequence
+from functools import partial
 
+from rota.engine.apart import all_steps, each_apart
+from rota.model.node import NodeSettings
+from rota.model.run import ENDED, RunAge, RunState
+from rota.store import Store, attempts, batches, counters, events, fires, logs, nodes, releases, runs
+
+logger = logging.getLogger("rota.engine")
 EVERY_SECONDS = 60.0
 AT_ONCE = 1_000
 MINUTES_AT_ONCE = 60
@@ -27,34 +33,59 @@ class Pruner:
 
     def tick(self) -> bool:
         now = self._store.now_us()
-        more = self._prune_runs(now)
+        steps = (self._prune_runs, self._prune_fires, self._prune_events, self._prune_counters, self._prune_batches,
+                 self._prune_nodes)  # fmt: skip
+        return all_steps([partial(step, now) for step in steps])
+
+    def _prune_fires(self, now: int) -> bool:
         with self._store.write() as tx:
-            gone = {
-                fires.prune(tx, now - self._days(self._settings.fires_days), AT_ONCE),
-                events.prune(tx, now - self._days(self._settings.events_days), AT_ONCE),
-            }
+            return fires.prune(tx, now - self._days(self._settings.fires_days), AT_ONCE) == AT_ONCE
+
+    def _prune_events(self, now: int) -> bool:
+        with self._store.write() as tx:
+            return events.prune(tx, now - self._days(self._settings.events_days), AT_ONCE) == AT_ONCE
+
+    def _prune_counters(self, now: int) -> bool:
+        with self._store.write() as tx:
             counters.prune(tx, (now - self._days(self._settings.counters_days)) // MINUTE_US, MINUTES_AT_ONCE)
+        return False
+
+    def _prune_batches(self, now: int) -> bool:
+        with self._store.write() as tx:
             batches.prune(tx, now - self._days(self._settings.runs_days), AT_ONCE)
+        return False
+
+    def _prune_nodes(self, now: int) -> bool:
+        with self._store.write() as tx:
             nodes.prune(tx, now - NODES_KEPT_US)
-        return more or AT_ONCE in gone
+            releases.prune(tx, now - NODES_KEPT_US)
+        return False
 
     def _prune_runs(self, now: int) -> bool:
         """Walk the runs from the oldest on, and stop where they become too young; the next round begins anew."""
-        with self._store.write() as tx:
+        with self._store.read() as tx:
             stretch = runs.oldest(tx, self._seen_up_to, AT_ONCE)
-            doomed = [run.id for run in stretch if self._is_old(run, now)]
-            if doomed:
-                attempts.delete(tx, doomed)
-                logs.delete(tx, doomed)
-                runs.delete(tx, doomed)
+        each_apart([run.id for run in stretch if self._is_old(run, now)], partial(self._delete, now), self._leave)
         young = not stretch or stretch[-1].created_at > now - self._days(
             min(self._settings.runs_days, self._settings.failed_days)
         )
         self._seen_up_to = 0 if young else stretch[-1].id
         return not young
 
+    def _delete(self, now: int, doomed: Sequence[int]) -> None:
+        with self._store.write() as tx:  # looked at again: a person may have sent one back meanwhile
+            still = {run.id for run in runs.oldest(tx, doomed[0] - 1, AT_ONCE) if self._is_old(run, now)}
+            doomed = [run for run in doomed if run in still]
+            attempts.delete(tx, doomed)
+            logs.delete(tx, doomed)
+            runs.delete(tx, doomed)
+
+    def _leave(self, run_id: int, error: Exception) -> None:
+        """A row of somebody else's may need it."""
+        logger.warning("run %d is kept, as the database does not let it go: %s", run_id, error)
+
     def _is_old(self, run: RunAge, now: int) -> bool:
-        if run.finished_at is None or not RunState(run.state).ended:
+        if run.finished_at is None or run.state not in ENDED:  # newer code may know more states
             return False
         kept = self._settings.failed_days if run.state == RunState.FAILED else self._settings.runs_days
         return run.finished_at < now - self._days(kept)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -20,6 +20,8 @@ class Pulse:
     """Of the end of the last tick that did not raise."""
     failed_at: float | None = None
     error: str | None = None
+    unable: Callable[[], Mapping[str, str]] = dict
+    """The schedules that this node cannot judge, each with the reason."""
 
     def standing(self, now: float) -> float:
         """For how many seconds the tick under way has lasted."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from functools import partial
 
+from rota.engine.apart import all_steps
 from rota.engine.identity import NodeIdentity
 from rota.engine.tally import Tally
 from rota.model.event import Event, run_event
@@ -44,8 +46,7 @@ class Rescuer:
             dead = {each.id: FOREVER for each in nodes.alive(tx) if self._is_dead(each)}
             left_over = nodes.gone_with_runs(tx)
         given_up = [node for node, lease_until in {**lapsed, **dead}.items() if self._lose(node, lease_until)]
-        more = [self._rescue(node) for node in dict.fromkeys(given_up + left_over)]
-        return any(more)
+        return all_steps([partial(self._rescue, node) for node in dict.fromkeys(given_up + left_over)])
 
     def _is_dead(self, node: NodeProcess) -> bool:
         if node.host != host_identity() or node.id == self._identity.id:

@@ -7,38 +7,40 @@ that no moment is judged twice, and the watermark, which never goes back, is the
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from rota.calendar import Every
+from rota.engine.apart import OUTAGE, each_apart
 from rota.engine.definition import fired_run, limits
 from rota.engine.enqueue import Enqueuer, insert_all
 from rota.engine.identity import NodeIdentity
 from rota.engine.overlap import Due, meet_overlap
-from rota.engine.planner import Moments, Plan, plan
+from rota.engine.planner import Moments, plan
+from rota.engine.unable import AGAIN_US, Unable
 from rota.errors import RotaError
 from rota.model.event import Event
 from rota.model.fire import FireKind, NewFire, Verdict
 from rota.model.job import Job
+from rota.model.payload import storable
 from rota.model.run import NewRun, RunState
 from rota.model.schedule import Definition, DueSchedule
-from rota.store import Store, Transaction, fires, schedules
+from rota.store import Store, Transaction, fires, releases, schedules
 
 logger = logging.getLogger("rota.engine")
 AT_ONCE = 2_000
 LONGEST_WAIT = 1.0
-UNREADABLE_AGAIN_US = 60_000_000
-UNREADABLE = Definition(job="", trigger=Every("1d"))
+LONGEST_WHY = 500
 _BREAKING = (RotaError, ValueError, TypeError, KeyError)
 """What comes of a schedule that does not fit the code any more, or that newer code wrote."""
 
 
 class _BrokenError(Exception):
-    """One schedule stands in the way of all others in its tick."""
+    """One schedule, of which no run can be made here, stands in the way of all others in its tick."""
 
-    def __init__(self, schedule: str, why: str) -> None:
+    def __init__(self, schedule: str, job: str, why: str) -> None:
         super().__init__(why)
         self.schedule = schedule
+        self.job = job
         self.why = why
 
 
@@ -49,6 +51,7 @@ class Scheduler:
 
     def __init__(self, store: Store, enqueuer: Enqueuer, identity: NodeIdentity) -> None:
         self.interval = LONGEST_WAIT
+        self.unable = Unable()
         self._store = store
         self._enqueuer = enqueuer
         self._identity = identity
@@ -57,42 +60,102 @@ class Scheduler:
         """1. Is anything due? 2. Lock some of it, and judge. 3. Record, make runs, advance. 4. Tell."""
         now = self._store.now_us()
         with self._store.read() as tx:
-            next_at = schedules.next_due(tx, self._enqueuer.jobs)
+            next_at = schedules.next_due(tx, self._identity.owner, self.unable.names(now), now)
         if next_at is None or next_at > now:
             wait = LONGEST_WAIT if next_at is None else (next_at - now) / 1_000_000
             self.interval = max(0.0005, min(LONGEST_WAIT, wait))
             return False
+        self.interval = 0.05
+        return self._fire_due(now)
+
+    def _fire_due(self, now: int) -> bool:
+        names: list[str] = []
+
+        def lock(tx: Transaction) -> list[DueSchedule]:
+            due = schedules.due(tx, self._identity.owner, self.unable.names(now), now, AT_ONCE)
+            names[:] = [each.name for each in due]
+            return due
+
+        try:
+            self._judge_all(lock, now)
+        except OUTAGE:
+            raise
+        except Exception as error:
+            if not names:
+                raise
+            self._fire_apart(names, error, now)
+        return len(names) == AT_ONCE
+
+    def _fire_apart(self, names: Sequence[str], error: Exception, now: int) -> None:
+        """All together failed: find the ones that make them fail, and set those aside."""
+        failed: dict[str, Exception] = {}
+        logger.debug("%d schedules failed together: %s", len(names), error)
+        each_apart(
+            names,
+            lambda some: self._judge_all(lambda tx: schedules.due_among(tx, some, now), now),
+            lambda name, why: failed.update({name: why}),
+        )
+        if len(failed) == len(names) > 1:  # that is no schedule's fault
+            raise error
+        for name, why in failed.items():
+            self._set_aside(name, why, now)
+
+    def _set_aside(self, name: str, error: Exception, now: int) -> None:
+        why = storable(f"{type(error).__name__}: {error}")[:LONGEST_WHY]
+        with self._store.write() as tx:
+            before = schedules.get(tx, name)
+            schedules.set_aside(tx, name, now + AGAIN_US, why)
+            if before is not None and before.aside_why != why:
+                data = {"name": name, "job": before.job, "why": why}
+                tx.told.append(Event(at=now, kind="schedule.set_aside", subject=f"schedule:{name}", data=data))
+
+    def _judge_all(self, lock: Callable[[Transaction], list[DueSchedule]], now: int) -> None:
         broken: dict[str, str] = {}
         while True:
             try:
-                return self._fire_due(now, broken)
+                with self._store.write() as tx:
+                    self._fire(tx, [due for each in lock(tx) if (due := self._judge(each, now, broken))], now)
             except _BrokenError as error:  # all was rolled back: once more, without that one
-                logger.warning("schedule %s: %s", error.schedule, error.why)
-                broken[error.schedule] = error.why
+                self._set_apart(error, broken, now)
+            else:
+                return
 
-    def _fire_due(self, now: int, broken: Mapping[str, str]) -> bool:
-        with self._store.write() as tx:
-            locked = schedules.due(tx, self._enqueuer.jobs, now, AT_ONCE)
-            self._fire(tx, [self._judge(each, now, broken) for each in locked], now)
-        self.interval = 0.05
-        return len(locked) == AT_ONCE
+    def _set_apart(self, error: _BrokenError, broken: dict[str, str], now: int) -> None:
+        """Where another release is at work that knows the job, its nodes may make the run; else nobody can."""
+        with self._store.read() as tx:
+            others = releases.knowing(tx, error.job) - {self._identity.release_id}
+        if others:
+            self.unable.add(error.schedule, error.why, now)
+        else:
+            logger.warning("schedule %s: %s", error.schedule, error.why)
+            broken[error.schedule] = error.why
 
-    def _judge(self, schedule: DueSchedule, now: int, broken: Mapping[str, str]) -> Due:
-        name, watermark = schedule.name, schedule.watermark
-        job = self._enqueuer.job(schedule.job)
+    def _judge(self, schedule: DueSchedule, now: int, broken: Mapping[str, str]) -> Due | None:
+        """``None``: this node cannot. Its moments stay unjudged until somebody comes who can."""
+        name = schedule.name
+        job = self._enqueuer.jobs.get(schedule.job)
+        if job is None:
+            self.unable.add(name, None, now)
+            return None
         try:
             definition = Definition.from_json(schedule.definition)
-            judged = plan(definition, watermark, now)
-            key, count = (None, None) if name in broken else limits(name, definition, job)
+            judged = plan(definition, schedule.watermark, now)
         except _BREAKING as error:
-            if name not in broken:
-                raise _BrokenError(name, f"it cannot be read: {error}") from error
-            # Its moments stay unjudged until somebody who can read it comes: it is only looked at more rarely.
-            return Due(name, UNREADABLE, Plan([], watermark, now + UNREADABLE_AGAIN_US), job)
+            self.unable.add(name, f"it cannot be read: {error}", now)
+            return None
+        self.unable.forget(name)
+        key, count = self._limits(schedule, definition, job) if name not in broken else (None, None)
         reason = broken.get(name) or _off(job, self._enqueuer.environment)
         if reason:
             judged = replace(judged, moments=[_skipped(moments, reason) for moments in judged.moments])
         return Due(name, definition, judged, job, key, count)
+
+    @staticmethod
+    def _limits(schedule: DueSchedule, definition: Definition, job: Job) -> tuple[str | None, int | None]:
+        try:
+            return limits(schedule.name, definition, job)
+        except _BREAKING as error:
+            raise _BrokenError(schedule.name, job.name, f"no run can be made: {error}") from error
 
     def _fire(self, tx: Transaction, due: list[Due], now: int) -> None:
         if not due:
@@ -129,7 +192,7 @@ class Scheduler:
         try:
             return fired_run(self._enqueuer, due.name, due.definition, due.job, moment, fire_id, now)
         except _BREAKING as error:
-            raise _BrokenError(due.name, f"no run can be made: {error}") from error
+            raise _BrokenError(due.name, due.job.name, f"no run can be made: {error}") from error
 
 
 def _off(job: Job, environment: str | None) -> str | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from typing import Any
 
+from rota.engine.apart import each_apart
 from rota.engine.enqueue import Enqueuer
 from rota.engine.line import let_go, release_free
 from rota.errors import RotaError
@@ -13,6 +15,7 @@ from rota.model.batch import Batch
 from rota.model.event import Event
 from rota.model.node import NodeSettings
 from rota.model.options import Options
+from rota.model.payload import storable
 from rota.store import Store, Transaction, batches, runs
 
 logger = logging.getLogger("rota.engine")
@@ -38,11 +41,10 @@ class Stager:
         with self._store.read() as tx:
             moments = (runs.next_due(tx), runs.next_release(tx))
             next_at = min((at for at in moments if at is not None), default=None)
-            ripe = batches.ripe(tx)
+            ripe = batches.ripe(tx, AT_ONCE)
         self.interval = self._poll if next_at is None else max(0.001, min(self._poll, (next_at - now) / 1_000_000))
         more = self._stage(now) if next_at is not None and next_at <= now else False
-        if ripe:
-            self._complete_batches(now)
+        each_apart(ripe, lambda some: self._complete(some, now), lambda batch, error: self._give_up(batch, error, now))
         self._sweep_now_and_then(now)
         return more
 
@@ -59,42 +61,36 @@ class Stager:
         """Those that share a limit wait in line, and so many are let go as may start."""
         keyed = {run: (key, count or 1) for run, key, count in staged if key is not None}
         if keyed:
-            runs.hold(
-                tx, [(run, f"concurrency {key} (limit {count})", None) for run, (key, count) in keyed.items()], now
-            )
+            held = [(run, f"concurrency {key} (limit {count})", None) for run, (key, count) in keyed.items()]
+            runs.hold(tx, held, now)
             release_free(tx, dict(keyed.values()))
 
-    def _complete_batches(self, now: int) -> None:
+    def _complete(self, ripe: Sequence[int], now: int) -> None:
         with self._store.write() as tx:
-            done = batches.complete(tx, now)
+            done = batches.complete(tx, ripe, now)
             tx.told += [self._follow(tx, batch, now) for batch in done]
             if done:
                 tx.announce()
 
+    def _give_up(self, ripe: int, error: Exception, now: int) -> None:
+        """What follows a batch was refused by the database, as it would be every time: the batch is over without it."""
+        with self._store.write() as tx:
+            for batch in batches.complete(tx, [ripe], now):
+                why = storable(f"{batch.then_job} cannot follow: {type(error).__name__}: {error}")
+                logger.warning("batch %d: %s", batch.id, why)
+                tx.told.append(_finished(batch, now, error=why))
+
     def _follow(self, tx: Transaction, batch: Batch, now: int) -> Event:
-        counts: dict[str, Any] = {
-            "id": batch.id,
-            "total": batch.total,
-            "succeeded": batch.succeeded,
-            "failed": batch.failed,
-            "cancelled": batch.cancelled,
-        }
-        if batch.then_job is not None:
-            arguments = {**json.loads(batch.then_arguments or "{}"), "batch": counts}
-            try:
-                run = self._enqueuer.new_run_by_name(batch.then_job, arguments, now, Options(by=f"batch:{batch.id}"))
-            except RotaError as error:  # the job's arguments have changed meanwhile: no reason to hold up other batches
-                logger.warning("batch %d: %s cannot follow: %s", batch.id, batch.then_job, error)
-                counts["error"] = f"{batch.then_job} cannot follow: {error}"
-            else:
-                runs.insert(tx, [run])
-        return Event(
-            at=now,
-            kind="batch.finished",
-            subject=f"batch:{batch.id}",
-            run_id=batch.parent_run_id,
-            data={"job": batch.job, **counts},
-        )
+        if batch.then_job is None:
+            return _finished(batch, now)
+        arguments = {**json.loads(batch.then_arguments or "{}"), "batch": _counts(batch)}
+        try:
+            run = self._enqueuer.new_run_by_name(batch.then_job, arguments, now, Options(by=f"batch:{batch.id}"))
+        except RotaError as error:  # the job's arguments have changed meanwhile: no reason to hold up other batches
+            logger.warning("batch %d: %s cannot follow: %s", batch.id, batch.then_job, error)
+            return _finished(batch, now, error=f"{batch.then_job} cannot follow: {error}")
+        runs.insert(tx, [run])
+        return _finished(batch, now)
 
     def _sweep_now_and_then(self, now: int) -> None:
         """Runs that wait for a shared limit nobody uses any more: a crash between two commits could leave them so."""
@@ -105,3 +101,18 @@ class Stager:
             waiting = runs.held_keys(tx, self._swept_up_to, AT_ONCE)
         self._swept_up_to = max(waiting) if len(waiting) == AT_ONCE else ""
         let_go(self._store, waiting)
+
+
+def _counts(batch: Batch) -> dict[str, Any]:
+    return {
+        "id": batch.id,
+        "total": batch.total,
+        "succeeded": batch.succeeded,
+        "failed": batch.failed,
+        "cancelled": batch.cancelled,
+    }
+
+
+def _finished(batch: Batch, now: int, **more: str) -> Event:
+    data = {"job": batch.job, **_counts(batch), **more}
+    return Event(at=now, kind="batch.finished", subject=f"batch:{batch.id}", run_id=batch.parent_run_id, data=data)

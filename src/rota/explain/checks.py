@@ -138,10 +138,19 @@ def missing_duties(nodes: Sequence[NodeStatus]) -> Iterator[Finding]:
             yield finding("duty_missing", f"no node has a working {name}: {loss}", PROBLEM, duty=name)
 
 
+def unable(nodes: Iterable[NodeStatus], schedule: str | None = None) -> Iterator[Finding]:
+    """The schedules, or this one, that a living node cannot judge: it leaves them to others."""
+    for node in nodes:
+        for name, why in (each for duty in node.duties for each in duty.cannot_judge.items()):
+            if node.alive and schedule in {None, name}:
+                text = f"node {node.record.id} cannot judge schedule {name} and leaves it to others: {why}"
+                yield finding("schedule_unable", text, WARNING, node=node.record.id, schedule=name, why=why)
+
+
 def of_nodes(nodes: Sequence[NodeStatus], words: Words) -> list[Finding]:
     """All that is wrong with nodes."""
     duties = [*stale_duties(nodes, words), *missing_duties(nodes)]
-    return [*no_node(nodes, words), *duties, *silent_nodes(nodes, words)]
+    return [*no_node(nodes, words), *duties, *silent_nodes(nodes, words), *unable(nodes)]
 
 
 # --- schedules, queues, runs
@@ -153,6 +162,14 @@ def overdue(name: str, due_at: int, count: int, words: Words) -> Finding:
     text = f"{counted(count, 'schedule')} {verb} overdue: {name} was due {words.both(due_at)}"
     todo = f"ask why: rota schedule why {name}"
     return finding("schedules_overdue", text, WARNING, todo, name=name, due_at=due_at, count=count)
+
+
+def set_aside(name: str, until: int, why: str | None, words: Words) -> Finding:
+    """A schedule whose run the database refuses."""
+    text = f"schedule {name} is set aside, as the database refused what it leads to: {why}"
+    text += f"; it is tried again {words.both(until)}"
+    todo = f"change it: rota schedule edit {name}"
+    return finding("schedule_set_aside", text, WARNING, todo, name=name, until=until, why=why)
 
 
 def queue_paused(name: str, at: int, by: str | None, why: str | None, words: Words, said: str = "queue") -> Finding:

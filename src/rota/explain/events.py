@@ -97,6 +97,13 @@ TOLD: Mapping[str, Telling] = {
         ),
         "{} ended after another node had been given it: that does not count",
     ),
+    "schedule.set_aside": Telling(
+        PROBLEM,
+        _of_job("schedule {name} is set aside, as the database refused what it leads to: {why}"),
+        "{} set aside",
+        more_todo="see: rota status",
+        noun="more schedule",
+    ),
     "fire.missed": Telling(WARNING, _of_fire("missed"), "{} when due moments were missed", noun="more time"),
     "fire.skipped": Telling(INFO, _of_fire("skipped"), "{} when due moments were skipped", noun="more time"),
 }

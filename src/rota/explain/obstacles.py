@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from rota.explain import checks
@@ -13,7 +14,7 @@ from rota.model.node import NodeState, NodeStatus
 from rota.model.queue import QueueRecord
 from rota.model.rate import Rate
 from rota.model.run import RunningRun, RunRecord
-from rota.store import Transaction, queues, runs
+from rota.store import Transaction, queues, releases, runs
 
 SHOWN = 3
 SUSPECT = 2
@@ -74,7 +75,7 @@ class Obstacles:
     def _unknown(self) -> list[Finding]:
         record = self.record
         alive = [node for node in self.nodes if node.alive]
-        if self.policies and (not alive or any(node.knows(record.job) for node in alive)):
+        if self.policies and (not alive or any(self._knows(node) for node in alive)):
             return []
         if self.policies:
             text = f"no node that is alive has code that knows job {record.job}"
@@ -82,6 +83,13 @@ class Obstacles:
         return [
             finding("job_unknown", f"no application on this database has declared job {record.job}", job=record.job)
         ]
+
+    def _knows(self, node: NodeStatus) -> bool:
+        return node.record.release_id in self._knowing
+
+    @cached_property
+    def _knowing(self) -> frozenset[str]:
+        return releases.knowing(self.tx, self.record.job)
 
     def _suspect(self) -> list[Finding]:
         """What was running, among others, when nodes were lost is done alone."""

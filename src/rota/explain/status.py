@@ -82,12 +82,14 @@ def status(store: Store) -> Status:
         nodes, queues = tuple(all_nodes.survey(tx, now)), tuple(all_queues.filled(tx))
         hour = counters.figures(tx, now, 60)
         overdue, overdue_count = _overdue(tx, now)
+        aside = schedules.aside(tx, NAMED)
         reasons = (
             *checks.schema(schema),
             *checks.of_nodes(nodes, words),
             *(() if any(node.alive for node in nodes) else checks.unwritable(store)),
             *clock_set_back(tx, nodes, words),
             *(checks.overdue(each.name, each.due_at, overdue_count, words) for each in overdue[:1]),
+            *(checks.set_aside(each.name, each.aside_until or 0, each.aside_why, words) for each in aside),
             *checks.waiting_queues(queues, nodes, words),
             *checks.many_failures(hour),
             *past_their_time(overruns(tx, now), words),

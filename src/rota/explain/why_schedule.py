@@ -52,13 +52,13 @@ def why_schedule(store: Store, here: Here, name: str, at: datetime | None = None
 
 
 def standing(record: ScheduleRecord) -> str:
-    """``active``, ``paused``, ``off`` in this environment, ``over``: without a further due moment; or ``removed``."""
+    """``active``, ``paused``, ``set_aside``, ``off`` in this environment, ``over`` (no due moment), or ``removed``."""
     if record.removed_at is not None:
         return "removed"
     if record.paused_at is not None:
         return "paused"
     if record.next_due_at is not None:
-        return "active"
+        return "active" if record.aside_until is None else "set_aside"
     trigger = Definition.from_json(record.definition).trigger
     return "over" if trigger.next_after_us(record.watermark) is None else "off"
 
@@ -75,7 +75,7 @@ class _Case:
     # --- as it stands
 
     def now(self) -> list[Finding]:
-        first = self._stopped() or self._overdue() or self._next()
+        first = self._stopped() or self._aside() or self._overdue() or self._next()
         return [*first, *self._lately(), *self._edited(), self._watermark()]
 
     def _stopped(self) -> list[Finding]:
@@ -118,6 +118,12 @@ class _Case:
             finding("job_off", f"its job {self.record.job} is off in the environment of the nodes that started last")
         ]
 
+    def _aside(self) -> list[Finding]:
+        record = self.record
+        if record.aside_until is None:
+            return []
+        return [checks.set_aside(record.name, record.aside_until, record.aside_why, self.words)]
+
     def _overdue(self) -> list[Finding]:
         due_at = self.record.next_due_at
         if due_at is None or due_at > self.words.now - HARDLY_OVERDUE_US:
@@ -130,6 +136,8 @@ class _Case:
         still = checks.no_node(self.nodes, self.words) or checks.stands_still(self.nodes, "scheduler", self.words)
         if still:
             return still
+        if unable := list(checks.unable(self.nodes, self.record.name)):
+            return unable
         if jobs.get(self.tx, self.record.job) is None:
             return [finding("job_unknown", f"no application on this database has declared its job {self.record.job}")]
         return [finding("not_judged", "the nodes alive have not come to it; does their code know its job?")]
@@ -186,7 +194,7 @@ class _Case:
                 text = f"the due moment {when} did not run; its verdict is written when the schedule goes on"
                 return [*stopped, finding("not_judged_yet", text, at=moment)]
             text = f"the due moment {when} has not been judged yet"
-            return [*self._unjudged(), finding("not_judged_yet", text, at=moment)]
+            return [*(self._aside() or self._unjudged()), finding("not_judged_yet", text, at=moment)]
         return [*self._before_its_time(moment), self._watermark()]
 
     def _before_its_time(self, moment: int) -> list[Finding]:

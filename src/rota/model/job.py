@@ -60,6 +60,12 @@ class Job:
         set_once("in_order", tuple(name for name, each in named.items() if each.kind is each.POSITIONAL_OR_KEYWORD))
         set_once("required", frozenset(name for name, each in named.items() if each.default is each.empty))
 
+    @property
+    def code(self) -> str:
+        """Which function it is, for people: ``shop.jobs:sync``."""
+        function = self.function
+        return f"{getattr(function, '__module__', '?')}:{getattr(function, '__qualname__', type(function).__name__)}"
+
     def by_name(self, given: tuple[Any, ...], arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """The arguments as they are stored; those ``given`` by position get the names of the function."""
         if not given:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -32,8 +33,9 @@ class NodeRecord:
     pid: int
     version: str
     queues: str
-    jobs: str
-    """The names of the jobs that its code knows, as a JSON list."""
+    owner: str
+    """The application that it works for, and its version of that."""
+    release_id: str
     threads: int
     started_at: int
     seen_at: int
@@ -47,14 +49,15 @@ class NodeRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewNode:
-    """A node about to be registered; ``queues`` joined by commas, ``jobs`` a JSON list."""
+    """A node about to be registered; ``queues`` joined by commas."""
 
     id: str
     host: str
     pid: int
     version: str
     queues: str
-    jobs: str
+    owner: str
+    release_id: str
     threads: int
 
 
@@ -87,6 +90,14 @@ class DutyRecord:
     failed_at: int | None
     error: str | None
     patience: int
+    unable: str | None = None
+    """The schedules that the node cannot judge, as JSON: each with the reason."""
+
+    @property
+    def cannot_judge(self) -> Mapping[str, str]:
+        """Schedules, each with the reason."""
+        found: dict[str, str] = json.loads(self.unable) if self.unable else {}
+        return found
 
     def stale(self, now_us: int, started_at: int) -> bool:
         """One that has not ticked yet is given its time from the start of its node on."""
@@ -109,9 +120,6 @@ class NodeStatus:
 
     def serves(self, queue: str) -> bool:
         return bool({"*", queue} & set(self.record.queues.split(",")))
-
-    def knows(self, job: str) -> bool:
-        return job in json.loads(self.record.jobs)
 
     def does(self, duty: str) -> bool:
         return not self.duties or any(each.name == duty for each in self.duties)

@@ -25,6 +25,8 @@ from rota.shown import shown
 
 DEFAULT_QUEUE = "default"
 DEFAULT_TIMEOUT = 600.0
+NAME_CHARACTERS = 200
+MOST = 1_000_000_000
 PRIORITIES = range(-1_000_000, 1_000_001)
 WHOLE_NUMBERS = range(-(2**63), 2**63)
 """That both databases can hold."""
@@ -136,17 +138,27 @@ def _text(value: Any) -> str:
     return text
 
 
+_SHORT = "Give a short name."
+_ODD_TEXT = "Leave it out, or give a digest: hashlib.blake2b(data).hexdigest()."
+
+
 def _name(value: Any) -> str:
-    """Text as an index of both databases can hold it."""
+    """A name stands in indexes of both databases, beside others."""
     text = _text(value)
-    if not text.strip():
-        raise ConfigError("a name is not empty")
-    if len(text) > payload.KEY_CHARACTERS:
-        raise ConfigError(f"it has more than {payload.KEY_CHARACTERS} characters")
+    if not text:
+        raise ValueError
+    if len(text) > NAME_CHARACTERS:
+        raise ConfigError(f"it is {len(text):,} characters long, more than the {NAME_CHARACTERS} allowed", hint=_SHORT)
     return text
 
 
-_ODD_TEXT = "Leave it out, or give a digest: hashlib.blake2b(data).hexdigest()."
+def _count(value: Any) -> int:
+    count: int = _one_of(int)(value)
+    if count > MOST:
+        raise ConfigError(f"it is more than {MOST:,}", hint="Leave it out for no limit.")
+    if count < 1:
+        raise ValueError
+    return count
 
 
 def _trigger(value: Any) -> Trigger:
@@ -288,6 +300,17 @@ class CallOptions(_Queueing, total=False):
     connection: Annotated[Any, Policy(CONNECTION, None, "Part of the transaction of this connection.")]
     wait: Annotated[bool | Duration, Policy(WAIT, False, "Return when the run is over; at most so long.")]
     force_disabled: Annotated[bool, Policy(FLAG, False, "By hand, also where the job is off.")]
+
+
+def read_name(noun: str, value: Any) -> str:
+    """The name of a job or schedule, as both databases can hold it; raises ``ConfigError``."""
+    shown = value if not isinstance(value, str) or len(value) <= NAME_CHARACTERS else f"{value[:40]}…"
+    try:
+        return _name(value)
+    except ConfigError as error:
+        raise ConfigError(f"{noun} {shown!r} cannot be called so: {error}", hint=error.hint) from None
+    except ValueError:
+        raise ConfigError(f"{shown!r} is no name for a {noun}", hint="Give some text.") from None
 
 
 def _table(words: Any) -> dict[str, Policy]:

@@ -99,4 +99,7 @@ class ScheduleRecord:
     paused_at: int | None
     paused_by: str | None
     paused_why: str | None
+    aside_until: int | None
+    """Set aside: it is looked at again then; ``aside_why`` is what the database refused."""
+    aside_why: str | None
     removed_at: int | None

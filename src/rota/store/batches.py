@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rota.errors import StoreError
 from rota.model.batch import Batch
@@ -36,14 +36,14 @@ def count(tx: Transaction, ended: Mapping[int, Counter[str]]) -> None:
         tx.over("batches.count", rows)
 
 
-def ripe(tx: Transaction) -> bool:
-    """Whether there is one whose children are over, and that nobody has completed."""
-    return tx.one("batches.ripe") is not None
+def ripe(tx: Transaction, limit: int) -> list[int]:
+    """Those whose children are over, and that nobody has completed."""
+    return [batch for (batch,) in tx.all("batches.ripe", limit=limit)]
 
 
-def complete(tx: Transaction, now: int) -> list[Batch]:
-    """Those whose children are over: each is given to one caller only, who runs what follows."""
-    return [record(Batch, row) for row in tx.all("batches.complete", now=now)]
+def complete(tx: Transaction, ripe: Sequence[int], now: int) -> list[Batch]:
+    """Of these: each is given to one caller only, who runs what follows."""
+    return [record(Batch, row) for row in tx.over("batches.complete", [(each,) for each in ripe], now=now)]
 
 
 def get(tx: Transaction, batch_id: int) -> Batch | None:

@@ -11,18 +11,25 @@ from rota.store.rows import record
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
-    """``definition`` is JSON: the policies, as ``rota.app.declare.describe`` tells them."""
+    """``owner`` is its application, ``code`` the function, ``definition`` its policies as JSON (``describe``)."""
 
     name: str
+    owner: str
+    code: str
     queue: str
     definition: str
     registered_at: int
 
 
-def register(tx: Transaction, declared: Sequence[tuple[str, str, str]], now: int) -> None:
-    """Name, queue and policies (JSON) of each; one that is there already is what it says now."""
+def register(tx: Transaction, owner: str, declared: Sequence[tuple[str, str, str, str]], now: int) -> None:
+    """Name, code, queue and policies (JSON) of each; one that is there already is what it says now."""
     if declared:
-        tx.over("jobs.register", declared, now=now)
+        tx.over("jobs.register", declared, owner=owner, now=now)
+
+
+def of_others(tx: Transaction, owner: str) -> list[tuple[str, str, str]]:
+    """Name, application and code of the jobs that belong to other applications."""
+    return [(name, other, code) for name, other, code in tx.all("jobs.of_others", owner=owner)]
 
 
 def all_jobs(tx: Transaction) -> list[JobRecord]:

@@ -17,6 +17,7 @@ from rota.model.fire import FireRecord, NewFire
 from rota.model.lease import Lease
 from rota.model.node import DutyRecord, NewNode, NodeProcess, NodeRecord
 from rota.model.queue import QueueRecord
+from rota.model.release import Release
 from rota.model.run import AttemptRecord, Candidate, LostRun, NewRun, RunAge, RunningRun, RunRecord
 from rota.model.schedule import DueSchedule, NewSchedule, ScheduleRecord
 
@@ -41,6 +42,7 @@ RECORDS: Mapping[str, type] = {
     "node": NodeRecord,
     "node_process": NodeProcess,
     "queue": QueueRecord,
+    "release": Release,
     "run": RunRecord,
     "run_age": RunAge,
     "running_run": RunningRun,

@@ -18,15 +18,21 @@ class Edit:
     by: str
 
 
-def due(tx: Transaction, jobs: Iterable[str], now: int, limit: int) -> list[DueSchedule]:
-    """Due schedules of these jobs, most overdue first, locked until the transaction ends."""
-    rows = tx.over("schedules.due", [(job,) for job in jobs], now=now, limit=limit)
+def due(tx: Transaction, owner: str, leave: Iterable[str], now: int, limit: int) -> list[DueSchedule]:
+    """Due schedules of an application but for some, most overdue first, locked until the transaction ends."""
+    rows = tx.over("schedules.due", [(name,) for name in leave], owner=owner, now=now, limit=limit)
     return [record(DueSchedule, row) for row in rows]
 
 
-def next_due(tx: Transaction, jobs: Iterable[str]) -> int | None:
-    """The next moment at which a schedule of these jobs is due."""
-    [[moment]] = tx.over("schedules.next_due", [(job,) for job in jobs])
+def due_among(tx: Transaction, names: Iterable[str], now: int) -> list[DueSchedule]:
+    """Those of these that are due, as ``due`` gives them."""
+    rows = tx.over("schedules.due_among", [(name,) for name in names], now=now)
+    return [record(DueSchedule, row) for row in rows]
+
+
+def next_due(tx: Transaction, owner: str, leave: Iterable[str], now: int) -> int | None:
+    """The next moment at which a schedule of an application is due, but for some, and for those set aside."""
+    [[moment]] = tx.over("schedules.next_due", [(name,) for name in leave], owner=owner, now=now)
     return None if moment is None else int(moment)
 
 
@@ -51,12 +57,33 @@ def page(tx: Transaction, job: str | None = None, after: str | None = None, limi
     return [record(ScheduleRecord, row) for row in tx.all("schedules.page", job=job, after=after, limit=limit)]
 
 
-def declared_by(tx: Transaction, owner: str) -> list[ScheduleRecord]:
-    return [record(ScheduleRecord, row) for row in tx.all("schedules.declared_by", owner=owner)]
+def declared_by(tx: Transaction, owner: str) -> frozenset[str]:
+    """The names of an application's schedules that are from its code."""
+    return frozenset(name for (name,) in tx.all("schedules.declared_by", owner=owner))
 
 
-def insert(tx: Transaction, schedules: Iterable[NewSchedule]) -> list[str]:
+def differing(
+    tx: Transaction, owner: str, said: Sequence[tuple[str, str, int]]
+) -> list[tuple[str, ScheduleRecord | None]]:
+    """Of the name, definition and "off here" that the code says: those that the ledger does not have like that."""
+    rows = tx.over("schedules.differing", said, owner=owner)
+    return [(row[0], None if row[1] is None else record(ScheduleRecord, row[1:])) for row in rows]
+
+
+def among(tx: Transaction, names: Sequence[str]) -> list[ScheduleRecord]:
+    return [record(ScheduleRecord, row) for row in tx.over("schedules.among", [(name,) for name in names])]
+
+
+def hand_over(tx: Transaction, jobs: Sequence[str], owner: str) -> None:
+    """The schedules of these jobs are another application's from now on."""
+    if jobs:
+        tx.over("schedules.hand_over", [(job,) for job in jobs], owner=owner)
+
+
+def insert(tx: Transaction, schedules: Sequence[NewSchedule]) -> list[str]:
     """The names of those that are new: one whose name is taken is left out."""
+    if not schedules:
+        return []
     return [name for (name,) in tx.over("schedules.insert", [as_row(each) for each in schedules])]
 
 
@@ -67,22 +94,26 @@ def change(tx: Transaction, record: ScheduleRecord, *, edit: Edit | object | Non
     """Write a changed schedule; ``edit=None`` says that no person's edit stands any more."""
     if edit is not _KEEP:
         changes |= {"edited_at": edit.at, "edited_by": edit.by} if isinstance(edit, Edit) else _UNEDITED
-    new = replace(record, **changes)  # type: ignore[arg-type]
-    tx.run(
-        "schedules.change",
-        name=new.name,
-        job=new.job,
-        definition=new.definition,
-        declared=new.declared,
-        owner=new.owner,
-        watermark=new.watermark,
-        next_due_at=new.next_due_at,
-        edited_at=new.edited_at,
-        edited_by=new.edited_by,
-    )
+    write(tx, [replace(record, **changes)])  # type: ignore[arg-type]
+
+
+def write(tx: Transaction, changed: Sequence[ScheduleRecord]) -> None:
+    """What a definition, its owner, its watermark and its editor are now; none of them counts as removed any more."""
+    if changed:
+        tx.over("schedules.write", [as_row(each) for each in changed])
 
 
 _UNEDITED = {"edited_at": None, "edited_by": None}
+
+
+def set_aside(tx: Transaction, name: str, until: int, why: str) -> None:
+    """Nobody judges it before that moment."""
+    tx.run("schedules.set_aside", name=name, until=until, why=why)
+
+
+def aside(tx: Transaction, limit: int) -> list[ScheduleRecord]:
+    """Those that are set aside, or were when somebody came to them last."""
+    return [record(ScheduleRecord, row) for row in tx.all("schedules.aside", limit=limit)]
 
 
 def pause(tx: Transaction, name: str, now: int, *, by: str, why: str | None) -> bool:

@@ -9,12 +9,12 @@ FROM /* rows(batch bigint, good bigint, bad bigint, given_up bigint) */ AS given
 WHERE batch.id = given.batch;
 
 -- name: ripe
-SELECT id FROM rota_batch WHERE finished_at IS NULL AND succeeded + failed + cancelled >= total LIMIT 1;
+SELECT id FROM rota_batch WHERE finished_at IS NULL AND succeeded + failed + cancelled >= total ORDER BY id LIMIT :limit;
 
 -- name: complete
 -- Compare-and-set: whoever sets the moment runs what comes next.
 UPDATE rota_batch SET finished_at = :now
-WHERE finished_at IS NULL AND succeeded + failed + cancelled >= total
+WHERE id /* among(ripe bigint) */ AND finished_at IS NULL AND succeeded + failed + cancelled >= total
 RETURNING /* columns(batch) */;
 
 -- name: get

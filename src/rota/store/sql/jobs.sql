@@ -1,11 +1,18 @@
 -- name: register
-INSERT INTO rota_job (name, queue, definition, registered_at)
-SELECT name, queue, definition, :now FROM /* rows(name text, queue text, definition text) */ AS new
+-- Only what is new or changed is written: an application with many jobs starts often.
+INSERT INTO rota_job AS job (name, owner, code, queue, definition, registered_at)
+SELECT name, :owner, code, queue, definition, :now FROM /* rows(name text, code text, queue text, definition text) */ AS new
 WHERE true
-ON CONFLICT (name) DO UPDATE SET queue = excluded.queue, definition = excluded.definition, registered_at = excluded.registered_at;
+ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, code = excluded.code, queue = excluded.queue,
+    definition = excluded.definition, registered_at = excluded.registered_at
+WHERE (job.owner, job.code, job.queue, job.definition)
+   <> (excluded.owner, excluded.code, excluded.queue, excluded.definition);
 
 -- name: all
-SELECT name, queue, definition, registered_at FROM rota_job ORDER BY name;
+SELECT name, owner, code, queue, definition, registered_at FROM rota_job ORDER BY name;
 
 -- name: get
-SELECT name, queue, definition, registered_at FROM rota_job WHERE name = :name;
+SELECT name, owner, code, queue, definition, registered_at FROM rota_job WHERE name = :name;
+
+-- name: of_others
+SELECT name, owner, code FROM rota_job WHERE owner <> :owner;

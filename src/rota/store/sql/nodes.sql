@@ -41,12 +41,12 @@ ORDER BY started_at DESC
 LIMIT :limit;
 
 -- name: save_duties
-INSERT INTO rota_duty (node, name, ticked_at, failed_at, error, patience)
-SELECT :node, name, ticked_at, failed_at, error, patience
-FROM /* rows(name text, ticked_at bigint, failed_at bigint, error text, patience bigint) */ AS new
+INSERT INTO rota_duty (node, name, ticked_at, failed_at, error, patience, unable)
+SELECT :node, name, ticked_at, failed_at, error, patience, unable
+FROM /* rows(name text, ticked_at bigint, failed_at bigint, error text, patience bigint, unable text) */ AS new
 WHERE true
 ON CONFLICT (node, name) DO UPDATE SET ticked_at = excluded.ticked_at, failed_at = excluded.failed_at, error = excluded.error,
-    patience = excluded.patience;
+    patience = excluded.patience, unable = excluded.unable;
 
 -- name: duties
 SELECT /* columns(duty) */ FROM rota_duty

@@ -1,21 +1,40 @@
 -- name: due
--- Due schedules of jobs that the asking node knows, most overdue first, held until the tick commits.
+-- Due schedules of an application, most overdue first, held until the tick commits; but for those that the asking node
+-- leaves to others.
 SELECT /* columns(due_schedule) */ FROM rota_schedule
-WHERE next_due_at <= :now AND next_due_at IS NOT NULL AND paused_at IS NULL AND removed_at IS NULL
-  AND job /* among(known text) */
+WHERE owner = :owner AND next_due_at <= :now AND next_due_at IS NOT NULL AND paused_at IS NULL AND removed_at IS NULL
+  AND (aside_until IS NULL OR aside_until <= :now)
+  AND NOT coalesce(name /* among(left_out text) */, false)
 ORDER BY next_due_at
 LIMIT :limit
 /* skip locked */;
 
+-- name: due_among
+-- The same of a few, where all together failed.
+SELECT /* columns(due_schedule) */ FROM rota_schedule
+WHERE name /* among(asked text) */ AND next_due_at <= :now AND paused_at IS NULL AND removed_at IS NULL
+ORDER BY next_due_at
+/* skip locked */;
+
+-- name: set_aside
+UPDATE rota_schedule SET aside_until = :until, aside_why = :why WHERE name = :name;
+
+-- name: aside
+SELECT /* columns(schedule) */ FROM rota_schedule WHERE aside_until IS NOT NULL AND removed_at IS NULL
+ORDER BY aside_until DESC
+LIMIT :limit;
+
 -- name: next_due
--- Of jobs that the asking node knows: one of another's, overdue for ever, is not to keep it awake.
+-- One that the asking node leaves to others, overdue for ever, is not to keep it awake.
 SELECT min(next_due_at) FROM rota_schedule
-WHERE next_due_at IS NOT NULL AND paused_at IS NULL AND removed_at IS NULL
-  AND job /* among(known text) */;
+WHERE owner = :owner AND next_due_at IS NOT NULL AND paused_at IS NULL AND removed_at IS NULL
+  AND (aside_until IS NULL OR aside_until <= :now)
+  AND NOT coalesce(name /* among(left_out text) */, false);
 
 -- name: advance
 -- The watermark never goes back, so that no moment is judged twice.
-UPDATE rota_schedule AS schedule SET watermark = CASE WHEN given.mark > watermark THEN given.mark ELSE watermark END, next_due_at = given.next
+UPDATE rota_schedule AS schedule SET watermark = CASE WHEN given.mark > watermark THEN given.mark ELSE watermark END, next_due_at = given.next,
+    aside_until = NULL, aside_why = NULL
 FROM /* rows(advanced text, mark bigint, next bigint) */ AS given
 WHERE schedule.name = given.advanced AND given.mark >= schedule.watermark;
 
@@ -33,8 +52,21 @@ ORDER BY name
 LIMIT :limit;
 
 -- name: declared_by
--- Everything an application's code has ever declared, removed or not.
-SELECT /* columns(schedule) */ FROM rota_schedule WHERE owner = :owner;
+SELECT name FROM rota_schedule WHERE owner = :owner AND declared IS NOT NULL AND removed_at IS NULL;
+
+-- name: differing
+-- What the code says that the ledger has not, or not like that. Most starts find nothing.
+SELECT said_name, /* columns(schedule) */
+FROM /* rows(said_name text, said text, off bigint) */ AS given LEFT JOIN rota_schedule AS schedule ON schedule.name = given.said_name
+WHERE schedule.name IS NULL OR schedule.removed_at IS NOT NULL OR schedule.declared IS NULL OR schedule.declared <> given.said
+   OR schedule.owner <> :owner
+   OR CASE WHEN given.off = 1 THEN schedule.next_due_at IS NOT NULL ELSE schedule.next_due_at IS NULL AND schedule.paused_at IS NULL END;
+
+-- name: among
+SELECT /* columns(schedule) */ FROM rota_schedule WHERE name /* among(asked text) */;
+
+-- name: hand_over
+UPDATE rota_schedule SET owner = :owner WHERE job /* among(handed_over text) */ AND owner <> :owner;
 
 -- name: lock
 SELECT /* columns(schedule) */ FROM rota_schedule WHERE name = :name
@@ -43,10 +75,12 @@ SELECT /* columns(schedule) */ FROM rota_schedule WHERE name = :name
 -- name: get
 SELECT /* columns(schedule) */ FROM rota_schedule WHERE name = :name;
 
--- name: change
-UPDATE rota_schedule SET job = :job, definition = :definition, declared = :declared, owner = :owner, watermark = :watermark,
-    next_due_at = :next_due_at, edited_at = :edited_at, edited_by = :edited_by, removed_at = NULL
-WHERE name = :name;
+-- name: write
+UPDATE rota_schedule AS schedule SET job = new.job, definition = new.definition, declared = new.declared, owner = new.owner,
+    watermark = new.watermark, next_due_at = new.next_due_at, edited_at = new.edited_at, edited_by = new.edited_by,
+    aside_until = NULL, aside_why = NULL, removed_at = NULL
+FROM /* rows(schedule) */ AS new
+WHERE schedule.name = new.name;
 
 -- name: pause
 UPDATE rota_schedule SET paused_at = :now, paused_by = :by, paused_why = :why

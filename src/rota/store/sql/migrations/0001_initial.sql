@@ -6,12 +6,28 @@ CREATE TABLE rota_migration (
     applied_at BIGINT NOT NULL
 );
 
+-- Of one application (`owner`); `code` says which function it is, as `shop.jobs:sync`.
 CREATE TABLE rota_job (
     name TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    code TEXT NOT NULL,
     queue TEXT NOT NULL,
     definition TEXT NOT NULL,
     registered_at BIGINT NOT NULL
 );
+
+-- One version of an application's code: what it declares, as lists of names in JSON. Higher numbers came later.
+-- `alone_at`: a process that is no node declared it last; `gone_at`: its last node is gone, and that was dealt with.
+CREATE TABLE rota_release (
+    number /* identity */,
+    id TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    jobs TEXT NOT NULL,
+    schedules TEXT NOT NULL,
+    alone_at BIGINT,
+    gone_at BIGINT
+);
+CREATE UNIQUE INDEX rota_release_id ON rota_release (id);
 
 CREATE TABLE rota_queue (
     name TEXT PRIMARY KEY,
@@ -22,7 +38,8 @@ CREATE TABLE rota_queue (
     paused_why TEXT
 );
 
--- `definition` is in force; `declared` is what the code said last, and NULL where a person made the schedule.
+-- `definition` is in force; `declared` is what the code said last, and NULL where a person made the schedule. `owner` is
+-- the application that its job belongs to. `aside_…`: the database refused what it leads to.
 CREATE TABLE rota_schedule (
     name TEXT PRIMARY KEY,
     job TEXT NOT NULL,
@@ -37,10 +54,14 @@ CREATE TABLE rota_schedule (
     paused_at BIGINT,
     paused_by TEXT,
     paused_why TEXT,
+    aside_until BIGINT,
+    aside_why TEXT,
     removed_at BIGINT
 );
-CREATE INDEX rota_schedule_due ON rota_schedule (next_due_at)
+CREATE INDEX rota_schedule_due ON rota_schedule (owner, next_due_at)
     WHERE next_due_at IS NOT NULL AND paused_at IS NULL AND removed_at IS NULL;
+
+CREATE INDEX rota_schedule_aside ON rota_schedule (aside_until) WHERE aside_until IS NOT NULL;
 
 -- One row for each due moment; a range of moments with one verdict is one row (`moments` of them, through `through_at`).
 CREATE TABLE rota_fire (
@@ -175,7 +196,8 @@ CREATE TABLE rota_node (
     pid BIGINT NOT NULL,
     version TEXT NOT NULL,
     queues TEXT NOT NULL,
-    jobs TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    release_id TEXT NOT NULL,
     threads BIGINT NOT NULL,
     started_at BIGINT NOT NULL,
     seen_at BIGINT NOT NULL,
@@ -194,6 +216,7 @@ CREATE TABLE rota_duty (
     failed_at BIGINT,
     error TEXT,
     patience BIGINT NOT NULL,
+    unable TEXT,
     PRIMARY KEY (node, name)
 );
 
