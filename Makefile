@@ -15,7 +15,7 @@ check: .venv/check.done
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest tests/typing
+	$(BIN)/python -m pytest tests/typing tests/test_circles.py
 
 bench: .venv/bench.done
 	$(BIN)/python -m bench $(ARGS)

@@ -41,6 +41,7 @@ from rota.model.release import NewRelease
 from rota.model.schedule import Definition
 from rota.model.settings import NodeSettings, Settings
 from rota.store import Store, Transaction, migrate, open_store
+from rota.version import __version__
 
 if TYPE_CHECKING:
     from rota.explain.status import Status
@@ -272,8 +273,6 @@ class Rota(Collection, Caller):
         Raises:
             ConfigError: a job is to be done in a process of its own, which could not import this application.
         """
-        from rota import __version__
-
         settings = settings or self.settings.node
         return Node(self, self.store, self.enqueuer, self.listeners, settings, __version__, self._child())
 

@@ -31,9 +31,9 @@ def doctor(ctx: click.Context, place: str | None, url: str | None, out: Output) 
     \b
     rota doctor
     """
-    from rota import __version__
     from rota.cli.ledger import find_ledger
     from rota.explain.doctor import examine
+    from rota.version import __version__
 
     app = find_ledger(place, url)
     ctx.call_on_close(app.close)
