@@ -30,5 +30,6 @@ clean:
 
 # One stamp an extra, renewed when the project's dependencies change.
 .venv/%.done: pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*,postgres]'
+	@echo "Installing what \`make $(MAKECMDGOALS)\` needs into .venv; the first time, that takes a minute or two."
+	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[$*,postgres]'
 	@touch $@

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from bench import contest, cron
 
-NAMES = ["runs-sqlite", "runs-postgres", "latency-sqlite", "latency-postgres", "schedules", "enqueue-postgres", "cron"]
+NAMES = [*contest.CONTESTS, "cron"]
 
 
 def main() -> None:

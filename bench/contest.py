@@ -33,6 +33,13 @@ CONTESTS = {
         ["rota", "pgqueuer", "pgqueuer-500", "procrastinate"],
         needs_postgres=True,
     ),
+    "effects-sqlite": Contest("runs that append 16 bytes to a file, SQLite, one `rota up`", "runs/s", ["rota", "huey"]),
+    "effects-postgres": Contest(
+        "runs that append 16 bytes to a file, PostgreSQL (fsync on), one `rota up`",
+        "runs/s",
+        ["rota", "pgqueuer-100", "pgqueuer-500", "pgqueuer-1000"],
+        needs_postgres=True,
+    ),
     "enqueue-postgres": Contest(
         "enqueued in bulk, PostgreSQL (fsync on)", "runs/s", ["rota", "pgqueuer", "procrastinate"], needs_postgres=True
     ),

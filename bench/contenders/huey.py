@@ -9,6 +9,8 @@ import time
 
 from huey import SqliteHuey
 
+from bench.effects import Effects
+
 WARM_UP = 10
 
 
@@ -31,6 +33,22 @@ def runs(count: int, url: str) -> float:
     took = time.perf_counter() - begun
     consumer.stop(graceful=False)
     return count / took
+
+
+def effects(count: int, url: str) -> float:
+    huey, seen = SqliteHuey(filename=url.removeprefix("sqlite:///"), fsync=True), Effects()
+
+    @huey.task()
+    def append(number: int) -> None:
+        seen.append()
+
+    for number in range(count):
+        append(number)
+    consumer = huey.create_consumer(workers=4, periodic=False)
+    consumer.start()
+    rate = seen.rate(count)
+    consumer.stop(graceful=False)
+    return rate
 
 
 def latency(count: int, url: str) -> float:

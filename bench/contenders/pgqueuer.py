@@ -11,6 +11,8 @@ from datetime import timedelta
 import asyncpg
 from pgqueuer import AsyncpgPoolDriver, Job, PgQueuer
 
+from bench.effects import Effects
+
 DEFAULT_BATCH = 10
 WARM_UP = 10
 
@@ -33,6 +35,22 @@ async def runs(count: int, url: str, batch: int = DEFAULT_BATCH) -> float:
         took = time.perf_counter() - begun
         await _stop(queuer, work)
         return count / took
+
+
+async def effects(count: int, url: str, batch: int = DEFAULT_BATCH) -> float:
+    seen = Effects()
+    async with asyncpg.create_pool(url, min_size=2, max_size=10) as pool:
+        queuer = await _installed(pool)
+        await _fill(queuer, count)
+
+        @queuer.entrypoint("noop")
+        async def append(job: Job) -> None:
+            seen.append()
+
+        work = asyncio.create_task(queuer.run(batch_size=batch, dequeue_timeout=timedelta(seconds=1)))
+        rate = await asyncio.to_thread(seen.rate, count)
+        await _stop(queuer, work)
+        return rate
 
 
 async def enqueue(count: int, url: str) -> float:

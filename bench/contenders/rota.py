@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
+import subprocess
 import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
+from bench.effects import FILE, Effects
 from rota import Rota, cron
 
 WARM_UP = 10
@@ -85,6 +88,22 @@ def schedules(count: int, url: str) -> float:
     with app.running():
         assert done.wait(60), f"only {seen[0]} bodies began"
     return last[0] - due.timestamp()
+
+
+def effects(count: int, url: str) -> float:
+    """Runs a second of a body that appends to a file, done by one `rota up`."""
+    seen = Effects()
+    environment = {**os.environ, "ROTA_DATABASE": url, FILE: str(seen.path)}
+    os.environ.update(environment)
+    from bench.contenders.rota_effects import append, rota
+
+    rota.prepare()
+    append.enqueue_many([{"number": number} for number in range(count)])
+    command = [sys.executable, "-m", "rota", "--app", "bench.contenders.rota_effects:rota", "up"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as node:
+        rate = seen.rate(count)
+        node.terminate()
+    return rate
 
 
 def _counter(app: Rota, count: int) -> threading.Event:
