@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from rota import Rota, every
 from rota.cli.main import main
 from tests.cli.conftest import Shop, open_shop
+from tests.engine.helpers import until
 
 ROTA = [sys.executable, "-m", "rota"]
 SPEAKS = """
@@ -139,3 +140,36 @@ def test_a_slip_in_the_path_of_the_database_makes_no_directory(place: Path) -> N
     assert refused.exit_code == 6
     assert f"there is no directory {place}/dta" in refused.stderr
     assert not (place / "dta").exists()
+
+
+@pytest.mark.parametrize("limit", [("--recycle-after", "3"), ("--recycle-memory", "1MB")])
+def test_a_process_that_has_done_its_share_is_replaced_and_no_run_is_lost(
+    speaking: Shop, limit: tuple[str, str]
+) -> None:
+    app = speaking.app
+    first = app.enqueue_many("speaks", [{}] * 5)
+    command = [*ROTA, "--app", f"{speaking.module}:rota", "up", "--threads", "1", *limit]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, cwd=speaking.place, text=True, env=os.environ) as working:
+        try:
+            until(lambda: all(app.runs.get(each).state == "succeeded" for each in first))
+            until(lambda: any(node.record.stopped_at for node in app.nodes.all()))
+            until(lambda: any(node.alive for node in app.nodes.all()))
+            later = app.enqueue_many("speaks", [{}])
+            until(lambda: app.runs.get(later[0]).state == "succeeded")
+            working.send_signal(signal.SIGTERM)
+            _, said = working.communicate(timeout=30)
+        finally:
+            working.kill()
+
+    assert working.returncode == 0, said
+    assert "has finished; starting another" in said
+    assert len({app.runs.get(each).node for each in [*first, *later]}) >= 2
+    assert {tuple(done.outcome for done in app.runs.attempts(each)) for each in first} == {("succeeded",)}
+
+
+@pytest.mark.parametrize("size", ["lots", "5 apples", "0", "-1MB"])
+def test_a_size_that_is_none_is_refused(shop: Shop, size: str) -> None:
+    result = shop.rota("up", "--recycle-memory", size)
+
+    assert result.exit_code == 2
+    assert '"500MB", "2GiB"' in result.stderr

@@ -128,9 +128,10 @@ class _Child:
         self._start_at = time.monotonic() + pause
         self._process = None
         code = process.returncode
+        level = logging.WARNING if code else logging.INFO  # 0: it was drained, or has done its share
         self.hopeless = not healthy and code == ConfigError.exit_code
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        say(f"Process {process.pid} {how}; starting another{f' in {pause:.0f} s' if pause else ''}.", logging.WARNING)
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}" if code else "has finished"
+        say(f"Process {process.pid} {how}; starting another{f' in {pause:.0f} s' if pause else ''}.", level)
 
     def _let_go(self) -> None:
         os.close(self._leash)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,8 @@ from rota.cli.options import with_app
 from rota.cli.signals import end_within, on_signals, signals_first
 from rota.cli.supervisor import LEASH, LIFE, Supervisor
 from rota.errors import ConfigError
+from rota.model.node import NodeSettings, resident_bytes
+from rota.model.size import size_in_bytes
 from rota.model.suggestion import suggestion
 
 if TYPE_CHECKING:
@@ -46,6 +49,8 @@ LEASES_OF_PATIENCE = 3
 @click.option("--port", type=click.IntRange(0, 65_535), help="Answer /healthz and /readyz here; 0 takes a free one.")
 @click.option("--for", "lasting", type=duration, metavar="DURATION", help="End by itself after so long: 30s, 5m.")
 @click.option("--drain", type=duration, metavar="DURATION", help="Wait so long for what runs when stopping.")
+@click.option("--recycle-after", type=click.IntRange(1), metavar="RUNS", help="Replace a process after so many runs.")
+@click.option("--recycle-memory", metavar="SIZE", help="Replace a process that takes more: 500MB.")
 @signals_first
 @with_app
 def up(
@@ -59,6 +64,8 @@ def up(
     port: int | None,
     lasting: float | None,
     drain: float | None,
+    recycle_after: int | None,
+    recycle_memory: str | None,
 ) -> None:
     """Prepare the database, schedule and work, until told to stop.
 
@@ -80,11 +87,12 @@ def up(
     _warn_of_removed(app.prepare())
     _warn_of_queues(app, _names(queues))
     count = processes or app.settings.processes
-    settings = app.settings.node
+    settings = _recycled(app.settings.node, recycle_after, recycle_memory)
     settings = replace(settings, drain=settings.drain if drain is None else drain)
+    watched = count > 1 or settings.recycle_after is not None or settings.recycle_memory is not None
     work: Work
-    if count > 1 and LEASH not in os.environ:
-        arguments = _arguments(threads, queues, no_schedule, settings.drain)
+    if watched and LEASH not in os.environ:
+        arguments = _arguments(threads, queues, no_schedule, settings.drain) + _recycling(settings)
         work = Supervisor(application_name(), arguments, count, settings)
     else:
         settings = replace(settings, threads=threads or settings.threads, schedules=not no_schedule)
@@ -102,6 +110,9 @@ class _Working:
         self._app = app
         self._node = node
         self._narrator = Narrator()
+        settings = node.settings
+        self._most_runs = settings.recycle_after and int(settings.recycle_after * random.uniform(0.9, 1.1))
+        self._most_memory = settings.recycle_memory
 
     def start(self) -> None:
         from rota.cli.logs import say
@@ -129,7 +140,13 @@ class _Working:
 
     def wait(self, timeout: float) -> bool:
         self._narrator.flush()
-        return self._node.asked_to_stop.wait(timeout)
+        return self._node.asked_to_stop.wait(timeout) or self._is_worn()
+
+    def _is_worn(self) -> bool:
+        """Whether another process is to begin in place of this one. The spread keeps all from doing so at one time."""
+        if self._most_runs is not None and self._node.inflight.completed >= self._most_runs:
+            return True
+        return self._most_memory is not None and (resident_bytes() or 0) > self._most_memory
 
     def stop(self) -> None:
         from rota.cli.logs import say
@@ -233,6 +250,17 @@ def _warn_of_removed(told: list[Event]) -> None:
         names = ", ".join(gone[:SHOWN]) + (", …" if len(gone) > SHOWN else "")
         hint = "If they belong to another application, give each a name of its own: Rota(name=…)."
         say(f"{counted(len(gone), 'schedule')} gone from the code, and removed: {names}. {hint}", logging.WARNING)
+
+
+def _recycled(settings: NodeSettings, after: int | None, memory: str | None) -> NodeSettings:
+    after = settings.recycle_after if after is None else after
+    most = size_in_bytes(memory) if memory else settings.recycle_memory
+    return replace(settings, recycle_after=after, recycle_memory=most)
+
+
+def _recycling(settings: NodeSettings) -> list[str]:
+    given = {"--recycle-after": settings.recycle_after, "--recycle-memory": settings.recycle_memory}
+    return [word for name, value in given.items() if value is not None for word in (name, str(value))]
 
 
 def _arguments(threads: int | None, queues: str | None, no_schedule: bool, drain: float) -> list[str]:

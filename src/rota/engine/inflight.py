@@ -33,7 +33,6 @@ class Lane:
         self.hungry_below = 0
         """How few may be under way before the worker is woken to claim more."""
         self.completed = 0
-        """How many have ended; a few may be lost to threads that count at once."""
 
 
 class InFlight:
@@ -77,6 +76,11 @@ class InFlight:
 
     def __iter__(self) -> Iterator[Underway]:
         return iter([attempt for lane in self.lanes.values() for attempt in list(lane.underway.values())])
+
+    @property
+    def completed(self) -> int:
+        """How many have ended since the node started; a few may be lost to threads that count at once."""
+        return sum(lane.completed for lane in self.lanes.values())
 
     def count(self, kind: Kind) -> int:
         """How many are under way with one kind of executor."""

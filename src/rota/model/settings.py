@@ -21,6 +21,7 @@ from rota.errors import ConfigError
 from rota.model.duration import seconds
 from rota.model.policy import COUNT, LENGTH, OF_A_SCHEDULE, Also
 from rota.model.rate import Rate
+from rota.model.size import size_in_bytes
 
 SCHEMES = ("sqlite", "postgresql", "postgres")
 Class = TypeVar("Class")
@@ -44,6 +45,13 @@ def _seconds(given: Any) -> float:
         return seconds("" if isinstance(given, bool) else given)
     except ConfigError:
         raise ValueError(f'{given!r} is not a duration; write seconds, or "90s", "15m", "1h30m", "1d"') from None
+
+
+def _size(given: Any) -> int:
+    try:
+        return size_in_bytes("" if isinstance(given, bool) else given)
+    except ConfigError as error:
+        raise ValueError(f"{error}; {error.hint}") from None
 
 
 def _words(given: Any) -> Any:
@@ -98,6 +106,10 @@ class NodeSettings:
     queues: Annotated[Names, "worker.queues"] = ("*",)
     drain: Annotated[Seconds, "worker.drain"] = 30.0
     """How long a stopping node waits for running attempts before it hands them back."""
+    recycle_after: Annotated[Positive | None, "worker.recycle_after"] = None
+    """A process that has done so many runs, a tenth more or less, ends, and another begins in its place."""
+    recycle_memory: Annotated[int | None, Read(_size), "worker.recycle_memory"] = None
+    """A process that takes more memory does so, too."""
     lease: Annotated[PositiveSeconds, "lease.duration"] = 15.0
     heartbeat: Annotated[PositiveSeconds, "lease.heartbeat"] = 5.0
     poll: Annotated[PositiveSeconds, "poll.interval"] = 0.5
