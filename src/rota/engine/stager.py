@@ -15,7 +15,7 @@ from rota.model.event import Event
 from rota.model.node import NodeSettings
 from rota.model.options import Options
 from rota.model.payload import storable
-from rota.store import Store, Transaction, batches, runs
+from rota.store import Store, Transaction, batches, runs, schedules
 
 logger = logging.getLogger("rota.engine")
 AT_ONCE = 1_000
@@ -48,6 +48,7 @@ class Stager:
 
     def _stage(self, now: int) -> bool:
         with self._store.write() as tx:
+            schedules.hold_due(tx, now)
             staged = runs.stage(tx, now, AT_ONCE)
             released = runs.release_timed(tx, now, AT_ONCE)
             if staged or released:

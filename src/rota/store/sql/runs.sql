@@ -101,14 +101,14 @@ WHERE run.id = given.held AND run.state = 'available';
 -- Mostly nobody is held at all, and that is asked first, once.
 SELECT asked.name FROM /* rows(name text) */ AS asked
 WHERE (SELECT 1 FROM rota_run AS run WHERE held_by IS NOT NULL ORDER BY held_until LIMIT 1) = 1
-  AND (SELECT 1 FROM rota_run AS run WHERE run.limit_key = asked.name AND run.held_by IS NOT NULL
+  AND (SELECT 1 FROM rota_run AS run WHERE run.limit_key = asked.name AND run.held_by IS NOT NULL AND run.held_by <> 'paused'
        ORDER BY priority, due_at, id LIMIT 1) = 1;
 
 -- name: release_key
 -- The next ones that wait for a shared limit may try.
 UPDATE rota_run SET held_by = NULL, held_until = NULL
 WHERE id IN (
-    SELECT id FROM rota_run WHERE limit_key = :key AND held_by IS NOT NULL ORDER BY priority, due_at, id LIMIT :limit
+    SELECT id FROM rota_run WHERE limit_key = :key AND held_by IS NOT NULL AND held_by <> 'paused' ORDER BY priority, due_at, id LIMIT :limit
     /* skip locked */
 );
 
@@ -267,7 +267,7 @@ DELETE FROM rota_run WHERE id IN (SELECT run_id FROM /* rows(run_id bigint) */ A
 
 -- name: held_keys
 -- Shared limits that somebody waits for.
-SELECT limit_key, max(limit_count) FROM rota_run WHERE held_by IS NOT NULL AND limit_key IS NOT NULL GROUP BY limit_key;
+SELECT limit_key, max(limit_count) FROM rota_run WHERE held_by IS NOT NULL AND held_by <> 'paused' AND limit_key IS NOT NULL GROUP BY limit_key;
 
 -- name: holders_of_key
 -- Who has the slots of a shared limit.
@@ -286,7 +286,7 @@ LIMIT :limit;
 -- How many wait for the same limit and go first.
 SELECT count(*) FROM (
     SELECT 1 FROM rota_run
-    WHERE limit_key = :key AND held_by IS NOT NULL AND (priority, due_at, id) < (:priority, :due_at, :id)
+    WHERE limit_key = :key AND held_by IS NOT NULL AND held_by <> 'paused' AND (priority, due_at, id) < (:priority, :due_at, :id)
     LIMIT :cap
 ) AS counted;
 
