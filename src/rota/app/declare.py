@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from rota.app.ownership import claim_names
 from rota.app.said import Said, ScheduleRow
 from rota.app.skipped_moments import counts_from, passed
+from rota.engine import waiting
 from rota.model.event import Event
 from rota.model.fire import NewFire
 from rota.model.release import Release
@@ -200,6 +201,7 @@ def _remove_gone(tx: Transaction, said: Said, keep: frozenset[str], now: int) ->
     for record in schedules.among(tx, gone):
         fires.add(tx, passed(record, now, "gone from the code"), now)
         schedules.remove(tx, record.name, now)
+        waiting.cancel(tx, record, now, "its schedule is gone from the code")
     return [_event("schedule.removed", name, now, why="gone from the code") for name in gone]
 
 

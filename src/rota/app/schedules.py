@@ -11,6 +11,7 @@ from typing import Any, Unpack
 from rota.app.skipped_moments import counts_from, is_off, passed
 from rota.calendar import Trigger
 from rota.clock import from_us, to_us
+from rota.engine import waiting
 from rota.engine.definition import fired_run
 from rota.engine.enqueue import CHUNK, Enqueuer, check_arguments, insert_all
 from rota.errors import ConfigError, ConflictError, NotFoundError
@@ -145,15 +146,20 @@ class Schedules:
         return self.get(name)
 
     def pause(self, name: str, *, by: str, why: str | None = None) -> None:
+        """No moment fires, and what its moments made and has not begun does not start; what runs goes on to its end."""
         now = self._store.now_us()
         with self._store.write() as tx:
             _live(schedules.lock(tx, name), name)
             if not schedules.pause(tx, name, now, by=by, why=why):
                 raise ConflictError(f"schedule {name!r} is paused already")
+            waiting.hold(tx, name, now)
             self._tell(tx, "schedule.paused", name, by, now, why=why)
 
     def resume(self, name: str, *, by: str) -> None:
-        """Go on from now: the moments that passed meanwhile are written down as skipped, and do not flood."""
+        """Go on from now: the moments that passed meanwhile are written down as skipped, and do not flood.
+
+        Runs that waited when it was paused go on, where its policies of catching up still make up for them.
+        """
         now = self._store.now_us()
         with self._store.write() as tx:
             record = _live(schedules.lock(tx, name), name)
@@ -163,11 +169,12 @@ class Schedules:
             fires.add(tx, passed(record, now, ""), now)
             next_at = None if is_off(record) else trigger.next_after_us(now)
             schedules.resume(tx, name, max(now, record.watermark), next_at)
+            waiting.resume(tx, record, now)
             self._tell(tx, "schedule.resumed", name, by, now)
         self._store.wake_time()
 
     def remove(self, name: str, *, by: str) -> None:
-        """No due moment any more; its fires stay in the ledger. One from code comes back with the next start."""
+        """No due moment any more, and its waiting runs are cancelled; its fires stay in the ledger."""
         now = self._store.now_us()
         with self._store.write() as tx:
             record = _live(schedules.lock(tx, name), name)
@@ -178,6 +185,7 @@ class Schedules:
                 )
             fires.add(tx, passed(record, now, f"removed by {by}"), now)
             schedules.remove(tx, name, now)
+            waiting.cancel(tx, record, now, f"its schedule was removed by {by}")
             self._tell(tx, "schedule.removed", name, by, now)
 
     def run_now(self, name: str, *, by: str) -> int:

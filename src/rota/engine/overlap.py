@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rota.engine.planner import Moments, Plan
+from rota.engine.waiting import by_batch
 from rota.model.event import Event
 from rota.model.fire import Verdict
 from rota.model.job import Job
@@ -86,18 +86,10 @@ def _cancel_active(tx: Transaction, due: Due, now: int) -> list[Event]:
     else:
         running = runs.request_cancel_by_key(tx, key, now, by)
         waiting = runs.cancel_waiting_by_key(tx, key, now, f"cancelled by {by}")
-    batches.count(tx, _cancelled_by_batch(waiting.values()))
+    batches.count(tx, by_batch(waiting.values()))
     asked = [("run.cancel_requested", run_id) for run_id in running]
     asked += [("run.cancelled", run_id) for run_id in waiting]
     return [
         Event(at=now, kind=kind, subject=f"run:{run_id}", run_id=run_id, data={"job": due.job.name, "by": by})
         for kind, run_id in asked
     ]
-
-
-def _cancelled_by_batch(batch_ids: Iterable[int | None]) -> dict[int, Counter[str]]:
-    found: dict[int, Counter[str]] = {}
-    for batch_id in batch_ids:
-        if batch_id is not None:
-            found.setdefault(batch_id, Counter())["cancelled"] += 1
-    return found

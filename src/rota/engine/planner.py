@@ -12,6 +12,7 @@ every one in the window, the newest ``catch_up_cap`` of them, oldest first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rota.calendar import Trigger
@@ -81,6 +82,24 @@ def _catch_up(definition: Definition, first: int, latest: int, window_from: int,
         before = trigger.previous_before_us(latest) or first
         found.append(_range(trigger, Verdict.SUPERSEDED, first, before, "a later moment stands for it"))
     return [*found, _one(latest)]
+
+
+def given_up(definition: Definition, waited: Sequence[tuple[int, int, int]], now: int) -> dict[int, str]:
+    """Of the runs (id, due moment, attempts) that waited while their schedule was paused: those that it does not make up
+    for any more, each with the reason. What is hardly late goes on, and so does what had begun."""
+    latest = definition.trigger.previous_before_us(now + 1) or now
+    window_from = now - _window_us(definition, latest, definition.trigger.next_after_us(latest))
+    reasons: dict[int, str] = {}
+    for run, due_at, attempts in waited:
+        if attempts or due_at >= now - HARDLY_LATE_US:
+            continue
+        if definition.catch_up == "none":
+            reasons[run] = "it is late, and catch_up is none"
+        elif due_at < window_from:
+            reasons[run] = "it is older than the catch-up window"
+        elif definition.catch_up == "latest" and run != waited[-1][0]:
+            reasons[run] = "a later moment stands for it"
+    return reasons
 
 
 def _late(definition: Definition) -> str:

@@ -16,7 +16,7 @@ from rota.model.event import Event
 from rota.model.node import NodeSettings
 from rota.model.options import Options
 from rota.model.payload import storable
-from rota.store import Store, Transaction, batches, runs
+from rota.store import Store, Transaction, batches, runs, schedules
 
 logger = logging.getLogger("rota.engine")
 AT_ONCE = 1_000
@@ -50,6 +50,7 @@ class Stager:
 
     def _stage(self, now: int) -> bool:
         with self._store.write() as tx:
+            schedules.hold_due(tx, now)
             staged = runs.stage(tx, now, AT_ONCE)
             self._line_up(tx, staged, now)
             released = runs.release_timed(tx, now, AT_ONCE)

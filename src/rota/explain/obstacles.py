@@ -13,8 +13,8 @@ from rota.explain.words import Words, counted
 from rota.model.node import NodeState, NodeStatus
 from rota.model.queue import QueueRecord
 from rota.model.rate import Rate
-from rota.model.run import RunningRun, RunRecord
-from rota.store import Transaction, queues, releases, runs
+from rota.model.run import PAUSED, RunningRun, RunRecord
+from rota.store import Transaction, queues, releases, runs, schedules
 
 SHOWN = 3
 SUSPECT = 2
@@ -91,6 +91,13 @@ class Obstacles:
     def _knowing(self) -> frozenset[str]:
         return releases.knowing(self.tx, self.record.job)
 
+    def schedule_paused(self) -> list[Finding]:
+        schedule = schedules.get(self.tx, self.record.schedule or "") if self.record.held_by == PAUSED else None
+        if schedule is None or schedule.paused_at is None:
+            return []
+        paused = (schedule.name, schedule.paused_at, schedule.paused_by, schedule.paused_why)
+        return [checks.schedule_paused(*paused, self.words, f"its schedule {schedule.name}")]
+
     def _suspect(self) -> list[Finding]:
         """What was running, among others, when nodes were lost is done alone."""
         suspected = self.record.suspected
@@ -103,6 +110,8 @@ class Obstacles:
         record = self.record
         if record.held_by is None:
             return []
+        if record.held_by == PAUSED:
+            return self.schedule_paused()
         if record.held_until is not None:
             rate = self.policies.get("rate")
             text = (

@@ -95,7 +95,7 @@ class _Case:
         """What holds now, the most important thing first."""
         match self.record.state:
             case RunState.SCHEDULED:
-                return self._scheduled()
+                return [*self._obstacles().schedule_paused(), *self._scheduled()]
             case RunState.AVAILABLE:
                 return self._obstacles().facts()
             case RunState.RUNNING:

@@ -35,6 +35,10 @@ MOVES: dict[RunState, frozenset[RunState]] = {
 """Every move a run may make. Each is one guarded statement in ``store/sql/runs.sql``."""
 
 
+PAUSED = "paused"
+"""What holds a run whose schedule is paused: it is let go when that goes on, and by nothing else."""
+
+
 class Candidate(NamedTuple):
     """An available run that may be under limits, as a claim weighs it."""
 

@@ -152,3 +152,31 @@ def judged_ahead(tx: Transaction, after: int) -> tuple[int, int | None]:
     """How many are judged up to a moment that has not come yet (``after``), and the last such moment."""
     count, last = tx.one("schedules.judged_ahead", after=after) or (0, None)
     return count, last
+
+
+# The runs that they have made, and that have not begun.
+
+
+def hold_runs(tx: Transaction, schedule: str, now: int) -> None:
+    """Let none of them start until they are released; see ``rota.model.run.PAUSED``."""
+    tx.run("schedules.hold_runs", schedule=schedule, now=now)
+
+
+def hold_due(tx: Transaction, now: int) -> None:
+    """The same for all that has come due of schedules that are paused."""
+    tx.run("schedules.hold_due", now=now)
+
+
+def held_runs(tx: Transaction, schedule: str) -> list[tuple[int, int, int]]:
+    """Id, due moment and attempts of those held, by the moment that they stand for."""
+    return [(run, due_at, attempt) for run, due_at, attempt in tx.all("schedules.held_runs", schedule=schedule)]
+
+
+def release_runs(tx: Transaction, schedule: str) -> None:
+    tx.run("schedules.release_runs", schedule=schedule)
+
+
+def give_up_runs(tx: Transaction, ids: Iterable[int], now: int, reason: str) -> dict[int, int | None]:
+    """Returns those that were still waiting, each with its batch."""
+    rows = tx.over("schedules.give_up_runs", [(each,) for each in ids], now=now, reason=reason)
+    return {run: batch for run, batch in rows}

@@ -112,14 +112,14 @@ WHERE run.id = given.held AND run.state = 'available';
 -- Mostly nobody is held at all, and that is asked first, once.
 SELECT asked.name FROM /* rows(name text) */ AS asked
 WHERE (SELECT 1 FROM rota_run AS run WHERE held_by IS NOT NULL ORDER BY held_until LIMIT 1) = 1
-  AND (SELECT 1 FROM rota_run AS run WHERE run.limit_key = asked.name AND run.held_by IS NOT NULL
+  AND (SELECT 1 FROM rota_run AS run WHERE run.limit_key = asked.name AND run.held_by IS NOT NULL AND run.held_by <> 'paused'
        ORDER BY priority, due_at, id LIMIT 1) = 1;
 
 -- name: release_key
 -- The next ones that wait for a shared limit may try.
 UPDATE rota_run SET held_by = NULL, held_until = NULL
 WHERE id IN (
-    SELECT id FROM rota_run WHERE limit_key = :key AND held_by IS NOT NULL ORDER BY priority, due_at, id LIMIT :limit
+    SELECT id FROM rota_run WHERE limit_key = :key AND held_by IS NOT NULL AND held_by <> 'paused' ORDER BY priority, due_at, id LIMIT :limit
     /* skip locked */
 );
 
@@ -279,10 +279,12 @@ DELETE FROM rota_run WHERE id IN (SELECT run_id FROM /* rows(run_id bigint) */ A
 -- name: held_keys
 -- Shared limits that somebody waits for, from one to the next by the index, past all who wait for each.
 WITH RECURSIVE held(limit_key) AS (
-    SELECT (SELECT limit_key FROM rota_run WHERE held_by IS NOT NULL AND limit_key > :after ORDER BY limit_key LIMIT 1)
+    SELECT (SELECT limit_key FROM rota_run WHERE held_by IS NOT NULL AND held_by <> 'paused' AND limit_key > :after
+            ORDER BY limit_key LIMIT 1)
     UNION ALL
     SELECT (SELECT run.limit_key FROM rota_run AS run
-            WHERE run.held_by IS NOT NULL AND run.limit_key > held.limit_key ORDER BY run.limit_key LIMIT 1)
+            WHERE run.held_by IS NOT NULL AND run.held_by <> 'paused' AND run.limit_key > held.limit_key
+            ORDER BY run.limit_key LIMIT 1)
     FROM held WHERE held.limit_key IS NOT NULL
 )
 SELECT limit_key, (SELECT run.limit_count FROM rota_run AS run
@@ -306,7 +308,7 @@ LIMIT :limit;
 -- How many wait for the same limit and go first.
 SELECT count(*) FROM (
     SELECT 1 FROM rota_run
-    WHERE limit_key = :key AND held_by IS NOT NULL AND (priority, due_at, id) < (:priority, :due_at, :id)
+    WHERE limit_key = :key AND held_by IS NOT NULL AND held_by <> 'paused' AND (priority, due_at, id) < (:priority, :due_at, :id)
     LIMIT :cap
 ) AS counted;
 

@@ -61,6 +61,7 @@ CREATE TABLE rota_schedule (
 CREATE INDEX rota_schedule_due ON rota_schedule (owner, next_due_at)
     WHERE next_due_at IS NOT NULL AND paused_at IS NULL AND removed_at IS NULL;
 
+CREATE INDEX rota_schedule_paused ON rota_schedule (name) WHERE paused_at IS NOT NULL;
 CREATE INDEX rota_schedule_aside ON rota_schedule (aside_until) WHERE aside_until IS NOT NULL;
 
 -- One row for each due moment; a range of moments with one verdict is one row (`moments` of them, through `through_at`).
