@@ -176,7 +176,7 @@ class Ledger(RuleBasedStateMachine):
         later = self.store.now_us() + (7_000_000 if state == "scheduled" else 0)
         end = Settled(id=run.id, claim=run.claim, state=state, due_at=later, started_at=1,
                       finished_at=2 if over else None, error="why", failures=run.failures + 1,
-                      peak_rss=None)  # fmt: skip
+                      peak_rss=None, result=None)  # fmt: skip
         with self.store.write() as tx:
             accepted = runs.settle(tx, node, [end], self.store.now_us())
             self.freed(tx, accepted, run)
