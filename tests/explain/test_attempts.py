@@ -72,7 +72,7 @@ def test_the_time_of_an_attempt_that_was_handed_back_is_no_waiting(
     assert attempts(rota, handle.id) == [(1, "handed_back"), (2, "succeeded")]
     assert lateness(rota, handle.id) == {"queue": 10.0, "attempts": 13.0}
     text = sentence(rota.why_run(handle.id), "handed_back")
-    assert text.startswith("attempt 1 was handed back 10s ago, after 13s: the database is away")
+    assert text.startswith("attempt 1 was handed back 10s ago, after 13s: the node could not renew its lease")
 
 
 def test_a_crash_a_failure_and_a_snooze_are_all_there_and_add_up(rota: Rota, clock: ManualClock, start: Start) -> None:

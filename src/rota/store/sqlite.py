@@ -17,11 +17,13 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from rota.errors import ConfigError, SchemaError, StoreError, StoreReplacedError, StoreUnreachableError
-from rota.forks import leave_to_parent, tell_of_forks
+from rota.forks import Gate, leave_to_parent, tell_of_forks
 from rota.store.database import NO_TABLES, OTHER_TABLES, Query, Row, Transaction, load_queries
 
 BUSY_SECONDS = 30.0
 PROBE_SECONDS = 1.0
+_gate = Gate()
+"""SQLite's own locks are shared by all connections of a process."""
 _BUSY_CODES = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -110,9 +112,14 @@ class SqliteDatabase:
         # Threads of one process queue here, fairly and at once; SQLite's own waiting sleeps for up to 100 ms.
         self._writer = threading.RLock()
         tell_of_forks(self)
+        _gate.watch(self)
+
+    def put_away(self) -> None:
+        """SQLite takes the locks of the parent's open files for the child's own; so none is open at a fork."""
+        self.close()
 
     def after_fork(self) -> None:
-        """SQLite's connections must not even be closed in the child."""
+        """What was in use must not even be closed in the child."""
         leave_to_parent(self._idle, self._idle_brief)
         self._idle, self._idle_brief, self._writer = deque(), deque(), threading.RLock()
 
@@ -189,19 +196,26 @@ class SqliteDatabase:
     def _connection(self, durable: bool = True) -> Iterator[sqlite3.Connection]:
         idle = self._idle if durable else self._idle_brief
         self._refuse_another_file()
+        _gate.enter()
         try:
-            connection = idle.pop()
-        except IndexError:
-            connection = self._connect(self._synchronous if durable else "normal")
-        try:
-            yield connection
-        except sqlite3.OperationalError as error:
-            connection.close()
-            raise _translated(error, self.path) from error
-        except BaseException:
+            connection = self._take(idle, self._synchronous if durable else "normal")
+            try:
+                yield connection
+            except sqlite3.OperationalError as error:
+                connection.close()
+                raise _translated(error, self.path) from error
+            except BaseException:
+                idle.append(connection)
+                raise
             idle.append(connection)
-            raise
-        idle.append(connection)
+        finally:
+            _gate.leave()
+
+    def _take(self, idle: deque[sqlite3.Connection], synchronous: str) -> sqlite3.Connection:
+        try:
+            return idle.pop()
+        except IndexError:
+            return self._connect(synchronous)
 
     def _refuse_another_file(self) -> None:
         """What is open is the file as it was: one that was deleted or replaced would be written to unseen."""
