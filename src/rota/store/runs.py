@@ -181,7 +181,7 @@ def rescue(tx: Transaction, rescued: Sequence[Rescued]) -> None:
 
 
 def stage(tx: Transaction, now: int, limit: int) -> list[tuple[int, str | None, int | None]]:
-    """Make available what has come due. Returns the id of each, its limit's key and count."""
+    """Make available what has come due. Returns the id of each, and key and count of the limit it is to wait for."""
     return [(run, key, count) for run, key, count in tx.all("runs.stage", now=now, limit=limit)]
 
 

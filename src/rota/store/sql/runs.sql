@@ -42,7 +42,7 @@ UPDATE rota_run SET state = 'available', staged_at = :now
 WHERE id IN (
     SELECT id FROM rota_run WHERE state = 'scheduled' AND due_at <= :now ORDER BY due_at LIMIT :limit /* skip locked */
 )
-RETURNING id, limit_key, limit_count;
+RETURNING id, CASE WHEN held_by IS NULL THEN limit_key END, limit_count;
 
 -- name: next_due
 SELECT min(due_at) FROM rota_run WHERE state = 'scheduled';
