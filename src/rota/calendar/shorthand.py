@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from rota.calendar.expression import Cron, Gap, Overlap
 from rota.calendar.interval import Every
@@ -14,7 +15,14 @@ from rota.errors import CronError
 
 def cron(expression: str, *, tz: str = "UTC", gap: Gap = "after_gap", overlap: Overlap = "first") -> Cron:
     """When the clock of a zone shows what an expression says: ``cron("0 6 * * MON", tz="Europe/Paris")``."""
-    return Cron(expression, tz, gap, overlap)
+    try:
+        return _shared(expression, tz, gap, overlap)
+    except TypeError:  # no text at all: it says so itself
+        return Cron(expression, tz, gap, overlap)
+
+
+_shared = lru_cache(maxsize=4096)(Cron)
+"""Many schedules are due at the same times."""
 
 
 def every(

@@ -85,8 +85,10 @@ def _catch_up(definition: Definition, first: int, latest: int, window_from: int,
 
 
 def given_up(definition: Definition, waited: Sequence[tuple[int, int, int]], now: int) -> dict[int, str]:
-    """Of the runs (id, due moment, attempts) that waited while their schedule was paused: those that it does not make up
-    for any more, each with the reason. What is hardly late goes on, and so does what had begun."""
+    """Of runs (id, due moment, attempts) that waited while their schedule was paused: those that are given up, and why.
+
+    What is hardly late goes on, and so does what had begun.
+    """
     latest = definition.trigger.previous_before_us(now + 1) or now
     window_from = now - _window_us(definition, latest, definition.trigger.next_after_us(latest))
     reasons: dict[int, str] = {}
