@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from rota.errors import ConfigError
-from rota.model.job import Job, check_signature
+from rota.model.job import Job
+from rota.model.parameters import parameters_of
 
 
 def test_a_job_knows_what_its_function_takes() -> None:
@@ -42,7 +43,7 @@ async def async_generator() -> AsyncIterator[int]:
 @pytest.mark.parametrize("function", [positional_only, star, generator, async_generator])
 def test_a_function_that_could_not_be_called_as_a_job_is_refused(function: Callable[..., Any]) -> None:
     with pytest.raises(ConfigError) as caught:
-        check_signature("job", function)
+        parameters_of("job", function)
 
     assert caught.value.hint
 

@@ -14,7 +14,7 @@ from rota.app.blueprint import Blueprint, Collection
 from rota.app.counters import Counters
 from rota.app.declaration import Declaration
 from rota.app.declare import declare
-from rota.app.handles import Caller, JobHandle
+from rota.app.handles import Caller, Handles, JobHandle
 from rota.app.nodes import Nodes
 from rota.app.overrides import overridden, paused, unknown_schedules
 from rota.app.ownership import refuse_names_of_others
@@ -71,7 +71,6 @@ class Rota(Collection, Caller):
         clock: Clock | None = None,
         settings: Settings | None = None,
     ) -> None:
-        Collection.__init__(self)
         Caller.__init__(self, Requests(self))
         WORD.check("Rota", "name", name)
         for given, kind, value in (
@@ -87,7 +86,7 @@ class Rota(Collection, Caller):
         self._settings = settings
         self.jobs: dict[str, Job] = {}
         self.listeners = Listeners()
-        self.handles: dict[str, JobHandle[Any, Any, Any]] = {}
+        self.handles = Handles(self.jobs, self._requests)
         self._definitions: dict[str, Definition] = {}
         self._clock = clock
         self._preparing = threading.Lock()
@@ -129,7 +128,7 @@ class Rota(Collection, Caller):
         blueprint.included = True
 
     def _declare(self, name: str, function: Callable[..., Any], declaration: Declaration) -> JobHandle[Any, Any, Any]:
-        handle = super()._declare(name, function, declaration)
+        handle: JobHandle[Any, Any, Any] = JobHandle(function, name)
         self._add(name, handle, declaration)
         return handle
 
@@ -143,7 +142,6 @@ class Rota(Collection, Caller):
         job = declaration.job(name, handle.function)
         handle.bind(self._requests, name)
         self.jobs[name] = job
-        self.handles[name] = handle
         definition = declaration.definition(name)
         if definition is not None:
             check_arguments(job, definition.arguments)
@@ -196,18 +194,20 @@ class Rota(Collection, Caller):
         with self._preparing:
             self._refuse_unknown_names()
             said = self._said()
-            told = declare(self.store, said, alone=alone)
-            self._release = said.release
-            return told
+            self._release = said.release()
+            return declare(self.store, said, self._release, alone=alone)
 
     def _said(self) -> Said:
         schedules, settings = self.declared_schedules, self.settings
         held = paused(settings, schedules)
-        return Said.by(self.name, self.jobs, schedules, held, settings.queues, settings.environment)
+        off = frozenset(
+            name for name, each in schedules.items() if not self.jobs[each.job].enabled_in(settings.environment)
+        )
+        return Said(owner=self.name, jobs=self.jobs, schedules=schedules, off=off, paused=held, queues=settings.queues)
 
     def release(self) -> NewRelease:
         """The version of the code, by what it declares."""
-        return self._release or self._said().release
+        return self._release or self._said().release()
 
     def refuse_names_of_others(self, tx: Transaction) -> None:
         """Raises ``DuplicateJobError`` where another application has a job of the same name."""

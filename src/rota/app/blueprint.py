@@ -39,9 +39,6 @@ class Decorator(Protocol):
 class Collection:
     """What ``Rota`` and ``Blueprint`` share: the decorators."""
 
-    def __init__(self) -> None:
-        self.declared: list[tuple[JobHandle[Any, Any, Any], Declaration]] = []
-
     @overload
     def job(self, name: Callable[Concatenate[Untyped, P], R], /) -> JobHandle[..., R, ...]: ...
 
@@ -91,9 +88,7 @@ class Collection:
         return Declaration.read(policies)
 
     def _declare(self, name: str, function: Callable[..., Any], declaration: Declaration) -> JobHandle[Any, Any, Any]:
-        handle: JobHandle[Any, Any, Any] = JobHandle(function, name)
-        self.declared.append((handle, declaration))
-        return handle
+        raise NotImplementedError
 
     def _listen(self, kind: str, listener: Listener) -> None:
         raise NotImplementedError
@@ -106,11 +101,11 @@ class Blueprint(Collection):
     """
 
     def __init__(self, prefix: str, *, environments: list[str] | None = None, queue: str | None = None) -> None:
-        super().__init__()
         WORD.check("Blueprint", "prefix", prefix)
         if prefix.endswith("/"):
             raise ConfigError(f"{prefix!r} is no prefix", hint='Give a word, as in Blueprint("shop").')
         self.prefix = prefix
+        self.declared: list[tuple[JobHandle[Any, Any, Any], Declaration]] = []
         self.listeners: list[tuple[str, Listener]] = []
         self.included = False
         self._defaults = {"environments": environments, "queue": queue}
@@ -121,7 +116,9 @@ class Blueprint(Collection):
 
     def _declare(self, name: str, function: Callable[..., Any], declaration: Declaration) -> JobHandle[Any, Any, Any]:
         self._refuse_if_included(f"job {name!r}")
-        return super()._declare(name, function, declaration)
+        handle: JobHandle[Any, Any, Any] = JobHandle(function, name)
+        self.declared.append((handle, declaration))
+        return handle
 
     def _listen(self, kind: str, listener: Listener) -> None:
         self._refuse_if_included(f"a listener to {kind!r}")

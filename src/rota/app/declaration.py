@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from rota.errors import ConfigError
-from rota.model.job import Job, check_signature
+from rota.model.job import Job
 from rota.model.policy import OF_A_JOB, read_policies
 from rota.model.schedule import Definition
 
@@ -30,7 +30,6 @@ class Declaration:
 
     def job(self, name: str, function: JobFunction) -> Job:
         """Raises ``ConfigError`` for what cannot be meant of this function."""
-        check_signature(name, function)
         job = Job(
             name=name,
             function=function,
@@ -73,4 +72,4 @@ def _check_process(job: Job) -> None:
 
 
 def _first_line(function: JobFunction) -> str:
-    return (inspect.getdoc(function) or "").split("\n")[0]
+    return inspect.cleandoc(function.__doc__).split("\n")[0] if function.__doc__ else ""

@@ -15,8 +15,10 @@ docs/releases.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TypeVar
 
 from rota.app.ownership import claim_names
 from rota.app.said import Said, ScheduleRow
@@ -24,18 +26,20 @@ from rota.app.skipped_moments import counts_from, passed
 from rota.engine import waiting
 from rota.model.event import Event
 from rota.model.fire import NewFire
-from rota.model.release import Release
+from rota.model.release import NewRelease, Release
 from rota.model.schedule import Definition, NewSchedule, ScheduleRecord
 from rota.model.settings import QueueSettings
 from rota.store import Store, Transaction, fires, queues, releases, schedules
 from rota.store import jobs as ledger_jobs
 
+Row = TypeVar("Row")
 AT_ONCE = 2_000
 
 
-def declare(store: Store, said: Said, *, alone: bool) -> list[Event]:
+def declare(store: Store, said: Said, release: NewRelease, *, alone: bool) -> list[Event]:
     """Write it down, as one transaction; returns what people should know.
 
+    Where this release was the last one to say something, and no other has come or gone since, there is nothing to do.
     ``alone``: by a process that is no node, at least not yet.
 
     Raises:
@@ -44,15 +48,22 @@ def declare(store: Store, said: Said, *, alone: bool) -> list[Event]:
     now = store.now_us()
     with store.write() as tx:
         told = claim_names(tx, said.owner, said.jobs, now)
-        others = _Others.read(tx, said, now, alone=alone)
-        _register_jobs(tx, said, others.jobs_to_leave, now)
+        others = _Others.read(tx, release, now, alone=alone)
         _set_queues(tx, said, others)
-        told += _declare_schedules(tx, said, others.schedules_to_leave, now)
-        told += _remove_gone(tx, said, others.schedules_to_keep, now)
-        if others.settles:
-            releases.settle(tx, said.owner, now)
+        if not others.nothing_new:
+            told += _declare_all(tx, said, release, others, now)
         tx.told += told
     store.wake_time()
+    return told
+
+
+def _declare_all(tx: Transaction, said: Said, release: NewRelease, others: _Others, now: int) -> list[Event]:
+    _register_jobs(tx, said, others.jobs_to_leave, now)
+    told = _declare_schedules(tx, said, others.schedules_to_leave, now)
+    told += _remove_gone(tx, said, others.schedules_to_keep, now)
+    releases.said(tx, release, now)
+    if others.settles:
+        releases.settle(tx, said.owner, now)
     return told
 
 
@@ -62,13 +73,15 @@ class _Others:
 
     newer: Sequence[Release]
     working: Sequence[Release]
+    nothing_new: bool
 
     @classmethod
-    def read(cls, tx: Transaction, said: Said, now: int, *, alone: bool) -> _Others:
-        number = releases.declare(tx, said.release, now if alone else None)
-        alive = [each for each in releases.living(tx, said.owner, now) if each.number != number]
+    def read(cls, tx: Transaction, release: NewRelease, now: int, *, alone: bool) -> _Others:
+        was_gone = releases.unsettled(tx, release.owner, now, but=release.id)
+        number, last = releases.declare(tx, release, now if alone else None)
+        alive = [each for each in releases.living(tx, release.owner, now) if each.number != number]
         newer = [each for each in alive if each.number > number]
-        return cls(newer, [each for each in alive if each.node is not None])
+        return cls(newer, [each for each in alive if each.node is not None], last and not was_gone)
 
     @property
     def schedules_to_leave(self) -> frozenset[str]:
@@ -90,10 +103,14 @@ class _Others:
         return not any(each.node is not None for each in self.newer)
 
 
+def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while some := list(islice(rows, AT_ONCE)):
+        yield some
+
+
 def _register_jobs(tx: Transaction, said: Said, leave: frozenset[str], now: int) -> None:
-    rows = [row for row in said.job_rows if row.name not in leave]
-    for start in range(0, len(rows), AT_ONCE):
-        ledger_jobs.register(tx, said.owner, rows[start : start + AT_ONCE], now)
+    for some in _chunks(row for row in said.job_rows() if row.name not in leave):
+        ledger_jobs.register(tx, said.owner, some, now)
 
 
 def _set_queues(tx: Transaction, said: Said, others: _Others) -> None:
@@ -120,8 +137,7 @@ class _Changes:
 
 def _declare_schedules(tx: Transaction, said: Said, leave: frozenset[str], now: int) -> list[Event]:
     told: list[Event] = []
-    rows = [row for row in said.schedule_rows if row.name not in leave]
-    for some in (rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)):
+    for some in _chunks(row for row in said.schedule_rows() if row.name not in leave):
         by_name = {row.name: row for row in some}
         changes = _Changes()
         for name, record in schedules.differing(tx, said.owner, some):

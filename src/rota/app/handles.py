@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack
 
 from rota.app.requests import Requests
 from rota.app.run_handle import RunHandle
 from rota.engine.enqueue import RunIds
 from rota.errors import ConfigError
+from rota.model.job import Job
 from rota.model.options import PLAIN, Options
 from rota.model.policy import CallOptions
 
@@ -95,7 +96,13 @@ class JobHandle(JobCall[P], Generic[P, R, F]):
         self.function = function
         self.short_name = short_name
         self._belongs: tuple[Requests, str] | None = None
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())
+
+    def __getattr__(self, name: str) -> Any:
+        """What else the function has; to copy it would cost each function a dictionary."""
+        if name == "function":
+            raise AttributeError(name)
+        return getattr(self.function, name)
 
     def __call__(self, /, *args: F.args, **kwargs: F.kwargs) -> R:
         return self.function(*args, **kwargs)
@@ -125,3 +132,22 @@ class JobHandle(JobCall[P], Generic[P, R, F]):
                 hint="Include its blueprint first: rota.include(blueprint).",
             )
         return self._belongs
+
+
+class Handles(Mapping[str, JobHandle[Any, Any, Any]]):
+    """The jobs of an application by their names, as a caller holds them: made when they are asked for."""
+
+    def __init__(self, jobs: Mapping[str, Job], requests: Requests) -> None:
+        self._jobs = jobs
+        self._requests = requests
+
+    def __getitem__(self, name: str) -> JobHandle[Any, Any, Any]:
+        handle: JobHandle[Any, Any, Any] = JobHandle(self._jobs[name].function, name)
+        handle.bind(self._requests, name)
+        return handle
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._jobs)
+
+    def __len__(self) -> int:
+        return len(self._jobs)

@@ -15,16 +15,20 @@ from rota.model.suggestion import suggestion
 
 def overridden(settings: Settings, name: str, definition: Definition) -> Definition:
     """A schedule of the code with what the settings say instead."""
+    if not settings.schedules:
+        return definition
     given = settings.schedule(name)
     return replace(definition, trigger=_trigger(name, definition.trigger, given), **given.policies())
 
 
 def paused(settings: Settings, names: Iterable[str]) -> frozenset[str]:
-    return frozenset(name for name in names if settings.schedule(name).paused)
+    return frozenset(name for name in names if settings.schedules and settings.schedule(name).paused)
 
 
 def unknown_schedules(settings: Settings, definitions: Mapping[str, Definition]) -> list[ConfigError]:
     """One for each that the settings name and the code does not know."""
+    if not settings.schedules:
+        return []
     known = set(definitions) | {fold(name) for name in definitions}
     return [
         ConfigError(f"the settings name a schedule {name!r} that no job has", hint=suggestion(name, definitions))

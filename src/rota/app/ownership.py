@@ -34,6 +34,8 @@ def claim_names(tx: Transaction, owner: str, jobs: Mapping[str, Job], now: int) 
     held = {each: release for each in foreign for release in living[each.owner] if release.knows(each.name)}
     _refuse(list(held), owner, jobs, held)
     schedules.hand_over(tx, [each.name for each in foreign], owner)
+    if foreign:
+        releases.unsay(tx, {owner, *living})
     return [_taken_over(each, owner, now) for each in foreign]
 
 

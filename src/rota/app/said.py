@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from operator import attrgetter
@@ -34,45 +34,42 @@ class ScheduleRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """The word of one version of the code, with the settings it is given."""
+    """The word of one version of the code, with the settings it is given. Its rows are made when they are needed."""
 
     owner: str
     jobs: Mapping[str, Job]
     schedules: Mapping[str, Definition]
+    off: frozenset[str]
+    """The schedules whose job is off in this environment."""
     paused: frozenset[str]
     queues: Mapping[str, QueueSettings]
-    job_rows: list[JobRow]
-    schedule_rows: list[ScheduleRow]
-    release: NewRelease
 
-    @classmethod
-    def by(
-        cls,
-        owner: str,
-        jobs: Mapping[str, Job],
-        schedules: Mapping[str, Definition],
-        paused: frozenset[str],
-        queues: Mapping[str, QueueSettings],
-        environment: str | None,
-    ) -> Said:
-        job_rows = list(_job_rows(jobs.values()))
-        schedule_rows = [
-            ScheduleRow(name, each.to_json(), int(not jobs[each.job].enabled_in(environment)))
-            for name, each in schedules.items()
-        ]
-        digest = blake2b(f"{owner}\0{queues}".encode(), digest_size=12)
-        for row in (*job_rows, *schedule_rows):
+    def release(self) -> NewRelease:
+        """Two processes that say the same are of one release."""
+        digest = blake2b(f"{self.owner}\0{self.queues}".encode(), digest_size=12)
+        for row in self.job_rows():
             digest.update(repr(row).encode())
-        return cls(
-            owner=owner,
-            jobs=jobs,
-            schedules=schedules,
-            paused=paused,
-            queues=queues,
-            job_rows=job_rows,
-            schedule_rows=schedule_rows,
-            release=NewRelease.of(digest.hexdigest(), owner, jobs, schedules),
-        )
+        for name, each in self.schedules.items():
+            said = name, name in self.off, each.trigger.to_data(), _OF_DEFINITION(each)
+            digest.update(repr(said).encode())
+        return NewRelease.of(digest.hexdigest(), self.owner, self.jobs, self.schedules)
+
+    def job_rows(self) -> Iterator[JobRow]:
+        """Jobs of the same policies are described once."""
+        texts: dict[tuple[Any, ...], str] = {}
+        for job in self.jobs.values():
+            alike = _POLICIES(job)
+            try:
+                text = texts.get(alike)
+            except TypeError:  # something in it cannot be hashed, as a list of delays
+                text = json.dumps(describe(job))
+            if text is None:
+                text = texts[alike] = json.dumps(describe(job))
+            yield JobRow(job.name, job.code, job.queue, text)
+
+    def schedule_rows(self) -> Iterator[ScheduleRow]:
+        for name, each in self.schedules.items():
+            yield ScheduleRow(name, each.to_json(), int(name in self.off))
 
 
 def describe(job: Job) -> dict[str, object]:
@@ -81,16 +78,8 @@ def describe(job: Job) -> dict[str, object]:
     return {"description": job.description, "attempts": job.retry.attempts, **policies, "async": job.is_async}
 
 
-def _job_rows(jobs: Iterable[Job]) -> Iterable[JobRow]:
-    """Jobs of the same policies are described once."""
-    texts: dict[tuple[Any, ...], str] = {}
-    for job in jobs:
-        alike = tuple(each if isinstance(each, _PLAIN) else id(each) for each in _POLICIES(job))
-        if alike not in texts:
-            texts[alike] = json.dumps(describe(job))
-        yield JobRow(job.name, job.code, job.queue, texts[alike])
-
-
-_PLAIN = (str, int, float, type(None))
 _OF_JOB = [name for name in OF_A_JOB if name in Job.__dataclass_fields__]
 _POLICIES: Callable[[Job], tuple[Any, ...]] = attrgetter("description", "is_async", *_OF_JOB)
+_OF_DEFINITION: Callable[[Definition], tuple[Any, ...]] = attrgetter(
+    *(name for name in Definition.__dataclass_fields__ if name != "trigger")
+)

@@ -23,6 +23,7 @@ Overlap = Literal["first", "second", "both"]
 _GAPS, _OVERLAPS = ("after_gap", "skip"), ("first", "second", "both")
 LONGEST_GAP = 3 * 3600
 """A longer jump is a change of the calendar and makes nothing up, as in Debian's ``cron.c``."""
+_DERIVED = {"parsed", "_first_at", "zone", "_tzinfo", "_fills_gap", "_first_only", "_second_only"}
 _BEGIN = -62_135_596_800
 """The first second that a ``datetime`` in UTC can tell, as ``FOREVER`` is the first that it cannot."""
 
@@ -54,13 +55,17 @@ class Cron(Trigger):
     def __post_init__(self) -> None:
         if not isinstance(self.expression, str):
             raise mistakes.not_text(self.expression)
-        parsed = parse(self.expression)
         _choice("gap", self.gap, _GAPS)
         _choice("overlap", self.overlap, _OVERLAPS)
-        place = zone(zone_name(self.tz))
+        object.__setattr__(self, "expression", parse(self.expression).text)
+        object.__setattr__(self, "tz", zone(zone_name(self.tz)).name)
+
+    def __getattr__(self, name: str) -> Any:
+        """What follows from the text is made when it is first asked for: most of many schedules rest."""
+        if name not in _DERIVED:
+            raise AttributeError(name)
+        parsed, place = parse(self.expression), zone(self.tz)
         derived = {
-            "tz": place.name,
-            "expression": parsed.text,
             "parsed": parsed,
             "_first_at": parsed.pattern.first_at,
             "zone": place,
@@ -69,8 +74,9 @@ class Cron(Trigger):
             "_first_only": parsed.fixed and self.overlap == "first",
             "_second_only": parsed.fixed and self.overlap == "second",
         }
-        for name, value in derived.items():
-            object.__setattr__(self, name, value)
+        for key, value in derived.items():
+            object.__setattr__(self, key, value)
+        return derived[name]
 
     @property
     def fixed(self) -> bool:

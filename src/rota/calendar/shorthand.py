@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta, tzinfo
+from functools import lru_cache
 
 from rota.calendar.expression import Cron, Gap, Overlap
 from rota.calendar.given import zone_name
@@ -15,7 +16,14 @@ from rota.errors import CronError
 
 def cron(expression: str, *, tz: str | tzinfo = "UTC", gap: Gap = "after_gap", overlap: Overlap = "first") -> Cron:
     """When the clock of a zone shows what an expression says: ``cron("0 6 * * MON", tz="Europe/Paris")``."""
-    return Cron(expression, zone_name(tz), gap, overlap)
+    try:
+        return _shared(expression, zone_name(tz), gap, overlap)
+    except TypeError:  # no text at all: it says so itself
+        return Cron(expression, zone_name(tz), gap, overlap)
+
+
+_shared = lru_cache(maxsize=4096)(Cron)
+"""Many schedules are due at the same times."""
 
 
 def every(

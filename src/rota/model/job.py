@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from rota.errors import ConfigError, PayloadError
 from rota.model import payload
-from rota.model.policy import DEFAULT_QUEUE, DEFAULT_TIMEOUT
+from rota.model.parameters import Parameters, parameters_of
+from rota.model.policy import DEFAULT_QUEUE, DEFAULT_RETRY, DEFAULT_TIMEOUT
 from rota.model.rate import Rate
 from rota.model.retry import Retry
 from rota.shown import counted
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """A function under a name, with how it is queued, limited, timed out and retried. Times are seconds."""
 
@@ -24,7 +23,7 @@ class Job:
     function: Callable[..., Any]
     queue: str = DEFAULT_QUEUE
     priority: int = 0
-    retry: Retry = field(default_factory=Retry)
+    retry: Retry = DEFAULT_RETRY
     timeout: float | None = DEFAULT_TIMEOUT
     executor: str = "thread"
     hard_timeout: float | None = None
@@ -39,26 +38,33 @@ class Job:
     destructive: bool = False
     sends: bool = False
     description: str = ""
-    is_async: bool = field(init=False)
-    wants_run: bool = field(init=False)
-    """Whether the function has a parameter ``run``, to be given the ``Run`` of the attempt."""
-    accepted: frozenset[str] | None = field(init=False)
-    """The arguments it takes by name; ``None``: any."""
-    required: frozenset[str] = field(init=False)
-    in_order: tuple[str, ...] = field(init=False)
-    """The arguments that may be given by position."""
+    parameters: Parameters = field(init=False)
 
     def __post_init__(self) -> None:
-        parameters = dict(inspect.signature(self.function).parameters)
-        open_ended = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
-        named = {name: each for name, each in parameters.items() if each.kind is not each.VAR_KEYWORD}
-        wants_run = named.pop("run", None) is not None
-        set_once = partial(object.__setattr__, self)
-        set_once("is_async", inspect.iscoroutinefunction(self.function))
-        set_once("wants_run", wants_run)
-        set_once("accepted", None if open_ended else frozenset(named))
-        set_once("in_order", tuple(name for name, each in named.items() if each.kind is each.POSITIONAL_OR_KEYWORD))
-        set_once("required", frozenset(name for name, each in named.items() if each.default is each.empty))
+        object.__setattr__(self, "parameters", parameters_of(self.name, self.function))
+
+    @property
+    def is_async(self) -> bool:
+        return self.parameters.is_async
+
+    @property
+    def wants_run(self) -> bool:
+        """Whether the function has a parameter ``run``, to be given the ``Run`` of the attempt."""
+        return self.parameters.wants_run
+
+    @property
+    def accepted(self) -> frozenset[str] | None:
+        """The arguments it takes by name; ``None``: any."""
+        return self.parameters.accepted
+
+    @property
+    def required(self) -> frozenset[str]:
+        return self.parameters.required
+
+    @property
+    def in_order(self) -> tuple[str, ...]:
+        """The arguments that may be given by position."""
+        return self.parameters.in_order
 
     @property
     def code(self) -> str:
@@ -116,25 +122,3 @@ class Job:
         if self.destructive:
             return "dry_run"
         return "muted" if self.sends else None
-
-
-def check_signature(name: str, function: Callable[..., Any]) -> None:
-    """Refuse a function whose parameters could not be given by ``enqueue``, or whose call would not run its body."""
-    if inspect.isclass(function):
-        raise ConfigError(f"job {name!r} is a class", hint="Write a function that uses it.")
-    if next(iter(inspect.signature(function).parameters), "") in {"self", "cls"}:
-        raise ConfigError(
-            f"job {name!r} is a method, and there would be nothing to call it on",
-            hint="Write a function outside of its class, which makes or finds the object.",
-        )
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise ConfigError(
-            f"job {name!r} is a generator: calling it would do nothing",
-            hint="Drop the yield, or loop over it in a job.",
-        )
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind in {parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL}:
-            raise ConfigError(
-                f"job {name!r}: parameter {parameter.name!r} cannot be given by name",
-                hint="Arguments of a run are stored by name: drop the / or the *.",
-            )

@@ -25,6 +25,7 @@ from rota.shown import shown
 
 DEFAULT_QUEUE = "default"
 DEFAULT_TIMEOUT = 600.0
+DEFAULT_RETRY = Retry()
 NAME_CHARACTERS = 200
 MOST = 1_000_000_000
 PRIORITIES = range(-1_000_000, 1_000_001)
@@ -165,7 +166,9 @@ def _trigger(value: Any) -> Trigger:
     """A trigger is made by a word of ours: text alone does not say of which kind it is."""
     if isinstance(value, str):
         raise ConfigError("it is no trigger", hint=f"Write cron({value!r}), or every(…) for an interval.")
-    trigger: Trigger = _one_of(Trigger)(value)
+    if Trigger not in type(value).__mro__:  # to look at a protocol's methods takes long, and ours say so themselves
+        _one_of(Trigger)(value)
+    trigger: Trigger = value
     return trigger
 
 
@@ -273,7 +276,7 @@ class JobPolicies(SchedulePolicies, total=False):
     """What ``@rota.job`` may be given."""
 
     schedule: Annotated[Trigger | None, Policy(TRIGGER, None, "When it is due by itself.")]
-    retry: Annotated[Retry | int, Policy(RETRY, Retry(), "How often and when it is tried again.")]
+    retry: Annotated[Retry | int, Policy(RETRY, DEFAULT_RETRY, "How often and when it is tried again.")]
     timeout: Annotated[Duration | None, Policy(LIMIT, DEFAULT_TIMEOUT, "When the body is told to stop.")]
     executor: Annotated[Executor, Policy(EXECUTOR, "thread", "Where its body is done: here, or in a process apart.")]
     hard_timeout: Annotated[Duration | None, Policy(LIMIT, None, "When its process is killed, whatever it does.")]

@@ -14,6 +14,8 @@ from rota.model import payload
 from rota.model.policy import OF_A_SCHEDULE
 
 DAY = 86400.0
+_NO_ARGUMENTS: Mapping[str, Any] = {}
+"""One for all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,7 @@ class Definition:
 
     job: str
     trigger: Trigger
-    arguments: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any] = field(default_factory=lambda: _NO_ARGUMENTS)
     catch_up: str = OF_A_SCHEDULE["catch_up"].default
     catch_up_window: float | None = None
     """How late a due moment may still be made up for; ``None``: a day, or one period if that is longer."""

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 from rota.model.release import ALONE_US, NewRelease, Release
 from rota.store.database import Transaction
 from rota.store.rows import as_row, record
 
 
-def declare(tx: Transaction, release: NewRelease, alone_at: int | None) -> int:
-    """Returns its number. ``alone_at`` is the moment, where the process that declares it is no node."""
+def declare(tx: Transaction, release: NewRelease, alone_at: int | None) -> tuple[int, bool]:
+    """Returns its number, and whether it is the one whose word was written down last.
+
+    ``alone_at`` is the moment, where the process that declares it is no node.
+    """
     parameters = dict(zip(release.__slots__, as_row(release), strict=True))
-    row = tx.one("releases.declare", **parameters, alone_at=alone_at)
-    return int(row[0]) if row else 0
+    number, said_at = tx.one("releases.declare", **parameters, alone_at=alone_at) or (0, None)
+    return number, said_at is not None
+
+
+def said(tx: Transaction, release: NewRelease, now: int) -> None:
+    """All that it declares is written down."""
+    tx.run("releases.said", id=release.id, owner=release.owner, now=now)
+
+
+def unsay(tx: Transaction, owners: Iterable[str]) -> None:
+    """Others have changed what was written down for these applications."""
+    tx.over("releases.unsay", [(owner,) for owner in owners])
 
 
 def living(tx: Transaction, owner: str, now: int) -> list[Release]:
@@ -28,9 +42,9 @@ def knowing(tx: Transaction, job: str) -> frozenset[str]:
     return frozenset(release for release, jobs in tx.all("releases.working") if name in jobs)
 
 
-def unsettled(tx: Transaction, owner: str, now: int) -> bool:
-    """Whether a release is gone, and what it said may still be in force."""
-    return tx.one("releases.unsettled", owner=owner, alone_after=now - ALONE_US) is not None
+def unsettled(tx: Transaction, owner: str, now: int, but: str = "") -> bool:
+    """Whether a release, other than one, is gone, and what it said may still be in force."""
+    return tx.one("releases.unsettled", owner=owner, but=but, alone_after=now - ALONE_US) is not None
 
 
 def settle(tx: Transaction, owner: str, now: int) -> None:

@@ -3,7 +3,13 @@
 INSERT INTO rota_release (id, owner, jobs, schedules, alone_at)
 VALUES (:id, :owner, :jobs, :schedules, CAST(:alone_at AS BIGINT))
 ON CONFLICT (id) DO UPDATE SET alone_at = excluded.alone_at, gone_at = NULL
-RETURNING number;
+RETURNING number, said_at;
+
+-- name: said
+UPDATE rota_release SET said_at = CASE WHEN id = :id THEN CAST(:now AS BIGINT) END WHERE owner = :owner;
+
+-- name: unsay
+UPDATE rota_release SET said_at = NULL WHERE owner /* among(changed text) */ AND said_at IS NOT NULL;
 
 -- name: living
 -- Those that a node works by, and those that a process without a node declared a short while ago.
@@ -22,7 +28,7 @@ WHERE EXISTS (SELECT 1 FROM rota_node AS node
 -- name: unsettled
 -- One whose last node is gone, while what it said may still be in force.
 SELECT id FROM rota_release AS release
-WHERE owner = :owner AND gone_at IS NULL AND coalesce(alone_at, 0) <= :alone_after
+WHERE owner = :owner AND id <> :but AND gone_at IS NULL AND coalesce(alone_at, 0) <= :alone_after
   AND NOT EXISTS (SELECT 1 FROM rota_node AS node
                   WHERE node.release_id = release.id AND node.stopped_at IS NULL AND node.lost_at IS NULL)
 LIMIT 1;

@@ -17,13 +17,15 @@ CREATE TABLE rota_job (
 );
 
 -- One version of an application's code: what it declares, as lists of names in JSON. Higher numbers came later.
--- `alone_at`: a process that is no node declared it last; `gone_at`: its last node is gone, and that was dealt with.
+-- `said_at`: of an application, only the one that wrote down its word last has it. `alone_at`: a process that is no node
+-- declared it last; `gone_at`: its last node is gone, and that was dealt with.
 CREATE TABLE rota_release (
     number /* identity */,
     id TEXT NOT NULL,
     owner TEXT NOT NULL,
     jobs TEXT NOT NULL,
     schedules TEXT NOT NULL,
+    said_at BIGINT,
     alone_at BIGINT,
     gone_at BIGINT
 );
