@@ -37,7 +37,7 @@ def test_a_long_line_of_brief_work_is_left_to_one_thread_and_one_that_waits_brin
             alone.set()
             if item == -1:
                 stuck.set()
-                gate.wait(10)
+                gate.wait(60)
 
     crew: Crew[int] = Crew(4, work, "crew")
     while not alone.is_set():
@@ -46,6 +46,7 @@ def test_a_long_line_of_brief_work_is_left_to_one_thread_and_one_that_waits_brin
     crew.add([-1] * 100)  # one of them waits, while it is the only one at work
 
     until(lambda: not crew.line)
+    assert stuck.is_set()
     gate.set()
     crew.stop()
     os.close(file)
@@ -57,7 +58,7 @@ def test_the_last_few_of_a_long_line_are_not_left_to_one_that_waits() -> None:
     def work(item: int) -> None:
         if item:
             waiting.append(item)
-            gate.wait(10)
+            gate.wait(60)
 
     crew: Crew[int] = Crew(4, work, "crew")
     crew._alone = True

@@ -169,7 +169,7 @@ class Claimer:
             got = self._claim_free(work, room, now)
             return got, len(got) >= room
         beyond = LOOKAHEAD if self._some_held else 0
-        with self._store.write() as tx:
+        with self._store.write(self._durable(work.jobs)) as tx:
             limited = claim_limited(
                 tx,
                 work.queue,
@@ -188,20 +188,23 @@ class Claimer:
         return limited.claims, limited.held > 0 or len(limited.claims) >= room
 
     def _claim_free(self, work: Work, room: int, now: int) -> list[Envelope]:
-        """Where no run shares a limit with others.
-
-        A claim of bodies that can see their token is on disk before they begin, so that no crash of the server gives
-        the token out twice. Any other need not survive one: the run is available again then, and this node is refused.
-        """
+        """Where no run shares a limit with others."""
         queue, jobs = work.queue.name, work.jobs
-        durable = any(self._jobs[job].wants_run for job in jobs)
         if len(jobs) == 1:
-            with self._store.single(durable=durable) as tx:
+            with self._store.single(self._durable(jobs)) as tx:
                 return runs.claim(tx, queue, jobs[0], self._claimant(), room, now)
-        with self._store.write(durable=durable) as tx:
+        with self._store.write(self._durable(jobs)) as tx:
             found = runs.candidates(tx, queue, jobs, room, limited=False)
             free = [each.id for each in found if each.limit_key is None and each.rate_key is None]
             return runs.claim_chosen(tx, free, self._claimant(), now) if free else []
+
+    def _durable(self, jobs: Sequence[str]) -> bool:
+        """Whether a claim has to survive a crash of the server.
+
+        That of a body which can see its token is on disk before it begins, so that the token is never given out twice.
+        Any other may be lost: the run is available again then, and this node is refused.
+        """
+        return any(self._jobs[job].wants_run for job in jobs)
 
     def _claimant(self) -> Claimant:
         return Claimant(self._identity.id, next(self._numbers))

@@ -10,6 +10,7 @@ What an end leads to is decided here, once::
     timed out, memory      as failed
     crashed                scheduled, after the job's delay; the third time, failed: it is quarantined
     handed back            available; not counted
+    to be tried again, and asked to stop   cancelled
 """
 
 from __future__ import annotations

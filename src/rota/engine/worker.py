@@ -13,6 +13,7 @@ from rota.executors.port import Executor, Kind
 from rota.model.attempt import Envelope
 from rota.model.job import Job
 from rota.model.node import NodeSettings
+from rota.model.retry import SUSPECT
 from rota.store import Store, runs
 
 AHEAD_SECONDS = 0.05
@@ -20,8 +21,6 @@ AHEAD_SECONDS = 0.05
 MOST_AHEAD = 1_000
 STALE_SECONDS = 1.0
 """A run claimed ahead that has waited this long is given back: others may be free."""
-SUSPECT = 2
-"""So often suspected of having killed its node, a run is done in a process of its own, or alone."""
 
 
 class Worker:

@@ -13,12 +13,11 @@ from rota.explain.words import Words, counted
 from rota.model.node import NodeState, NodeStatus
 from rota.model.queue import QueueRecord
 from rota.model.rate import Rate
+from rota.model.retry import SUSPECT
 from rota.model.run import PAUSED, RunningRun, RunRecord
 from rota.store import Transaction, queues, releases, runs, schedules
 
 SHOWN = 3
-SUSPECT = 2
-"""So often suspected of having killed its node, a run is done alone."""
 
 
 @dataclass

@@ -14,6 +14,9 @@ from rota.shown import shown
 CRASH_LIMIT = 3
 """A run that was running when its process died, this often, is not tried again: it may be what kills them."""
 
+SUSPECT = 2
+"""A run that was running, with others, when a node was lost, this often, is done in a process of its own, or alone."""
+
 Exceptions = tuple[type[BaseException], ...]
 
 

@@ -112,9 +112,6 @@ class Transaction:
         """Run a statement over a table of tuples, and return what it returns."""
         raise NotImplementedError
 
-    def rows(self, query: str, rows: Sequence[Row], **parameters: Any) -> list[Row]:
-        return self.over(query, rows, **parameters)
-
     def script(self, sql: str) -> list[Row]:
         """Run plain statements as they stand, and return what they return: for migrations."""
         raise NotImplementedError

@@ -63,8 +63,10 @@ class Slot:
                 if attempt.begun:
                     break
                 self.close()
-        if attempt.ended is None:
+        if attempt.ended is None and attempt.begun:
             attempt.killed(End.CRASHED, how)
+        elif attempt.ended is None:
+            attempt.unusable(how)
         self._done += 1
         if not alive or self._done >= RECYCLED_AFTER or self._left_behind():
             self.close()
@@ -156,23 +158,40 @@ class Slot:
         return self._process is not None
 
     def _start(self) -> None:
+        try:
+            self._spawn()
+        except OSError as error:
+            self.error = f"no process can be started: {error}"
+            return
+        self.error = self._first_word()
+        if self.error:
+            self.close()
+
+    def _spawn(self) -> None:
+        """Raises ``OSError`` where the system is short of processes, memory or descriptors."""
         group.reap(self._ended)
         ours, theirs = Pipe()
         leash, self._leash = os.pipe()
-        self._process = subprocess.Popen(  # noqa: S603 - our own module
-            [*self._command, str(theirs.fileno()), str(leash)],
-            pass_fds=[theirs.fileno(), leash],
+        try:
+            self._process = self._child(theirs.fileno(), leash)
+        except OSError:
+            ours.close()
+            os.close(self._leash)
+            raise
+        finally:
+            os.close(leash)
+            theirs.close()
+        self._pipe, self._done = ours, 0
+
+    def _child(self, pipe: int, leash: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(  # noqa: S603 - our own module
+            [*self._command, str(pipe), str(leash)],
+            pass_fds=[pipe, leash],
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             cwd=self._home,
             env={**os.environ, "PYTHONPATH": self._path},
         )
-        os.close(leash)
-        theirs.close()
-        self._pipe, self._done = ours, 0
-        self.error = self._first_word()
-        if self.error:
-            self.close()
 
     def _first_word(self) -> str:
         """What keeps a new child from working; nothing, if it is ready."""

@@ -233,7 +233,7 @@ WHERE run.id = given.run_id AND CASE WHEN run.attempt = given.fence THEN run.sta
 RETURNING id;
 
 -- name: hand_back
--- Claimed and not begun: as if it had never been claimed, but for the attempt number.
+-- Claimed and not begun, or told to stop without an answer: as if it had never been claimed, but for the attempt number.
 UPDATE rota_run AS run SET state = 'available', node = NULL, started_at = NULL
 FROM /* rows(run_id bigint, fence bigint) */ AS given
 WHERE run.id = given.run_id
