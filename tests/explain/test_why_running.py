@@ -118,7 +118,7 @@ def test_a_run_that_is_suspected_of_killing_nodes_waits_to_be_done_alone(
     why = rota.why_run(handle.id)
 
     assert first(why) == "suspect"
-    assert "it was running on 2 nodes that were lost, so it is done alone" in why.summary
+    assert "it was running on 2 nodes that were lost, so it is done in a process of its own, or alone" in why.summary
 
 
 def test_a_run_that_kills_its_node_again_and_again_is_quarantined(

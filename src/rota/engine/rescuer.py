@@ -3,7 +3,7 @@
 A node whose process is seen to be dead on this very machine is given up at once; any other, when its lease has lapsed.
 
 Who killed the node? If it was doing one run, that one is to blame, and is quarantined after ``CRASH_LIMIT`` crashes.
-If it was doing several, each is a suspect; one suspected twice is done alone from then on (see the worker), so
+If it was doing several, each is a suspect; one suspected twice is done apart from then on (see the worker), so
 that the guilty one betrays itself and the innocent ones are cleared.
 """
 

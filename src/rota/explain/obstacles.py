@@ -98,11 +98,11 @@ class Obstacles:
         return [checks.schedule_paused(*paused, self.words, f"its schedule {schedule.name}")]
 
     def _suspect(self) -> list[Finding]:
-        """What was running, among others, when nodes were lost is done alone."""
+        """What was running, among others, when nodes were lost is done where it can harm nobody."""
         suspected = self.record.suspected
         if suspected < SUSPECT:
             return []
-        text = f"it was running on {suspected} nodes that were lost, so it is done alone, once a node has nothing else"
+        text = f"it was running on {suspected} nodes that were lost, so it is done in a process of its own, or alone"
         return [finding("suspect", text, suspected=suspected)]
 
     def _held(self) -> list[Finding]:
