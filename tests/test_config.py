@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -251,6 +252,8 @@ def test_the_settings_of_a_schedule_are_the_policies_that_may_be_given_there(tmp
         "catch_up_cap": "3",
         "overlap": '"allow"',
         "jitter": "5",
+        "starts": "2026-12-01T00:00:00+01:00",
+        "ends": '"2026-12-31T00:00:00Z"',
     }
     write(tmp_path, text="[schedules.s]\n" + "\n".join(f"{name} = {value}" for name, value in given.items()))
 
@@ -263,7 +266,19 @@ def test_the_settings_of_a_schedule_are_the_policies_that_may_be_given_there(tmp
         "catch_up_cap": 3,
         "overlap": "allow",
         "jitter": 5,
+        "starts": datetime(2026, 11, 30, 23, tzinfo=UTC),
+        "ends": datetime(2026, 12, 31, tzinfo=UTC),
     }
+
+
+@pytest.mark.parametrize("ends", ["2026-12-01", "2026-12-01T07:00:00", '"soon"', "5"])
+def test_a_moment_without_a_zone_is_refused(tmp_path: Path, ends: str) -> None:
+    write(tmp_path, text=f"[schedules.s]\nends = {ends}")
+
+    [problem] = problems(tmp_path)
+
+    assert "schedules.s.ends" in problem
+    assert "2026-12-01T00:00:00+01:00" in problem
 
 
 @pytest.mark.parametrize("short", [True, False])

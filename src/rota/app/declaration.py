@@ -30,6 +30,7 @@ class Declaration:
 
     def job(self, name: str, function: JobFunction) -> Job:
         """Raises ``ConfigError`` for what cannot be meant of this function."""
+        self._refuse_what_does_nothing(name)
         job = Job(
             name=name,
             function=function,
@@ -45,6 +46,16 @@ class Declaration:
                 hint=f"Give it a parameter `run: Run`, and look at {look}.",
             )
         return job
+
+    def _refuse_what_does_nothing(self, name: str) -> None:
+        if "schedule" in self.policies:  # None says that it has one, and that it is off
+            return
+        idle = [key for key in sorted(_OF_SCHEDULE - {"overlap"}) if self.policies.get(key)]
+        if idle:
+            raise ConfigError(
+                f"job {name!r}: {idle[0]}= is of its schedule, and it has none",
+                hint="Give schedule= too, or give it where one is made: rota.schedules.add(…).",
+            )
 
     def definition(self, job: str) -> Definition | None:
         """The schedule of the job's own, or ``None`` if it has none."""

@@ -181,7 +181,7 @@ def _take_effect(changes: _Changes, said: Said, row: ScheduleRow, record: Schedu
 
 def _in_force(definition: str, mark: int, off: bool) -> dict[str, object]:
     """A definition that counts from ``mark`` on."""
-    next_at = None if off else Definition.from_json(definition).trigger.next_after_us(mark)
+    next_at = None if off else Definition.from_json(definition).due.next_after_us(mark)
     return {"definition": definition, "watermark": mark, "next_due_at": next_at}
 
 
@@ -190,7 +190,7 @@ def _switch(changes: _Changes, record: ScheduleRecord, off: bool, now: int) -> N
     if off and record.next_due_at is not None:
         changes.changed.append(replace(record, next_due_at=None))
     elif not off and record.next_due_at is None and record.paused_at is None:
-        trigger = Definition.from_json(record.definition).trigger
+        trigger = Definition.from_json(record.definition).due
         next_at = trigger.next_after_us(record.watermark)
         if next_at is not None:
             changes.skipped += passed(record, now, "")
@@ -207,7 +207,7 @@ def _new(said: Said, row: ScheduleRow, now: int) -> NewSchedule:
         declared=row.text,
         owner=said.owner,
         watermark=now,
-        next_due_at=None if row.off else definition.trigger.next_after_us(now),
+        next_due_at=None if row.off else definition.due.next_after_us(now),
         created_at=now,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from rota.clock import from_us
@@ -24,7 +25,17 @@ from rota.model.secret import masked
 Item = dict[str, Any]
 _HIDDEN = {"definition", "declared", "owner", "watermark"}
 _RUN_JSON = ("arguments", "checkpoint", "result")
-_SCHEDULE_POLICIES = ("catch_up", "catch_up_window", "catch_up_cap", "overlap", "jitter", "queue", "priority")
+_SCHEDULE_POLICIES = (
+    "catch_up",
+    "catch_up_window",
+    "catch_up_cap",
+    "overlap",
+    "jitter",
+    "queue",
+    "priority",
+    "starts",
+    "ends",
+)
 
 
 def run_item(record: RunRecord) -> Item:
@@ -67,6 +78,8 @@ def schedule_item(record: ScheduleRecord) -> Item:
         "when": describe(trigger_from_data(definition["trigger"])),
         "state": standing(record),
         **values,
+        "starts": _of_iso(definition.get("starts")),
+        "ends": _of_iso(definition.get("ends")),
         "source": "person" if record.declared is None else "code",
         "trigger": definition["trigger"],
     }
@@ -166,11 +179,27 @@ def _is_moment(name: str) -> bool:
     return name.endswith("_at") or name in _MOMENTS
 
 
-_MOMENTS = {"as_of", "at", "before", "after", "until", "first", "second", "held_since", "held_until", "lease_until"}
+_MOMENTS = {
+    "aside_until",
+    "as_of",
+    "at",
+    "before",
+    "after",
+    "until",
+    "first",
+    "second",
+    "held_since",
+    "held_until",
+    "lease_until",
+}
 
 
 def _moment(at: int | None) -> Any:
     return None if at is None else from_us(at)
+
+
+def _of_iso(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _json(text: str | None) -> Any:

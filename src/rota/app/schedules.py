@@ -51,7 +51,7 @@ class Schedules:
         record = self.get(name)
         if record.paused_at is not None or record.next_due_at is None:
             return []
-        trigger = Definition.from_json(record.definition).trigger
+        trigger = Definition.from_json(record.definition).due
         since = from_us(max(record.watermark, record.next_due_at - 1))
         return list(islice(trigger.fires(since), count))
 
@@ -165,7 +165,7 @@ class Schedules:
             record = _live(schedules.lock(tx, name), name)
             if record.paused_at is None:
                 raise ConflictError(f"schedule {name!r} is not paused")
-            trigger = Definition.from_json(record.definition).trigger
+            trigger = Definition.from_json(record.definition).due
             fires.add(tx, passed(record, now, ""), now)
             next_at = None if is_off(record) else trigger.next_after_us(now)
             schedules.resume(tx, name, max(now, record.watermark), next_at)
@@ -202,7 +202,7 @@ class Schedules:
 
     def due_moments(self, name: str, first: datetime, last: datetime) -> list[datetime]:
         """The due moments of a past range, both ends included. Raises as ``backfill`` does."""
-        trigger = Definition.from_json(self.get(name).definition).trigger
+        trigger = Definition.from_json(self.get(name).definition).due
         if to_us(last) > self._store.now_us():
             raise ConfigError(
                 "the range reaches into the future", hint="Backfill up to now; what comes will fire by itself."
@@ -246,7 +246,7 @@ class Schedules:
         self, tx: Transaction, record: ScheduleRecord, definition: Definition, mark: int, edit: Edit | None
     ) -> None:
         text = definition.to_json()
-        next_at = None if is_off(record) else definition.trigger.next_after_us(mark)
+        next_at = None if is_off(record) else definition.due.next_after_us(mark)
         schedules.change(
             tx, record, definition=text, watermark=max(mark, record.watermark), next_due_at=next_at, edit=edit
         )
@@ -259,7 +259,7 @@ class Schedules:
             declared=None,
             owner=self._owner,
             watermark=now,
-            next_due_at=definition.trigger.next_after_us(now),
+            next_due_at=definition.due.next_after_us(now),
             created_at=now,
             edited_at=now,
             edited_by=by,

@@ -9,7 +9,7 @@ from rota.model.schedule import Definition, ScheduleRecord
 
 def passed(record: ScheduleRecord, now: int, reason: str) -> list[NewFire]:
     """The verdict that they do not run, so that none is left without one; ``record`` is as it was until now."""
-    trigger = Definition.from_json(record.definition).trigger
+    trigger = Definition.from_json(record.definition).due
     first = trigger.next_after_us(record.watermark)
     last = trigger.previous_before_us(now + 1)
     if first is None or last is None or first > last:
@@ -32,7 +32,7 @@ def counts_from(record: ScheduleRecord, new: Definition, now: int, reason: str) 
 
     From now, if its trigger is new: the past moments of that never were due.
     """
-    if Definition.from_json(record.definition).trigger == new.trigger:
+    if Definition.from_json(record.definition).due == new.due:
         return record.watermark, []
     return now, passed(record, now, reason)
 
@@ -41,7 +41,7 @@ def is_off(record: ScheduleRecord) -> bool:
     """No next moment, though its trigger has one: its job is off in this environment."""
     if record.next_due_at is not None or record.removed_at is not None:
         return False
-    return Definition.from_json(record.definition).trigger.next_after_us(record.watermark) is not None
+    return Definition.from_json(record.definition).due.next_after_us(record.watermark) is not None
 
 
 def _reason(record: ScheduleRecord, reason: str) -> str:

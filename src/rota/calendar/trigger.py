@@ -164,3 +164,32 @@ class Excluding(Trigger):
 
     def to_data(self) -> dict[str, Any]:
         return {"kind": "excluding", "trigger": self.trigger.to_data(), "calendar": self.calendar.to_data()}
+
+
+@dataclass(frozen=True, slots=True)
+class Bounded(Trigger):
+    """The fires of a trigger from one moment on, and up to another: both belong to it."""
+
+    trigger: Trigger
+    first_us: int | None
+    last_us: int | None
+
+    @property
+    def tz(self) -> str:
+        return self.trigger.tz
+
+    def next_after_us(self, moment_us: int) -> int | None:
+        """The first fire within the bounds strictly later than a moment."""
+        since = moment_us if self.first_us is None else max(moment_us, self.first_us - 1)
+        found = self.trigger.next_after_us(since)
+        return None if found is None or (self.last_us is not None and found > self.last_us) else found
+
+    def previous_before_us(self, moment_us: int) -> int | None:
+        """The last fire within the bounds strictly earlier than a moment."""
+        until = moment_us if self.last_us is None else min(moment_us, self.last_us + 1)
+        found = self.trigger.previous_before_us(until)
+        return None if found is None or (self.first_us is not None and found < self.first_us) else found
+
+    def to_data(self) -> dict[str, Any]:
+        """Of the trigger: the bounds stand in the definition of the schedule."""
+        return self.trigger.to_data()

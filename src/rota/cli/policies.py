@@ -7,14 +7,15 @@ from typing import Any, TypeVar
 
 import click
 
-from rota.cli.moments import duration
-from rota.model.policy import COUNT, FLAG, KEY, LENGTH, NAME, PRIORITY, TEXT, Also, Kind, Policy
+from rota.cli.moments import duration, moment
+from rota.model.policy import COUNT, FLAG, KEY, LENGTH, MOMENT, NAME, PRIORITY, TEXT, Also, Kind, Policy
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 FORMS: Mapping[Kind, dict[str, Any]] = {
     COUNT: {"type": click.IntRange(1)},
     FLAG: {"is_flag": True, "default": None},
     KEY: {"metavar": "TEXT"},
+    MOMENT: {"type": moment, "metavar": "MOMENT"},
     LENGTH: {"type": duration, "metavar": "DURATION"},
     NAME: {"metavar": "NAME"},
     PRIORITY: {"type": int},

@@ -98,9 +98,9 @@ def add(app: Rota, name: str, job: str, out: Output, **given: Any) -> None:
     trigger = read_trigger(given)
     if trigger is None:
         raise click.UsageError("Say when it is due: --cron, --every or --at.")
-    _check_to_come(app, trigger, f"rota job run {job}")
     arguments = read_arguments(given["pairs"], given["document"])
     policies = given_policies(OF_A_SCHEDULE, given)
+    _check_to_come(app, trigger, policies, f"rota job run {job}")
     record = app.schedules.add(name, job, trigger, by=acting_user(), arguments=arguments, **policies)
     show_schedule(app, record, out)
 
@@ -127,7 +127,7 @@ def edit(app: Rota, name: str, out: Output, **given: Any) -> None:
     if trigger is None and not changes:
         raise click.UsageError("Nothing is changed: give --cron, --every, --at, --arg or a policy.")
     if trigger is not None:
-        _check_to_come(app, trigger, f"rota schedule run {name}")
+        _check_to_come(app, trigger, changes, f"rota schedule run {name}")
     show_schedule(app, app.schedules.edit(name, by=acting_user(), trigger=trigger, **changes), out)
 
 
@@ -299,8 +299,11 @@ def why(app: Rota, name: str, text: str | None, out: Output) -> None:
     show_why(answer, out)
 
 
-def _check_to_come(app: Rota, trigger: Trigger, instead: str) -> None:
+def _check_to_come(app: Rota, trigger: Trigger, policies: dict[str, Any], instead: str) -> None:
     """A schedule counts from when it is made or changed: one whose moments have all passed would never fire."""
+    from rota.model.schedule import Definition
+
+    trigger = Definition(job="", trigger=trigger, **policies).due
     now = app.store.now_us()
     if trigger.next_after_us(now) is not None:
         return

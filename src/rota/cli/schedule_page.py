@@ -35,8 +35,11 @@ def list_schedules(items: Sequence[dict[str, Any]], out: Output, *, cursor: str 
 
 def _row(item: dict[str, Any]) -> dict[str, Any]:
     """One that stands still has no next moment for people, whatever the ledger keeps for when it goes on."""
-    next_due_at = item["next_due_at"] if item["state"] == "active" else None
-    return {**item, "state": STATES.get(item["state"], item["state"]), "next_due_at": next_due_at}
+    next_due_at = item["next_due_at"] if item["state"] in {"active", "not_before"} else None
+    state = STATES.get(item["state"], item["state"])
+    if state == "not_before":
+        state = f"not before {item['starts'].astimezone():%Y-%m-%d}"
+    return {**item, "state": state, "next_due_at": next_due_at}
 
 
 def show_schedule(app: Rota, record: ScheduleRecord, out: Output) -> None:

@@ -46,7 +46,7 @@ class Plan:
 
 
 def plan(definition: Definition, watermark: int, now: int) -> Plan:
-    trigger = definition.trigger
+    trigger = definition.due
     first = trigger.next_after_us(watermark)
     if first is None or first > now:
         return Plan([], watermark, first)
@@ -66,7 +66,7 @@ def _window_us(definition: Definition, latest: int, following: int | None) -> in
 
 
 def _catch_up(definition: Definition, first: int, latest: int, window_from: int, now: int) -> list[Moments]:
-    trigger = definition.trigger
+    trigger = definition.due
     if definition.catch_up == "none":
         window_from = max(window_from, now - HARDLY_LATE_US)
     if latest < window_from:
@@ -112,7 +112,7 @@ def _late(definition: Definition) -> str:
 
 def _all(definition: Definition, first: int, latest: int) -> list[Moments]:
     """The newest moments up to the cap; walked backwards, as there may be a great many before."""
-    trigger, newest = definition.trigger, [latest]
+    trigger, newest = definition.due, [latest]
     while len(newest) < definition.catch_up_cap and newest[-1] > first:
         earlier = trigger.previous_before_us(newest[-1])
         if earlier is None or earlier < first:

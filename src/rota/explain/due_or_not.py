@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from rota.calendar import AnyOf, Calendar, Calendars, Cron, Excluding, Trigger
+from rota.calendar.trigger import Bounded
 from rota.calendar.zones import zone
 from rota.clock import from_us, to_us
 from rota.explain.finding import Finding, finding
@@ -72,12 +73,23 @@ def not_due(trigger: Trigger, moment: int, words: Words) -> list[Finding]:
     """Why a moment is no due moment of a trigger; none if it is one."""
     if _fires_at(trigger, moment):
         return []
-    found = [*_excluded(trigger, moment), *_second_pass(trigger, moment)]
+    found = [*_out_of_bounds(trigger, moment, words), *_excluded(trigger, moment), *_second_pass(trigger, moment)]
     before, after = trigger.previous_before_us(moment), trigger.next_after_us(moment)
     near = [f"the one before is {words.exact(before)}"] if before is not None else []
     near += [f"the next one is {words.exact(after)}"] if after is not None else []
     text = ", ".join([f"{words.exact(moment)} is no due moment", *near])
     return [*found, finding("not_a_due_moment", text, before=before, after=after)]
+
+
+def _out_of_bounds(trigger: Trigger, moment: int, words: Words) -> list[Finding]:
+    if not isinstance(trigger, Bounded):
+        return []
+    if trigger.first_us is not None and moment < trigger.first_us:
+        text = f"its schedule starts not before {words.both(trigger.first_us)}"
+        return [finding("not_before", text, starts=trigger.first_us)]
+    if trigger.last_us is not None and moment > trigger.last_us:
+        return [finding("over", f"its schedule is over since {words.both(trigger.last_us)}", ends=trigger.last_us)]
+    return []
 
 
 def _fires_at(trigger: Trigger, moment: int) -> bool:
@@ -89,7 +101,7 @@ def _parts(trigger: Trigger) -> Iterator[Trigger]:
     if isinstance(trigger, AnyOf):
         for each in trigger.triggers:
             yield from _parts(each)
-    elif isinstance(trigger, Excluding):
+    elif isinstance(trigger, (Bounded, Excluding)):
         yield from _parts(trigger.trigger)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
 from rota.calendar import Trigger
+from rota.clock import to_us
 from rota.errors import NotFoundError
 from rota.explain import checks
 from rota.explain.due_or_not import asked, not_due
@@ -43,24 +44,32 @@ def why_schedule(store: Store, here: Here, name: str, at: datetime | None = None
         record = schedules.get(tx, name)
         if record is None:
             raise NotFoundError(f"there is no schedule {name!r}", hint="See them all: rota schedule ls")
-        case = _Case(
-            tx, record, Definition.from_json(record.definition).trigger, words, nodes.survey(tx, words.now), here
-        )
+        case = _Case(tx, record, Definition.from_json(record.definition).due, words, nodes.survey(tx, words.now), here)
         facts = case.now() if at is None else case.moment(at)
     summary = f"Schedule {name}: {facts[0].text}."
     return Why(subject=f"schedule:{name}", state=standing(record), summary=summary, facts=tuple(facts))
 
 
 def standing(record: ScheduleRecord) -> str:
-    """``active``, ``paused``, ``set_aside``, ``off`` in this environment, ``over`` (no due moment), or ``removed``."""
+    """``active``, ``paused``, ``set_aside``, ``off`` in this environment, or ``removed``.
+
+    ``not_before``: its start is to come. ``over``: no due moment is to come.
+    """
     if record.removed_at is not None:
         return "removed"
     if record.paused_at is not None:
         return "paused"
     if record.next_due_at is not None:
-        return "active" if record.aside_until is None else "set_aside"
-    trigger = Definition.from_json(record.definition).trigger
+        return _standing_of_one_with_a_moment(record)
+    trigger = Definition.from_json(record.definition).due
     return "over" if trigger.next_after_us(record.watermark) is None else "off"
+
+
+def _standing_of_one_with_a_moment(record: ScheduleRecord) -> str:
+    if record.aside_until is not None:
+        return "set_aside"
+    starts = Definition.from_json(record.definition).starts
+    return "active" if starts is None or to_us(starts) <= record.watermark else "not_before"
 
 
 @dataclass
@@ -107,8 +116,11 @@ class _Case:
             return []
         if self.trigger.next_after_us(self.record.watermark) is None:
             last = self.trigger.previous_before_us(self.words.now)
-            text = f"it has no due moment any more{f'; the last one was {self.words.both(last)}' if last else ''}"
-            return [finding("exhausted", text)]
+            ended = self._bound("ends")
+            over = f"it is over: it ended {self.words.both(ended)}" if ended and ended <= self.words.now else ""
+            text = f"{over or 'it has no due moment any more'}"
+            text += f"; the last one was {self.words.both(last)}" if last else ""
+            return [finding("exhausted", text, ends=ended)]
         job, environment = self.here.jobs.get(self.record.job), self.here.environment
         if job is not None and not job.enabled_in(environment):
             runs_in = ", ".join(sorted(job.environments or ()))
@@ -143,10 +155,17 @@ class _Case:
         return [finding("not_judged", "the nodes alive have not come to it; does their code know its job?")]
 
     def _next(self) -> list[Finding]:
-        due_at = self.record.next_due_at
-        return (
-            [finding("next", f"it is due next {self.words.both(due_at)}", due_at=due_at)] if due_at is not None else []
-        )
+        due_at, starts = self.record.next_due_at, self._bound("starts")
+        if due_at is None:
+            return []
+        text = f"it is due next {self.words.both(due_at)}"
+        if starts is not None and starts > self.words.now:
+            text = f"it starts not before {self.words.both(starts)}; {text}"
+        return [finding("next", text, due_at=due_at)]
+
+    def _bound(self, name: str) -> int | None:
+        moment = getattr(Definition.from_json(self.record.definition), name)
+        return None if moment is None else to_us(moment)
 
     def _lately(self) -> list[Finding]:
         recent = fires.page(self.tx, self.record.name, limit=LATELY)

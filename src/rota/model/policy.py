@@ -270,6 +270,8 @@ class SchedulePolicies(_Queueing, total=False):
         Overlap, Policy(OVERLAP, "skip", "When it is due and an earlier run is not over.", SETTINGS | CLI)
     ]
     jitter: Annotated[Duration, Policy(LENGTH, 0.0, "Spread the starts over so long.", SETTINGS | CLI)]
+    starts: Annotated[datetime | None, Policy(MOMENT, None, "No moment before this one is due.", SETTINGS | CLI)]
+    ends: Annotated[datetime | None, Policy(MOMENT, None, "No moment after this one is due.", SETTINGS | CLI)]
 
 
 class JobPolicies(SchedulePolicies, total=False):

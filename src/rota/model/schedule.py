@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
 from rota.calendar import Trigger, trigger_from_data
+from rota.calendar.trigger import Bounded, data_of_moment
+from rota.clock import to_us
+from rota.errors import ConfigError
 from rota.model import payload
 from rota.model.policy import OF_A_SCHEDULE
 
@@ -33,10 +37,25 @@ class Definition:
     jitter: float = 0.0
     queue: str | None = None
     priority: int | None = None
+    starts: datetime | None = None
+    ends: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.starts is not None and self.ends is not None and self.ends < self.starts:
+            raise ConfigError(f"the schedule ends at {self.ends}, before it starts at {self.starts}")
+
+    @property
+    def due(self) -> Trigger:
+        """The trigger from the start of the schedule to its end."""
+        if self.starts is None and self.ends is None:
+            return self.trigger
+        first, last = (None if each is None else to_us(each) for each in (self.starts, self.ends))
+        return Bounded(self.trigger, first, last)
 
     def to_json(self) -> str:
         data = {name: getattr(self, name) for name in _FIELDS}
-        return json.dumps(data | {"trigger": self.trigger.to_data()}, sort_keys=True)
+        bounds = {name: None if data[name] is None else data_of_moment(data[name]) for name in _BOUNDS}
+        return json.dumps(data | bounds | {"trigger": self.trigger.to_data()}, sort_keys=True)
 
     @staticmethod
     @lru_cache(maxsize=16_384)
@@ -44,7 +63,8 @@ class Definition:
         """Read once: a schedule is looked at often, and changed seldom."""
         data = payload.load(text)
         known = {name: value for name, value in data.items() if name in _FIELDS}  # a newer version may know more
-        return Definition(**known | {"trigger": trigger_from_data(data["trigger"])})
+        bounds = {name: datetime.fromisoformat(known[name]) for name in _BOUNDS if known.get(name) is not None}
+        return Definition(**known | bounds | {"trigger": trigger_from_data(data["trigger"])})
 
     def jitter_us(self, schedule: str, due_at_us: int) -> int:
         """A shift inside the window, always the same for one moment of one schedule, on every node."""
@@ -54,6 +74,7 @@ class Definition:
         return int(int.from_bytes(digest, "big") / 2**64 * self.jitter * 1_000_000)
 
 
+_BOUNDS = ("starts", "ends")
 _FIELDS = frozenset(each.name for each in fields(Definition))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from rota.calendar.expression import Cron, Gap, Overlap
 from rota.calendar.zones import zone
 from rota.errors import ConfigError
 from rota.model.duration import seconds
-from rota.model.policy import COUNT, LENGTH, OF_A_SCHEDULE, Also
+from rota.model.policy import COUNT, LENGTH, MOMENT, OF_A_SCHEDULE, Also
 from rota.model.rate import Rate
 from rota.model.size import size_in_bytes
 
@@ -82,7 +83,20 @@ def _readable(read: Callable[[str], object]) -> Read:
     return Read(look)
 
 
+def _moment(given: Any) -> Any:
+    """A variable has text, a file of TOML a moment of its own."""
+    if isinstance(given, str):
+        try:
+            given = datetime.fromisoformat(given)
+        except ValueError:
+            raise ValueError("is no moment; write 2026-12-01T00:00:00+01:00") from None
+    if not isinstance(given, datetime) or given.tzinfo is None:  # a bare day has none either
+        raise ValueError("names no moment with its zone; write 2026-12-01T00:00:00+01:00")
+    return given
+
+
 Positive = Annotated[int, Gt(0)]
+Moment = Annotated[datetime, Read(_moment)]
 Seconds = Annotated[float, Read(_seconds)]
 PositiveSeconds = Annotated[float, Read(_seconds), Gt(0)]
 Names = Annotated[tuple[str, ...], Read(_words), MinLen(1)]
@@ -138,7 +152,7 @@ class QueueSettings:
 
 def _with_policies(cls: type[Class]) -> type[Class]:
     """A field for each policy that the settings may give; ``None`` is not given."""
-    forms = {LENGTH: Seconds, COUNT: Positive}
+    forms = {LENGTH: Seconds, COUNT: Positive, MOMENT: Moment}
     for name, policy in OF_A_SCHEDULE.items():
         if Also.SETTINGS in policy.also:
             cls.__annotations__[name] = forms.get(policy.kind, policy.type) | None
