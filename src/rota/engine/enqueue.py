@@ -287,4 +287,5 @@ _AN_ITEM = 'Give a dict for each run, as in [{"to": "a@example.org"}].'
 
 def _instead(unknown: str, accepted: Iterable[str]) -> str:
     meant = suggestion(unknown, accepted)
+    meant = meant if meant.endswith(("?", ".", "…")) else f"{meant}."
     return f"{meant} An option of the call stands apart: options({unknown}=…)." if unknown in OF_A_CALL else meant

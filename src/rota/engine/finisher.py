@@ -175,13 +175,10 @@ class Ending:
         ended_children: dict[int, Counter[str]] = defaultdict(Counter)
         for (attempt, ended), verdict in accepted:
             run = attempt.envelope
-            tally.add(
-                run.job,
-                "crashed" if verdict == "quarantined" else verdict,
-                ended.started_at,
-                ended.finished_at,
-                run.due_at,
-            )
+            if verdict == "quarantined":
+                tally.count(ended.finished_at, run.job, "crashed")
+            measure = AS_CHILD.get(verdict, verdict)
+            tally.add(run.job, measure, ended.started_at, ended.finished_at, run.due_at)
             if run.limit_key is not None:
                 freed[run.limit_key] += 1
             if run.batch_id is not None and verdict in AS_CHILD:

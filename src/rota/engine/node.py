@@ -42,6 +42,8 @@ from rota.store import Store, attempts, queues, runs
 
 logger = logging.getLogger("rota.engine")
 SHARDS = 8
+LISTENERS_SECONDS = 2.0
+"""How long a stopping node waits, at its very end, for listeners that have not been told everything."""
 GRACE_SECONDS = 2.0
 """How long bodies that were told to stop, at the end of the drain, get to do so."""
 CLOSING_SECONDS = 4.0
@@ -203,7 +205,7 @@ class Node:
         for executor in self._executors.values():
             executor.stop()
         self._within(_half(last), self._sign_off)
-        self._listeners.end(last)
+        self._listeners.end(min(last, time.monotonic() + LISTENERS_SECONDS))
         self.stopped.set()
 
     def _stop_runners(self, until: float, *names: str) -> None:

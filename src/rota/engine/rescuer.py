@@ -19,7 +19,7 @@ from rota.engine.tally import Tally
 from rota.model.event import Event, run_event
 from rota.model.node import NodeProcess, host_identity, process_exists
 from rota.model.retry import CRASH_LIMIT
-from rota.model.run import AttemptRecord, LostRun, Rescued, RunState
+from rota.model.run import NODE_LOST, AttemptRecord, LostRun, Rescued, RunState
 from rota.store import Store, Transaction, attempts, batches, nodes, runs
 
 EVERY_SECONDS = 1.0
@@ -84,6 +84,8 @@ class Rescuer:
             data = {"job": run.job, "attempt": run.attempt, "node": node, **counts}
             tx.told.append(run_event(kind, run.id, now, data=data))
             tally.count(now, run.job, "crashed")
+            if after.state is RunState.FAILED:
+                tally.count(now, run.job, "failed")
             if run.limit_key is not None:
                 freed[run.limit_key] += 1
             if after.state.ended and run.batch_id is not None:
@@ -130,6 +132,6 @@ def _crashed(run: LostRun, node: str, now: int) -> AttemptRecord:
         started_at=run.started_at,
         finished_at=now,
         outcome="crashed",
-        error="the node was lost",
+        error=NODE_LOST,
         traceback=None,
     )

@@ -85,8 +85,8 @@ TOLD: Mapping[str, Telling] = {
     ),
     "run.quarantined": Telling(
         PROBLEM,
-        _of_job("{job} is given up: its node was lost while it ran, {crashes} times"),
-        "{} ended for good, as nodes were lost that did them",
+        _of_job("{job} is given up: its process died while it ran, {crashes} times"),
+        "{} ended for good, as the processes that did them died",
         SHOW,
         "see: rota dead ls",
     ),

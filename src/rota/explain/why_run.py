@@ -20,7 +20,7 @@ from rota.model.event import Event
 from rota.model.figures import Figures
 from rota.model.fire import FireKind, FireRecord
 from rota.model.node import NodeState, NodeStatus
-from rota.model.run import AttemptRecord, RunRecord, RunState
+from rota.model.run import NODE_LOST, AttemptRecord, RunRecord, RunState
 from rota.store import Store, Transaction, attempts, counters, events, fires, jobs, runs
 from rota.store import nodes as all_nodes
 
@@ -203,7 +203,7 @@ class _Case:
         when = self.words.both(record.finished_at or self.words.now)
         last = self._last("run.failed", "run.quarantined")
         if last is not None and last.kind == "run.quarantined":
-            text = f"its node died while it ran, {record.crashes} times, so it may be what kills them; since {when}"
+            text = f"its process died while it ran, {record.crashes} times, so it may be what kills them; since {when}"
             return finding("quarantined", text, crashes=record.crashes)
         allowed = self.policies.get("attempts")
         if allowed and record.failures < allowed:
@@ -265,6 +265,9 @@ class _Case:
 
     def _crashed(self, attempt: AttemptRecord) -> Finding:
         lost_at = attempt.finished_at or self.words.now
+        if attempt.error not in {None, NODE_LOST}:  # its own process, and not its node
+            text = f"in attempt {attempt.number} {attempt.error}, {self.words.both(lost_at)}"
+            return finding("crashed", text, node=attempt.node, at=lost_at, attempt=attempt.number)
         text = f"its node {attempt.node} was lost {self.words.both(lost_at)} while it ran"
         came_back = any(each.kind == "run.rescued" and each.at == attempt.finished_at for each in self.events)
         text += "; it came back" if came_back else ""

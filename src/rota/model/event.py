@@ -17,7 +17,7 @@ KINDS = {
     "run.overran": "a plain function did not look at the signal to stop, and ended after its time was up",
     "run.rescued": "its node was lost, and another may claim it",
     "run.crashed": "its own process died, and another attempt will follow",
-    "run.quarantined": "it was running when its node was lost, too often: a dead letter",
+    "run.quarantined": "the process that did it died, or its node was lost, too often: a dead letter",
     "run.refused": "a result came from an attempt that had lost its run",
     "run.retried_by_hand": "a person sent a dead letter back",
     "run.dismissed": "a person closed a dead letter",

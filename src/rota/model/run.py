@@ -222,6 +222,10 @@ class Progress:
     peak_rss: int | None
 
 
+NODE_LOST = "the node was lost"
+"""The error of an attempt whose node was given up for lost."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptRecord:
     """One call of the body, or one under way; moments are microseconds of UTC.
