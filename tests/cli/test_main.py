@@ -61,7 +61,6 @@ def test_help_imports_no_command_and_nothing_slow() -> None:
     assert {name for name in loaded if name.startswith("rota.cli.")} == {
         "rota.cli.main",
         "rota.cli.groups",
-        "rota.cli.terminal",
     }
 
 

@@ -172,4 +172,4 @@ def test_a_size_that_is_none_is_refused(shop: Shop, size: str) -> None:
     result = shop.rota("up", "--recycle-memory", size)
 
     assert result.exit_code == 2
-    assert '"500MB", "2GiB"' in result.stderr
+    assert '"500MB", "1.5GB"' in result.stderr

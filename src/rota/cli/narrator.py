@@ -18,6 +18,7 @@ PATTERNS = {
     "run.re*": logging.WARNING,
     "run.[coq]*": logging.ERROR,
     "fire.*": logging.WARNING,
+    "schedule.set_aside": logging.ERROR,
 }
 """What is listened to, each with the highest level among its lines. They are few, and not a name for each line: every
 event of a run that succeeds is matched against all of them, and that must cost next to nothing.
