@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from rota import Rota, Run
+from rota.app.run_handle import RunHandle
 from rota.engine.node import Node
 from rota.errors import ConfigError
 from rota.model.node import NodeSettings
@@ -92,10 +93,8 @@ def test_a_body_that_waits_ends_when_its_time_is_up(
     assert [each.outcome for each in live.runs.attempts(handle.id)] == ["timed_out"]
 
 
-@pytest.mark.parametrize("wait", [wait_for_a_run, wait_for_a_lock])
-def test_a_body_that_waits_ends_when_its_run_is_cancelled(
-    live: Rota, node: Callable[..., Node], wait: Callable[[Rota], object]
-) -> None:
+def enqueue_one_that_waits(live: Rota, wait: Callable[[Rota], object]) -> tuple[RunHandle, threading.Event]:
+    """Its run, and what is set once its body has begun."""
     begun = threading.Event()
     live.job("never")(lambda: None)
 
@@ -104,7 +103,14 @@ def test_a_body_that_waits_ends_when_its_run_is_cancelled(
         begun.set()
         wait(live)
 
-    handle = waits.enqueue()
+    return waits.enqueue(), begun
+
+
+@pytest.mark.parametrize("wait", [wait_for_a_run, wait_for_a_lock])
+def test_a_body_that_waits_ends_when_its_run_is_cancelled(
+    live: Rota, node: Callable[..., Node], wait: Callable[[Rota], object]
+) -> None:
+    handle, begun = enqueue_one_that_waits(live, wait)
     with live.lock("held"):
         node(threads=1)
         assert begun.wait(10)
@@ -116,15 +122,7 @@ def test_a_body_that_waits_ends_when_its_run_is_cancelled(
 def test_a_body_that_waits_is_handed_back_when_its_node_stops(
     live: Rota, node: Callable[..., Node], wait: Callable[[Rota], object]
 ) -> None:
-    begun = threading.Event()
-    live.job("never")(lambda: None)
-
-    @live.job("waits", retry=1)
-    def waits() -> None:
-        begun.set()
-        wait(live)
-
-    handle = waits.enqueue()
+    handle, begun = enqueue_one_that_waits(live, wait)
     with live.lock("held"):
         started = node(threads=1)
         assert begun.wait(10)
