@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from apps.codenotify.blueprint import make_blueprint
@@ -18,5 +19,6 @@ def _services() -> Services:
     return current()
 
 
-rota = Rota.from_env()
+# What the applications call the environment is what Rota calls it, where nobody has told it otherwise.
+rota = Rota(environment=None if "ROTA_ENVIRONMENT" in os.environ else os.environ.get("APP_ENV"))
 rota.include(make_blueprint(Settings.from_env(), _services))

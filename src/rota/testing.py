@@ -195,7 +195,7 @@ def make_envelope(*, job: str = "test", id: int = 1, arguments: Mapping[str, Any
         mode=None,
         crashes=0,
         suspected=0,
-        priority=0,
+        priority_us=0,
         cancel_by=None,
         node="test",
         claim=1,

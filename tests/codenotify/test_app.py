@@ -224,6 +224,24 @@ def test_staging_synchronises_looks_at_what_is_old_and_sends_nothing(
     assert mails.mails == []
 
 
+@pytest.mark.parametrize("environment", ["development", "test"])
+def test_a_sync_by_hand_sends_nothing_where_the_dispatch_is_off(
+    tmp_path, clock, settings, around, platforms, mails, environment
+):
+    add_user(around)
+    platforms.show(announce("1"))
+    app = Rota(f"sqlite:///{tmp_path / 'rota.db'}", clock=clock, environment=environment)
+    app.include(make_blueprint(settings, lambda: around))
+
+    app.options(force_disabled=True, by="anna").trigger("codenotify/sync-contests")
+    done = {record.job: record for record in run_due(app)}
+    app.close()
+
+    assert count(around, contests) == 1
+    assert result(done["codenotify/dispatch-notifications"])["status"] == "skipped"
+    assert mails.mails == []
+
+
 @pytest.mark.parametrize(
     ("off", "left"),
     [

@@ -434,3 +434,34 @@ def test_in_staging_what_destroys_only_looks_and_what_sends_keeps_still(
     app.options(dry_run=True).enqueue("mail")
     run_due(app)
     assert seen["mail"] == (True, True)
+
+
+@pytest.mark.parametrize("how", ["by another job", "by hand"])
+def test_where_a_job_is_off_it_neither_sends_nor_destroys_whoever_asks_for_it(
+    open_app: Open, ledger_url: str, how: str
+) -> None:
+    seen: dict[str, tuple[bool, bool]] = {}
+    app = open_app(ledger_url, environment="development")
+
+    @app.job("mail", sends=True, environments=["production"])
+    def mail(run: Run) -> None:
+        seen["mail"] = (run.dry_run, run.muted)
+
+    @app.job("delete", destructive=True, environments=["production"])
+    def delete(run: Run) -> None:
+        seen["delete"] = (run.dry_run, run.muted)
+
+    @app.job
+    def sync() -> None:
+        mail.enqueue()
+        delete.options(key="once").enqueue()
+
+    if how == "by hand":
+        mail.options(force_disabled=True, by="anna").trigger()
+        delete.options(force_disabled=True, by="anna").trigger()
+    else:
+        sync.trigger()
+    run_due(app)
+    run_due(app)
+
+    assert seen == {"mail": (False, True), "delete": (True, True)}

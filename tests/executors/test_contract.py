@@ -150,8 +150,10 @@ def test_a_body_that_nothing_reaches_is_killed_with_all_that_it_started(notes: P
 
 @pytest.mark.parametrize("name", ["hog", "hog_by_a_grandchild"])
 def test_a_body_beyond_its_memory_is_stopped_and_named(name: str) -> None:
+    kept_by_the_node = b"x" * 300_000_000
     neighbour = rota.enqueue("process/returns", value=1)
     record = run(f"process/{name}")
+    del kept_by_the_node
 
     assert ends(record) == [(1, "memory")]
     assert (record.peak_rss or 0) <= 350_000_000

@@ -166,7 +166,8 @@ class Rota(Collection, Caller):
 
     @cached_property
     def enqueuer(self) -> Enqueuer:
-        return Enqueuer(self.store, self.jobs, self.settings.environment, self.settings.args_bytes)
+        settings = self.settings
+        return Enqueuer(self.store, self.jobs, settings.environment, settings.args_bytes, settings.ageing)
 
     def migrate(self) -> list[str]:
         """Bring the database's tables up to date; returns the migrations that were missing."""

@@ -124,7 +124,12 @@ def node_item(status: NodeStatus) -> Item:
         }
         for duty in status.duties
     ]
-    values |= {"queues": record.queues.split(","), "application": values.pop("owner")}
+    blocked = status.blocked
+    values |= {
+        "queues": record.queues.split(","),
+        "application": values.pop("owner"),
+        "blocking": None if blocked is None else {**asdict(blocked), "since": _moment(blocked.since)},
+    }
     return {**values, "state": str(status.state), "duties": duties}
 
 

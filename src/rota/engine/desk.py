@@ -55,7 +55,7 @@ class LedgerDesk:
             )
             options, origin = Options(by=f"run:{envelope.id}"), Origin(batch_id=batch)
             insert_alike(tx, *self._enqueuer.alike(child, items, now, options, origin))
-            tx.announce()
+            tx.announce({(options.queue or child.queue, child.name): len(items)})
         return batch
 
     def emit(self, envelope: Envelope, kind: str, data: Mapping[str, Any]) -> None:

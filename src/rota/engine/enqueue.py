@@ -44,6 +44,8 @@ class RunIds(list[int]):
         self.new = frozenset(new)
 
 
+AGES_US = 10**18
+"""Thirty thousand years: what more would count for is no number of the database."""
 CALLER = Origin()
 """Somebody asked for it."""
 
@@ -52,12 +54,19 @@ class Enqueuer:
     """Builds and inserts runs of the jobs of one application."""
 
     def __init__(
-        self, store: Store, jobs: Mapping[str, Job], environment: str | None = None, args_bytes: int = 262_144
+        self,
+        store: Store,
+        jobs: Mapping[str, Job],
+        environment: str | None = None,
+        args_bytes: int = 262_144,
+        ageing: float = 86_400,
     ) -> None:
+        """``ageing``: seconds of waiting that make up for one step of priority."""
         self.store = store
         self.jobs = jobs
         self.environment = environment
         self._args_bytes = args_bytes
+        self._ageing_us = int(ageing * 1_000_000)
         self._queues_made: set[str] = set()
 
     def job(self, name: str) -> Job:
@@ -101,6 +110,7 @@ class Enqueuer:
             )
         limit_key, limit_count = limit
         due_at = options.due_us(now) if origin.due_at is None else origin.due_at
+        priority = job.priority if options.priority is None else options.priority
         return NewRun(
             job=job.name,
             queue=options.queue or job.queue,
@@ -108,7 +118,8 @@ class Enqueuer:
             due_at=due_at,
             created_at=now,
             arguments=text,
-            priority=job.priority if options.priority is None else options.priority,
+            priority=priority,
+            priority_us=max(-AGES_US, min(priority * self._ageing_us, AGES_US)),
             asked_by=options.by,
             schedule=origin.schedule,
             fire_id=origin.fire_id,
@@ -173,7 +184,7 @@ class Enqueuer:
         made = [self.new_run(job, each, now, options) for each in items]
         if not made:
             return RunIds([], [])
-        found = self._within(options.connection, made[0], lambda tx: insert_keyed(tx, made))
+        found = self._within(options.connection, made[0], lambda tx: insert_keyed(tx, made), len(made))
         new = {run_id for run_id, is_new in found.values() if is_new}
         return RunIds([found[run.unique_key][0] for run in made], new)
 
@@ -183,10 +194,12 @@ class Enqueuer:
             return []
         limits = limits_of((key for _, key in rows), pattern.limit_count)
         if options.connection is not None or not limits or pattern.state is not RunState.AVAILABLE:
-            return self._within(options.connection, pattern, lambda tx: insert_alike(tx, pattern, rows))
-        return self._in_line(pattern, limits, lambda tx, line: insert_alike(tx, pattern, rows, line))
+            return self._within(options.connection, pattern, lambda tx: insert_alike(tx, pattern, rows), len(rows))
+        return self._in_line(pattern, limits, lambda tx, line: insert_alike(tx, pattern, rows, line), len(rows))
 
-    def _in_line(self, run: NewRun, limits: Mapping[str, int], insert: Callable[[Transaction, Line], T]) -> T:
+    def _in_line(
+        self, run: NewRun, limits: Mapping[str, int], insert: Callable[[Transaction, Line], T], count: int = 1
+    ) -> T:
         """Insert runs that share limits: those that may not start yet are put in line."""
         lines: list[Line] = []
 
@@ -194,7 +207,7 @@ class Enqueuer:
             lines.append(Line(tx, limits))
             return insert(tx, lines[-1])
 
-        result = self._within(None, run, work)
+        result = self._within(None, run, work, count)
         let_go(self.store, lines[-1].waiting)
         return result
 
@@ -206,24 +219,34 @@ class Enqueuer:
         rows = [(text, limit[0]) for text, limit in limits]
         return self._fill(job, "{}", limits[0][1] if limits else (None, None), now, options, origin), rows
 
-    def _within(self, connection: Any, run: NewRun, work: Callable[[Transaction], T], *, single: bool = False) -> T:
-        """Do the work in the caller's transaction, or in one of our own; a ``single`` statement needs none."""
+    def _within(
+        self, connection: Any, run: NewRun, work: Callable[[Transaction], T], count: int = 1, *, single: bool = False
+    ) -> T:
+        """Do the work in the caller's transaction, or in one of our own; a ``single`` statement needs none.
+
+        ``count``: how many runs like this one it inserts.
+        """
         known = run.queue in self._queues_made
         if connection is not None:
             tx = self.store.joined(connection)
             if not known:
                 queues.ensure(tx, [run.queue])
-            return work(tx)
+            return self._announcing(tx, run, work, count)
         own = self.store.single if single and known else self.store.write
         with own() as tx:
             if not known:
                 queues.ensure(tx, [run.queue])
-            result = work(tx)
-            if run.state is RunState.AVAILABLE:
-                tx.announce()
+            result = self._announcing(tx, run, work, count)
         self._queues_made.add(run.queue)
         if run.state is RunState.SCHEDULED:
             self.store.wake_time()
+        return result
+
+    @staticmethod
+    def _announcing(tx: Transaction, run: NewRun, work: Callable[[Transaction], T], count: int) -> T:
+        result = work(tx)
+        if run.state is RunState.AVAILABLE:
+            tx.announce({(run.queue, run.job): count})
         return result
 
 

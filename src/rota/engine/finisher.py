@@ -114,8 +114,9 @@ class Finisher:
         with self._store.write() as tx:
             for node, mine in by_node.items():
                 done += Ending(node, mine, rss, self._store.now_us(), self._listeners).commit(tx, self._shard)
-            if capped and any(over.attempt.envelope.queue in capped for over in batch):
-                tx.announce()
+            freed = Counter(over.attempt.envelope.queue for over in batch if over.attempt.envelope.queue in capped)
+            if freed:
+                tx.announce({(queue, None): count for queue, count in freed.items()})
         self._inflight.commit(len(batch))
         self.failures.tell(done)
 
@@ -187,7 +188,7 @@ class Ending:
         if freed:
             runs.release_keys(tx, freed)
         batches.count(tx, ended_children)
-        if freed or ended_children or self.announce:
+        if self.announce:
             tx.announce()
 
     def _sort(self, over: Over) -> str:
@@ -196,7 +197,7 @@ class Ending:
         if ended.end is not End.SUCCEEDED:
             return self._settle(over)
         run = attempt.envelope
-        self.good.append((*attempt.key, ended.started_at, ended.finished_at, ended.result, self._peak(ended)))
+        self.good.append((*attempt.key, ended.started_at, ended.finished_at, ended.result, self._peak(over)))
         if self.listeners.wants("run.succeeded"):
             self._event(over, "run.succeeded", attempt=run.attempt)
         if ended.overran:
@@ -287,7 +288,7 @@ class Ending:
                 error=ended.error,
                 failures=run.failures if failures is None else failures,
                 crashes=run.crashes if crashes is None else crashes,
-                peak_rss=self._peak(ended),
+                peak_rss=self._peak(over),
                 result=ended.result,
             )
         )
@@ -310,8 +311,10 @@ class Ending:
             )
         )
 
-    def _peak(self, ended: Ended) -> int | None:
-        return max(self.rss, ended.peak_rss or 0) or None
+    def _peak(self, over: Over) -> int | None:
+        """Of the process that the body was in: its own, or this one."""
+        measured = over.ended.peak_rss
+        return measured if over.attempt.kind == "process" else max(self.rss, measured or 0) or None
 
     def _refuse(self, tx: Transaction, accepted: set[int], verdicts: list[str]) -> None:
         """An attempt that had lost its run: its result is not taken, and that is written down.

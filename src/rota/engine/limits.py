@@ -97,7 +97,7 @@ def _tally(tx: Transaction, candidates: list[Candidate]) -> _Tally:
 
 
 def _place(candidate: Candidate, tally: _Tally, jobs: Mapping[str, Job], now: int) -> None:
-    run_id, job_name, _, _, key, count, rate_key = candidate
+    run_id, job_name, _, key, count, rate_key = candidate
     if key is not None and tally.running.get(key, 0) >= (count or 1):
         tally.held.append((run_id, f"concurrency {key} (limit {count})", None))
         return

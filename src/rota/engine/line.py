@@ -48,7 +48,6 @@ def release_free(tx: Transaction, waiting: Mapping[str, int]) -> None:
     free = {key: count for key, count in _free(tx, waiting).items() if count > 0}
     if free:
         runs.release_keys(tx, free)
-        tx.announce()
 
 
 def limits_of(keys: Iterable[str | None], count: int | None) -> dict[str, int]:

@@ -78,6 +78,7 @@ class Node:
         self._listeners = listeners
         self._pulses: list[Pulse] = []
         shard = crc32(self.identity.id.encode()) % SHARDS
+        self._threads = self._make_threads()
         self._executors = self._make_executors(child)
         self.claimer = Claimer(store, jobs, self.identity, self.inflight, settings)
         self.worker = Worker(store, jobs, self.identity, self.claimer, self._executors, self.inflight, settings)
@@ -89,16 +90,24 @@ class Node:
         self._pulses += [_pulse(duty) for duty in self.duties]
         self._runners = self._run(self.duties)
 
+    def _make_threads(self) -> ThreadExecutor:
+        desk = LedgerDesk(self.store, self._enqueuer)
+        inflight = self.inflight
+        return ThreadExecutor(
+            self.settings.threads, desk, self.store.now_us, self._caps, inflight.end, inflight.room.set
+        )
+
     def _make_executors(self, child: Sequence[str] | None) -> dict[Kind, Executor[Any]]:
         """``child`` is the command that starts a process for one slot; without it, this node has no slots."""
-        settings, now_us, ended = self.settings, self.store.now_us, self.inflight.end
-        caps = Caps(settings.result_bytes, settings.log_lines, settings.log_bytes)
-        desk = LedgerDesk(self.store, self._enqueuer)
-        executors: dict[Kind, Executor[Any]] = {}
-        executors["thread"] = ThreadExecutor(settings.threads, desk, now_us, caps, ended, self.inflight.room.set)
+        executors: dict[Kind, Executor[Any]] = {"thread": self._threads}
         if child is not None:
-            executors["process"] = ProcessExecutor(settings.slots, child, now_us, caps, ended)
+            slots = ProcessExecutor(self.settings.slots, child, self.store.now_us, self._caps, self.inflight.end)
+            executors["process"] = slots
         return executors
+
+    @property
+    def _caps(self) -> Caps:
+        return Caps(self.settings.result_bytes, self.settings.log_lines, self.settings.log_bytes)
 
     def _duties(self, shard: int) -> list[Duty]:
         duties: list[Duty] = [self.heartbeat]
@@ -115,7 +124,7 @@ class Node:
                 self.worker,
                 self.finisher,
                 Guard(self.identity, self.inflight),
-                Watcher(self.store, self.identity, self.inflight),
+                Watcher(self.store, self.identity, self.inflight, self._threads),
                 Strays(self.store, self.identity, self.inflight, self.settings),
             ]
         return duties
@@ -178,9 +187,7 @@ class Node:
             if duty is not self.finisher:
                 more = duty.tick() or more
         while len(self.inflight):
-            if (
-                self._executors["thread"].size > self.settings.threads
-            ):  # bodies that wait for runs, which somebody must do
+            if self._threads.size > self.settings.threads:  # bodies that wait for runs, which somebody must do
                 self.finisher.tick()
                 self.worker.tick()
             time.sleep(0.0002)
@@ -270,7 +277,7 @@ class Node:
         """Hear other processes announce work. A connection that breaks is made anew; meanwhile, polling goes on."""
         while not self.stopped.is_set():
             try:
-                self.store.listen(self.stopped)
+                self.store.listen(lambda: self.identity.id, self.stopped)
             except Exception as error:  # noqa: BLE001 - a hint less, no more than that
                 logger.debug("listening for hints failed: %s", error)
             self.stopped.wait(5.0)

@@ -7,6 +7,7 @@ that no moment is judged twice, and the watermark, which never goes back, is the
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
@@ -169,8 +170,11 @@ class Scheduler:
         schedules.advance(tx, [(each.name, each.plan.watermark, each.plan.next_due_at) for each in due])
         tx.told += told
         tx.told += [event for each, moments in judged if (event := _event(each.name, moments, now))]
-        if any(run.state is RunState.AVAILABLE for run in made):
-            tx.announce()
+        work: Counter[tuple[str, str | None]] = Counter(
+            (run.queue, run.job) for run in made if run.state is RunState.AVAILABLE
+        )
+        if work:
+            tx.announce(work)
 
     def _record(self, tx: Transaction, judged: list[tuple[Due, Moments]], now: int) -> dict[tuple[str, int], int]:
         """Write the verdicts; returns the ids of the fires that are new, by schedule and moment."""

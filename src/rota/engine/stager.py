@@ -54,8 +54,6 @@ class Stager:
             staged = runs.stage(tx, now, AT_ONCE)
             self._line_up(tx, staged, now)
             released = runs.release_timed(tx, now, AT_ONCE)
-            if staged or released:
-                tx.announce()
         return bool(staged or released)
 
     def _line_up(self, tx: Transaction, staged: list[tuple[int, str | None, int | None]], now: int) -> None:

@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
+import logging
+import time
+
 from rota.engine.identity import NodeIdentity
 from rota.engine.inflight import InFlight
 from rota.errors import RunCancelledError
+from rota.executors.loop import Blocking
 from rota.executors.port import Underway
+from rota.executors.thread import ThreadExecutor
+from rota.model.node import Blocked
 from rota.model.run import Progress
-from rota.store import Store, Transaction, attempts, logs
+from rota.store import Store, Transaction, attempts, logs, nodes
 
+logger = logging.getLogger("rota.engine")
 EVERY_SECONDS = 0.25
 MEASURED_AT_MOST = 64
 
 
 class Watcher:
-    """The duty that tells bodies of a request to stop, and writes down how far they are."""
+    """The duty that tells bodies of a request to stop, and writes down how far they are, and who is in the way."""
 
     name = "watcher"
 
-    def __init__(self, store: Store, identity: NodeIdentity, inflight: InFlight) -> None:
+    def __init__(self, store: Store, identity: NodeIdentity, inflight: InFlight, executor: ThreadExecutor) -> None:
         self.interval = EVERY_SECONDS
         self._store = store
         self._identity = identity
         self._inflight = inflight
+        self._executor = executor
+        self._blocking: Blocking | None = None
 
     def tick(self) -> bool:
+        self._look_at_the_loop()
         if len(self._inflight):
             self._look_for_cancels()
             self._keep()
         return False
+
+    def _look_at_the_loop(self) -> None:
+        """Say who blocks the event loop, once in the log, and in the ledger for as long as it lasts."""
+        before, now = self._blocking, self._executor.blocking()
+        if (before and before.attempt) is (now and now.attempt):
+            return
+        self._blocking = now
+        if before is not None:
+            took = time.monotonic() - before.since
+            logger.warning("%s let go of the event loop, after %.1f s", _named(before), took)
+        if now is not None:
+            logger.warning(_IN_THE_WAY, _named(now), now.where)
+        with self._store.write() as tx:
+            nodes.save_blocking(tx, self._identity.id, None if now is None else self._blocked(now))
+
+    def _blocked(self, blocking: Blocking) -> Blocked:
+        run = blocking.attempt.envelope
+        since = self._store.now_us() - int((time.monotonic() - blocking.since) * 1_000_000)
+        return Blocked(run=run.id, job=run.job, since=since, where=blocking.where)
 
     def _look_for_cancels(self) -> None:
         with self._store.read() as tx:
@@ -58,6 +87,17 @@ class Watcher:
             attempts.save_progress(tx, self._identity.id, [_progress(each) for each in moved])
         if chatty:
             logs.save(tx, [(each.envelope.id, each.envelope.attempt, each.lines.text()) for each in chatty])
+
+
+_IN_THE_WAY = (
+    "%s blocks the event loop, at %s: no other async def of this node goes on;"
+    " await what waits, as in await asyncio.to_thread(…), or write def"
+)
+
+
+def _named(blocking: Blocking) -> str:
+    run = blocking.attempt.envelope
+    return f"{run.job}, run {run.id},"
 
 
 def _progress(attempt: Underway) -> Progress:

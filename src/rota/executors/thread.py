@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 import time
@@ -14,6 +13,7 @@ from rota.body.attempt import Attempt
 from rota.body.desk import Desk
 from rota.errors import ConflictError
 from rota.executors.crew import Crew
+from rota.executors.loop import Blocking, EventLoop
 from rota.executors.port import OnEnd
 from rota.model.attempt import Caps, Envelope
 from rota.model.job import Job
@@ -48,9 +48,7 @@ class ThreadExecutor:
         self._ended = ended
         self._pid = os.getpid()
         self._crew: Crew[Attempt] = Crew(threads, self._do, "rota-work")
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._loop_thread: threading.Thread | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = EventLoop(self._await)
 
     @property
     def size(self) -> int:
@@ -64,7 +62,7 @@ class ThreadExecutor:
         plain = []
         for attempt in attempts:
             if attempt.job.is_async:
-                self._start_loop().call_soon_threadsafe(self._spawn, attempt)
+                self._loop.submit(attempt)
             else:
                 attempt.submitted_at = now
                 plain.append(attempt)
@@ -89,9 +87,11 @@ class ThreadExecutor:
     def stop(self) -> None:
         """Let idle threads and the loop end. What a body does not give up stays in its (daemon) thread."""
         self._crew.stop()
-        if self._loop is not None:
-            with suppress(RuntimeError):  # it has ended: stopping twice is no mistake
-                self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.stop()
+
+    def blocking(self) -> Blocking | None:
+        """Whose ``async def`` body lets no other go on. To be asked again and again, by one thread."""
+        return self._loop.blocking()
 
     def _do(self, attempt: Attempt) -> None:
         place.current.set(self._lend)
@@ -114,29 +114,6 @@ class ThreadExecutor:
             with self._lending:
                 self._lent -= 1
             self._crew.resize(-1)
-
-    def _start_loop(self) -> asyncio.AbstractEventLoop:
-        if self._loop is None:
-            loop = self._loop = asyncio.new_event_loop()
-            self._loop_thread = threading.Thread(target=self._run_loop, args=(loop,), name="rota-loop", daemon=True)
-            self._loop_thread.start()
-        return self._loop
-
-    def _run_loop(self, loop: asyncio.AbstractEventLoop) -> None:
-        asyncio.set_event_loop(loop)
-        try:
-            loop.run_forever()
-        finally:
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
-
-    def _spawn(self, attempt: Attempt) -> None:
-        assert self._loop is not None  # noqa: S101 - we run on it
-        task = self._loop.create_task(self._await(attempt))
-        self._tasks.add(task)  # the loop itself holds tasks weakly
-        task.add_done_callback(self._tasks.discard)
 
     async def _await(self, attempt: Attempt) -> None:
         place.current.set(self._lend)  # it counts among all that are under way, though it takes no thread

@@ -147,10 +147,21 @@ def unable(nodes: Iterable[NodeStatus], schedule: str | None = None) -> Iterator
                 yield finding("schedule_unable", text, WARNING, node=node.record.id, schedule=name, why=why)
 
 
+def blocked_loops(nodes: Iterable[NodeStatus], words: Words) -> Iterator[Finding]:
+    """The living nodes on which one ``async def`` lets no other go on."""
+    for node in nodes:
+        if (blocked := node.blocked) is not None:
+            text = f"run {blocked.run} of {blocked.job} blocks the event loop of node {node.record.id} since"
+            text += f" {words.both(blocked.since)}, at {blocked.where}: no other async def goes on there"
+            todo = "await what waits there, as in await asyncio.to_thread(…), or write def instead of async def"
+            data = {"job": blocked.job, "since": blocked.since, "where": blocked.where}
+            yield finding("loop_blocked", text, WARNING, todo, node=node.record.id, run=blocked.run, **data)
+
+
 def of_nodes(nodes: Sequence[NodeStatus], words: Words) -> list[Finding]:
     """All that is wrong with nodes."""
     duties = [*stale_duties(nodes, words), *missing_duties(nodes)]
-    return [*no_node(nodes, words), *duties, *silent_nodes(nodes, words), *unable(nodes)]
+    return [*no_node(nodes, words), *duties, *silent_nodes(nodes, words), *unable(nodes), *blocked_loops(nodes, words)]
 
 
 # --- schedules, queues, runs

@@ -155,7 +155,7 @@ class _Case:
         record = self.record
         node = next((each for each in self.nodes if each.record.id == record.node), None)
         since = self.words.both(record.started_at or self.words.now)
-        facts = [*self._lost_node(node), *self._overrun()]
+        facts = [*self._lost_node(node), *self._overrun(), *self._blocked_loop(node)]
         if record.cancel_at is not None:
             asked = f"it was asked to stop {self.words.distance(record.cancel_at)}{by_whom(record.cancel_by, None)}"
             facts.append(finding("cancel_requested", f"{asked}, and its body has not ended yet", by=record.cancel_by))
@@ -185,6 +185,12 @@ class _Case:
             return []
         overrun = Overrun(record.id, record.job, record.node, record.started_at, limit)
         return [past_its_time(overrun, self.words, "it")] if overrun.is_past(self.words.now) else []
+
+    def _blocked_loop(self, node: NodeStatus | None) -> list[Finding]:
+        """One ``async def`` keeps the others of its node waiting."""
+        in_the_way = node is not None and node.blocked is not None and node.blocked.run == self.record.id
+        waits = self.policies.get("async") and self.policies.get("executor", "thread") == "thread"
+        return [*checks.blocked_loops([node], self.words)] if node is not None and (waits or in_the_way) else []
 
     def _progress(self) -> str:
         done, total = self.record.progress_done, self.record.progress_total

@@ -43,7 +43,7 @@ class Envelope(NamedTuple):
     mode: str | None
     crashes: int
     suspected: int
-    priority: int
+    priority_us: int
     cancel_by: str | None
     """The person who asked it to stop while an earlier claim had not begun it."""
     node: str

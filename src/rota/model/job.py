@@ -116,8 +116,11 @@ class Job:
         return environment is None or self.environments is None or environment in self.environments
 
     def mode_in(self, environment: str | None) -> str | None:
-        """In staging a destructive job only looks, and a job that sends keeps still."""
-        if environment != "staging":
+        """In staging, and where the job is off, one that destroys only looks, and one that sends keeps still.
+
+        Where it is off, a person or another job has asked for it all the same.
+        """
+        if environment != "staging" and self.enabled_in(environment):
             return None
         if self.destructive:
             return "dry_run"

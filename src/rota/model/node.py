@@ -45,6 +45,20 @@ class NodeRecord:
     draining_at: int | None
     stopped_at: int | None
     lost_at: int | None
+    blocking: str | None = None
+    """The run whose body blocks its event loop, as JSON: see ``Blocked``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """An event loop that one body keeps for itself."""
+
+    run: int
+    job: str
+    since: int
+    """Microseconds of UTC."""
+    where: str
+    """``jobs.py:17 in sync``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +127,10 @@ class NodeStatus:
     duties: tuple[DutyRecord, ...]
     stale: tuple[DutyRecord, ...]
     """The duties that have not worked for longer than anybody should be patient."""
+
+    @property
+    def blocked(self) -> Blocked | None:
+        return Blocked(**json.loads(self.record.blocking)) if self.alive and self.record.blocking else None
 
     @property
     def alive(self) -> bool:

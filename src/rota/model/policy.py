@@ -287,8 +287,8 @@ class JobPolicies(SchedulePolicies, total=False):
     concurrency_key: Annotated[Callable[..., str] | None, Policy(FUNCTION, None, "Counts those of a key apart.")]
     rate: Annotated[str | Rate | None, Policy(RATE, None, "Starts in a time, over all nodes.")]
     environments: Annotated[Iterable[str] | None, Policy(NAMES, None, "Where it runs by itself.")]
-    destructive: Annotated[bool, Policy(FLAG, False, "In staging, its runs are dry.")]
-    sends: Annotated[bool, Policy(FLAG, False, "In staging, its runs are muted.")]
+    destructive: Annotated[bool, Policy(FLAG, False, "In staging, and where it is off, its runs are dry.")]
+    sends: Annotated[bool, Policy(FLAG, False, "In staging, and where it is off, its runs are muted.")]
 
 
 class CallOptions(_Queueing, total=False):

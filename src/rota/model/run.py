@@ -44,8 +44,8 @@ class Candidate(NamedTuple):
 
     id: int
     job: str
-    priority: int
-    due_at: int
+    turn: int
+    """``due_at + priority_us``: the lowest goes first."""
     limit_key: str | None
     limit_count: int | None
     rate_key: str | None
@@ -62,6 +62,8 @@ class NewRun:
     created_at: int
     arguments: str
     priority: int = 0
+    priority_us: int = 0
+    """What its priority counts for: waiting runs take turns by ``due_at + priority_us``."""
     asked_by: str | None = None
     mode: str | None = None
     schedule: str | None = None
@@ -90,6 +92,7 @@ class RunRecord:
     queue: str
     state: str
     priority: int
+    priority_us: int
     due_at: int
     created_at: int
     arguments: str

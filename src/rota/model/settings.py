@@ -200,6 +200,8 @@ class Settings:
     processes: Annotated[Positive, "worker.processes"] = 1
     node: NodeSettings = NodeSettings()
     args_bytes: Annotated[Positive, "limits.args_bytes"] = 262_144
+    ageing: Annotated[PositiveSeconds, "priority.ageing"] = 86_400.0
+    """How long a run waits until it counts as one step of priority more urgent."""
     log: LogSettings = LogSettings()
     queues: Mapping[str, QueueSettings] = field(default_factory=dict)
     schedules: Mapping[str, ScheduleSettings] = field(default_factory=dict)

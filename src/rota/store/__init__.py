@@ -64,7 +64,7 @@ class Store:
             yield transaction
         if transaction.announced:
             self.wake()
-            self.database.hint()
+            self.database.hint(transaction.work)
 
     def read(self) -> AbstractContextManager[Transaction]:
         return self.database.read()
@@ -80,11 +80,14 @@ class Store:
         for wake in self.time_wakes:
             wake()
 
-    def listen(self, stopping: threading.Event) -> None:
-        """Wake this process when another one announces work, until ``stopping`` is set; does nothing on SQLite."""
+    def listen(self, node: Callable[[], str], stopping: threading.Event) -> None:
+        """Wake this process when another one announces work for its node, until ``stopping`` is set.
+
+        Does nothing on SQLite.
+        """
         listen = getattr(self.database, "listen", None)
         if listen is not None:
-            listen(self.wake, stopping)
+            listen(node, self.wake, stopping)
 
     def close(self) -> None:
         self.database.close()

@@ -20,7 +20,8 @@ What a record's columns are stands with its dataclass (``rota.store.rows``), and
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
@@ -82,15 +83,22 @@ class Query:
     columns: tuple[tuple[str, str], ...]
 
 
+Work = Mapping[tuple[str, str | None], int]
+"""Runs to claim, by queue and job; ``None`` is any job."""
+
+
 class Transaction:
     """Runs statements by name, as ``runs.claim``, on one connection."""
 
-    __slots__ = ("_connection", "_queries", "announced", "told", "told_late")
+    __slots__ = ("_connection", "_queries", "announced", "told", "told_late", "work")
 
     def __init__(self, connection: Any, queries: dict[str, Query]) -> None:
         self._connection = connection
         self._queries = queries
         self.announced = False
+        """Whether there are runs to claim."""
+        self.work: Work | None = None
+        """How many, by queue and job; ``None``: nobody knows, and everybody is to look."""
         self.told: list[Event] = []
         """What happened in it: kept with the commit, and handed to listeners after it."""
         self.told_late: list[Event] = []
@@ -116,8 +124,15 @@ class Transaction:
         """Run plain statements as they stand, and return what they return: for migrations."""
         raise NotImplementedError
 
-    def announce(self) -> None:
-        """Say at the commit that there are runs to claim: a hint that saves waiting for the next poll."""
+    def announce(self, work: Work | None = None) -> None:
+        """Say at the commit that there are runs to claim: a hint that saves waiting for the next poll.
+
+        ``work`` says how many there are, by queue and job: on PostgreSQL so many nodes are woken, and else all.
+        """
+        if not self.announced:
+            self.work = work
+        elif self.work is not None:
+            self.work = None if work is None else Counter(self.work) + Counter(work)
         self.announced = True
 
     def _execute(self, sql: str, parameters: dict[str, Any]) -> Any:
@@ -141,7 +156,7 @@ class Database(Protocol):
     def single(self, durable: bool = True) -> AbstractContextManager[Transaction]:
         """For one statement, a transaction of its own. One that is not ``durable`` may be lost in a power cut."""
 
-    def hint(self) -> None:
+    def hint(self, work: Work | None) -> None:
         """Tell other processes that there are runs to claim."""
 
     def joined(self, connection: Any) -> Transaction:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict
 
-from rota.model.node import DutyRecord, NewNode, NodeProcess, NodeRecord, NodeStatus, state_of
+from rota.model.node import Blocked, DutyRecord, NewNode, NodeProcess, NodeRecord, NodeStatus, state_of
 from rota.store.database import Transaction
 from rota.store.rows import as_row, record
 
@@ -81,6 +83,11 @@ def save_duties(tx: Transaction, node: str, duties: Sequence[DutyRecord]) -> Non
     """The heartbeats of a node's duties."""
     if duties:
         tx.over("nodes.save_duties", [as_row(duty)[1:] for duty in duties], node=node)
+
+
+def save_blocking(tx: Transaction, node: str, blocked: Blocked | None) -> None:
+    """Which body keeps its event loop for itself."""
+    tx.run("nodes.save_blocking", id=node, blocking=None if blocked is None else json.dumps(asdict(blocked)))
 
 
 def duties(tx: Transaction) -> list[DutyRecord]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from rota.errors import ConfigError, MissingExtraError, SchemaError, StoreError, StoreUnreachableError
 from rota.forks import tell_of_forks
-from rota.store.database import Query, Row, Transaction, load_queries, render, without_password
+from rota.store.database import Query, Row, Transaction, Work, load_queries, render, without_password
+from rota.store.postgres_hints import Hints
 from rota.store.tables import tables
 
 try:
@@ -55,8 +56,8 @@ class PostgresDialect:
 
     @property
     def channel(self) -> str:
-        """Where hints of work are given, for this ledger alone; as long as a name may be."""
-        return f"{CHANNEL}_{self.schema}"[:63] if self.schema else CHANNEL
+        """Where hints of work are given, for this ledger alone."""
+        return f"{CHANNEL}_{self.schema}" if self.schema else CHANNEL
 
     def rows(self, columns: list[tuple[str, str]]) -> str:
         # Kept apart from the `:name` parameters by a prefix, as a column may be named like one.
@@ -73,11 +74,11 @@ class PostgresDialect:
 
 
 class PostgresTransaction(Transaction):
-    __slots__ = ("_channel",)
+    __slots__ = ("_hints",)
 
-    def __init__(self, connection: Any, queries: dict[str, Query], channel: str) -> None:
+    def __init__(self, connection: Any, queries: dict[str, Query], hints: Hints) -> None:
         super().__init__(connection, queries)
-        self._channel = channel
+        self._hints = hints
 
     def over(self, query: str, rows: Sequence[Row], **parameters: Any) -> list[Row]:
         prepared = self._queries[query]
@@ -92,8 +93,8 @@ class PostgresTransaction(Transaction):
         cursor = self._connection.execute(sql.encode())
         return cursor.fetchall() if cursor.description else []
 
-    def notify(self) -> None:
-        self._connection.execute(f'NOTIFY "{self._channel}"')
+    def notify(self, work: Work | None) -> None:
+        self._connection.execute(self._hints.notify(self, work).encode(), prepare=False)  # it may be several statements
 
 
 def _array(kind: str, column: tuple[Any, ...]) -> list[Any] | str | None:
@@ -117,6 +118,10 @@ class JoinedPostgresTransaction(PostgresTransaction):
 
     __slots__ = ()
 
+    def announce(self, work: Work | None = None) -> None:
+        """Sent when the caller commits, once to each node."""
+        self.notify(work)
+
     def _execute(self, sql: str, parameters: dict[str, Any]) -> psycopg.Cursor[Row]:
         try:
             return psycopg.Cursor(self._connection, row_factory=tuple_row).execute(sql, parameters)
@@ -132,6 +137,7 @@ class PostgresDatabase:
         self.url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", url)
         self._place = without_password(self.url).partition("?")[0]
         self._queries = load_queries(self.dialect)
+        self._hints = Hints(self.dialect.channel)
         self._connections = Connections(self.url)
         self._offset_us: int | None = None
         self._measuring = threading.Lock()
@@ -170,7 +176,7 @@ class PostgresDatabase:
             transaction = self._transaction(connection)
             yield transaction
             if transaction.announced:
-                transaction.notify()
+                transaction.notify(transaction.work)
             self._commit(connection)
 
     @contextmanager
@@ -183,9 +189,9 @@ class PostgresDatabase:
                     raise commit_unknown(error, self._place) from error
                 raise
 
-    def hint(self) -> None:
+    def hint(self, work: Work | None) -> None:
         with self._connection() as connection:
-            self._transaction(connection).notify()
+            self._transaction(connection).notify(work)
 
     @contextmanager
     def read(self) -> Iterator[PostgresTransaction]:
@@ -214,7 +220,7 @@ class PostgresDatabase:
             raise StoreUnreachableError("the transaction was broken off: one of its statements had failed")
 
     def _transaction(self, connection: Connection) -> PostgresTransaction:
-        return PostgresTransaction(connection, self._queries, self.dialect.channel)
+        return PostgresTransaction(connection, self._queries, self._hints)
 
     def joined(self, connection: Any) -> PostgresTransaction:
         if not isinstance(connection, psycopg.Connection):
@@ -222,9 +228,7 @@ class PostgresDatabase:
                 f"a {type(connection).__module__} connection was given, but the store speaks psycopg",
                 hint="Enqueue on a psycopg connection, or on a SQLAlchemy one made with postgresql+psycopg://.",
             )
-        transaction = JoinedPostgresTransaction(connection, self._queries, self.dialect.channel)
-        transaction.notify()  # sent when the caller commits, once however many runs it enqueues
-        return transaction
+        return JoinedPostgresTransaction(connection, self._queries, self._hints)
 
     @contextmanager
     def exclusive(self) -> Iterator[PostgresTransaction]:
@@ -276,14 +280,21 @@ class PostgresDatabase:
     def close(self) -> None:
         self._connections.close()
 
-    def listen(self, heard: Callable[[], None], stopping: threading.Event) -> None:
-        """Call ``heard`` at every hint of work until ``stopping`` is set. Hints save waiting; polling is the truth."""
+    def listen(self, node: Callable[[], str], heard: Callable[[], None], stopping: threading.Event) -> None:
+        """Call ``heard`` at every hint of work for a node, or for all, until ``stopping`` is set.
+
+        Hints save waiting; polling is the truth.
+        """
         if self._connections.behind_pooler:
             stopping.wait()
             return
         with self._connections.listen() as connection:
-            connection.execute(f'LISTEN "{self.dialect.channel}"'.encode())
+            connection.execute(f'LISTEN "{self._hints.channel}"'.encode())
+            name = ""
             while not stopping.is_set():
+                if node() != name:  # a node that was given up for lost goes on under another name
+                    name = node()
+                    connection.execute(f'LISTEN "{self._hints.of(name)}"'.encode())
                 for _ in connection.notifies(timeout=1.0, stop_after=1):
                     heard()
 

@@ -102,23 +102,27 @@ def candidates(
     each = min(limit, max(AT_LEAST_OF_EACH, 2 * limit // len(jobs)))
     options = {"each": each, "limited": int(limited), "suspects": int(suspects)}
     rows = tx.over("runs.candidates", [(job,) for job in jobs], queue=queue, **options)
-    found = sorted((Candidate._make(row) for row in rows), key=_urgency)
+    found = sorted((Candidate._make(row) for row in rows), key=_order)
     seen = Counter(candidate.job for candidate in found)
     ends = [next(one for one in reversed(found) if one.job == job) for job, count in seen.items() if count == each]
     if len(jobs) > 1 and ends:
-        last = min(map(_urgency, ends))
-        found = [candidate for candidate in found if _urgency(candidate) <= last]
+        last = min(map(_order, ends))
+        found = [candidate for candidate in found if _order(candidate) <= last]
     return found[:limit]
 
 
-def _urgency(run: Candidate | Envelope) -> tuple[int, int, int]:
-    return run.priority, run.due_at, run.id
+def _order(candidate: Candidate) -> tuple[int, int]:
+    return candidate.turn, candidate.id
+
+
+def _turn(run: Envelope | RunRecord) -> int:
+    return run.due_at + run.priority_us
 
 
 def _in_order(rows: list[Row]) -> list[Envelope]:
     envelopes = [Envelope._make(row) for row in rows]
     if len(envelopes) > 1:
-        envelopes.sort(key=_urgency)
+        envelopes.sort(key=lambda each: (_turn(each), each.id))
     return envelopes
 
 
@@ -154,8 +158,11 @@ def busy_by_key(tx: Transaction, keys: Iterable[str]) -> dict[str, int]:
 
 def release_keys(tx: Transaction, freed: Mapping[str, int]) -> None:
     """Let the next held runs of these keys try, as many as have ended."""
+    released: Counter[tuple[str, str | None]] = Counter()
     for (key,) in sorted(tx.over("runs.keys_with_held", [(key,) for key in freed])):  # in one order on every node
-        tx.run("runs.release_key", key=key, limit=freed[key])
+        released.update(tx.all("runs.release_key", key=key, limit=freed[key]))
+    if released:
+        tx.announce(released)
 
 
 def succeed(tx: Transaction, node: str, rows: Sequence[Row]) -> set[int]:
@@ -182,12 +189,18 @@ def rescue(tx: Transaction, rescued: Sequence[Rescued]) -> None:
 
 def stage(tx: Transaction, now: int, limit: int) -> list[tuple[int, str | None, int | None]]:
     """Make available what has come due. Returns the id of each, and key and count of the limit it is to wait for."""
-    return [(run, key, count) for run, key, count in tx.all("runs.stage", now=now, limit=limit)]
+    staged = tx.all("runs.stage", now=now, limit=limit)
+    if staged:
+        tx.announce(Counter((queue, job) for _, _, _, queue, job in staged))
+    return [(run, key, count) for run, key, count, _, _ in staged]
 
 
 def release_timed(tx: Transaction, now: int, limit: int) -> int:
     """Let held runs whose time is up try again. Returns how many."""
-    return len(tx.all("runs.release_timed", now=now, limit=limit))
+    released = tx.all("runs.release_timed", now=now, limit=limit)
+    if released:
+        tx.announce(Counter(released))
+    return len(released)
 
 
 def next_due(tx: Transaction) -> int | None:
@@ -325,16 +338,13 @@ def strays(tx: Transaction, limit: int) -> list[int]:
 def count_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> int:
     """How many would be claimed before it."""
     waiting = [(job,) for job in waiting_jobs(tx, run.queue)]
-    urgency = {"priority": run.priority, "due_at": run.due_at, "id": run.id}
-    [(count,)] = tx.over("runs.count_ahead", waiting, queue=run.queue, cap=cap, **urgency)
+    [(count,)] = tx.over("runs.count_ahead", waiting, queue=run.queue, cap=cap, turn=_turn(run), id=run.id)
     return int(count)
 
 
 def count_held_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> int:
     """How many are held for the same limit and go first."""
-    row = tx.one(
-        "runs.count_held_ahead", id=run.id, key=run.limit_key, priority=run.priority, due_at=run.due_at, cap=cap
-    )
+    row = tx.one("runs.count_held_ahead", id=run.id, key=run.limit_key, turn=_turn(run), cap=cap)
     return int(row[0]) if row else 0
 
 

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from rota.errors import ConfigError, SchemaError, StoreError, StoreReplacedError, StoreUnreachableError
 from rota.forks import Gate, leave_to_parent, tell_of_forks
-from rota.store.database import NO_TABLES, OTHER_TABLES, Query, Row, Transaction, load_queries
+from rota.store.database import NO_TABLES, OTHER_TABLES, Query, Row, Transaction, Work, load_queries
 
 BUSY_SECONDS = 30.0
 PROBE_SECONDS = 1.0
@@ -149,7 +149,7 @@ class SqliteDatabase:
             finally:
                 _roll_back(connection)
 
-    def hint(self) -> None:
+    def hint(self, work: Work | None) -> None:
         """There is no way to; they poll."""
 
     def joined(self, connection: Any) -> JoinedSqliteTransaction:

@@ -60,5 +60,8 @@ DELETE FROM rota_node AS node WHERE coalesce(stopped_at, lost_at) < :before
 -- name: prune_duties
 DELETE FROM rota_duty AS duty WHERE NOT EXISTS (SELECT 1 FROM rota_node AS node WHERE node.id = duty.node);
 
+-- name: save_blocking
+UPDATE rota_node SET blocking = :blocking WHERE id = :id;
+
 -- name: get
 SELECT /* columns(node) */ FROM rota_node WHERE id = :id;

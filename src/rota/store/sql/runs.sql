@@ -8,10 +8,10 @@ RETURNING id, unique_key;
 
 -- name: insert_alike
 -- Many runs that differ in their arguments only, and in the limit that these lead to.
-INSERT INTO rota_run (job, queue, state, due_at, created_at, arguments, priority, asked_by, mode, batch_id,
-                 limit_key, limit_count, rate_key, held_by, held_for, held_since)
+INSERT INTO rota_run (job, queue, state, due_at, created_at, arguments, priority, priority_us, asked_by, mode,
+                 batch_id, limit_key, limit_count, rate_key, held_by, held_for, held_since)
 SELECT :job, :queue, :state, CAST(:due_at AS BIGINT), CAST(:created_at AS BIGINT), arguments,
-       CAST(:priority AS BIGINT), :asked_by, :mode, CAST(:batch_id AS BIGINT), limit_key,
+       CAST(:priority AS BIGINT), CAST(:priority_us AS BIGINT), :asked_by, :mode, CAST(:batch_id AS BIGINT), limit_key,
        CAST(:limit_count AS BIGINT), :rate_key, held, held, CASE WHEN held IS NOT NULL THEN CAST(:created_at AS BIGINT) END
 FROM /* rows(arguments text, limit_key text, held text) */ AS new
 RETURNING id;
@@ -42,7 +42,7 @@ UPDATE rota_run SET state = 'available', staged_at = :now
 WHERE id IN (
     SELECT id FROM rota_run WHERE state = 'scheduled' AND due_at <= :now ORDER BY due_at LIMIT :limit /* skip locked */
 )
-RETURNING id, CASE WHEN held_by IS NULL THEN limit_key END, limit_count;
+RETURNING id, CASE WHEN held_by IS NULL THEN limit_key END, limit_count, queue, job;
 
 -- name: next_due
 SELECT min(due_at) FROM rota_run WHERE state = 'scheduled';
@@ -69,7 +69,7 @@ WITH picked AS MATERIALIZED (
       AND limit_key IS NULL AND rate_key IS NULL AND suspected < 2
       AND NOT EXISTS (SELECT 1 FROM rota_queue WHERE name = :queue
                       AND (paused_at IS NOT NULL OR concurrency IS NOT NULL OR rate IS NOT NULL))
-    ORDER BY priority, due_at, id
+    ORDER BY due_at + priority_us, id
     LIMIT :limit
     /* skip locked */
 )
@@ -113,22 +113,23 @@ WHERE run.id = given.held AND run.state = 'available';
 SELECT asked.name FROM /* rows(name text) */ AS asked
 WHERE (SELECT 1 FROM rota_run AS run WHERE held_by IS NOT NULL ORDER BY held_until LIMIT 1) = 1
   AND (SELECT 1 FROM rota_run AS run WHERE run.limit_key = asked.name AND run.held_by IS NOT NULL AND run.held_by <> 'paused'
-       ORDER BY priority, due_at, id LIMIT 1) = 1;
+       ORDER BY due_at + priority_us, id LIMIT 1) = 1;
 
 -- name: release_key
 -- The next ones that wait for a shared limit may try.
 UPDATE rota_run SET held_by = NULL, held_until = NULL
 WHERE id IN (
-    SELECT id FROM rota_run WHERE limit_key = :key AND held_by IS NOT NULL AND held_by <> 'paused' ORDER BY priority, due_at, id LIMIT :limit
+    SELECT id FROM rota_run WHERE limit_key = :key AND held_by IS NOT NULL AND held_by <> 'paused' ORDER BY due_at + priority_us, id LIMIT :limit
     /* skip locked */
-);
+)
+RETURNING queue, job;
 
 -- name: release_timed
 UPDATE rota_run SET held_by = NULL, held_until = NULL
 WHERE id IN (
     SELECT id FROM rota_run WHERE held_by IS NOT NULL AND held_until <= :now ORDER BY held_until LIMIT :limit /* skip locked */
 )
-RETURNING queue;
+RETURNING queue, job;
 
 -- name: next_release
 SELECT min(held_until) FROM rota_run WHERE held_by IS NOT NULL;
@@ -265,7 +266,7 @@ LIMIT :limit;
 SELECT count(*) FROM (
     SELECT other.id FROM /* rows(waiting text) */ AS asked, rota_run AS other
     WHERE other.job = asked.waiting AND other.queue = :queue AND other.state = 'available' AND other.held_by IS NULL
-      AND (other.priority, other.due_at, other.id) < (:priority, :due_at, :id)
+      AND (other.due_at + other.priority_us, other.id) < (:turn, :id)
     LIMIT :cap
 ) AS counted;
 
@@ -288,7 +289,7 @@ WITH RECURSIVE held(limit_key) AS (
     FROM held WHERE held.limit_key IS NOT NULL
 )
 SELECT limit_key, (SELECT run.limit_count FROM rota_run AS run
-                   WHERE run.held_by IS NOT NULL AND run.limit_key = held.limit_key ORDER BY priority, due_at, id LIMIT 1)
+                   WHERE run.held_by IS NOT NULL AND run.limit_key = held.limit_key ORDER BY due_at + priority_us, id LIMIT 1)
 FROM held WHERE limit_key IS NOT NULL LIMIT :limit;
 
 -- name: holders_of_key
@@ -308,7 +309,7 @@ LIMIT :limit;
 -- How many wait for the same limit and go first.
 SELECT count(*) FROM (
     SELECT 1 FROM rota_run
-    WHERE limit_key = :key AND held_by IS NOT NULL AND held_by <> 'paused' AND (priority, due_at, id) < (:priority, :due_at, :id)
+    WHERE limit_key = :key AND held_by IS NOT NULL AND held_by <> 'paused' AND (due_at + priority_us, id) < (:turn, :id)
     LIMIT :cap
 ) AS counted;
 

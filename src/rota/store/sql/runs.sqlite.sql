@@ -1,6 +1,6 @@
 -- name: candidates
 -- The heads of the jobs asked for, in one queue: what limits they share is weighed before they are claimed.
-SELECT run.id, run.job, run.priority, run.due_at, run.limit_key, run.limit_count, run.rate_key
+SELECT run.id, run.job, run.due_at + run.priority_us, run.limit_key, run.limit_count, run.rate_key
 FROM /* rows(wanted text) */ AS asked
 CROSS JOIN rota_run AS run ON run.id IN (
     SELECT id FROM rota_run
@@ -8,6 +8,6 @@ CROSS JOIN rota_run AS run ON run.id IN (
       AND (suspected >= 2) = (CAST(:suspects AS BIGINT) = 1)
       AND NOT EXISTS (SELECT 1 FROM rota_queue WHERE name = :queue AND (paused_at IS NOT NULL
                       OR (CAST(:limited AS BIGINT) = 0 AND (concurrency IS NOT NULL OR rate IS NOT NULL))))
-    ORDER BY priority, due_at, id
+    ORDER BY due_at + priority_us, id
     LIMIT :each
 );

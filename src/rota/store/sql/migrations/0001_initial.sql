@@ -82,6 +82,8 @@ CREATE TABLE rota_fire (
 CREATE UNIQUE INDEX rota_fire_once ON rota_fire (schedule, due_at, kind);
 CREATE INDEX rota_fire_decided ON rota_fire (decided_at);
 
+-- `priority_us` is what its priority counts for, as time: waiting runs take turns by `due_at + priority_us`, so that one of
+-- low priority is overtaken for so long only.
 -- For "why did it start late": when a run was staged, and when and why it was first held.
 CREATE TABLE rota_run (
     id /* identity */,
@@ -89,6 +91,7 @@ CREATE TABLE rota_run (
     queue TEXT NOT NULL,
     state TEXT NOT NULL,
     priority BIGINT NOT NULL DEFAULT 0,
+    priority_us BIGINT NOT NULL DEFAULT 0,
     due_at BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     arguments TEXT NOT NULL,
@@ -127,14 +130,14 @@ CREATE TABLE rota_run (
     peak_rss BIGINT
 );
 -- A node asks for the jobs that its code knows: what it may not take costs it nothing, however much of it waits.
-CREATE INDEX rota_run_claimable ON rota_run (queue, job, priority, due_at, id) WHERE state = 'available' AND held_by IS NULL;
+CREATE INDEX rota_run_claimable ON rota_run (queue, job, (due_at + priority_us), id) WHERE state = 'available' AND held_by IS NULL;
 CREATE INDEX rota_run_claimable_limited ON rota_run (queue)
     WHERE state = 'available' AND held_by IS NULL AND (limit_key IS NOT NULL OR rate_key IS NOT NULL);
-CREATE INDEX rota_run_suspected ON rota_run (queue, priority, due_at, id)
+CREATE INDEX rota_run_suspected ON rota_run (queue, (due_at + priority_us), id)
     WHERE state = 'available' AND held_by IS NULL AND suspected >= 2;
 CREATE INDEX rota_run_due ON rota_run (due_at) WHERE state = 'scheduled';
 CREATE INDEX rota_run_held ON rota_run (held_until) WHERE held_by IS NOT NULL;
-CREATE INDEX rota_run_held_key ON rota_run (limit_key, priority, due_at, id) WHERE held_by IS NOT NULL;
+CREATE INDEX rota_run_held_key ON rota_run (limit_key, (due_at + priority_us), id) WHERE held_by IS NOT NULL;
 CREATE INDEX rota_run_running ON rota_run (node) WHERE state = 'running';
 CREATE INDEX rota_run_limited ON rota_run (limit_key, state)
     WHERE limit_key IS NOT NULL AND state IN ('scheduled', 'available', 'running');
@@ -209,7 +212,8 @@ CREATE TABLE rota_node (
     rss BIGINT,
     draining_at BIGINT,
     stopped_at BIGINT,
-    lost_at BIGINT
+    lost_at BIGINT,
+    blocking TEXT
 );
 
 CREATE TABLE rota_duty (
