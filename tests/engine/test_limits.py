@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rota import Rota, Run
+from rota.engine.claimer import Claimer
 from rota.engine.line import Line, let_go
 from rota.engine.node import Node
 from rota.model.attempt import Envelope
@@ -339,9 +340,65 @@ def test_a_place_that_was_left_while_a_run_was_put_in_line_is_found_after_the_co
     finish(node)  # nobody is in line yet: it frees nobody's place
     second = app.enqueue("single")
     with app.store.write() as tx:
-        runs.hold(tx, [(second.id, line.place("job:single") or "", None)], 1)
+        runs.hold(tx, [(second.id, line.place("job:single") or "")], 1)
     assert (first.state, second.record().held_by is not None) == ("succeeded", True)
 
     let_go(app.store, line.waiting)
 
     assert second.record().held_by is None
+
+
+def test_the_backlog_of_a_rate_is_passed_over_and_touched_by_nobody(
+    app: Rota, start: Start, clock: ManualClock
+) -> None:
+    app.job("slow", rate="2/m")(lambda number: None)
+    app.job("free")(lambda: None)
+    app.prepare()
+    app.handles["slow"].enqueue_many([{"number": number} for number in range(3_000)])
+    node = start(app)
+    node.claimer.claim({"thread": 4})
+    free = [app.enqueue("free") for _ in range(2)]
+
+    claimed, _ = node.claimer.claim({"thread": 4})
+    other = Claimer(app.store, app.jobs, node.identity, node.inflight, node.settings)
+    [queue] = app.queues.all()
+
+    assert {envelope.id for envelope in claimed} == {handle.id for handle in free}
+    assert (queue.waiting, queue.held) == (2_998, 0)
+    assert node.claimer.claim({"thread": 4}) == ([], False)
+    assert node.claimer.wait == pytest.approx(30)
+    assert other.claim({"thread": 4}) == ([], True), "another node finds out for itself"
+    assert other.claim({"thread": 4}) == ([], False)
+
+    clock.advance(seconds=30)
+    assert [envelope.job for envelope in node.claimer.claim({"thread": 4})[0]] == ["slow"]
+
+
+def test_other_work_of_the_queue_needs_no_counting_while_a_job_rests(app: Rota, start: Start) -> None:
+    app.job("slow", rate="1/h")(lambda: None)
+    app.job("free")(lambda: None)
+    app.job("single", concurrency=1)(lambda: None)
+    app.prepare()
+    app.handles["slow"].enqueue_many([{}] * 3)
+    node = start(app)
+    node.claimer.claim({"thread": 4})
+    app.enqueue("free")
+
+    assert [(work.queue.limited, work.jobs) for work in node.claimer.survey({"thread": 4})] == [(False, ["free"])]
+    app.enqueue("single")
+    assert [work.queue.limited for work in node.claimer.survey({"thread": 4})] == [True]
+
+
+def test_a_clock_that_steps_back_lets_no_job_rest_for_long(app: Rota, start: Start, clock: ManualClock) -> None:
+    app.job("slow", rate="1/m")(lambda: None)
+    app.prepare()
+    handles = [app.enqueue("slow") for _ in range(2)]
+    node = start(app)
+    work(node)
+    work(node)
+    clock.advance(days=-1)
+    work(node)
+    clock.advance(seconds=61)
+    work(node)
+
+    assert [handle.state for handle in handles] == ["succeeded"] * 2

@@ -141,7 +141,6 @@ class Ledger(RuleBasedStateMachine):
         now = self.store.now_us()
         with self.store.write() as tx:
             runs.stage(tx, now, 100)
-            runs.release_timed(tx, now, 100)
 
     @rule(target=claims, node=st.integers(0, 9), room=st.integers(1, 3), suspects=st.booleans())
     def claim(self, node: int, room: int, suspects: bool) -> Any:

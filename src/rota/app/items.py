@@ -194,7 +194,6 @@ _MOMENTS = {
     "first",
     "second",
     "held_since",
-    "held_until",
     "lease_until",
 }
 

@@ -248,7 +248,7 @@ SHOWN = (
     Column("due_at", "due", Output.both), Column("as_of", show=Output.both),
     Column("started_at", "started", Output.both), Column("finished_at", "finished", Output.both),
     Column("took", show=Output.duration), Column("node"), Column("progress_text", "progress"), Column("held_by"),
-    Column("held_until", show=Output.both), Column("cancel_by"), Column("unique_key"), Column("batch_id", "batch"),
+    Column("cancel_by"), Column("unique_key"), Column("batch_id", "batch"),
     Column("checkpoint"), Column("memory"), Column("result"), Column("error"),
 )  # fmt: skip
 ATTEMPTS = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any, NamedTuple, Protocol
 
@@ -14,6 +15,7 @@ from rota.model.attempt import Claimant, Envelope
 from rota.model.job import Job
 from rota.model.node import NodeSettings
 from rota.model.queue import QueueWork
+from rota.model.run import Chosen
 from rota.store import Store, Transaction, queues, runs
 
 JOBS_AT_ONCE = 200
@@ -30,6 +32,14 @@ class Identity(Protocol):
 
     def trusted(self) -> bool:
         """Whether its lease still stands."""
+
+
+class Rest(NamedTuple):
+    """A job that starts no more until its rate allows it. Microseconds of UTC."""
+
+    since: int
+    seen_at: int
+    until: int
 
 
 class Work(NamedTuple):
@@ -65,6 +75,7 @@ class Claimer:
         """By queue with more jobs than are looked at at once: the last one looked at."""
         self._some_held = False
         """Whether the last claim among limits met runs that had to wait: then the next one looks further."""
+        self._resting: dict[str, Rest] = {}
         self._guess: Work | None = None
         self._guessed_at = 0.0
 
@@ -106,7 +117,7 @@ class Claimer:
         """What waits for this node, queue by queue, in turn."""
         with self._store.read() as tx:
             served = [queue for queue in queues.survey(tx) if self._serves(queue.name)]
-            waiting = [(queue, self._known(tx, queue.name)) for queue in self._in_turn(served) if queue.work]
+            waiting = [self._waiting(tx, queue) for queue in self._in_turn(served) if queue.work]
         self.capped = frozenset(queue.name for queue in served if queue.concurrency is not None)
         found = [work for queue, jobs in waiting for work in self._by_kind(queue, jobs, rooms)]
         self._guess_from(found, {queue.name for queue in served if not queue.limited})
@@ -135,6 +146,17 @@ class Claimer:
         elif self._guess is not None and self._guess.queue.name not in unlimited:
             self._guess = None
         self._guessed_at = time.monotonic()
+
+    def _waiting(self, tx: Transaction, queue: QueueWork) -> tuple[QueueWork, list[str]]:
+        """The jobs to claim from a queue. Those whose rate is used up rest, and do not make claims of others slower."""
+        known, now = self._known(tx, queue.name), self._store.now_us()
+        resting = {job: self._resting[job] for job in known if job in self._resting}
+        resting = {job: rest for job, rest in resting.items() if rest.seen_at <= now < rest.until}
+        if not resting:
+            return queue, known
+        self._wait_until(min(rest.until for rest in resting.values()), now)
+        jobs = [job for job in known if job not in resting]
+        return replace(queue, limited=queue.limited and runs.some_limited(tx, queue.name, jobs)), jobs
 
     def _known(self, tx: Transaction, queue: str) -> list[str]:
         """The jobs that wait in a queue and that this node's code knows; others are left to the nodes that do."""
@@ -180,12 +202,25 @@ class Claimer:
                 now,
                 beyond=beyond,
                 suspects=work.suspects,
+                resting={job: rest.since for job, rest in self._resting.items()},
             )
         self._some_held = limited.held > 0
+        self._rest(work.jobs, limited.passed, now)
         if limited.again_at is not None:
-            wait = max(0.001, (limited.again_at - now) / 1_000_000)
-            self.wait = wait if self.wait is None else min(self.wait, wait)
-        return limited.claims, limited.held > 0 or len(limited.claims) >= room
+            self._wait_until(limited.again_at, now)
+        return limited.claims, bool(limited.held or limited.passed) or len(limited.claims) >= room
+
+    def _rest(self, asked: Sequence[str], passed: Mapping[str, int], now: int) -> None:
+        for job in asked:
+            if job in passed:
+                before = self._resting.get(job)
+                self._resting[job] = Rest(before.since if before else now, now, passed[job])
+            else:
+                self._resting.pop(job, None)
+
+    def _wait_until(self, at: int, now: int) -> None:
+        wait = max(0.001, (at - now) / 1_000_000)
+        self.wait = wait if self.wait is None else min(self.wait, wait)
 
     def _claim_free(self, work: Work, room: int, now: int) -> list[Envelope]:
         """Where no run shares a limit with others."""
@@ -195,7 +230,7 @@ class Claimer:
                 return runs.claim(tx, queue, jobs[0], self._claimant(), room, now)
         with self._store.write(self._durable(jobs)) as tx:
             found = runs.candidates(tx, queue, jobs, room, limited=False)
-            free = [each.id for each in found if each.limit_key is None and each.rate_key is None]
+            free = [Chosen(each.id) for each in found if each.limit_key is None and each.rate_key is None]
             return runs.claim_chosen(tx, free, self._claimant(), now) if free else []
 
     def _durable(self, jobs: Sequence[str]) -> bool:

@@ -39,8 +39,7 @@ class Stager:
     def tick(self) -> bool:
         now = self._store.now_us()
         with self._store.read() as tx:
-            moments = (runs.next_due(tx), runs.next_release(tx))
-            next_at = min((at for at in moments if at is not None), default=None)
+            next_at = runs.next_due(tx)
             ripe = batches.ripe(tx, AT_ONCE)
         self.interval = self._poll if next_at is None else max(0.001, min(self._poll, (next_at - now) / 1_000_000))
         more = self._stage(now) if next_at is not None and next_at <= now else False
@@ -53,14 +52,13 @@ class Stager:
             schedules.hold_due(tx, now)
             staged = runs.stage(tx, now, AT_ONCE)
             self._line_up(tx, staged, now)
-            released = runs.release_timed(tx, now, AT_ONCE)
-        return bool(staged or released)
+        return bool(staged)
 
     def _line_up(self, tx: Transaction, staged: list[tuple[int, str | None, int | None]], now: int) -> None:
         """Those that share a limit wait in line, and so many are let go as may start."""
         keyed = {run: (key, count or 1) for run, key, count in staged if key is not None}
         if keyed:
-            held = [(run, f"concurrency {key} (limit {count})", None) for run, (key, count) in keyed.items()]
+            held = [(run, f"concurrency {key} (limit {count})") for run, (key, count) in keyed.items()]
             runs.hold(tx, held, now)
             release_free(tx, dict(keyed.values()))
 

@@ -42,6 +42,7 @@ class Obstacles:
             *self._key_full(),
             *self._queue_full(queue),
             *self._queue_rate(queue),
+            *self._job_rate(),
             *self._busy(),
             *self.duty("worker"),
             *self._ahead(),
@@ -111,12 +112,6 @@ class Obstacles:
             return []
         if record.held_by == PAUSED:
             return self.schedule_paused()
-        if record.held_until is not None:
-            rate = self.policies.get("rate")
-            text = (
-                f"the rate of its job{f' ({rate})' if rate else ''} holds it until {self.words.both(record.held_until)}"
-            )
-            return [finding("rate", text, held_by=record.held_by, until=record.held_until)]
         ahead = runs.count_held_ahead(self.tx, record)
         behind = f"; {counted(ahead, 'run')} held like it go{'es' if ahead == 1 else ''} first" if ahead else ""
         return [self._limit(f"{self._holders()}{behind}")]
@@ -150,13 +145,24 @@ class Obstacles:
     def _queue_rate(self, queue: QueueRecord | None) -> list[Finding]:
         if queue is None or queue.rate is None:
             return []
-        rate, name = Rate.parse(queue.rate), queues.bucket(queue.name)
-        full_at = rate.bounded(queues.buckets(self.tx, [name]).get(name, 0), self.words.now)
-        if rate.allowed(full_at, self.words.now) >= 1:
+        until = self._used_up(Rate.parse(queue.rate), queues.bucket(queue.name))
+        text = f"queue {queue.name} starts no more than {queue.rate}; the next one may start"
+        facts: dict[str, Any] = {"queue": queue.name, "rate": queue.rate, "until": until}
+        return [finding("queue_rate", f"{text} {self.words.both(until)}", **facts)] if until else []
+
+    def _job_rate(self) -> list[Finding]:
+        record, given = self.record, self.policies.get("rate")
+        if record.rate_key is None or record.held_by is not None or given is None:
             return []
-        until = rate.next_at(full_at)
-        text = f"queue {queue.name} starts no more than {queue.rate}; the next one may start {self.words.both(until)}"
-        return [finding("queue_rate", text, queue=queue.name, rate=queue.rate, until=until)]
+        until = self._used_up(Rate.parse(given), record.rate_key)
+        text = f"job {record.job} starts no more than {given}; the next one may start"
+        facts: dict[str, Any] = {"job": record.job, "rate": given, "until": until}
+        return [finding("rate", f"{text} {self.words.both(until)}", **facts)] if until else []
+
+    def _used_up(self, rate: Rate, bucket: str) -> int | None:
+        """When a rate allows the next start, where it allows none now."""
+        full_at = rate.bounded(queues.buckets(self.tx, [bucket]).get(bucket, 0), self.words.now)
+        return None if rate.allowed(full_at, self.words.now) else rate.next_at(full_at)
 
     def _busy(self) -> list[Finding]:
         serving = self._serving()

@@ -51,6 +51,14 @@ class Candidate(NamedTuple):
     rate_key: str | None
 
 
+class Chosen(NamedTuple):
+    """A candidate to claim; since when it had to wait, and for what, where that was a rate."""
+
+    id: int
+    since: int | None = None
+    reason: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRun:
     """A run about to be inserted; ``None`` where the database's default holds."""
@@ -110,7 +118,6 @@ class RunRecord:
     limit_count: int | None
     rate_key: str | None
     held_by: str | None
-    held_until: int | None
     held_since: int | None
     """When it was held for the first time, and for what; they stay when it is let go."""
     held_for: str | None

@@ -45,6 +45,11 @@ def alive(tx: Transaction) -> list[NodeProcess]:
     return [record(NodeProcess, row) for row in tx.all("nodes.alive")]
 
 
+def that_do(tx: Transaction, queue: str, job: str | None) -> list[tuple[str, bool]]:
+    """On PostgreSQL: who may do a job from a queue, and whether each was full when it last wrote."""
+    return [(node, bool(is_full)) for node, is_full in tx.all("nodes.that_do", queue=queue, job=job)]
+
+
 def lose(tx: Transaction, node: str, now: int, lease_until: int) -> bool:
     """Give it up for lost, unless its lease was extended beyond ``lease_until``: from then on, it is refused."""
     return tx.run("nodes.lose", id=node, now=now, lease_until=lease_until) == 1

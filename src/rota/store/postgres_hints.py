@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 
+from rota.store import nodes
 from rota.store.database import Transaction, Work
 
 KNOWN_SECONDS = 1.0
@@ -53,9 +54,9 @@ class Hints:
         known_until, free, full = self._nodes.get(kind, (0.0, [], []))
         if time.monotonic() > known_until:
             queue, job = kind
-            rows = tx.all("nodes.that_do", queue=queue, job=job)
-            free = [node for node, is_full in rows if not is_full]
-            full = [node for node, is_full in rows if is_full]
+            found = nodes.that_do(tx, queue, job)
+            free = [node for node, is_full in found if not is_full]
+            full = [node for node, is_full in found if is_full]
             if len(self._nodes) > 100 * MOST_KINDS:
                 self._nodes.clear()
             self._nodes[kind] = (time.monotonic() + KNOWN_SECONDS, free, full)

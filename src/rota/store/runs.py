@@ -9,6 +9,7 @@ from typing import Any
 from rota.model.attempt import Claimant, Envelope
 from rota.model.run import (
     Candidate,
+    Chosen,
     LostRun,
     NewRun,
     Rescued,
@@ -80,14 +81,19 @@ def waiting_jobs(tx: Transaction, queue: str, after: str = "", limit: int = 200)
     return [name for (name,) in tx.all("runs.waiting_jobs", queue=queue, after=after, limit=limit)]
 
 
+def some_limited(tx: Transaction, queue: str, jobs: Iterable[str]) -> bool:
+    """Whether some of what these jobs have to claim is under limits."""
+    return bool(tx.over("runs.some_limited", [(job,) for job in jobs], queue=queue))
+
+
 def claim(tx: Transaction, queue: str, job: str, by: Claimant, limit: int, now: int) -> list[Envelope]:
     """Take runs of a job that share no limit with others, most urgent first."""
     rows = tx.all("runs.claim", queue=queue, job=job, node=by.node, claim=by.claim, limit=limit, now=now)
     return _in_order(rows)
 
 
-def claim_chosen(tx: Transaction, ids: Iterable[int], by: Claimant, now: int) -> list[Envelope]:
-    return _in_order(tx.over("runs.claim_chosen", [(each,) for each in ids], node=by.node, claim=by.claim, now=now))
+def claim_chosen(tx: Transaction, chosen: Sequence[Chosen], by: Claimant, now: int) -> list[Envelope]:
+    return _in_order(tx.over("runs.claim_chosen", chosen, node=by.node, claim=by.claim, now=now))
 
 
 def candidates(
@@ -132,8 +138,8 @@ def hand_back(tx: Transaction, node: str, claimed: Sequence[tuple[int, int]]) ->
     tx.announce()
 
 
-def hold(tx: Transaction, held: Sequence[tuple[int, str, int | None]], now: int) -> None:
-    """Set aside runs that may not start yet: id, reason, and when each may try again, where that is known."""
+def hold(tx: Transaction, held: Sequence[tuple[int, str]], now: int) -> None:
+    """Set aside runs that may not start yet: id and reason."""
     tx.over("runs.hold", held, now=now)
 
 
@@ -195,25 +201,9 @@ def stage(tx: Transaction, now: int, limit: int) -> list[tuple[int, str | None, 
     return [(run, key, count) for run, key, count, _, _ in staged]
 
 
-def release_timed(tx: Transaction, now: int, limit: int) -> int:
-    """Let held runs whose time is up try again. Returns how many."""
-    released = tx.all("runs.release_timed", now=now, limit=limit)
-    if released:
-        tx.announce(Counter(released))
-    return len(released)
-
-
 def next_due(tx: Transaction) -> int | None:
     """When the next scheduled run is due."""
-    return _moment(tx.one("runs.next_due"))
-
-
-def next_release(tx: Transaction) -> int | None:
-    """When the next held run may try again."""
-    return _moment(tx.one("runs.next_release"))
-
-
-def _moment(row: Row | None) -> int | None:
+    row = tx.one("runs.next_due")
     return None if row is None or row[0] is None else int(row[0])
 
 

@@ -24,7 +24,7 @@ RETURNING id;
 
 -- name: debounce
 -- Let the waiting run of a key wait on, with the newest arguments.
-UPDATE rota_run SET due_at = :due_at, state = 'scheduled', arguments = :arguments, held_by = NULL, held_until = NULL
+UPDATE rota_run SET due_at = :due_at, state = 'scheduled', arguments = :arguments, held_by = NULL
 WHERE unique_key = :unique_key AND state IN ('scheduled', 'available') AND attempt = 0
 RETURNING id;
 
@@ -60,6 +60,13 @@ WITH RECURSIVE waiting(job) AS (
 )
 SELECT job FROM waiting WHERE job IS NOT NULL LIMIT :limit;
 
+-- name: some_limited
+-- Whether some of what these jobs have to claim is under limits.
+SELECT 1 FROM /* rows(name text) */ AS asked
+WHERE (SELECT 1 FROM rota_run AS run WHERE run.queue = :queue AND run.job = asked.name AND run.state = 'available'
+       AND run.held_by IS NULL AND (run.limit_key IS NOT NULL OR run.rate_key IS NOT NULL) LIMIT 1) = 1
+LIMIT 1;
+
 -- name: claim
 -- Runs of one job without limits of their own: no lock but the rows'. Suspects (see the rescuer) are claimed apart.
 -- The queue was looked at a moment ago: that it was paused or limited since is seen here.
@@ -80,10 +87,14 @@ FROM picked WHERE run.id = picked.chosen
 RETURNING /* columns(claim) */;
 
 -- name: claim_chosen
+-- Those that had to wait for a rate are told since when, as those that were held are.
 UPDATE rota_run AS run SET state = 'running', attempt = attempt + 1, node = :node, claim = :claim, started_at = :now,
     as_of = coalesce(as_of, :now),
+    held_since = CASE WHEN held_since IS NOT NULL OR picked.since IS NULL THEN held_since
+        WHEN picked.since > coalesce(staged_at, created_at) THEN picked.since ELSE coalesce(staged_at, created_at) END,
+    held_for = CASE WHEN held_since IS NOT NULL OR picked.since IS NULL THEN held_for ELSE picked.reason END,
     unique_key = CASE WHEN unique_until = 'start' THEN NULL ELSE unique_key END
-FROM /* rows(chosen bigint) */ AS picked
+FROM /* rows(chosen bigint, since bigint, reason text) */ AS picked
 WHERE run.id = picked.chosen
 RETURNING /* columns(claim) */;
 
@@ -103,42 +114,32 @@ SELECT count(*) FROM rota_run WHERE state = 'running' AND queue = :queue AND nod
 
 -- name: hold
 -- Set aside runs that may not start yet, so that nobody looks at them again before they may.
-UPDATE rota_run AS run SET held_by = given.reason, held_until = given.until,
+UPDATE rota_run AS run SET held_by = given.reason,
     held_since = coalesce(held_since, :now), held_for = coalesce(held_for, given.reason)
-FROM /* rows(held bigint, reason text, until bigint) */ AS given
+FROM /* rows(held bigint, reason text) */ AS given
 WHERE run.id = given.held AND run.state = 'available';
 
 -- name: keys_with_held
 -- Mostly nobody is held at all, and that is asked first, once.
 SELECT asked.name FROM /* rows(name text) */ AS asked
-WHERE (SELECT 1 FROM rota_run AS run WHERE held_by IS NOT NULL ORDER BY held_until LIMIT 1) = 1
+WHERE (SELECT 1 FROM rota_run AS run WHERE held_by IS NOT NULL ORDER BY limit_key LIMIT 1) = 1
   AND (SELECT 1 FROM rota_run AS run WHERE run.limit_key = asked.name AND run.held_by IS NOT NULL AND run.held_by <> 'paused'
        ORDER BY due_at + priority_us, id LIMIT 1) = 1;
 
 -- name: release_key
 -- The next ones that wait for a shared limit may try.
-UPDATE rota_run SET held_by = NULL, held_until = NULL
+UPDATE rota_run SET held_by = NULL
 WHERE id IN (
     SELECT id FROM rota_run WHERE limit_key = :key AND held_by IS NOT NULL AND held_by <> 'paused' ORDER BY due_at + priority_us, id LIMIT :limit
     /* skip locked */
 )
 RETURNING queue, job;
 
--- name: release_timed
-UPDATE rota_run SET held_by = NULL, held_until = NULL
-WHERE id IN (
-    SELECT id FROM rota_run WHERE held_by IS NOT NULL AND held_until <= :now ORDER BY held_until LIMIT :limit /* skip locked */
-)
-RETURNING queue, job;
-
--- name: next_release
-SELECT min(held_until) FROM rota_run WHERE held_by IS NOT NULL;
-
 -- name: succeed
 -- Only the attempt that holds the run may end it. (By CASE, here and below: PostgreSQL is to go by the id, and not to
 -- look among all that are running.)
 UPDATE rota_run AS run SET state = 'succeeded', started_at = done.started, finished_at = done.finished, result = done.value,
-    error = NULL, peak_rss = done.rss, held_by = NULL, held_until = NULL
+    error = NULL, peak_rss = done.rss, held_by = NULL
 FROM /* rows(done_id bigint, fence bigint, started bigint, finished bigint, value text, rss bigint) */ AS done
 WHERE run.id = done.done_id
   AND CASE WHEN run.claim = done.fence THEN run.state = 'running' AND run.node = :node END
@@ -151,7 +152,7 @@ UPDATE rota_run AS run SET due_at = done.due, started_at = done.started,
     state = CASE WHEN done.finished IS NULL AND run.cancel_at IS NOT NULL THEN 'cancelled' ELSE done.new_state END,
     finished_at = coalesce(done.finished, CASE WHEN run.cancel_at IS NOT NULL THEN CAST(:now AS BIGINT) END),
     result = done.value, error = done.error_text, failures = done.failure_count, crashes = done.crash_count,
-    peak_rss = coalesce(done.rss, peak_rss), held_by = NULL, held_until = NULL,
+    peak_rss = coalesce(done.rss, peak_rss), held_by = NULL,
     node = CASE WHEN done.finished IS NULL AND run.cancel_at IS NULL THEN NULL ELSE node END
 FROM /* rows(done_id bigint, fence bigint, new_state text, due bigint, started bigint, finished bigint, error_text text,
     failure_count bigint, crash_count bigint, rss bigint, value text) */ AS done
@@ -183,12 +184,12 @@ WHERE schedule = :schedule AND state = 'running' AND cancel_at IS NULL
 RETURNING id;
 
 -- name: cancel_waiting_by_key
-UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL, held_until = NULL
+UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL
 WHERE limit_key = :key AND state IN ('scheduled', 'available')
 RETURNING id, batch_id;
 
 -- name: cancel_waiting_by_schedule
-UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL, held_until = NULL
+UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL
 WHERE schedule = :schedule AND state IN ('scheduled', 'available')
 RETURNING id, batch_id;
 
@@ -198,7 +199,7 @@ SELECT /* columns(run) */ FROM rota_run WHERE id = :id
 
 -- name: close
 -- A run that waits, or a dead letter.
-UPDATE rota_run SET state = 'cancelled', finished_at = :now, cancel_at = :now, cancel_by = :by, held_by = NULL, held_until = NULL
+UPDATE rota_run SET state = 'cancelled', finished_at = :now, cancel_at = :now, cancel_by = :by, held_by = NULL
 WHERE id = :id AND state IN ('scheduled', 'available', 'failed')
 RETURNING id;
 

@@ -120,13 +120,13 @@ SELECT count(*), max(watermark) FROM rota_schedule WHERE watermark > :after AND 
 
 -- name: hold_runs
 -- What a schedule that is paused has made and that has not begun; what a person asked for is not held.
-UPDATE rota_run SET held_by = 'paused', held_until = NULL,
+UPDATE rota_run SET held_by = 'paused',
     held_since = coalesce(held_since, :now), held_for = coalesce(held_for, 'its schedule was paused')
 WHERE schedule = :schedule AND state IN ('scheduled', 'available') AND asked_by = 'schedule:' || schedule;
 
 -- name: hold_due
 -- What comes due of schedules that are paused: a retry, for one, that was not there when they were.
-UPDATE rota_run SET held_by = 'paused', held_until = NULL,
+UPDATE rota_run SET held_by = 'paused',
     held_since = coalesce(held_since, :now), held_for = coalesce(held_for, 'its schedule was paused')
 WHERE state = 'scheduled' AND due_at <= :now AND asked_by = 'schedule:' || schedule
   AND schedule IN (SELECT name FROM rota_schedule WHERE paused_at IS NOT NULL);
@@ -137,10 +137,10 @@ WHERE schedule = :schedule AND state IN ('scheduled', 'available') AND held_by =
 ORDER BY fire_due_at, id;
 
 -- name: release_runs
-UPDATE rota_run SET held_by = NULL, held_until = NULL
+UPDATE rota_run SET held_by = NULL
 WHERE schedule = :schedule AND state IN ('scheduled', 'available') AND held_by = 'paused';
 
 -- name: give_up_runs
-UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL, held_until = NULL
+UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL
 WHERE id /* among(given_up bigint) */ AND state IN ('scheduled', 'available')
 RETURNING id, batch_id;

@@ -111,7 +111,6 @@ CREATE TABLE rota_run (
     limit_count BIGINT,
     rate_key TEXT,
     held_by TEXT,
-    held_until BIGINT,
     held_since BIGINT,
     held_for TEXT,
     staged_at BIGINT,
@@ -131,12 +130,11 @@ CREATE TABLE rota_run (
 );
 -- A node asks for the jobs that its code knows: what it may not take costs it nothing, however much of it waits.
 CREATE INDEX rota_run_claimable ON rota_run (queue, job, (due_at + priority_us), id) WHERE state = 'available' AND held_by IS NULL;
-CREATE INDEX rota_run_claimable_limited ON rota_run (queue)
+CREATE INDEX rota_run_claimable_limited ON rota_run (queue, job)
     WHERE state = 'available' AND held_by IS NULL AND (limit_key IS NOT NULL OR rate_key IS NOT NULL);
 CREATE INDEX rota_run_suspected ON rota_run (queue, (due_at + priority_us), id)
     WHERE state = 'available' AND held_by IS NULL AND suspected >= 2;
 CREATE INDEX rota_run_due ON rota_run (due_at) WHERE state = 'scheduled';
-CREATE INDEX rota_run_held ON rota_run (held_until) WHERE held_by IS NOT NULL;
 CREATE INDEX rota_run_held_key ON rota_run (limit_key, (due_at + priority_us), id) WHERE held_by IS NOT NULL;
 CREATE INDEX rota_run_running ON rota_run (node) WHERE state = 'running';
 CREATE INDEX rota_run_limited ON rota_run (limit_key, state)
