@@ -1,8 +1,8 @@
 """Claiming where runs share limits: how many may run under one key, in one queue, or start in a time.
 
-One transaction at a time, over all nodes, counts and claims: it holds the row ``rota:limits`` meanwhile. A run whose key
-is full is set aside (*held*), so that the next claim does not meet it again, until one of its key ends. A job whose rate
-is used up is passed over as a whole, however many of its runs wait.
+One transaction at a time, over all nodes, counts and claims: it holds the row ``rota:limits`` meanwhile. A run whose
+key is full is set aside (*held*), so that the next claim does not meet it again, until one of its key ends. A job whose
+rate is used up is passed over as a whole, however many of its runs wait.
 """
 
 from __future__ import annotations
