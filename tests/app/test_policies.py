@@ -38,6 +38,7 @@ NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
         ({"concurrency_key": "shop"}, "function"),
         ({"retry": "3"}, "attempts"),
         ({"retrys": 3}, "retry"),
+        ({"executor": "process", "memory": "1KB"}, "at least 32 MB"),
     ],
 )
 def test_a_policy_that_cannot_be_meant_is_refused_with_what_to_write(policies: dict[str, Any], hint: str) -> None:

@@ -61,6 +61,26 @@ def test_an_edit_changes_what_is_given_and_a_reset_takes_the_code_back(shop: Sho
     assert shop.rota("schedule", "edit", "shop/sync").exit_code == 2
 
 
+def test_a_schedule_whose_zone_this_machine_lacks_is_listed_with_the_others(shop: Shop) -> None:
+    shop.rota("schedule", "ls")
+    with shop.app.store.database.exclusive() as tx:
+        tx.script("UPDATE rota_schedule SET definition = replace(definition, 'Europe/Paris', 'Mars/Base');")
+
+    listed = shop.rota("schedule", "ls")
+
+    assert listed.exit_code == 0
+    assert len(listed.stdout.splitlines()) == 1 + len(shop.app.declared_schedules)
+    assert "cannot be read here: 'Mars/Base'" in listed.stdout
+
+
+def test_an_end_that_was_given_is_taken_back_with_none(shop: Shop) -> None:
+    given = shop.json("schedule", "edit", "shop/sync", "--ends", "2099-01-01T00:00:00Z", "--catch-up-window", "3h")
+    taken = shop.json("schedule", "edit", "shop/sync", "--ends", "none", "--catch-up-window", "NONE")
+
+    assert (given["policies"]["ends"], given["policies"]["catch_up_window"]) == ("2099-01-01T00:00:00+00:00", 10_800.0)
+    assert (taken["policies"]["ends"], taken["policies"]["catch_up_window"]) == (None, None)
+
+
 def test_a_pause_names_who_and_why_and_a_resume_ends_it(shop: Shop) -> None:
     paused = shop.json("schedule", "pause", "shop/sync", "--why", "migration")
 

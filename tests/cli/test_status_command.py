@@ -37,6 +37,15 @@ def test_a_degradation_ends_with_1_and_what_is_paused_is_listed(shop: Shop) -> N
     assert "- queue sync was paused" in result.stdout
 
 
+def test_a_count_that_stops_says_so(shop: Shop) -> None:
+    shop.app.handles["shop/sync"].enqueue_many([{}] * 10_001)
+
+    told, listed = shop.rota("status").stdout, shop.rota("queue", "ls").stdout
+
+    assert "10,000 or more waiting" in told
+    assert "10,000 or more" in listed
+
+
 def test_programs_get_the_reasons(shop: Shop) -> None:
     result = shop.rota("status", "--json")
 

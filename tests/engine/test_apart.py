@@ -131,6 +131,25 @@ def test_where_all_is_refused_no_schedule_is_to_blame(
     assert [record.aside_why for record in app.schedules.page()] == [None] * 3
 
 
+def test_a_run_that_cannot_be_brought_back_keeps_no_other_from_it(
+    app: Rota, refused: Any, start: Start, clock: ManualClock
+) -> None:
+    app.job("job")(lambda n: n)
+    lost, other = start(app, lease=15.0), start(app)
+    handles = [app.enqueue("job", n=n) for n in range(5)]
+    claimed, _ = lost.claimer.claim({"thread": 5})
+    refused("UPDATE", "rota_run", f"NEW.id = {handles[2].id} AND NEW.state = 'available'")
+    clock.advance(seconds=16)
+
+    with pytest.raises(Exception, match="it is not wanted"):
+        next(duty for duty in other.duties if duty.name == "rescuer").tick()
+
+    assert len(claimed) == 5
+    states = [handle.state for handle in handles]
+    assert states == ["available", "available", "running", "available", "available"]
+    assert [handle.record().suspected for handle in handles] == [1, 1, 0, 1, 1]
+
+
 def test_a_batch_whose_last_step_is_refused_holds_up_no_other(app: Rota, refused: Any) -> None:
     ended: list[str] = []
     app.job("part")(lambda n: n)

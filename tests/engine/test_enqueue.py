@@ -258,6 +258,21 @@ def test_items_are_given_in_chunks_where_a_size_is_asked_for(app: Rota) -> None:
     assert sorted(seen) == [[0, 1, 2], [3, 4, 5], [6]]
 
 
+def test_children_that_share_a_limit_are_put_in_line(app: Rota, start: Callable[..., Node]) -> None:
+    app.job("child", concurrency=2)(lambda n: n)
+    parent = app.job("parent")(lambda run: run.fan_out("child", [{"n": n} for n in range(30)]))
+    node = start(app)
+    parent.enqueue()
+
+    work(node)
+
+    [queue] = app.queues.all()
+    assert (queue.waiting, queue.held) == (2, 28)
+    run_due(app)
+    assert app.runs.page(state="succeeded", limit=100)[0].job == "child"
+    assert len(app.runs.page(state="succeeded", limit=100)) == 31
+
+
 def test_an_empty_batch_is_over_at_once(app: Rota) -> None:
     told: list[int] = []
     app.job("child")(lambda: None)

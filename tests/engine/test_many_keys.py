@@ -35,6 +35,21 @@ def test_what_waits_under_a_key_is_not_made_again_and_its_id_is_given(app: Rota)
     assert set(third).isdisjoint(first)
 
 
+def test_those_that_share_a_limit_are_put_in_line(app: Rota) -> None:
+    done: list[str] = []
+    app.job("mail", concurrency=2)(lambda to: done.append(to))
+    app.prepare()
+    first = app.options(key=key).enqueue("mail", to="0")
+
+    ids = app.options(key=key).enqueue_many("mail", [{"to": str(number)} for number in range(50)])
+    [queue] = app.queues.all()
+
+    assert ids[0] == first.id
+    assert (queue.waiting, queue.held) == (2, 48)
+    run_due(app)
+    assert sorted(done, key=int) == [str(number) for number in range(50)]
+
+
 def test_more_than_fit_into_one_statement(app: Rota) -> None:
     app.job("mail")(lambda to: None)
     items = [{"to": str(number % 4_000)} for number in range(5_000)]

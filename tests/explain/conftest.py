@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -34,14 +35,10 @@ def beat() -> Callable[..., None]:
 
     def beat(node: Node, *, broken: str = "") -> None:
         runners = node._runners
-        if broken:
-
-            def tick() -> bool:
-                raise RuntimeError("out of paper")
-
-            runners[broken].duty.tick = tick  # type: ignore[method-assign]
         for name, runner in runners.items():
-            if name != "heartbeat":
+            if name == broken:
+                runner.pulse.failed_at, runner.pulse.error = time.monotonic(), "RuntimeError: out of paper"
+            elif name != "heartbeat":
                 runner._tick()
         node.heartbeat.tick()
 

@@ -85,8 +85,7 @@ def test_a_crash_a_failure_and_a_snooze_are_all_there_and_add_up(rota: Rota, clo
 
     lost = start(lease=15.0)
     handle = changeable.enqueue()
-    lost.worker.begin = lambda claims: None  # type: ignore[method-assign, assignment]  # it dies before the body begins
-    lost.worker.tick()
+    lost.claimer.claim({"thread": 4})  # and it dies before the body begins
     clock.advance(seconds=20)
     duty(start(), "rescuer").tick()
     for _ in range(4):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from rota.explain.doctor import examine
 from rota.explain.finding import Finding
 from rota.explain.status import Health, Status
 from rota.model.figures import bucket, percentile
+from rota.store import runs
 from rota.testing import ManualClock, run_due
 from tests.ledgers import newer_code
 
@@ -43,6 +45,29 @@ def test_without_a_node_it_is_down(rota: Rota) -> None:
     assert status.health is Health.DOWN
     assert told(status) == "No node is alive, so nothing runs."
     assert status.reasons[0].todo == "start one: rota up"
+
+
+def test_what_waits_for_code_that_no_node_has_is_told_after_a_while(
+    rota: Rota, clock: ManualClock, start: Start, beat: Beat
+) -> None:
+    rota.job("known")(lambda: None)
+    node = start()
+    beat(node)
+    with rota.store.write() as tx:
+        runs.insert(tx, [replace(rota.enqueuer.new_run(rota.jobs["known"], {}, rota.store.now_us()), job="unknown")])
+    clock.advance(seconds=29)
+    node.heartbeat.tick()
+    assert rota.status().reasons == ()
+
+    clock.advance(seconds=2)
+    [reason] = rota.status().reasons
+
+    assert (reason.kind, reason.data["jobs"], rota.status().health) == ("jobs_unknown", ["unknown"], Health.DEGRADED)
+    assert reason.sentence == "Runs wait in queue default for code that no living node which serves it has: unknown."
+
+
+def tx_now(rota: Rota) -> int:
+    return rota.store.now_us()
 
 
 def test_a_scheduler_that_died_while_the_worker_looks_healthy_shows(

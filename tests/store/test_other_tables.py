@@ -269,10 +269,11 @@ def test_a_node_hears_the_hint_of_its_schema(postgres_url: str) -> None:
     one, sender = opened(postgres_url, "one"), open_store(postgres_url, schema="one")
     woken, stopping = threading.Event(), threading.Event()
     one.wakes.append(woken.set)
-    listener = threading.Thread(target=one.listen, args=(stopping,))
+    listener = threading.Thread(target=one.listen, args=(lambda: "a-node", stopping))
     listener.start()
 
     while not woken.wait(0.05):  # it may not listen yet
+        assert listener.is_alive()
         with sender.write() as tx:
             tx.announce()
     stopping.set()

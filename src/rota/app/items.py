@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from rota.clock import from_us
+from rota.errors import RotaError
 from rota.explain.finding import Finding
 from rota.explain.status import Status, health_of
 from rota.explain.why import Why
@@ -68,14 +69,12 @@ def event_item(event: Event) -> Item:
 
 def schedule_item(record: ScheduleRecord) -> Item:
     """A schedule as it stands in a list; ``source`` is ``code`` or ``person``, ``when`` the trigger in words."""
-    from rota.calendar import describe, trigger_from_data
-
     definition = json.loads(record.definition)
     values = _plain({name: getattr(record, name) for name in record.__slots__ if name not in _HIDDEN})
     return {
         "name": values.pop("name"),
         "job": values.pop("job"),
-        "when": describe(trigger_from_data(definition["trigger"])),
+        "when": _in_words(definition["trigger"]),
         "state": standing(record),
         **values,
         "starts": _of_iso(definition.get("starts")),
@@ -83,6 +82,16 @@ def schedule_item(record: ScheduleRecord) -> Item:
         "source": "person" if record.declared is None else "code",
         "trigger": definition["trigger"],
     }
+
+
+def _in_words(trigger: Any) -> str:
+    """Also of one that this machine cannot read, as it lacks the zone: nodes that have it do what it says."""
+    from rota.calendar import describe, trigger_from_data
+
+    try:
+        return describe(trigger_from_data(trigger))
+    except RotaError as error:
+        return f"cannot be read here: {error}"
 
 
 def schedule_document(

@@ -141,6 +141,12 @@ class Output:
     def moment(self, value: datetime | None) -> str:
         return show_moment(value, utc=self.utc) if value else ""
 
+    def at_least(self, value: int) -> str:
+        """A count that stops at a cap."""
+        from rota.explain.words import at_least
+
+        return at_least(value)
+
     def distance(self, value: datetime | None) -> str:
         return show_distance(value, self._now()) if value else ""
 

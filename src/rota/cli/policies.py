@@ -10,6 +10,8 @@ import click
 from rota.cli.moments import duration, moment
 from rota.model.policy import COUNT, FLAG, KEY, LENGTH, MOMENT, NAME, PRIORITY, TEXT, Also, Kind, Policy
 
+NONE = object()
+"""Said at the terminal of a policy that is to have no value."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 FORMS: Mapping[Kind, dict[str, Any]] = {
     COUNT: {"type": click.IntRange(1)},
@@ -28,7 +30,7 @@ def policy_options(table: Mapping[str, Policy]) -> Callable[[Command], Command]:
 
     def decorate(command: Command) -> Command:
         for name, policy in reversed(_at_a_terminal(table).items()):
-            option = click.option(f"--{name.replace('_', '-')}", help=policy.help, **_form(policy.kind))
+            option = click.option(f"--{name.replace('_', '-')}", help=policy.help, **_form(policy))
             command = option(command)
         return command
 
@@ -36,13 +38,26 @@ def policy_options(table: Mapping[str, Policy]) -> Callable[[Command], Command]:
 
 
 def given_policies(table: Mapping[str, Policy], given: Mapping[str, Any]) -> Any:
-    """Those that are given, by name."""
-    return {name: given[name] for name in _at_a_terminal(table) if given[name] is not None}
+    """Those that are given, by name; ``none`` takes one back."""
+    found = {name: given[name] for name in _at_a_terminal(table) if given[name] is not None}
+    return {name: None if value is NONE else value for name, value in found.items()}
 
 
 def _at_a_terminal(table: Mapping[str, Policy]) -> dict[str, Policy]:
     return {name: policy for name, policy in table.items() if Also.CLI in policy.also}
 
 
-def _form(kind: Kind) -> dict[str, Any]:
-    return {"type": click.Choice(kind.choices)} if kind.choices else FORMS[kind]
+def _form(policy: Policy) -> dict[str, Any]:
+    kind = policy.kind
+    form = {"type": click.Choice(kind.choices)} if kind.choices else FORMS[kind]
+    if kind in {MOMENT, LENGTH} and policy.default is None:
+        return {**form, "type": _or_none(form["type"])}
+    return form
+
+
+def _or_none(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    def look(text: str) -> Any:
+        return NONE if text.strip().lower() == "none" else read(text)
+
+    look.__name__ = read.__name__
+    return look

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 COLUMNS = (
     Column("name", "queue"),
     Column("state"),
-    Column("waiting"),
-    Column("held"),
+    Column("waiting", show=Output.at_least),
+    Column("held", show=Output.at_least),
     Column("running"),
-    Column("scheduled"),
+    Column("scheduled", show=Output.at_least),
     Column("oldest_due_at", "oldest", Output.distance),
     Column("concurrency"),
     Column("rate"),

@@ -79,17 +79,17 @@ NODES = (
 )
 QUEUES = (
     Column("name", "queue"),
-    Column("waiting"),
-    Column("held"),
+    Column("waiting", show=Output.at_least),
+    Column("held", show=Output.at_least),
     Column("running"),
-    Column("scheduled"),
+    Column("scheduled", show=Output.at_least),
     Column("oldest_due_at", "oldest", Output.distance),
     Column("paused_by", "paused by"),
 )
 
 
 def _counts(found: Status) -> str:
-    from rota.explain.words import counted
+    from rota.explain.words import at_least, counted
 
     alive = sum(node.alive for node in found.nodes)
     running = sum(queue.running for queue in found.queues)
@@ -97,8 +97,8 @@ def _counts(found: Status) -> str:
     parts = [
         counted(alive, "node"),
         counted(found.schedules, "schedule"),
-        f"{running:,} running",
-        f"{waiting:,} waiting",
+        f"{at_least(running)} running",
+        f"{at_least(waiting)} waiting",
     ]
     return ", ".join([*parts, counted(found.dead, "dead letter")])
 

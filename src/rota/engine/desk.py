@@ -8,6 +8,7 @@ from typing import Any
 
 from rota.engine.enqueue import Enqueuer, Origin, check_arguments, insert_alike
 from rota.engine.lease import Lock
+from rota.engine.line import Line, let_go, limits_of
 from rota.model import payload
 from rota.model.attempt import Envelope
 from rota.model.event import run_event
@@ -54,8 +55,11 @@ class LedgerDesk:
                 now=now,
             )
             options, origin = Options(by=f"run:{envelope.id}"), Origin(batch_id=batch)
-            insert_alike(tx, *self._enqueuer.alike(child, items, now, options, origin))
-            tx.announce({(options.queue or child.queue, child.name): len(items)})
+            pattern, rows = self._enqueuer.alike(child, items, now, options, origin)
+            line = Line(tx, limits_of((key for _, key in rows), pattern.limit_count))
+            insert_alike(tx, pattern, rows, line)
+            tx.announce({(child.queue, child.name): len(items)})
+        let_go(self._store, line.waiting)
         return batch
 
     def emit(self, envelope: Envelope, kind: str, data: Mapping[str, Any]) -> None:

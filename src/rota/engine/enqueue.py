@@ -184,9 +184,20 @@ class Enqueuer:
         made = [self.new_run(job, each, now, options) for each in items]
         if not made:
             return RunIds([], [])
-        found = self._within(options.connection, made[0], lambda tx: insert_keyed(tx, made), len(made))
+        found = self._insert_keyed(made, options)
         new = {run_id for run_id, is_new in found.values() if is_new}
         return RunIds([found[run.unique_key][0] for run in made], new)
+
+    def _insert_keyed(self, made: Sequence[NewRun], options: Options) -> dict[str | None, tuple[int, bool]]:
+        limits = {run.limit_key: run.limit_count or 1 for run in made if run.limit_key is not None}
+        if options.connection is not None or not limits or made[0].state is not RunState.AVAILABLE:
+            return self._within(options.connection, made[0], lambda tx: insert_keyed(tx, made), len(made))
+
+        def insert(tx: Transaction, line: Line) -> dict[str | None, tuple[int, bool]]:
+            # One that is there already takes a place from another, which is found to be free after the commit.
+            return insert_keyed(tx, [_placed(run, line) for run in made])
+
+        return self._in_line(made[0], limits, insert, len(made))
 
     def _enqueue_alike(self, job: Job, items: Iterable[Mapping[str, Any]], options: Options) -> list[int]:
         pattern, rows = self.alike(job, items, self.store.now_us(), options)
@@ -302,7 +313,8 @@ def check_arguments(job: Job, arguments: Mapping[str, Any]) -> None:
         )
     if not job.required <= names:
         missing = ", ".join(sorted(job.required - names))
-        raise PayloadError(f"job {job.name!r} needs the argument {missing}", path=missing, hint=f"Give it: {missing}=…")
+        hint = f"Give it: {missing}=… (at a terminal, --arg {missing}=…)"
+        raise PayloadError(f"job {job.name!r} needs the argument {missing}", path=missing, hint=hint)
 
 
 _AN_ITEM = 'Give a dict for each run, as in [{"to": "a@example.org"}].'

@@ -38,7 +38,7 @@ from rota.model.event import Event
 from rota.model.node import NodeSettings
 from rota.model.run import AttemptRecord
 from rota.shown import counted
-from rota.store import Store, attempts, queues, runs
+from rota.store import Store, attempts, nodes, queues, runs
 
 logger = logging.getLogger("rota.engine")
 SHARDS = 8
@@ -49,6 +49,8 @@ GRACE_SECONDS = 2.0
 CLOSING_SECONDS = 4.0
 """All that comes after the drain, the grace included, has so long, whatever hangs or is away."""
 RUNNERS_SECONDS = 5.0
+SAYING_SECONDS = 0.5
+"""How long a stop waits until the ledger knows of it: with the database away, nobody would hear."""
 
 
 class Node:
@@ -165,6 +167,7 @@ class Node:
         deadline = time.monotonic() + (self.settings.drain if drain is None else drain)
         last = deadline + CLOSING_SECONDS
         self.worker.draining = True
+        self._within(time.monotonic() + SAYING_SECONDS, self._say_it_drains)
         first = min(max(deadline, time.monotonic() + 1.0), time.monotonic() + RUNNERS_SECONDS)
         self._stop_runners(first, "declarer", "scheduler", "stager", "rescuer", "pruner", "strays", "worker")
         self._within(first + 0.5, self.worker.take_back)
@@ -236,6 +239,10 @@ class Node:
             with self.store.write() as tx:
                 runs.hand_back(tx, self.identity.id, [attempt.key for attempt in left])
                 attempts.add(tx, [_handed_back(attempt, now) for attempt in left if attempt.started_us])
+
+    def _say_it_drains(self) -> None:
+        with self.store.write() as tx:
+            nodes.drain(tx, self.identity.id, self.store.now_us())
 
     def _sign_off(self) -> None:
         with self.store.write() as tx:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from rota.engine.apart import all_steps, each_apart
+from rota.model.figures import MINUTE_US
 from rota.model.node import NodeSettings
 from rota.model.run import ENDED, RunAge, RunState
 from rota.store import Store, attempts, batches, counters, events, fires, logs, nodes, releases, runs
@@ -15,7 +16,6 @@ logger = logging.getLogger("rota.engine")
 EVERY_SECONDS = 60.0
 AT_ONCE = 1_000
 MINUTES_AT_ONCE = 60
-MINUTE_US = 60_000_000
 DAY_US = 86_400_000_000
 NODES_KEPT_US = 7 * DAY_US
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 
-from rota.engine.apart import all_steps
+from rota.engine.apart import all_steps, each_apart
 from rota.engine.identity import NodeIdentity
 from rota.engine.tally import Tally
 from rota.model.event import Event, run_event
@@ -63,21 +64,31 @@ class Rescuer:
         return True
 
     def _rescue(self, node: str) -> bool:
-        """Rescue up to so many runs of a node; True when there may be more."""
-        now = self._store.now_us()
-        with self._store.write() as tx:
-            lost = runs.lost(tx, node, AT_ONCE)
-            if lost:
-                self._bring_back(tx, node, lost, now)
-        return len(lost) == AT_ONCE
+        """Rescue up to so many runs of a node; True when there may be more. One that cannot be keeps no other back."""
+        with self._store.read() as tx:
+            left = runs.lost(tx, node, AT_ONCE)
+        refused: list[Exception] = []
+        each_apart(left, partial(self._rescue_some, node, len(left) == 1), lambda _, error: refused.append(error))
+        if refused:
+            raise refused[0]
+        return len(left) == AT_ONCE
 
-    def _bring_back(self, tx: Transaction, node: str, lost: list[LostRun], now: int) -> None:
+    def _rescue_some(self, node: str, alone: bool, some: Sequence[LostRun]) -> None:
+        """Unless another node was faster. ``alone``: it was the only one that the node was doing."""
+        ids = {run.id for run in some}
+        with self._store.write() as tx:
+            lost = [run for run in runs.lost(tx, node, AT_ONCE) if run.id in ids]
+            if lost:
+                self._bring_back(tx, node, alone, lost)
+
+    def _bring_back(self, tx: Transaction, node: str, alone: bool, lost: list[LostRun]) -> None:
+        now = self._store.now_us()
         rescued, crashed = [], []
         tally = Tally()
         freed: Counter[str] = Counter()
         ended: dict[int, Counter[str]] = {}
         for run in lost:
-            after, kind = _judged(run, alone=len(lost) == 1, now=now)
+            after, kind = _judged(run, alone=alone, now=now)
             rescued.append(after)
             crashed.append(_crashed(run, node, now))
             counts = {"crashes": after.crashes, "suspected": after.suspected}

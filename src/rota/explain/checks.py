@@ -15,7 +15,7 @@ from rota.explain.words import SECOND, Words, by_whom, counted, span
 from rota.model.figures import Figures
 from rota.model.node import DutyRecord, NodeState, NodeStatus, host_identity, process_exists
 from rota.model.queue import QueueStatus
-from rota.store import Store, Transaction, leases, migrate, runs
+from rota.store import Store, Transaction, leases, migrate, releases, runs
 from rota.store.database import SEE_DOCTOR
 from rota.store.migrate import SchemaStatus
 from rota.store.schema import applied as applied_migrations
@@ -23,6 +23,8 @@ from rota.store.schema import applied as applied_migrations
 NOTE, WARNING, PROBLEM = Severity.NOTE, Severity.WARNING, Severity.PROBLEM
 LOST_LATELY_US = 300 * SECOND
 LONG_WAIT_US = 300 * SECOND
+UNKNOWN_US = 30 * SECOND
+"""A roll-out may be under way: for so long nobody is alarmed by a job that only its next node knows."""
 OLD_LEASE_US = 86_400 * SECOND
 SHOWN = 10
 FEW_RUNS = 20
@@ -211,6 +213,24 @@ def waiting_queues(queues: Iterable[QueueStatus], nodes: Sequence[NodeStatus], w
         elif alive and words.now - oldest > LONG_WAIT_US:
             text = f"the oldest run of queue {name} has waited for {span(words.now - oldest)}; {waiting}"
             yield finding("queue_waits_long", text, WARNING, queue=name, waiting=queue.waiting, oldest_due_at=oldest)
+
+
+def unknown_jobs(
+    tx: Transaction, queues: Iterable[QueueStatus], nodes: Sequence[NodeStatus], words: Words
+) -> Iterator[Finding]:
+    """Jobs whose runs have waited for a while for code that no living node has."""
+    alive = [node for node in nodes if node.alive]
+    for queue in queues if alive else ():
+        name, oldest = queue.record.name, queue.oldest_due_at
+        if queue.record.paused_at is not None or oldest is None or words.now - oldest < UNKNOWN_US:
+            continue
+        codes = {node.record.release_id for node in alive if node.serves(name)}
+        unknown = releases.unknown(tx, runs.waiting_jobs(tx, name), codes) if codes else []
+        if unknown:
+            shown = ", ".join(unknown[:SHOWN]) + (", …" if len(unknown) > SHOWN else "")
+            text = f"runs wait in queue {name} for code that no living node which serves it has: {shown}"
+            todo = f"start a node with that code, or see whether they are wanted: rota run ls --job {unknown[0]}"
+            yield finding("jobs_unknown", text, WARNING, todo, queue=name, jobs=unknown)
 
 
 def many_failures(hour: Figures) -> list[Finding]:

@@ -91,6 +91,7 @@ def status(store: Store) -> Status:
             *(checks.overdue(each.name, each.due_at, overdue_count, words) for each in overdue[:1]),
             *(checks.set_aside(each.name, each.aside_until or 0, each.aside_why, words) for each in aside),
             *checks.waiting_queues(queues, nodes, words),
+            *checks.unknown_jobs(tx, queues, nodes, words),
             *checks.many_failures(hour),
             *past_their_time(overruns(tx, now), words),
         )

@@ -46,7 +46,12 @@ def counted(count: int, noun: str) -> str:
     """``1 run``, ``3 runs``, ``10,000 or more runs``: counts stop at a cap."""
     if count == 1:
         return f"1 {noun}"
-    return f"{count:,}{' or more' if count >= COUNT_CAP else ''} {noun}s"
+    return f"{at_least(count)} {noun}s"
+
+
+def at_least(count: int) -> str:
+    """``9,999``, ``10,000 or more``."""
+    return f"{count:,}{' or more' if count >= COUNT_CAP else ''}"
 
 
 def by_whom(by: str | None, why: str | None) -> str:

@@ -28,6 +28,7 @@ DEFAULT_TIMEOUT = 600.0
 DEFAULT_RETRY = Retry()
 NAME_CHARACTERS = 200
 MOST = 1_000_000_000
+SMALLEST_PROCESS = 32_000_000
 PRIORITIES = range(-1_000_000, 1_000_001)
 WHOLE_NUMBERS = range(-(2**63), 2**63)
 """That both databases can hold."""
@@ -233,7 +234,8 @@ RETRY = Kind(
     plain=_waits,
 )
 SIZE = Kind(
-    _where(lambda size: size > 0, lambda value: size_in_bytes(_one_of(int, str)(value))), 'bytes, or "300MB", "1.5GB"'
+    _where(lambda size: size >= SMALLEST_PROCESS, lambda value: size_in_bytes(_one_of(int, str)(value))),
+    'bytes, or "300MB", "1.5GB"; at least 32 MB, as Python and Rota take that much',
 )
 TEXT = Kind(_text, "text")
 WORD = Kind(_name, "a name")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from rota.model.release import ALONE_US, NewRelease, Release
 from rota.store.database import Transaction
@@ -40,6 +40,12 @@ def knowing(tx: Transaction, job: str) -> frozenset[str]:
     """The ids of those that a node works by and that know a job."""
     name = json.dumps(job)  # with its quotes, it is no part of another name
     return frozenset(release for release, jobs in tx.all("releases.working") if name in jobs)
+
+
+def unknown(tx: Transaction, jobs: Iterable[str], among: Collection[str]) -> list[str]:
+    """Those of the jobs that none of these releases knows."""
+    said = [text for release, text in tx.all("releases.working") if release in among]
+    return [job for job in jobs if not any(json.dumps(job) in text for text in said)]
 
 
 def unsettled(tx: Transaction, owner: str, now: int, but: str = "") -> bool:
