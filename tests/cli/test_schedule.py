@@ -68,9 +68,10 @@ def test_a_schedule_whose_zone_this_machine_lacks_is_listed_with_the_others(shop
 
     listed = shop.rota("schedule", "ls")
 
-    assert listed.exit_code == 0
+    assert listed.exit_code == 0, listed.output
     assert len(listed.stdout.splitlines()) == 1 + len(shop.app.declared_schedules)
-    assert "cannot be read here: 'Mars/Base'" in listed.stdout
+    assert "cannot be read here: no time zone is called 'Mars/Base'" in listed.stdout
+    assert "this machine cannot read it" in shop.rota("schedule", "why", "shop/sync").stdout
 
 
 def test_an_end_that_was_given_is_taken_back_with_none(shop: Shop) -> None:

@@ -37,6 +37,8 @@ STOP_SECONDS = 5.0
 SHOWN = 5
 VITAL = {"heartbeat", "worker", "finisher"}
 LEASES_OF_PATIENCE = 3
+GARBAGE_AFTER = 20_000
+"""New objects after which cycles are looked for."""
 
 
 @click.command()
@@ -121,6 +123,8 @@ class _Working:
         self._narrator.listen(self._app.listeners)
         gc.collect()
         gc.freeze()  # the code is here to stay: looking through it again and again is a tenth of a busy node's work
+        if 0 < gc.get_threshold()[0] < GARBAGE_AFTER:  # and so would be a look after every few runs
+            gc.set_threshold(GARBAGE_AFTER)
         self._node.start()
         jobs, schedules = counted(len(self._app.jobs), "job"), counted(len(self._app.declared_schedules), "schedule")
         say(f"Rota is up: {self._node.identity.id}, {jobs}, {schedules}.")

@@ -10,8 +10,10 @@ import logging
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
+from itertools import groupby
+from operator import attrgetter
 
 from rota.engine.pulse import Pulse
 from rota.forks import tell_of_forks
@@ -59,12 +61,15 @@ class Listeners:
 
     def tell(self, events: Iterable[Event]) -> None:
         """Call the listeners, after the commit. One that raises is logged, and harms neither the run nor the others."""
-        for event in events:
-            for listener in self._of(event.kind):
+        for kind, alike in groupby(events, key=attrgetter("kind")):
+            listeners = self._of(kind)
+            some = list(alike) if listeners else []
+            for listener in listeners:
                 if self._nodes and _key(listener) not in self._here:
-                    self._mailbox(listener).put(event)
+                    self._mailbox(listener).put(some)
                 else:
-                    _call(listener, event)
+                    for event in some:
+                        _call(listener, event)
 
     def begin(self) -> None:
         """A node works here from now on."""
@@ -121,16 +126,16 @@ class Mailbox:
         self._thread = threading.Thread(target=self._deliver, name=f"rota-{self.name}", daemon=True)
         self._thread.start()
 
-    def put(self, event: Event) -> None:
-        if len(self._events) >= MOST_WAITING:
-            if not self.lost:
-                logger.error("%s does not keep up: from now on it is not told of events", self.name)
-            self.lost += 1
-            return
-        if self.lost:
+    def put(self, events: Sequence[Event]) -> None:
+        room = max(0, MOST_WAITING - len(self._events))
+        if room and self.lost:
             logger.warning("%s was not told of %d events", self.name, self.lost)
             self.lost = 0
-        self._events.append(event)
+        if len(events) > room:
+            if not self.lost:
+                logger.error("%s does not keep up: from now on it is not told of events", self.name)
+            self.lost += len(events) - room
+        self._events.extend(events[:room])
         self._come.set()
 
     def close(self) -> None:

@@ -37,6 +37,7 @@ from rota.model.retry import CRASH_LIMIT
 from rota.model.run import AttemptRecord, Progress, RunState, Settled
 from rota.shown import counted
 from rota.store import Store, Transaction, attempts, batches, logs, runs
+from rota.store.database import Work
 from rota.store.rows import Row
 
 logger = logging.getLogger("rota.engine")
@@ -114,9 +115,8 @@ class Finisher:
         with self._store.write() as tx:
             for node, mine in by_node.items():
                 done += Ending(node, mine, rss, self._store.now_us(), self._listeners).commit(tx, self._shard)
-            freed = Counter(over.attempt.envelope.queue for over in batch if over.attempt.envelope.queue in capped)
-            if freed:
-                tx.announce({(queue, None): count for queue, count in freed.items()})
+            if capped:
+                _announce_capped(tx, batch, capped)
         self._inflight.commit(len(batch))
         self.failures.tell(done)
 
@@ -129,7 +129,7 @@ class Ending:
         self.over = over
         self.now = now
         self.rss = rss or 0
-        self.listeners = listeners
+        self.tells_success = listeners.wants("run.succeeded")
         self.good: list[Row] = []
         self.other: list[Settled] = []
         self.attempts: list[AttemptRecord] = []
@@ -148,13 +148,10 @@ class Ending:
                 self._stopped(over, verdict, settled.get(over.attempt.envelope.id))
                 for over, verdict in zip(self.over, verdicts, strict=True)
             ]
+        done = list(zip(self.over, verdicts, strict=True))
         if len(accepted) < len(self.over):
             self._refuse(tx, accepted, verdicts)
-        done = [
-            (over, verdict)
-            for over, verdict in zip(self.over, verdicts, strict=True)
-            if over.attempt.envelope.id in accepted
-        ]
+            done = [(over, verdict) for over, verdict in done if over.attempt.envelope.id in accepted]
         self._keep(tx, shard, done)
         tx.told += self.events
         return done
@@ -198,7 +195,7 @@ class Ending:
             return self._settle(over)
         run = attempt.envelope
         self.good.append((*attempt.key, ended.started_at, ended.finished_at, ended.result, self._peak(over)))
-        if self.listeners.wants("run.succeeded"):
+        if self.tells_success:
             self._event(over, "run.succeeded", attempt=run.attempt)
         if ended.overran:
             took = (ended.finished_at - ended.started_at) / 1_000_000
@@ -337,6 +334,14 @@ class Ending:
     def _event(self, over: Over, kind: str, **data: object) -> None:
         job, run_id = over.attempt.envelope.job, over.attempt.envelope.id
         self.events.append(run_event(kind, run_id, self.now, data={"job": job, **data}))
+
+
+def _announce_capped(tx: Transaction, batch: Sequence[Over], capped: frozenset[str]) -> None:
+    """In a queue that may run only so many at one time, each end lets another run begin."""
+    ended = [over.attempt.envelope.queue for over in batch]
+    work: Work = Counter((queue, None) for queue in ended if queue in capped)
+    if work:
+        tx.announce(work)
 
 
 def _end_of(over: Over) -> tuple[int, int, int, str]:

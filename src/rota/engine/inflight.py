@@ -62,7 +62,7 @@ class InFlight:
         lane.completed += 1
         if len(over) == 1:
             self.some_over.set()
-        if len(lane.underway) <= lane.hungry_below:
+        if len(lane.underway) <= lane.hungry_below and not self.room.is_set():
             self.room.set()
 
     def forget(self, attempts: Iterable[Underway]) -> None:

@@ -64,14 +64,23 @@ class Worker:
 
     def begin(self, envelopes: list[Envelope]) -> None:
         """Hand claimed runs to their executors."""
-        for kind, executor in self._executors.items():
-            mine = [each for each in envelopes if self._kind(each) == kind]
-            attempts = [executor.attempt(each, self._jobs[each.job]) for each in mine]
+        for kind, mine in self._by_kind(envelopes).items():
+            executor, jobs = self._executors[kind], self._jobs
+            attempts = [executor.attempt(each, jobs[each.job]) for each in mine]
             for attempt in attempts:
                 if attempt.envelope.cancel_by is not None:
                     attempt.interrupt(RunCancelledError(f"cancelled by {attempt.envelope.cancel_by}"))
             self._inflight.begin(attempts)
             executor.submit(attempts)
+
+    def _by_kind(self, envelopes: list[Envelope]) -> dict[Kind, list[Envelope]]:
+        """By the kind of executor that does each: a suspect is done apart, where that can be."""
+        kinds = {job: self._claimer.kind_of(job, self._executors) for job in {each.job for each in envelopes}}
+        found: dict[Kind, list[Envelope]] = {}
+        for each in envelopes:
+            apart = each.suspected >= SUSPECT and "process" in self._executors
+            found.setdefault("process" if apart else kinds[each.job], []).append(each)
+        return found
 
     def take_back(self, waiting_longer_than: float = 0.0) -> None:
         """Give claimed runs that have not begun back to the ledger."""
@@ -99,11 +108,6 @@ class Worker:
         lane.hungry_below = most - max(1, ahead // 2)
         underway = len(lane.underway)
         return 0 if underway > lane.hungry_below else max(0, most - underway)
-
-    def _kind(self, envelope: Envelope) -> Kind:
-        if envelope.suspected >= SUSPECT and "process" in self._executors:
-            return "process"
-        return self._claimer.kind_of(envelope.job, self._executors)
 
     def _alone(self) -> bool:
         """Whether a suspect is at work on a thread: it is to have no company."""

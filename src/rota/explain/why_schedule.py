@@ -8,10 +8,10 @@ from datetime import UTC, datetime, tzinfo
 
 from rota.calendar import Trigger
 from rota.clock import to_us
-from rota.errors import NotFoundError
+from rota.errors import NotFoundError, RotaError
 from rota.explain import checks
 from rota.explain.due_or_not import asked, not_due
-from rota.explain.finding import Finding, finding
+from rota.explain.finding import Finding, Severity, finding
 from rota.explain.why import Why
 from rota.explain.words import SECOND, Words, by_whom, counted, span
 from rota.model.fire import FireKind, FireRecord, Verdict
@@ -44,10 +44,20 @@ def why_schedule(store: Store, here: Here, name: str, at: datetime | None = None
         record = schedules.get(tx, name)
         if record is None:
             raise NotFoundError(f"there is no schedule {name!r}", hint="See them all: rota schedule ls")
-        case = _Case(tx, record, Definition.from_json(record.definition).due, words, nodes.survey(tx, words.now), here)
-        facts = case.now() if at is None else case.moment(at)
+        try:
+            trigger = Definition.from_json(record.definition).due
+        except RotaError as error:
+            facts = [_unreadable(error)]
+        else:
+            case = _Case(tx, record, trigger, words, nodes.survey(tx, words.now), here)
+            facts = case.now() if at is None else case.moment(at)
     summary = f"Schedule {name}: {facts[0].text}."
     return Why(subject=f"schedule:{name}", state=standing(record), summary=summary, facts=tuple(facts))
+
+
+def _unreadable(error: RotaError) -> Finding:
+    text = f"this machine cannot read it, as {error}; nodes that can go by it all the same"
+    return finding("unreadable", text, Severity.WARNING, "install the zones: pip install --upgrade tzdata")
 
 
 def standing(record: ScheduleRecord) -> str:
@@ -59,16 +69,18 @@ def standing(record: ScheduleRecord) -> str:
         return "removed"
     if record.paused_at is not None:
         return "paused"
-    if record.next_due_at is not None:
-        return _standing_of_one_with_a_moment(record)
-    trigger = Definition.from_json(record.definition).due
-    return "over" if trigger.next_after_us(record.watermark) is None else "off"
-
-
-def _standing_of_one_with_a_moment(record: ScheduleRecord) -> str:
-    if record.aside_until is not None:
+    if record.next_due_at is not None and record.aside_until is not None:
         return "set_aside"
-    starts = Definition.from_json(record.definition).starts
+    try:
+        return _standing(record, Definition.from_json(record.definition))
+    except RotaError:  # this machine lacks its zone; others may have it
+        return "off" if record.next_due_at is None else "active"
+
+
+def _standing(record: ScheduleRecord, definition: Definition) -> str:
+    if record.next_due_at is None:
+        return "over" if definition.due.next_after_us(record.watermark) is None else "off"
+    starts = definition.starts
     return "active" if starts is None or to_us(starts) <= record.watermark else "not_before"
 
 

@@ -121,14 +121,14 @@ def _order(candidate: Candidate) -> tuple[int, int]:
     return candidate.turn, candidate.id
 
 
-def _turn(run: Envelope | RunRecord) -> int:
+def _turn(run: RunRecord) -> int:
     return run.due_at + run.priority_us
 
 
 def _in_order(rows: list[Row]) -> list[Envelope]:
     envelopes = [Envelope._make(row) for row in rows]
     if len(envelopes) > 1:
-        envelopes.sort(key=lambda each: (_turn(each), each.id))
+        envelopes.sort(key=lambda each: (each.due_at + each.priority_us, each.id))
     return envelopes
 
 
