@@ -27,7 +27,11 @@ class AtRest(Protocol):
 
 
 _things: WeakSet[Forked] = WeakSet()
+_gates: WeakSet[Gate] = WeakSet()
 _inherited: list[object] = []
+_pid = os.getpid()
+_noticing = threading.Lock()
+"""Held in a child alone, and only while it notices."""
 
 
 def tell_of_forks(thing: Forked) -> None:
@@ -38,6 +42,17 @@ def tell_of_forks(thing: Forked) -> None:
 def leave_to_parent(*things: object) -> None:
     """Never let go of them here: what they do at their end (say goodbye, join threads) is the parent's alone."""
     _inherited.extend(things)
+
+
+def notice() -> None:
+    """Asked by whoever is about to use what a child must not share: uWSGI forks without a word to Python."""
+    if os.getpid() == _pid:
+        return
+    with _noticing:
+        if os.getpid() != _pid:
+            for gate in list(_gates):
+                gate.start_anew()
+            _in_child()
 
 
 class Gate:
@@ -52,8 +67,9 @@ class Gate:
         self._changed = threading.Condition()
         self._inside: Counter[int] = Counter()
         self._forks = 0
+        _gates.add(self)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(before=self._close, after_in_parent=self._open, after_in_child=self._start_anew)
+            os.register_at_fork(before=self._close, after_in_parent=self._open, after_in_child=self.start_anew)
 
     def watch(self, thing: AtRest) -> None:
         self._at_rest.add(thing)
@@ -87,13 +103,16 @@ class Gate:
             self._forks -= 1
             self._changed.notify_all()
 
-    def _start_anew(self) -> None:
+    def start_anew(self) -> None:
+        """In the child: nobody is within but whoever forked."""
         me = threading.get_ident()
         self._changed, self._forks = threading.Condition(), 0
         self._inside = Counter({me: self._inside[me]} if self._inside[me] else {})
 
 
 def _in_child() -> None:
+    global _pid
+    _pid = os.getpid()
     for thing in list(_things):
         thing.after_fork()
 

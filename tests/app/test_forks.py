@@ -4,6 +4,7 @@ that it does not have.
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import multiprocessing
 import os
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -47,9 +48,9 @@ def enqueue(app: Rota) -> None:
         app.enqueue("mail", number=number)
 
 
-def in_child(app: Rota) -> int:
+def in_child(app: Rota, fork: Callable[[], int] = os.fork) -> int:
     """Fork, and enqueue there; a child that hangs is ended by the alarm."""
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         signal.alarm(20)
         code = 1
@@ -63,6 +64,20 @@ def in_child(app: Rota) -> int:
 
 def ends(pids: list[int]) -> list[int]:
     return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+
+
+def test_a_fork_that_python_is_not_told_of_is_noticed(postgres_url: str) -> None:
+    """As uWSGI does it, in C."""
+    app = declared(postgres_url)
+    app.prepare()
+    enqueue(app)
+
+    pids = [in_child(app, ctypes.PyDLL(None).fork) for _ in range(CHILDREN)]
+    enqueue(app)
+
+    assert ends(pids) == [0] * CHILDREN
+    assert len(app.runs.page(limit=1_000)) == EACH * (CHILDREN + 2)
+    app.close()
 
 
 def test_children_and_their_parent_enqueue_side_by_side(app: Rota) -> None:

@@ -23,7 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 
 from rota.errors import ConfigError
-from rota.forks import leave_to_parent, tell_of_forks
+from rota.forks import leave_to_parent, notice, tell_of_forks
 from rota.store.database import Row
 
 logger = logging.getLogger("rota.store")
@@ -229,6 +229,7 @@ class Connections:
         return _PROPOSED | given | _OURS | ({} if durable else _BRIEF)
 
     def _pool(self, durable: bool) -> psycopg_pool.ConnectionPool[Connection]:
+        notice()
         with self._opening:
             if durable not in self._pools:
                 self._pools[durable] = self._open(durable)

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from rota.errors import ConfigError, SchemaError, StoreError, StoreReplacedError, StoreUnreachableError
-from rota.forks import Gate, leave_to_parent, tell_of_forks
+from rota.forks import Gate, leave_to_parent, notice, tell_of_forks
 from rota.store.database import NO_TABLES, OTHER_TABLES, Query, Row, Transaction, Work, load_queries
 
 BUSY_SECONDS = 30.0
@@ -128,6 +128,7 @@ class SqliteDatabase:
 
     @contextmanager
     def write(self, durable: bool = True) -> Iterator[SqliteTransaction]:
+        notice()
         with self._writer, self._connection(durable) as connection:
             _begin(connection)
             try:
@@ -194,6 +195,7 @@ class SqliteDatabase:
 
     @contextmanager
     def _connection(self, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        notice()
         idle = self._idle if durable else self._idle_brief
         self._refuse_another_file()
         _gate.enter()
