@@ -18,4 +18,4 @@ def test_importing_loads_neither_zones_nor_holidays():
 
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
-    assert not {"zoneinfo", "holidays", "difflib", "rich", "pydantic", "rota.calendar.explanation"} & set(loaded)
+    assert not {"zoneinfo", "holidays", "difflib", "rich", "pydantic", "rota.calendar.text.explanation"} & set(loaded)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rota.calendar.calendars import Calendar, Calendars, Dates, WeeklyWindows
     from rota.calendar.data import calendar_from_data, trigger_from_data
-    from rota.calendar.explanation import Explanation, explain
     from rota.calendar.expression import Cron
     from rota.calendar.holiday import Holidays
     from rota.calendar.interval import Every
     from rota.calendar.moments import At
-    from rota.calendar.sentence import describe
     from rota.calendar.shorthand import any_of, at, cron, every
+    from rota.calendar.text.explanation import Explanation, explain
+    from rota.calendar.text.sentence import describe
     from rota.calendar.trigger import AnyOf, Excluding, Trigger
     from rota.calendar.zones import tzdata_version
 
@@ -27,7 +27,7 @@ _HOMES = {
     "Dates": "calendars",
     "Every": "interval",
     "Excluding": "trigger",
-    "Explanation": "explanation",
+    "Explanation": "text.explanation",
     "Holidays": "holiday",
     "Trigger": "trigger",
     "WeeklyWindows": "calendars",
@@ -35,9 +35,9 @@ _HOMES = {
     "at": "shorthand",
     "calendar_from_data": "data",
     "cron": "shorthand",
-    "describe": "sentence",
+    "describe": "text.sentence",
     "every": "shorthand",
-    "explain": "explanation",
+    "explain": "text.explanation",
     "trigger_from_data": "data",
     "tzdata_version": "zones",
 }

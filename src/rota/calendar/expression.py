@@ -86,7 +86,7 @@ class Cron(Trigger):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is probably not meant, or worth knowing; one line each."""
-        from rota.calendar.advice import warnings  # seldom asked for
+        from rota.calendar.text.advice import warnings  # seldom asked for
 
         return warnings(self)
 

@@ -16,8 +16,8 @@ from rota.clock import from_us
 from rota.model.duration import show_duration
 
 if TYPE_CHECKING:
-    from rota.calendar.explanation import Explanation, Fire
     from rota.calendar.expression import Cron
+    from rota.calendar.text.explanation import Explanation, Fire
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -72,7 +72,7 @@ def next_(expression: str, tz: str, gap: Any, overlap: Any, after: str | None, c
     rota cron next "0 2 * * *" --tz Europe/Paris -n 3 --after 2027-03-27
     """
     from rota.calendar import Cron
-    from rota.calendar.explanation import fire_data, next_fires
+    from rota.calendar.text.explanation import fire_data, next_fires
 
     trigger = Cron(expression, tz, gap, overlap)
     fires = list(next_fires(trigger, _moment(after, trigger, out), count, _now(out)))

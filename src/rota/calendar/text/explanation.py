@@ -12,8 +12,8 @@ from rota.calendar.expression import LONGEST_GAP, Cron
 from rota.calendar.fields import DAY_OF_MONTH, DAY_OF_WEEK, FIELDS, MONTH, SECOND, values
 from rota.calendar.pattern import DAY
 from rota.calendar.rhythm import Rhythm, rhythm
-from rota.calendar.sentence import describe, month_day_words, weekday_words
-from rota.calendar.words import MONTHS, WEEKDAYS, clock, listed
+from rota.calendar.text.sentence import describe, month_day_words, weekday_words
+from rota.calendar.text.words import MONTHS, WEEKDAYS, clock, listed
 from rota.calendar.zones import FOREVER
 from rota.clock import SECOND as MICROSECONDS
 from rota.clock import to_us

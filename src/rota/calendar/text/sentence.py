@@ -13,8 +13,8 @@ from rota.calendar.holiday import Holidays
 from rota.calendar.interval import Every
 from rota.calendar.moments import At
 from rota.calendar.pattern import Pattern
+from rota.calendar.text.words import MONTHS, ORDINALS, WEEKDAYS, clock, joined, length, listed, runs, step_of
 from rota.calendar.trigger import AnyOf, Excluding, Trigger
-from rota.calendar.words import MONTHS, ORDINALS, WEEKDAYS, clock, joined, length, listed, runs, step_of
 from rota.clock import EPOCH
 
 _FEW = 6

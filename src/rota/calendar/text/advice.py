@@ -9,7 +9,7 @@ from typing import Protocol
 from rota.calendar.fields import DAY_OF_MONTH, DAY_OF_WEEK, FIELDS, Field, values
 from rota.calendar.pattern import DAY
 from rota.calendar.syntax import Expression
-from rota.calendar.words import clock, counted, joined
+from rota.calendar.text.words import clock, counted, joined
 from rota.calendar.zones import Zone
 
 _RARE = 7
