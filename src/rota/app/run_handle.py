@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rota.body import place, signal
@@ -51,17 +53,22 @@ class RunHandle:
 
         Inside a body it ends with the signal to stop, as ``run.sleep`` does, and another body may be done meanwhile.
         """
-        give_up_at = None if timeout is None else time.monotonic() + seconds(timeout)
-        pause = FIRST_PAUSE
+        most = None if timeout is None else seconds(timeout)
         with place.lent():
-            while (record := self.record()).state not in ENDED:
-                if give_up_at is not None and time.monotonic() >= give_up_at:
-                    raise waited_in_vain(record, seconds(timeout or 0))
-                signal.sleep(pause)
-                pause = min(pause * 1.5, LONGEST_PAUSE)
-        return record
+            return deque(until_over(self.record, most, signal.sleep), maxlen=1).pop()
 
 
-def waited_in_vain(run: RunRecord, waited: float) -> WaitTimeoutError:
-    told = f"after {show_duration(waited)} run {run.id} is still {run.state}"
-    return WaitTimeoutError(told, hint=f"Ask why: rota run why {run.id}")
+def until_over(
+    look: Callable[[], RunRecord], timeout: float | None, sleep: Callable[[float], None]
+) -> Iterator[RunRecord]:
+    """A run, again and again, until it is over. Raises ``WaitTimeoutError`` after so many seconds."""
+    give_up_at = None if timeout is None else time.monotonic() + timeout
+    pause = FIRST_PAUSE
+    yield (record := look())
+    while record.state not in ENDED:
+        if give_up_at is not None and time.monotonic() >= give_up_at:
+            text = f"after {show_duration(timeout or 0)} run {record.id} is still {record.state}"
+            raise WaitTimeoutError(text, hint=f"Ask why: rota run why {record.id}")
+        sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE)
+        yield (record := look())

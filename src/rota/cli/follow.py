@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rota.app.run_handle import waited_in_vain
+from rota.app.run_handle import until_over
 from rota.cli.errors import Exit
 from rota.cli.terminal import echo
 from rota.model.run import RunRecord, RunState
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from rota.app import Rota
     from rota.cli.output import Output
 
-FIRST_PAUSE = 0.005
-LONGEST_PAUSE = 0.25
 FAILED = (RunState.FAILED, RunState.CANCELLED)
 
 
@@ -33,18 +31,9 @@ def wait_for(app: Rota, run_id: int, timeout: float | None, out: Output) -> RunR
 
 def watch(app: Rota, run_id: int, timeout: float | None, look: Callable[[RunRecord], None]) -> RunRecord:
     """Look at a run again and again until it is over."""
-    give_up_at = None if timeout is None else time.monotonic() + timeout
-    pause = FIRST_PAUSE
-    while True:
-        record = app.runs.get(run_id)
+    for record in until_over(lambda: app.runs.get(run_id), timeout, time.sleep):
         look(record)
-        if RunState(record.state).ended:
-            return record
-        if give_up_at is not None and time.monotonic() >= give_up_at:
-            break
-        time.sleep(pause)
-        pause = min(pause * 1.5, LONGEST_PAUSE)
-    raise waited_in_vain(record, timeout or 0)
+    return record
 
 
 @contextmanager
