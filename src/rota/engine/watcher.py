@@ -32,6 +32,8 @@ class Watcher:
         self._inflight = inflight
         self._executor = executor
         self._blocking: Blocking | None = None
+        self._saved: Underway | None = None
+        """The attempt that the ledger says is in the way."""
 
     def tick(self) -> bool:
         self._look_at_the_loop()
@@ -43,16 +45,13 @@ class Watcher:
     def _look_at_the_loop(self) -> None:
         """Say who blocks the event loop, once in the log, and in the ledger for as long as it lasts."""
         before, now = self._blocking, self._executor.blocking()
-        if (before and before.attempt) is (now and now.attempt):
-            return
-        self._blocking = now
-        if before is not None:
-            took = time.monotonic() - before.since
-            logger.warning("%s let go of the event loop, after %.1f s", _named(before), took)
-        if now is not None:
-            logger.warning(_IN_THE_WAY, _named(now), now.where)
-        with self._store.write() as tx:
-            nodes.save_blocking(tx, self._identity.id, None if now is None else self._blocked(now))
+        if _attempt(now) is not _attempt(before):
+            _tell(before, now)
+            self._blocking = now
+        if _attempt(now) is not self._saved:
+            with self._store.write() as tx:
+                nodes.save_blocking(tx, self._identity.id, None if now is None else self._blocked(now))
+            self._saved = _attempt(now)
 
     def _blocked(self, blocking: Blocking) -> Blocked:
         run = blocking.attempt.envelope
@@ -93,6 +92,18 @@ _IN_THE_WAY = (
     "%s blocks the event loop, at %s: no other async def of this node goes on;"
     " await what waits, as in await asyncio.to_thread(…), or write def"
 )
+
+
+def _tell(before: Blocking | None, now: Blocking | None) -> None:
+    if before is not None:
+        took = time.monotonic() - before.since
+        logger.warning("%s let go of the event loop, after %.1f s", _named(before), took)
+    if now is not None:
+        logger.warning(_IN_THE_WAY, _named(now), now.where)
+
+
+def _attempt(blocking: Blocking | None) -> Underway | None:
+    return None if blocking is None else blocking.attempt
 
 
 def _named(blocking: Blocking) -> str:
