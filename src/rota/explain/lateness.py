@@ -15,7 +15,7 @@ CAUSES = {
     "scheduling": "until a node judged the due moment",
     "jitter": "shifted by the jitter of its schedule",
     "staging": "until it was made available",
-    "held": "held back by a limit",
+    "held": "held back",
     "queue": "in the queue",
     "attempts": "in attempts that came to nothing",
     "back_off": "between attempts, for the retry's delay",

@@ -310,11 +310,11 @@ class _Case:
             ]
         verb = "started" if late.started else "has waited for"
         total = f"{span(late.total)}{' late' if verb == 'started' else ''}"
-        parts = ", ".join(f"{span(length)} {CAUSES[cause]}" for cause, length in late.parts.items())
-        held = f" ({self.waits.held_for})" if "held" in late.parts and self.waits.held_for else ""
+        held = {"held": f" ({self.waits.held_for})"} if self.waits.held_for else {}
+        parts = ", ".join(f"{span(each)} {CAUSES[cause]}{held.get(cause, '')}" for cause, each in late.parts.items())
         seconds = {cause: length / SECOND for cause, length in late.parts.items()}
         data = {"late": late.total / SECOND, **seconds}
-        return [Finding(kind="late", severity=Severity.INFO, text=f"it {verb} {total}: {parts}{held}", data=data)]
+        return [Finding(kind="late", severity=Severity.INFO, text=f"it {verb} {total}: {parts}", data=data)]
 
     def _last(self, *kinds: str) -> Event | None:
         return next((each for each in reversed(self.events) if each.kind in kinds), None)
