@@ -93,6 +93,17 @@ def test_a_deaf_child_is_replaced(sqlite_url: str, tmp_path: Path) -> None:
         until("there is another", lambda: len(children(parent.pid) - before) >= 1, log=log)
 
 
+def test_a_deaf_child_goes_with_a_supervisor_that_is_killed(sqlite_url: str, tmp_path: Path) -> None:
+    app, log = open_app(sqlite_url), tmp_path / "log"
+    handle = app.handles["deaf"].enqueue()
+    with nodes(sqlite_url, 1, log, "--processes", "2", "--drain", "0.5s") as [parent]:
+        until("it runs", lambda: handle.state == "running", log=log)
+        left = children(parent.pid)
+        parent.kill()
+        parent.wait()
+        until("the children are gone", lambda: gone(left), within=0.5 + 5 + 3)
+
+
 def test_a_second_signal_leaves_nothing_behind(sqlite_url: str, tmp_path: Path) -> None:
     app, log = open_app(sqlite_url), tmp_path / "log"
     handle = app.handles["deaf"].enqueue()

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from rota.cli.logs import say
 from rota.errors import ConfigError
+from rota.executors.process import group
 from rota.model.settings import NodeSettings
 
 LEASH = "_ROTA_LEASH"
@@ -117,7 +118,7 @@ class _Child:
                 self._alive_at = time.monotonic()
         if self.deaf and process.poll() is None:
             say(f"Process {process.pid} has shown no life for {self._patience:g} s; it is killed.", logging.WARNING)
-            process.kill()
+            group.end(process.pid)
             process.wait()
 
     def _bury(self, process: subprocess.Popen[bytes]) -> None:
@@ -150,11 +151,10 @@ class _Child:
             self._process.wait(max(0.0, give_up_at - time.monotonic()))
         except subprocess.TimeoutExpired:
             say(f"Process {self._process.pid} does not end; it is killed.", logging.WARNING)
-            self._process.kill()
+            group.end(self._process.pid)
             self._process.wait()
         self._let_go()
 
     def kill(self) -> None:
         if self._process is not None:
-            with suppress(ProcessLookupError):
-                os.kill(self._process.pid, signal.SIGKILL)
+            group.end(self._process.pid)

@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import random
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from rota.cli import warden
 from rota.cli.application import application_name
 from rota.cli.moments import duration
 from rota.cli.options import with_app
@@ -112,6 +114,7 @@ class _Working:
         self._app = app
         self._node = node
         self._narrator = Narrator()
+        self._warden: subprocess.Popen[bytes] | None = None
         settings = node.settings
         self._most_runs = settings.recycle_after and int(settings.recycle_after * random.uniform(0.9, 1.1))
         self._most_memory = settings.recycle_memory
@@ -120,6 +123,8 @@ class _Working:
         from rota.cli.logs import say
         from rota.explain.words import counted
 
+        if LEASH in os.environ:
+            self._warden = warden.start(int(os.environ[LEASH]), self._node.settings.drain + STOP_SECONDS)
         self._narrator.listen(self._app.listeners)
         gc.collect()
         gc.freeze()  # the code is here to stay: looking through it again and again is a tenth of a busy node's work
@@ -162,12 +167,16 @@ class _Working:
         if not self._node.stop():
             say("Some runs were handed back; they will run again.", logging.WARNING)
         self._narrator.flush(last=True)
+        self.kill()
         if self._node.fatal is not None:
             raise self._node.fatal
         say("Rota is down.")
 
     def kill(self) -> None:
-        """There is nothing beside this process."""
+        """Nothing but a warden stands beside this process."""
+        if self._warden is not None:
+            self._warden.kill()
+            self._warden.wait()
 
 
 class Work(Protocol):
