@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from rota.executors.process import ProcessExecutor
+import pytest
+
+from rota.executors.process.executor import ProcessExecutor
 from rota.executors.process.slot import Slot
 from rota.model.attempt import Caps, End, Ended
 from rota.model.job import Job
@@ -17,10 +20,30 @@ from tests.engine.helpers import until
 
 JOB = Job(name="process/where", function=lambda: None, executor="process")
 CHILD = [sys.executable, "-m", "rota.cli.slot", "tests.executors.bodies:rota"]
+PLAIN = [sys.executable, "-m", "rota.cli.slot", "tests.executors.plain:rota"]
+SLOW = (
+    "asyncio.",
+    "click.",
+    "concurrent.",
+    "multiprocessing.",
+    "pathlib.",
+    "psycopg.",
+    "pydantic.",
+    "rich.",
+    "socket.",
+    "sqlite3.",
+    "ssl.",
+    "subprocess.",
+    "rota.config.",
+    "rota.engine.node.",
+    "rota.model.run.",
+    "rota.model.settings.",
+    "rota.store.",
+)
 
 
-def performed(slot: Slot) -> Ended:
-    attempt = ProcessExecutor(1, [], lambda: 1, Caps(), lambda *_: None).attempt(make_envelope(job=JOB.name), JOB)
+def performed(slot: Slot, job: Job = JOB) -> Ended:
+    attempt = ProcessExecutor(1, [], lambda: 1, Caps(), lambda *_: None).attempt(make_envelope(job=job.name), job)
     slot.perform(attempt)
     assert attempt.ended is not None
     return attempt.ended
@@ -59,3 +82,14 @@ def test_a_child_that_died_while_it_was_idle_swallows_no_attempt() -> None:
     assert second.end is End.SUCCEEDED
     assert second.result != first
     slot.close()
+
+
+@pytest.mark.parametrize("name", ["process/modules", "process/modules-of-one-that-reports"])
+def test_a_child_imports_nothing_slow_that_its_application_does_not_ask_for(name: str) -> None:
+    slot = Slot(PLAIN)
+
+    loaded = json.loads(performed(slot, Job(name=name, function=lambda: None, executor="process")).result or "[]")
+
+    slot.close()
+    assert "rota.body.attempt" in loaded
+    assert [module for module in loaded if f"{module}.".startswith(SLOW)] == []

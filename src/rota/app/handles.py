@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
-from rota.app.requests import Requests
-from rota.app.run_handle import RunHandle
-from rota.engine.enqueue import RunIds
 from rota.errors import ConfigError
 from rota.model.job import Job
 from rota.model.options import PLAIN, Options
 from rota.model.policy import CallOptions
+
+if TYPE_CHECKING:
+    from rota.app.requests import Requests
+    from rota.app.run_handle import RunHandle
+    from rota.engine.enqueue import RunIds
 
 P = ParamSpec("P")
 """What a caller gives: the parameters of the job's function, without the run that the engine gives."""

@@ -6,37 +6,38 @@ By the pipe, JSON: down ``do`` and ``stop``; up ``ready`` or ``unusable``, then 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rota.body import log
 from rota.body.attempt import Attempt
 from rota.body.log import LogLines
 from rota.errors import ConfigError
+from rota.executors.process.pipe import Pipe
 from rota.executors.process.remote import REASONS
 from rota.model.attempt import Caps, End, Ended, Envelope
 
 if TYPE_CHECKING:
+    import asyncio
+
     from rota.app import Rota
+    from rota.body.desk import Desk
 
 PROGRESS_SECONDS = 0.25
 
 
 def main() -> None:
     place, pipe, leash = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    warden = _start_warden(leash)
-    child = Child(Connection(pipe))
     os.set_inheritable(pipe, False)
+    warden = _start_warden(leash)
+    child = Child(Pipe(pipe))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process above, which tells us
     signal.signal(signal.SIGTERM, child.nudge)
     try:
@@ -52,10 +53,13 @@ def main() -> None:
 
 def _start_warden(leash: int) -> int:
     """Before anything else: it is to outlive whatever the application does, and to end with the process above."""
+    os.set_inheritable(leash, False)
+    silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
     command = ["/bin/sh", "-c", "read _; kill -KILL 0"]
-    warden = subprocess.Popen(command, stdin=leash, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+    actions = [(os.POSIX_SPAWN_DUP2, leash, 0), *silent]
+    warden = os.posix_spawn("/bin/sh", command, os.environ, file_actions=actions)
     os.close(leash)
-    return warden.pid
+    return warden
 
 
 def _load(place: str) -> Rota:
@@ -73,7 +77,8 @@ class Child:
 
     app: Rota
 
-    def __init__(self, pipe: Connection) -> None:
+    def __init__(self, pipe: Pipe) -> None:
+        self._desk = cast("Desk", LateDesk(self))
         self._pipe = pipe
         self._saying = threading.Lock()
         self._orders: SimpleQueue[list[Any]] = SimpleQueue()
@@ -85,14 +90,14 @@ class Child:
     def say(self, kind: str, data: Any) -> None:
         message = json.dumps([kind, data]).encode()
         with self._saying:
-            self._pipe.send_bytes(message)
+            self._pipe.send(message)
 
     def listen(self) -> None:
         """In a thread of its own: what comes down the pipe, and progress up."""
         try:
             while True:
-                if self._pipe.poll(PROGRESS_SECONDS):
-                    kind, data = json.loads(self._pipe.recv_bytes())
+                if self._pipe.wait(PROGRESS_SECONDS):
+                    kind, data = json.loads(self._pipe.receive())
                     if kind == "do":
                         self._orders.put(data)
                     else:
@@ -119,7 +124,7 @@ class Child:
     def _perform(self, envelope: list[Any], result_bytes: int, clock_us: int) -> Ended:
         given = Envelope._make(envelope)
         now_us = _clock(clock_us)
-        attempt = Attempt(given, self.app.jobs[given.job], self.app.desk, now_us, Caps(result_bytes=result_bytes))
+        attempt = Attempt(given, self.app.jobs[given.job], self._desk, now_us, Caps(result_bytes=result_bytes))
         attempt.lines = SentLines(self.say)
         self.say("begun", None)
         self._attempt = attempt
@@ -127,11 +132,16 @@ class Child:
         try:
             if not attempt.job.is_async:
                 return attempt.perform()
-            self._runner = self._runner or asyncio.Runner()
-            return self._runner.run(attempt.perform_async())
+            return self._loop().run(attempt.perform_async())
         except BaseException as error:  # noqa: BLE001 - the nudge came between two lines of ours
             end = End.TIMED_OUT if attempt.signal.reason is not None else End.FAILED
             return Ended(end, attempt.started_us, now_us(), error=str(error))
+
+    def _loop(self) -> asyncio.Runner:
+        import asyncio  # slow, and not needed where every body is a plain function
+
+        self._runner = self._runner or asyncio.Runner()
+        return self._runner
 
     def _obey(self) -> None:
         """The signal to stop may come before its attempt has begun: it is kept until then."""
@@ -144,6 +154,16 @@ class Child:
         if attempt is not None and attempt.progress.changed:
             attempt.progress.changed = False
             self.say("progress", [attempt.progress.done, attempt.progress.total])
+
+
+class LateDesk:
+    """That of the application, made when a body first asks something: most ask nothing, and need no ledger."""
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._child.app.desk, name)
 
 
 class SentLines(LogLines):

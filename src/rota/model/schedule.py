@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Any
 
-from rota.calendar import Trigger, trigger_from_data
+from rota.calendar import Trigger
 from rota.calendar.trigger import Bounded, data_of_moment
 from rota.clock import to_us
 from rota.errors import ConfigError
@@ -61,6 +60,8 @@ class Definition:
     @lru_cache(maxsize=16_384)
     def from_json(text: str) -> Definition:
         """Read once: a schedule is looked at often, and changed seldom."""
+        from rota.calendar import trigger_from_data  # with all kinds of triggers: slow, and code names its own
+
         data = payload.load(text)
         known = {name: value for name, value in data.items() if name in _FIELDS}  # a newer version may know more
         bounds = {name: datetime.fromisoformat(known[name]) for name in _BOUNDS if known.get(name) is not None}
@@ -70,6 +71,8 @@ class Definition:
         """A shift inside the window, always the same for one moment of one schedule, on every node."""
         if not self.jitter:
             return 0
+        from hashlib import blake2b  # slow, and few schedules are spread
+
         digest = blake2b(f"{schedule}\0{due_at_us}".encode(), digest_size=8).digest()
         return int(int.from_bytes(digest, "big") / 2**64 * self.jitter * 1_000_000)
 

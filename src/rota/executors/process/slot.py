@@ -15,9 +15,9 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection, Pipe
 
 from rota.executors.process import group
+from rota.executors.process.pipe import Pipe
 from rota.executors.process.remote import RemoteAttempt
 from rota.model.attempt import End
 from rota.model.size import show_size
@@ -40,7 +40,7 @@ class Slot:
         self._home = os.getcwd()  # noqa: PTH109 - where the application was found, whatever a body does to this process
         self._path = os.pathsep.join(folder or self._home for folder in sys.path)
         self._process: subprocess.Popen[bytes] | None = None
-        self._pipe: Connection | None = None
+        self._pipe: Pipe | None = None
         self._warden = 0
         self._leash = -1
         self._done = 0
@@ -91,8 +91,8 @@ class Slot:
         pipe, stop = self._running, _Stop()
         look_at = time.monotonic() + LOOK_SECONDS
         while True:
-            if pipe.poll(max(0.0, look_at - time.monotonic())):
-                if attempt.hear(pipe.recv_bytes()):
+            if pipe.wait(look_at - time.monotonic()):
+                if attempt.hear(pipe.receive()):
                     return True
                 if time.monotonic() < look_at:
                     continue
@@ -145,7 +145,7 @@ class Slot:
     # --- the child
 
     @property
-    def _running(self) -> Connection:
+    def _running(self) -> Pipe:
         assert self._pipe is not None  # noqa: S101 - asked for while there is a child
         return self._pipe
 
@@ -170,10 +170,10 @@ class Slot:
     def _spawn(self) -> None:
         """Raises ``OSError`` where the system is short of processes, memory or descriptors."""
         group.reap(self._ended)
-        ours, theirs = Pipe()
+        ours, theirs = Pipe.pair()
         leash, self._leash = os.pipe()
         try:
-            self._process = self._child(theirs.fileno(), leash)
+            self._process = self._child(theirs.descriptor, leash)
         except OSError:
             ours.close()
             os.close(self._leash)
@@ -196,9 +196,9 @@ class Slot:
     def _first_word(self) -> str:
         """What keeps a new child from working; nothing, if it is ready."""
         try:
-            if not self._running.poll(START_SECONDS):
+            if not self._running.wait(START_SECONDS):
                 return f"it said nothing for {START_SECONDS:.0f} s"
-            kind, data = json.loads(self._running.recv_bytes())
+            kind, data = json.loads(self._running.receive())
         except (EOFError, OSError):
             return self._how_it_died()
         if kind != "ready":
@@ -212,7 +212,7 @@ class Slot:
                 os.kill(self._process.pid, number)
 
     def _send(self, message: bytes) -> None:
-        self._running.send_bytes(message)
+        self._running.send(message)
 
 
 class _Stop:
