@@ -1,7 +1,8 @@
-"""The child of a process slot: ``python -m rota.cli.slot module:attribute PIPE LEASH``, two open descriptors.
+"""The child of a process slot: ``python -m rota.cli.slot module:attribute PIPE LEASH MARKS``, open descriptors.
 
-By the pipe, JSON: down ``do`` and ``stop``; up ``ready`` or ``unusable``, then ``begun``, ``log``, ``progress`` and
-``ended``. What else a body asks of the ledger (checkpoint, fan-out, emit, lock) it asks from here, under its fence.
+By the pipe, JSON: down ``do`` and ``stop``; up ``ready`` or ``unusable``, then ``log``, ``progress`` and ``ended``. To
+the marks goes a byte for each order that is taken: they are read when this process has died. What else a body asks of
+the ledger (checkpoint, fan-out, emit, lock) it asks from here, under its fence.
 """
 
 from __future__ import annotations
@@ -34,10 +35,11 @@ PROGRESS_SECONDS = 0.25
 
 
 def main() -> None:
-    place, pipe, leash = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    os.set_inheritable(pipe, False)
+    place, pipe, leash, marks = sys.argv[1], *map(int, sys.argv[2:5])
+    for descriptor in (pipe, leash, marks):
+        os.set_inheritable(descriptor, False)
     warden = _start_warden(leash)
-    child = Child(Pipe(pipe))
+    child = Child(Pipe(pipe), marks)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process above, which tells us
     signal.signal(signal.SIGTERM, child.nudge)
     try:
@@ -53,7 +55,6 @@ def main() -> None:
 
 def _start_warden(leash: int) -> int:
     """Before anything else: it is to outlive whatever the application does, and to end with the process above."""
-    os.set_inheritable(leash, False)
     silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
     command = ["/bin/sh", "-c", "read _; kill -KILL 0"]
     actions = [(os.POSIX_SPAWN_DUP2, leash, 0), *silent]
@@ -77,7 +78,8 @@ class Child:
 
     app: Rota
 
-    def __init__(self, pipe: Pipe) -> None:
+    def __init__(self, pipe: Pipe, marks: int) -> None:
+        self._marks = marks
         self._desk = cast("Desk", LateDesk(self))
         self._pipe = pipe
         self._saying = threading.Lock()
@@ -97,7 +99,7 @@ class Child:
         try:
             while True:
                 if self._pipe.wait(PROGRESS_SECONDS):
-                    kind, data = json.loads(self._pipe.receive())
+                    kind, data = json.loads(self._pipe.receive().decode())
                     if kind == "do":
                         self._orders.put(data)
                     else:
@@ -126,7 +128,7 @@ class Child:
         now_us = _clock(clock_us)
         attempt = Attempt(given, self.app.jobs[given.job], self._desk, now_us, Caps(result_bytes=result_bytes))
         attempt.lines = SentLines(self.say)
-        self.say("begun", None)
+        os.write(self._marks, b".")
         self._attempt = attempt
         self._obey()
         try:

@@ -36,6 +36,32 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+class Children:
+    """Those that a process has itself. They are asked for after each attempt: the lists of its threads stay open."""
+
+    def __init__(self, pid: int) -> None:
+        self._tasks = f"/proc/{pid}/task"
+        self._lists: dict[str, int] = {}
+
+    def are_others_than(self, known: bytes) -> bool:
+        """Whether there is any beside that one."""
+        with suppress(OSError):
+            tasks = os.listdir(self._tasks)  # noqa: PTH208
+            for gone in self._lists.keys() - tasks:
+                os.close(self._lists.pop(gone))
+            return any(self._of(task).split() not in ([], [known]) for task in tasks)
+        return False  # it is gone itself
+
+    def close(self) -> None:
+        while self._lists:
+            os.close(self._lists.popitem()[1])
+
+    def _of(self, task: str) -> bytes:
+        if task not in self._lists:
+            self._lists[task] = os.open(f"{self._tasks}/{task}/children", os.O_RDONLY)
+        return os.pread(self._lists[task], 4_096, 0)
+
+
 def memory(pid: int) -> int:
     """The memory of a process and of all that descends from it, in bytes."""
     return resident(pid) + sum(map(resident, descendants(pid)))

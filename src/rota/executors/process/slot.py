@@ -41,16 +41,16 @@ class Slot:
         self._path = os.pathsep.join(folder or self._home for folder in sys.path)
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Pipe | None = None
-        self._warden = 0
-        self._leash = -1
+        self._warden = b""
+        self._children: group.Children | None = None
+        self._leash = self._marks = -1
         self._done = 0
         self._ended: set[int] = set()
 
     def perform(self, attempt: RemoteAttempt) -> None:
         """Do one attempt; returns when it has ended, in whatever way."""
-        for _ in range(
-            2
-        ):  # a child may have died while it was idle, a moment before it was told: that is nobody's crash
+        begun = False
+        for _ in range(2):  # it may have died while it was idle, a moment before it was told: that is nobody's crash
             if not self._ready():
                 attempt.unusable(self.error)
                 return
@@ -60,10 +60,11 @@ class Slot:
                 break
             except (OSError, EOFError):
                 how, alive = self._how_it_died(), False
-                if attempt.begun:
+                begun = self._has_begun()
+                if begun:
                     break
                 self.close()
-        if attempt.ended is None and attempt.begun:
+        if attempt.ended is None and begun:
             attempt.killed(End.CRASHED, how)
         elif attempt.ended is None:
             attempt.unusable(how)
@@ -81,6 +82,9 @@ class Slot:
         self._ended.add(process.pid)
         group.reap(self._ended)
         os.close(self._leash)
+        os.close(self._marks)
+        if self._children is not None:
+            self._children.close()
         if self._pipe is not None:
             self._pipe.close()
 
@@ -129,7 +133,14 @@ class Slot:
         return True
 
     def _left_behind(self) -> bool:
-        return self._process is not None and any(pid != self._warden for pid in group.descendants(self._process.pid))
+        return self._children is not None and self._children.are_others_than(self._warden)
+
+    def _has_begun(self) -> bool:
+        """Whether the child has taken its last order: it leaves a mark for each, which we read when it is gone."""
+        try:
+            return len(os.read(self._marks, 2 * RECYCLED_AFTER)) > self._done
+        except BlockingIOError:
+            return False
 
     def _how_it_died(self) -> str:
         assert self._process is not None  # noqa: S101 - it was alive a moment ago
@@ -172,21 +183,25 @@ class Slot:
         group.reap(self._ended)
         ours, theirs = Pipe.pair()
         leash, self._leash = os.pipe()
+        self._marks, marks = os.pipe()
+        os.set_blocking(self._marks, False)
         try:
-            self._process = self._child(theirs.descriptor, leash)
+            self._process = self._child(theirs.descriptor, leash, marks)
         except OSError:
             ours.close()
             os.close(self._leash)
+            os.close(self._marks)
             raise
         finally:
             os.close(leash)
+            os.close(marks)
             theirs.close()
-        self._pipe, self._done = ours, 0
+        self._pipe, self._children, self._done = ours, group.Children(self._process.pid), 0
 
-    def _child(self, pipe: int, leash: int) -> subprocess.Popen[bytes]:
+    def _child(self, *descriptors: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603 - our own module
-            [*self._command, str(pipe), str(leash)],
-            pass_fds=[pipe, leash],
+            [*self._command, *map(str, descriptors)],
+            pass_fds=descriptors,
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             cwd=self._home,
@@ -203,7 +218,7 @@ class Slot:
             return self._how_it_died()
         if kind != "ready":
             return str(data)
-        self._warden = int(data)
+        self._warden = str(data).encode()
         return ""
 
     def _signal(self, number: int) -> None:
