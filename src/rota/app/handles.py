@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import attrgetter
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
 from rota.errors import ConfigError
@@ -98,7 +100,10 @@ class JobHandle(JobCall[P], Generic[P, R, F]):
         self.function = function
         self.short_name = short_name
         self._belongs: tuple[Requests, str] | None = None
-        functools.update_wrapper(self, function, updated=())
+        if type(function) is FunctionType:  # the short way: there may be very many
+            self.__dict__.update(zip(_OF_FUNCTIONS, _THEIR_OWN(function), strict=True), __wrapped__=function)
+        else:
+            functools.update_wrapper(self, function, updated=())
 
     def __getattr__(self, name: str) -> Any:
         """What else the function has; to copy it would cost each function a dictionary."""
@@ -134,6 +139,10 @@ class JobHandle(JobCall[P], Generic[P, R, F]):
                 hint="Include its blueprint first: rota.include(blueprint).",
             )
         return self._belongs
+
+
+_OF_FUNCTIONS = functools.WRAPPER_ASSIGNMENTS
+_THEIR_OWN = attrgetter(*_OF_FUNCTIONS)
 
 
 class Handles(Mapping[str, JobHandle[Any, Any, Any]]):

@@ -48,7 +48,7 @@ class Said:
         """Two processes that say the same are of one release."""
         digest = blake2b(f"{self.owner}\0{self.queues}".encode(), digest_size=12)
         for row in self.job_rows():
-            digest.update(repr(row).encode())
+            digest.update("\0".join((*row, "")).encode())  # none of them has a NUL in it
         for name, each in self.schedules.items():
             said = name, name in self.off, each.trigger.to_data(), _OF_DEFINITION(each)
             digest.update(repr(said).encode())

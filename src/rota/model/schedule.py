@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from rota.calendar import Trigger
@@ -52,9 +53,12 @@ class Definition:
         return Bounded(self.trigger, first, last)
 
     def to_json(self) -> str:
-        data = {name: getattr(self, name) for name in _FIELDS}
-        bounds = {name: None if data[name] is None else data_of_moment(data[name]) for name in _BOUNDS}
-        return json.dumps(data | bounds | {"trigger": self.trigger.to_data()}, sort_keys=True)
+        data: dict[str, Any] = dict(zip(_FIELDS, _VALUES(self), strict=True))
+        data["trigger"] = self.trigger.to_data()
+        for name in _BOUNDS:
+            if data[name] is not None:
+                data[name] = data_of_moment(data[name])
+        return _JSON.encode(data)
 
     @staticmethod
     @lru_cache(maxsize=16_384)
@@ -78,7 +82,9 @@ class Definition:
 
 
 _BOUNDS = ("starts", "ends")
-_FIELDS = frozenset(each.name for each in fields(Definition))
+_FIELDS = tuple(each.name for each in fields(Definition))
+_VALUES = attrgetter(*_FIELDS)
+_JSON = json.JSONEncoder(sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
