@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from operator import attrgetter
-from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
 from rota.errors import ConfigError
@@ -96,17 +93,20 @@ class JobHandle(JobCall[P], Generic[P, R, F]):
     """A job: call it like the function it is, or enqueue it."""
 
     def __init__(self, function: Callable[F, R], short_name: str) -> None:
-        super().__init__(self, PLAIN)
+        self._options = PLAIN
         self.function = function
         self.short_name = short_name
         self._belongs: tuple[Requests, str] | None = None
-        if type(function) is FunctionType:  # the short way: there may be very many
-            self.__dict__.update(zip(_OF_FUNCTIONS, _THEIR_OWN(function), strict=True), __wrapped__=function)
-        else:
-            functools.update_wrapper(self, function, updated=())
+        self.__wrapped__ = function
+        self.__module__ = getattr(function, "__module__", self.__module__)
+        self.__doc__ = getattr(function, "__doc__", None)
+
+    @property
+    def _job(self) -> JobHandle[P, R, F]:  # type: ignore[override]  # to hold itself would keep it from its end
+        return self
 
     def __getattr__(self, name: str) -> Any:
-        """What else the function has; to copy it would cost each function a dictionary."""
+        """What else the function has, its name too; to copy it would cost each function a dictionary or two."""
         if name == "function":
             raise AttributeError(name)
         return getattr(self.function, name)
@@ -139,10 +139,6 @@ class JobHandle(JobCall[P], Generic[P, R, F]):
                 hint="Include its blueprint first: rota.include(blueprint).",
             )
         return self._belongs
-
-
-_OF_FUNCTIONS = functools.WRAPPER_ASSIGNMENTS
-_THEIR_OWN = attrgetter(*_OF_FUNCTIONS)
 
 
 class Handles(Mapping[str, JobHandle[Any, Any, Any]]):
