@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from rota.body import log
 from rota.body.attempt import Attempt
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import asyncio
 
     from rota.app import Rota
-    from rota.body.desk import Desk
 
 PROGRESS_SECONDS = 0.25
 
@@ -80,7 +79,6 @@ class Child:
 
     def __init__(self, pipe: Pipe, marks: int) -> None:
         self._marks = marks
-        self._desk = cast("Desk", LateDesk(self))
         self._pipe = pipe
         self._saying = threading.Lock()
         self._orders: SimpleQueue[list[Any]] = SimpleQueue()
@@ -126,7 +124,7 @@ class Child:
     def _perform(self, envelope: list[Any], result_bytes: int, clock_us: int) -> Ended:
         given = Envelope._make(envelope)
         now_us = _clock(clock_us)
-        attempt = Attempt(given, self.app.jobs[given.job], self._desk, now_us, Caps(result_bytes=result_bytes))
+        attempt = Attempt(given, self.app.jobs[given.job], self.app.desk, now_us, Caps(result_bytes=result_bytes))
         attempt.lines = SentLines(self.say)
         os.write(self._marks, b".")
         self._attempt = attempt
@@ -156,16 +154,6 @@ class Child:
         if attempt is not None and attempt.progress.changed:
             attempt.progress.changed = False
             self.say("progress", [attempt.progress.done, attempt.progress.total])
-
-
-class LateDesk:
-    """That of the application, made when a body first asks something: most ask nothing, and need no ledger."""
-
-    def __init__(self, child: Child) -> None:
-        self._child = child
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._child.app.desk, name)
 
 
 class SentLines(LogLines):
