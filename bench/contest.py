@@ -40,6 +40,7 @@ CONTESTS = {
         ["rota", "pgqueuer-100", "pgqueuer-500", "pgqueuer-1000"],
         needs_postgres=True,
     ),
+    "slots-sqlite": Contest("no-op runs, SQLite, in two processes of their own (slots)", "runs/s", ["rota"]),
     "enqueue-postgres": Contest(
         "enqueued in bulk, PostgreSQL (fsync on)", "runs/s", ["rota", "pgqueuer", "procrastinate"], needs_postgres=True
     ),

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from bench.effects import FILE, Effects
 from rota import Rota, cron
+from rota.model.node import NodeSettings
 
 WARM_UP = 10
 
@@ -32,6 +33,30 @@ def runs(count: int, url: str) -> float:
     took = time.perf_counter() - begun
     node.stop()
     assert len(app.runs.page(state="succeeded", limit=count)) == count
+    return count / took
+
+
+def slots(count: int, url: str) -> float:
+    """As ``runs``, by two warm children."""
+    os.environ["ROTA_DATABASE"] = url
+    from bench.contenders.rota_slots import noop, rota
+
+    rota.prepare()
+    node = rota.node(NodeSettings(slots=2))
+    node.start()
+
+    def work(number: int) -> float:
+        goal = node.inflight.completed + number
+        noop.enqueue_many([{"number": each} for each in range(number)])
+        begun = time.perf_counter()
+        while node.inflight.completed < goal or not node.inflight.idle:
+            time.sleep(0.001)
+        return time.perf_counter() - begun
+
+    work(WARM_UP)
+    took = work(count)
+    node.stop()
+    assert len(rota.runs.page(state="succeeded", limit=count)) == count
     return count / took
 
 

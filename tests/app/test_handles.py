@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import weakref
 from typing import Any
 
 import pytest
@@ -35,6 +37,25 @@ def test_a_job_is_still_the_function_it_was(lite: Rota) -> None:
         "<Job sync-it>",
     )
     assert lite.jobs["sync-it"].description == "Fetch what is new."
+
+
+def test_a_job_is_looked_through_as_the_function_it_was(lite: Rota) -> None:
+    def send(to: str) -> None: ...
+
+    handle = lite.job(send)
+
+    assert inspect.signature(handle) == inspect.signature(send)
+    assert (handle.__module__, handle.__qualname__, handle.__annotations__) == (
+        send.__module__,
+        send.__qualname__,
+        send.__annotations__,
+    )
+
+
+def test_a_handle_that_nobody_holds_is_gone_at_once(lite: Rota) -> None:
+    handle = weakref.ref(lite.job("nothing")(lambda: None))
+
+    assert handle() is None
 
 
 def test_a_job_without_a_name_has_its_functions_as_it_stands(lite: Rota) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from rota.executors.process import ProcessExecutor
+import pytest
+
+from rota.executors.process.executor import ProcessExecutor
 from rota.executors.process.slot import Slot
 from rota.model.attempt import Caps, End, Ended
 from rota.model.job import Job
@@ -17,6 +20,18 @@ from tests.engine.helpers import until
 
 JOB = Job(name="process/where", function=lambda: None, executor="process")
 CHILD = [sys.executable, "-m", "rota.cli.slot", "tests.executors.bodies:rota"]
+SLOW = (
+    "asyncio.",
+    "click.",
+    "concurrent.",
+    "multiprocessing.",
+    "psycopg.",
+    "pydantic.",
+    "rich.",
+    "ssl.",
+    "subprocess.",
+)
+SLOWER = ("pathlib.", "socket.", "sqlite3.", "rota.config.", "rota.engine.node.", "rota.model.run.", "rota.store.")
 
 
 def performed(slot: Slot) -> Ended:
@@ -59,3 +74,20 @@ def test_a_child_that_died_while_it_was_idle_swallows_no_attempt() -> None:
     assert second.end is End.SUCCEEDED
     assert second.result != first
     slot.close()
+
+
+@pytest.mark.parametrize(("step", "slow"), [("", SLOW + SLOWER), ("app.desk", SLOW)])
+def test_a_child_imports_nothing_slow_that_its_application_does_not_ask_for(step: str, slow: tuple[str, ...]) -> None:
+    """Neither to be ready, nor, with all that a body may ask of the ledger, to begin the first one."""
+    program = f"import sys; from rota.cli import slot; app = slot._load({'tests.executors.plain:rota'!r}); {step}"
+    environment = {**os.environ, "ROTA_DATABASE": "sqlite:///nowhere.db"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}\nprint(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+
+    assert [module for module in done.stdout.split() if f"{module}.".startswith(slow)] == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,41 +10,37 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rota.app.blueprint import Blueprint, Collection
-from rota.app.counters import Counters
 from rota.app.declaration import Declaration
-from rota.app.declare import declare
 from rota.app.handles import Caller, Handles, JobHandle
-from rota.app.nodes import Nodes
-from rota.app.overrides import overridden, paused, unknown_schedules
-from rota.app.ownership import refuse_names_of_others
-from rota.app.place import place_of
-from rota.app.queues import Queues
 from rota.app.requests import Requests
-from rota.app.runs import Runs
-from rota.app.said import Said
-from rota.app.schedules import Schedules
 from rota.clock import Clock
-from rota.engine.desk import LedgerDesk
-from rota.engine.enqueue import Enqueuer, check_arguments
 from rota.engine.events import Listener, Listeners
-from rota.engine.lease import Lock
-from rota.engine.node import Node
-from rota.errors import ConfigError, DuplicateJobError
+from rota.errors import DuplicateJobError
 from rota.forks import tell_of_forks
+from rota.model.arguments import check_arguments
 from rota.model.duration import Duration, seconds
 from rota.model.edge import Length, Name, checks
-from rota.model.event import Event
 from rota.model.job import Job
 from rota.model.policy import TEXT, WORD, of_type, read_name
-from rota.model.release import NewRelease
 from rota.model.schedule import Definition
-from rota.model.settings import NodeSettings, Settings
-from rota.store import Store, Transaction, migrate, open_store
-from rota.version import __version__
 
 if TYPE_CHECKING:
+    from rota.app.counters import Counters
+    from rota.app.nodes import Nodes
+    from rota.app.queues import Queues
+    from rota.app.runs import Runs
+    from rota.app.said import Said
+    from rota.app.schedules import Schedules
+    from rota.engine.desk import LedgerDesk
+    from rota.engine.enqueue import Enqueuer
+    from rota.engine.lease import Lock
+    from rota.engine.node import Node
     from rota.explain.status import Status
     from rota.explain.why import Why
+    from rota.model.event import Event
+    from rota.model.release import NewRelease
+    from rota.model.settings import NodeSettings, Settings
+    from rota.store import Store, Transaction
 
 
 class Rota(Collection, Caller):
@@ -77,10 +72,13 @@ class Rota(Collection, Caller):
             ("url", TEXT, url),
             ("schema", WORD, schema),
             ("environment", WORD, environment),
-            ("settings", of_type(Settings), settings),
         ):
             if value is not None:
                 kind.check("Rota", given, value)
+        if settings is not None:
+            from rota.model.settings import Settings
+
+            of_type(Settings).check("Rota", "settings", settings)
         self.name = name
         self._given = {"url": url, "schema": schema, "environment": environment}
         self._settings = settings
@@ -114,6 +112,8 @@ class Rota(Collection, Caller):
             from rota.config import load_settings
 
             self._settings = load_settings()
+        from rota.model.settings import Settings
+
         return (self._settings or Settings()).in_code(**self._given)
 
     # --- what is declared
@@ -153,12 +153,16 @@ class Rota(Collection, Caller):
     @property
     def declared_schedules(self) -> Mapping[str, Definition]:
         """The schedules of the code, as the settings alter them."""
+        from rota.app.overrides import overridden
+
         return {name: overridden(self.settings, name, each) for name, each in self._definitions.items()}
 
     # --- the ledger
 
     @cached_property
     def store(self) -> Store:
+        from rota.store import open_store
+
         url, schema = self.settings.database.url, self.settings.database.schema
         store = open_store(url, self._clock, **({} if schema is None else {"schema": schema}))
         store.tell = self.listeners.tell
@@ -166,11 +170,15 @@ class Rota(Collection, Caller):
 
     @cached_property
     def enqueuer(self) -> Enqueuer:
+        from rota.engine.enqueue import Enqueuer
+
         settings = self.settings
         return Enqueuer(self.store, self.jobs, settings.environment, settings.args_bytes, settings.ageing)
 
     def migrate(self) -> list[str]:
         """Bring the database's tables up to date; returns the migrations that were missing."""
+        from rota.store import migrate
+
         return migrate.migrate(self.store.database, self.store.now_us())
 
     def ready(self) -> None:
@@ -191,6 +199,8 @@ class Rota(Collection, Caller):
         return self._declare_all(alone=False)
 
     def _declare_all(self, *, alone: bool) -> list[Event]:
+        from rota.app.declare import declare
+
         self.ready()
         with self._preparing:
             self._refuse_unknown_names()
@@ -199,6 +209,9 @@ class Rota(Collection, Caller):
             return declare(self.store, said, self._release, alone=alone)
 
     def _said(self) -> Said:
+        from rota.app.overrides import paused
+        from rota.app.said import Said
+
         schedules, settings = self.declared_schedules, self.settings
         held = paused(settings, schedules)
         off = frozenset(
@@ -212,37 +225,53 @@ class Rota(Collection, Caller):
 
     def refuse_names_of_others(self, tx: Transaction) -> None:
         """Raises ``DuplicateJobError`` where another application has a job of the same name."""
+        from rota.app.ownership import refuse_names_of_others
+
         refuse_names_of_others(tx, self.name, self.jobs)
 
     def _refuse_unknown_names(self) -> None:
+        from rota.app.overrides import unknown_schedules
+
         for error in unknown_schedules(self.settings, self._definitions):
             raise error
 
     @checks
     def lock(self, name: Name, ttl: Length = 30, wait: Duration = 0) -> Lock:
         """A lock over all nodes: see ``Lock``. Raises ``LockUnavailableError`` on entry if it is held elsewhere."""
+        from rota.engine.lease import Lock
+
         return Lock(self.store, name, seconds(ttl), seconds(wait))
 
     # --- looking and steering
 
     @cached_property
     def runs(self) -> Runs:
+        from rota.app.runs import Runs
+
         return Runs(self.store)
 
     @cached_property
     def schedules(self) -> Schedules:
+        from rota.app.schedules import Schedules
+
         return Schedules(self.store, self.enqueuer, self.name)
 
     @cached_property
     def queues(self) -> Queues:
+        from rota.app.queues import Queues
+
         return Queues(self.store)
 
     @cached_property
     def nodes(self) -> Nodes:
+        from rota.app.nodes import Nodes
+
         return Nodes(self.store)
 
     @cached_property
     def counters(self) -> Counters:
+        from rota.app.counters import Counters
+
         return Counters(self.store)
 
     def status(self) -> Status:
@@ -267,38 +296,38 @@ class Rota(Collection, Caller):
 
     # --- working
 
-    @checks
     def node(self, settings: NodeSettings | None = None) -> Node:
         """A node of this application, not started.
 
         Raises:
             ConfigError: a job is to be done in a process of its own, which could not import this application.
         """
-        settings = settings or self.settings.node
-        return Node(self, self.store, self.enqueuer, self.listeners, settings, __version__, self._child())
+        from rota.app.place import child_of
+        from rota.engine.node import Node
+        from rota.version import __version__
 
-    def _child(self) -> list[str] | None:
-        """The command that starts a process for one slot. None where the time is a test's own: it goes by another."""
-        if self.store.manual:
-            return None
-        place = place_of(self)
-        apart = next((name for name, job in self.jobs.items() if job.executor == "process"), None)
-        if place is None and apart is not None:
-            raise ConfigError(
-                f"job {apart!r} is to be done in a process of its own, which would not find this application",
-                hint="Make the Rota a global name of a module: rota = Rota(…).",
-            )
-        return None if place is None else [sys.executable, "-m", "rota.cli.slot", place]
+        settings = self._for_a_node("rota.node", settings)
+        child = None if self.store.manual else child_of(self, self.jobs)  # it would go by another clock
+        return Node(self, self.store, self.enqueuer, self.listeners, settings, __version__, child)
+
+    def _for_a_node(self, where: str, settings: NodeSettings | None) -> NodeSettings:
+        from rota.model.settings import NodeSettings
+
+        if settings is not None:
+            of_type(NodeSettings).check(where, "settings", settings)
+        return settings or self.settings.node
 
     @cached_property
     def desk(self) -> LedgerDesk:
         """What bodies ask of the ledger."""
+        from rota.engine.desk import LedgerDesk
+
         return LedgerDesk(self.store, self.enqueuer)
 
-    @checks
     @contextmanager
     def running(self, settings: NodeSettings | None = None) -> Iterator[Node]:
         """Work in this process while the body of ``with`` runs; then drain and stop."""
+        settings = self._for_a_node("rota.running", settings)
         self.prepare()
         node = self.node(settings)
         node.start()

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from rota.app.declaration import Declaration
 from rota.app.handles import JobHandle
-from rota.engine.events import Listener
 from rota.errors import ConfigError
 from rota.model.policy import FUNCTION, WORD, JobPolicies, Kind
 
 if TYPE_CHECKING:
     from rota.body.run import Run
+    from rota.engine.events import Listener
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
-from rota.app.requests import Requests
-from rota.app.run_handle import RunHandle
-from rota.engine.enqueue import RunIds
 from rota.errors import ConfigError
 from rota.model.job import Job
 from rota.model.options import PLAIN, Options
 from rota.model.policy import CallOptions
+
+if TYPE_CHECKING:
+    from rota.app.requests import Requests
+    from rota.app.run_handle import RunHandle
+    from rota.engine.enqueue import RunIds
 
 P = ParamSpec("P")
 """What a caller gives: the parameters of the job's function, without the run that the engine gives."""
@@ -92,14 +93,20 @@ class JobHandle(JobCall[P], Generic[P, R, F]):
     """A job: call it like the function it is, or enqueue it."""
 
     def __init__(self, function: Callable[F, R], short_name: str) -> None:
-        super().__init__(self, PLAIN)
+        self._options = PLAIN
         self.function = function
         self.short_name = short_name
         self._belongs: tuple[Requests, str] | None = None
-        functools.update_wrapper(self, function, updated=())
+        self.__wrapped__ = function
+        self.__module__ = getattr(function, "__module__", self.__module__)
+        self.__doc__ = getattr(function, "__doc__", None)
+
+    @property
+    def _job(self) -> JobHandle[P, R, F]:  # type: ignore[override]  # to hold itself would keep it from its end
+        return self
 
     def __getattr__(self, name: str) -> Any:
-        """What else the function has; to copy it would cost each function a dictionary."""
+        """What else the function has, its name too; to copy it would cost each function a dictionary or two."""
         if name == "function":
             raise AttributeError(name)
         return getattr(self.function, name)

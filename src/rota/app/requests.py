@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from rota.app.run_handle import RunHandle
-from rota.engine.enqueue import Enqueuer, RunIds
 from rota.errors import ConfigError, ConflictError
 from rota.forks import tell_of_forks
-from rota.model.event import run_event
 from rota.model.job import Job
 from rota.model.options import Options
 from rota.model.policy import ITEMS
-from rota.store import Store, migrate
+
+if TYPE_CHECKING:
+    from rota.app.run_handle import RunHandle
+    from rota.engine.enqueue import Enqueuer, RunIds
+    from rota.store import Store
 
 
 class Application(Protocol):
@@ -50,6 +51,8 @@ class Requests:
         """
         if self._is_ready:
             return
+        from rota.store import migrate
+
         database = self._app.store.database
         with self._lock:
             if migrate.status(database).applied == 0:
@@ -89,6 +92,8 @@ class Requests:
         return _waited_for(handle, options)
 
     def _insert(self, spec: Job, arguments: Mapping[str, Any], options: Options) -> RunHandle:
+        from rota.app.run_handle import RunHandle
+
         self._ready_for(options)
         run_id, new = self._app.enqueuer.enqueue(spec, arguments, options)
         return RunHandle(self._app.store, run_id, new)
@@ -99,6 +104,8 @@ class Requests:
             self.ready()
 
     def _record_forced(self, run_id: int, job: str, options: Options) -> None:
+        from rota.model.event import run_event
+
         store = self._app.store
         data = {"job": job, "environment": self._app.enqueuer.environment}
         with store.write() as tx:

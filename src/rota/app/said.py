@@ -48,23 +48,29 @@ class Said:
         """Two processes that say the same are of one release."""
         digest = blake2b(f"{self.owner}\0{self.queues}".encode(), digest_size=12)
         for row in self.job_rows():
-            digest.update(repr(row).encode())
-        for name, each in self.schedules.items():
-            said = name, name in self.off, each.trigger.to_data(), _OF_DEFINITION(each)
-            digest.update(repr(said).encode())
+            digest.update("\0".join((*row, "")).encode())  # none of them has a NUL in it
+        for told in self._schedules_told():
+            digest.update(told.encode())
         return NewRelease.of(digest.hexdigest(), self.owner, self.jobs, self.schedules)
+
+    def _schedules_told(self) -> Iterator[str]:
+        """Those in a row that differ in name, job and trigger alone have the rest told once."""
+        last, rest = None, ""
+        for name, each in self.schedules.items():
+            alike = _OF_DEFINITION(each)
+            if alike != last:
+                last, rest = alike, repr(alike)
+            yield f"{name}\0{each.job}\0{name in self.off}\0{each.trigger.to_data()}\0{rest}\0"
 
     def job_rows(self) -> Iterator[JobRow]:
         """Jobs of the same policies are described once."""
         texts: dict[tuple[Any, ...], str] = {}
+        last: tuple[Any, ...] | None = None
+        text = ""
         for job in self.jobs.values():
             alike = _POLICIES(job)
-            try:
-                text = texts.get(alike)
-            except TypeError:  # something in it cannot be hashed, as a list of delays
-                text = json.dumps(describe(job))
-            if text is None:
-                text = texts[alike] = json.dumps(describe(job))
+            if alike != last:  # which looks at what is the same object in both no closer, and takes no hashes
+                last, text = alike, _described(job, alike, texts)
             yield JobRow(job.name, job.code, job.queue, text)
 
     def schedule_rows(self) -> Iterator[ScheduleRow]:
@@ -78,8 +84,18 @@ def describe(job: Job) -> dict[str, object]:
     return {"description": job.description, "attempts": job.retry.attempts, **policies, "async": job.is_async}
 
 
+def _described(job: Job, alike: tuple[Any, ...], texts: dict[tuple[Any, ...], str]) -> str:
+    try:
+        text = texts.get(alike)
+    except TypeError:  # something in it cannot be hashed, as a list of delays
+        return json.dumps(describe(job))
+    if text is None:
+        text = texts[alike] = json.dumps(describe(job))
+    return text
+
+
 _OF_JOB = [name for name in OF_A_JOB if name in Job.__dataclass_fields__]
 _POLICIES: Callable[[Job], tuple[Any, ...]] = attrgetter("description", "is_async", *_OF_JOB)
 _OF_DEFINITION: Callable[[Definition], tuple[Any, ...]] = attrgetter(
-    *(name for name in Definition.__dataclass_fields__ if name != "trigger")
+    *(name for name in Definition.__dataclass_fields__ if name not in {"job", "trigger"})
 )

@@ -13,8 +13,9 @@ from rota.calendar import Trigger
 from rota.clock import from_us, to_us
 from rota.engine import waiting
 from rota.engine.definition import fired_run
-from rota.engine.enqueue import CHUNK, Enqueuer, check_arguments, insert_all
+from rota.engine.enqueue import CHUNK, Enqueuer, insert_all
 from rota.errors import ConfigError, ConflictError, NotFoundError
+from rota.model.arguments import check_arguments
 from rota.model.edge import Count, Name, checked
 from rota.model.event import Event
 from rota.model.fire import FireKind, FireRecord, NewFire, Verdict

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
+import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -20,8 +20,8 @@ from rota.model import payload
 from rota.model.attempt import Caps, End, Ended, Envelope
 from rota.model.duration import seconds
 from rota.model.job import Job
-from rota.model.node import resident_bytes
 from rota.model.outcome import Cancelled, Failed, JobResult, Outcome, Snoozed, Succeeded
+from rota.model.process import resident_bytes
 from rota.shown import shortened
 
 TRACEBACK_CHARACTERS = 20_000
@@ -84,6 +84,8 @@ class Attempt:
 
     async def perform_async(self) -> Ended:
         """Await the body of an ``async def`` job. Its task has a context of its own, so nothing is to be reset."""
+        import asyncio  # slow, and not needed where every body is a plain function
+
         log.current.set(self.lines)
         stop.current.set(self.signal)
         try:
@@ -122,6 +124,8 @@ class Attempt:
 
     async def _awaited(self) -> Any:
         """What the body returns. One that caught its cancellation and returned has noticed the signal to stop."""
+        import asyncio
+
         value = await self.job.function(**self._arguments())
         if self.signal.reason is not None:
             try:
@@ -181,9 +185,10 @@ class Attempt:
 
     def _raised(self, error: BaseException) -> Ended:
         reason = self.signal.reason
-        if reason is not None and (isinstance(error, asyncio.CancelledError) or error is reason):
+        cancelled = _is_cancellation(error)
+        if reason is not None and (cancelled or error is reason):
             return self._interrupted(reason)
-        if isinstance(error, asyncio.CancelledError):
+        if cancelled:
             return self._ended(End.CANCELLED, error="the body cancelled itself")
         if isinstance(error, RunCancelledError):
             return self._ended(End.CANCELLED, error=str(error))
@@ -231,6 +236,15 @@ def describe(error: BaseException) -> str:
         text = "(its message cannot be shown)"
     name = type(error).__name__
     return shortened(payload.storable(f"{name}: {text}" if text else name), ERROR_CHARACTERS)
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    """That of a task; where nobody has imported ``asyncio``, there is none."""
+    if "asyncio" not in sys.modules:
+        return False
+    import asyncio
+
+    return isinstance(error, asyncio.CancelledError)
 
 
 def _retry_after(error: BaseException) -> float | None:

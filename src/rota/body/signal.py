@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
+import sys
 import threading
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rota.errors import ConfigError, Interrupted
+
+if TYPE_CHECKING:
+    import asyncio
 
 _making = threading.Lock()
 
@@ -83,6 +86,10 @@ def sleep(seconds: float) -> None:
 
 
 def _in_a_loop() -> bool:
+    if "asyncio" not in sys.modules:  # it is slow to import, and then there is no loop
+        return False
+    import asyncio
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -6,11 +6,8 @@ import os
 import sys
 import traceback
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
-
-import click
 
 import rota
 from rota.errors import ConfigError, RotaError
@@ -45,6 +42,8 @@ def application_name() -> str:
 
 
 def named_application() -> str | None:
+    import click  # slow, and a child process is told its application
+
     root = click.get_current_context().find_root()
     if named := root.params.get("app") or os.environ.get("ROTA_APP"):
         return str(named)
@@ -95,7 +94,7 @@ def _broken(name: str, error: Exception) -> ConfigError:
 
 def _note_place(error: RotaError) -> None:
     """Note the last line of the application's code on the way to the error, unless it tells such a line itself."""
-    ours = str(Path(rota.__file__).parent)
+    ours = os.path.dirname(rota.__file__)  # noqa: PTH120 - pathlib is slow to import
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [each for each in frames if not each.filename.startswith((ours, "<"))]
     if theirs and theirs[-1].filename not in str(error):

@@ -1,21 +1,19 @@
-"""The child of a process slot: ``python -m rota.cli.slot module:attribute PIPE LEASH``, two open descriptors.
+"""The child of a process slot: ``python -m rota.cli.slot module:attribute PIPE LEASH MARKS``, open descriptors.
 
-By the pipe, JSON: down ``do`` and ``stop``; up ``ready`` or ``unusable``, then ``begun``, ``log``, ``progress`` and
-``ended``. What else a body asks of the ledger (checkpoint, fan-out, emit, lock) it asks from here, under its fence.
+By the pipe, JSON: down ``do`` and ``stop``; up ``ready`` or ``unusable``, then ``log``, ``progress`` and ``ended``. To
+the marks goes a byte for each order that is taken: they are read when this process has died. What else a body asks of
+the ledger (checkpoint, fan-out, emit, lock) it asks from here, under its fence.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -23,20 +21,24 @@ from rota.body import log
 from rota.body.attempt import Attempt
 from rota.body.log import LogLines
 from rota.errors import ConfigError
+from rota.executors.process.pipe import Pipe
 from rota.executors.process.remote import REASONS
 from rota.model.attempt import Caps, End, Ended, Envelope
 
 if TYPE_CHECKING:
+    import asyncio
+
     from rota.app import Rota
 
 PROGRESS_SECONDS = 0.25
 
 
 def main() -> None:
-    place, pipe, leash = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    place, pipe, leash, marks = sys.argv[1], *map(int, sys.argv[2:5])
+    for descriptor in (pipe, leash, marks):
+        os.set_inheritable(descriptor, False)
     warden = _start_warden(leash)
-    child = Child(Connection(pipe))
-    os.set_inheritable(pipe, False)
+    child = Child(Pipe(pipe), marks)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process above, which tells us
     signal.signal(signal.SIGTERM, child.nudge)
     try:
@@ -52,10 +54,12 @@ def main() -> None:
 
 def _start_warden(leash: int) -> int:
     """Before anything else: it is to outlive whatever the application does, and to end with the process above."""
+    silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
     command = ["/bin/sh", "-c", "read _; kill -KILL 0"]
-    warden = subprocess.Popen(command, stdin=leash, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+    actions = [(os.POSIX_SPAWN_DUP2, leash, 0), *silent]
+    warden = os.posix_spawn("/bin/sh", command, os.environ, file_actions=actions)
     os.close(leash)
-    return warden.pid
+    return warden
 
 
 def _load(place: str) -> Rota:
@@ -73,7 +77,8 @@ class Child:
 
     app: Rota
 
-    def __init__(self, pipe: Connection) -> None:
+    def __init__(self, pipe: Pipe, marks: int) -> None:
+        self._marks = marks
         self._pipe = pipe
         self._saying = threading.Lock()
         self._orders: SimpleQueue[list[Any]] = SimpleQueue()
@@ -85,14 +90,14 @@ class Child:
     def say(self, kind: str, data: Any) -> None:
         message = json.dumps([kind, data]).encode()
         with self._saying:
-            self._pipe.send_bytes(message)
+            self._pipe.send(message)
 
     def listen(self) -> None:
         """In a thread of its own: what comes down the pipe, and progress up."""
         try:
             while True:
-                if self._pipe.poll(PROGRESS_SECONDS):
-                    kind, data = json.loads(self._pipe.recv_bytes())
+                if self._pipe.wait(PROGRESS_SECONDS):
+                    kind, data = json.loads(self._pipe.receive().decode())
                     if kind == "do":
                         self._orders.put(data)
                     else:
@@ -121,17 +126,22 @@ class Child:
         now_us = _clock(clock_us)
         attempt = Attempt(given, self.app.jobs[given.job], self.app.desk, now_us, Caps(result_bytes=result_bytes))
         attempt.lines = SentLines(self.say)
-        self.say("begun", None)
+        os.write(self._marks, b".")
         self._attempt = attempt
         self._obey()
         try:
             if not attempt.job.is_async:
                 return attempt.perform()
-            self._runner = self._runner or asyncio.Runner()
-            return self._runner.run(attempt.perform_async())
+            return self._loop().run(attempt.perform_async())
         except BaseException as error:  # noqa: BLE001 - the nudge came between two lines of ours
             end = End.TIMED_OUT if attempt.signal.reason is not None else End.FAILED
             return Ended(end, attempt.started_us, now_us(), error=str(error))
+
+    def _loop(self) -> asyncio.Runner:
+        import asyncio  # slow, and not needed where every body is a plain function
+
+        self._runner = self._runner or asyncio.Runner()
+        return self._runner
 
     def _obey(self) -> None:
         """The signal to stop may come before its attempt has begun: it is kept until then."""

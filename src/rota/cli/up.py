@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import logging
 import os
@@ -12,14 +13,14 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from rota.cli import warden
 from rota.cli.application import application_name
 from rota.cli.moments import duration
-from rota.cli.options import with_app
+from rota.cli.options import Command, with_app
 from rota.cli.signals import end_within, on_signals, signals_first
 from rota.cli.supervisor import LEASH, LIFE, Supervisor
 from rota.errors import ConfigError
@@ -40,7 +41,19 @@ SHOWN = 5
 VITAL = {"heartbeat", "worker", "finisher"}
 LEASES_OF_PATIENCE = 3
 GARBAGE_AFTER = 20_000
-"""New objects after which cycles are looked for."""
+"""New objects after which cycles are looked for; to do so after every few runs is a tenth of a busy node's work."""
+
+
+def _seldom_looking_for_garbage(command: Command) -> Command:
+    """From before the application is loaded: what it is made of stays, and is looked through again and again else."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **others: Any) -> Any:
+        if 0 < gc.get_threshold()[0] < GARBAGE_AFTER:
+            gc.set_threshold(GARBAGE_AFTER)
+        return command(*args, **others)
+
+    return wrapped  # type: ignore[return-value]
 
 
 @click.command()
@@ -56,6 +69,7 @@ GARBAGE_AFTER = 20_000
 @click.option("--recycle-after", type=click.IntRange(1), metavar="RUNS", help="Replace a process after so many runs.")
 @click.option("--recycle-memory", metavar="SIZE", help="Replace a process that takes more: 500MB.")
 @signals_first
+@_seldom_looking_for_garbage
 @with_app
 def up(
     app: Rota,
@@ -128,8 +142,6 @@ class _Working:
         self._narrator.listen(self._app.listeners)
         gc.collect()
         gc.freeze()  # the code is here to stay: looking through it again and again is a tenth of a busy node's work
-        if 0 < gc.get_threshold()[0] < GARBAGE_AFTER:  # and so would be a look after every few runs
-            gc.set_threshold(GARBAGE_AFTER)
         self._node.start()
         jobs, schedules = counted(len(self._app.jobs), "job"), counted(len(self._app.declared_schedules), "schedule")
         say(f"Rota is up: {self._node.identity.id}, {jobs}, {schedules}.")

@@ -10,11 +10,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from rota.config.places import ANY_NAME, SETTINGS, SHORT, Keys, fits, is_known, places_of, way_of
 from rota.errors import SettingsError
-from rota.model.settings import Settings, fold
+from rota.model.settings import SCHEMES, DatabaseSettings, Settings, fold
 
 PREFIX = "ROTA_"
 CONFIG_FILE = "ROTA_CONFIG"
@@ -195,14 +193,40 @@ def _nearest(keys: Keys) -> Keys | None:
 
 
 def _validated(given: Mapping[Keys, Given], problems: list[str]) -> Settings | None:
-    try:
-        settings = TypeAdapter(Settings).validate_python(_nested(given))
-    except ValidationError as error:
-        problems += [_explained(dict(mistake), given) for mistake in error.errors(include_url=False)]
+    settings = _plain(given) or _read(given, problems)
+    if settings is None:
         return None
     problems += _contradictions(settings, given)
     origins = {".".join(keys): found.origin for keys, found in given.items()}
     return replace(settings, origins=origins, loose=_loose(given))
+
+
+def _plain(given: Mapping[Keys, Given]) -> Settings | None:
+    """Where nothing is given but names and the URL, as for most processes: there is nothing to read in them."""
+    text = {keys: found.value for keys, found in given.items() if _is_plain(found.value)}
+    url = text.get(_URL, DatabaseSettings().url)
+    if text.keys() != given.keys() or not text.keys() <= _TEXT or url.partition(":")[0] not in SCHEMES:
+        return None
+    database = DatabaseSettings(url=url, schema=text.get(("database", "schema")))
+    return Settings(app=text.get(("app",)), environment=text.get(("environment",)), database=database)
+
+
+def _is_plain(value: object) -> bool:
+    return isinstance(value, str) and value.isascii()  # half of a surrogate pair is text to Python alone
+
+
+_URL = ("database", "url")
+_TEXT = {_URL, ("database", "schema"), ("app",), ("environment",)}
+
+
+def _read(given: Mapping[Keys, Given], problems: list[str]) -> Settings | None:
+    from pydantic import TypeAdapter, ValidationError  # slow to import
+
+    try:
+        return TypeAdapter(Settings).validate_python(_nested(given))
+    except ValidationError as error:
+        problems += [_explained(dict(mistake), given) for mistake in error.errors(include_url=False)]
+        return None
 
 
 def _contradictions(settings: Settings, given: Mapping[Keys, Given]) -> Iterator[str]:

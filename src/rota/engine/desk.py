@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from rota.engine.enqueue import Enqueuer, Origin, check_arguments, insert_alike
+from rota.engine.enqueue import Enqueuer, Origin, insert_alike
 from rota.engine.lease import Lock
 from rota.engine.line import Line, let_go, limits_of
 from rota.model import payload
+from rota.model.arguments import check_arguments
 from rota.model.attempt import Envelope
 from rota.model.event import run_event
 from rota.model.options import Options

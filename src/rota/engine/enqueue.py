@@ -8,11 +8,12 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from rota.engine.line import Line, let_go, limits_of
-from rota.errors import CommitUnknownError, ConfigError, NotFoundError, PayloadError
+from rota.errors import CommitUnknownError, ConfigError, NotFoundError
 from rota.model import payload
+from rota.model.arguments import check_arguments
 from rota.model.job import Job
 from rota.model.options import PLAIN, Options
-from rota.model.policy import DEFAULT_QUEUE, OF_A_CALL
+from rota.model.policy import DEFAULT_QUEUE
 from rota.model.run import NewRun, RunState
 from rota.model.suggestion import suggestion
 from rota.shown import shown
@@ -297,30 +298,3 @@ def insert_all(tx: Transaction, made: Sequence[NewRun]) -> list[int]:
     for start in range(0, len(made), CHUNK):
         ids += runs.insert(tx, made[start : start + CHUNK])
     return ids
-
-
-def check_arguments(job: Job, arguments: Mapping[str, Any]) -> None:
-    """Refuse a misspelt or missing argument where it is written, not in a failed run an hour later."""
-    if not isinstance(arguments, Mapping):
-        raise PayloadError(f"job {job.name!r}: {shown(arguments)} is no dict of arguments", hint=_AN_ITEM)
-    names = arguments.keys()
-    if job.accepted is not None and not names <= job.accepted:
-        unknown = min(map(str, names - job.accepted))
-        raise PayloadError(
-            f"job {job.name!r} takes no argument {unknown!r}",
-            path=unknown,
-            hint=_instead(unknown, job.accepted),
-        )
-    if not job.required <= names:
-        missing = ", ".join(sorted(job.required - names))
-        hint = f"Give it: {missing}=… (at a terminal, --arg {missing}=…)"
-        raise PayloadError(f"job {job.name!r} needs the argument {missing}", path=missing, hint=hint)
-
-
-_AN_ITEM = 'Give a dict for each run, as in [{"to": "a@example.org"}].'
-
-
-def _instead(unknown: str, accepted: Iterable[str]) -> str:
-    meant = suggestion(unknown, accepted)
-    meant = meant if meant.endswith(("?", ".", "…")) else f"{meant}."
-    return f"{meant} An option of the call stands apart: options({unknown}=…)." if unknown in OF_A_CALL else meant

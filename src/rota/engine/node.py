@@ -31,7 +31,7 @@ from rota.engine.watcher import Watcher
 from rota.engine.worker import Worker
 from rota.errors import RunLostError, StoreError, StoreReplacedError
 from rota.executors.port import Executor, Kind, Underway
-from rota.executors.process import ProcessExecutor
+from rota.executors.process.executor import ProcessExecutor
 from rota.executors.thread import ThreadExecutor
 from rota.model.attempt import Caps, End
 from rota.model.event import Event

@@ -61,13 +61,14 @@ class EventLoop:
             self._asked_at, self._suspect = now, None
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._answer)
-        if now - self._asked_at < BLOCKED_SECONDS:
-            return None
+        asked_at = self._asked_at
+        if asked_at is None or now - asked_at < BLOCKED_SECONDS:
+            return None  # it may have answered a moment ago
         suspect, self._suspect = self._suspect, asyncio.current_task(loop)
         if suspect is None or suspect is not self._suspect:
             return None  # many that take their turns are no one's fault
         attempt = self._attempts.get(suspect)
-        return None if attempt is None else Blocking(attempt, self._asked_at, self._where(attempt))
+        return None if attempt is None else Blocking(attempt, asked_at, self._where(attempt))
 
     def _answer(self) -> None:
         self._asked_at = None

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
+from rota.model.process import process_exists, resident_bytes
 from rota.model.settings import NodeSettings
 
 __all__ = [
@@ -167,31 +168,3 @@ def host_identity() -> str:
     except OSError:
         return socket.gethostname()
     return f"{socket.gethostname()}/{boot}/{space}"
-
-
-def process_exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return not _is_zombie(pid)
-
-
-def _is_zombie(pid: int) -> bool:
-    """A dead process that its parent has not yet waited for still answers to signals."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] == "Z"
-
-
-def resident_bytes() -> int | None:
-    """The memory this process holds now, or ``None`` where the system does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except (OSError, ValueError):
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE")

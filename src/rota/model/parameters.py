@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -26,6 +26,8 @@ class Parameters:
 
 
 _known: dict[Parameters, Parameters] = {}
+_of_shape: dict[tuple[Any, ...], Parameters] = {}
+"""Of functions that look alike to ``_plain``: to look at one more takes no longer than to find it here."""
 
 
 def parameters_of(name: str, function: Callable[..., Any]) -> Parameters:
@@ -45,13 +47,21 @@ def _plain(function: FunctionType) -> Parameters | None:
     odd = code.co_flags & _ODD or code.co_posonlyargcount
     if odd or hasattr(function, "__wrapped__") or hasattr(function, "__signature__"):
         return None
-    in_order = code.co_varnames[: code.co_argcount]
-    if in_order[:1] in _OF_METHODS:
-        return None
     named = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    optional = {*in_order[len(in_order) - len(function.__defaults__ or ()) :], *(function.__kwdefaults__ or ())}
+    is_async = bool(code.co_flags & inspect.CO_COROUTINE)
+    defaults, by_name = function.__defaults__ or (), function.__kwdefaults__ or ()
+    shape = is_async, code.co_argcount, named, len(defaults), *by_name
+    found = _of_shape.get(shape)
+    in_order = named[: code.co_argcount]
+    if found is None and in_order[:1] not in _OF_METHODS:
+        optional = {*in_order[len(in_order) - len(defaults) :], *by_name}
+        found = _of_shape[shape] = _of_names(is_async, named, in_order, optional)
+    return found
+
+
+def _of_names(is_async: bool, named: Sequence[str], in_order: Sequence[str], optional: set[str]) -> Parameters:
     return Parameters(
-        is_async=bool(code.co_flags & inspect.CO_COROUTINE),
+        is_async=is_async,
         wants_run="run" in named,
         accepted=frozenset(named) - {"run"},
         required=frozenset(named) - optional - {"run"},

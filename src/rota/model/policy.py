@@ -131,6 +131,8 @@ def _seconds(value: Any) -> float:
 def _text(value: Any) -> str:
     """Text as both databases can hold it: nothing is changed silently, as two keys might become one."""
     text: str = _one_of(str)(value)
+    if text.isascii() and "\0" not in text:  # most text
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

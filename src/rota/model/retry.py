@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,7 +69,9 @@ class Retry:
             exact = min(seconds(self.cap), seconds(self.base) * self.factor ** min(failures - 1, 64))
         except OverflowError:
             exact = seconds(self.cap)
-        return exact * random.uniform(1 - self.jitter, 1 + self.jitter)
+        from random import uniform  # slow, and a process that only declares needs none
+
+        return exact * uniform(1 - self.jitter, 1 + self.jitter)
 
 
 def _classes(name: str, given: Exceptions | type[BaseException]) -> Exceptions:

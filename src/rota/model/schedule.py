@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
-from hashlib import blake2b
+from operator import attrgetter
 from typing import Any
 
-from rota.calendar import Trigger, trigger_from_data
+from rota.calendar import Trigger
 from rota.calendar.trigger import Bounded, data_of_moment
 from rota.clock import to_us
 from rota.errors import ConfigError
@@ -53,14 +53,19 @@ class Definition:
         return Bounded(self.trigger, first, last)
 
     def to_json(self) -> str:
-        data = {name: getattr(self, name) for name in _FIELDS}
-        bounds = {name: None if data[name] is None else data_of_moment(data[name]) for name in _BOUNDS}
-        return json.dumps(data | bounds | {"trigger": self.trigger.to_data()}, sort_keys=True)
+        data: dict[str, Any] = dict(zip(_FIELDS, _VALUES(self), strict=True))
+        data["trigger"] = self.trigger.to_data()
+        for name in _BOUNDS:
+            if data[name] is not None:
+                data[name] = data_of_moment(data[name])
+        return _JSON.encode(data)
 
     @staticmethod
     @lru_cache(maxsize=16_384)
     def from_json(text: str) -> Definition:
         """Read once: a schedule is looked at often, and changed seldom."""
+        from rota.calendar import trigger_from_data  # with all kinds of triggers: slow, and code names its own
+
         data = payload.load(text)
         known = {name: value for name, value in data.items() if name in _FIELDS}  # a newer version may know more
         bounds = {name: datetime.fromisoformat(known[name]) for name in _BOUNDS if known.get(name) is not None}
@@ -70,12 +75,16 @@ class Definition:
         """A shift inside the window, always the same for one moment of one schedule, on every node."""
         if not self.jitter:
             return 0
+        from hashlib import blake2b  # slow, and few schedules are spread
+
         digest = blake2b(f"{schedule}\0{due_at_us}".encode(), digest_size=8).digest()
         return int(int.from_bytes(digest, "big") / 2**64 * self.jitter * 1_000_000)
 
 
 _BOUNDS = ("starts", "ends")
-_FIELDS = frozenset(each.name for each in fields(Definition))
+_FIELDS = tuple(each.name for each in fields(Definition))
+_VALUES = attrgetter(*_FIELDS)
+_JSON = json.JSONEncoder(sort_keys=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

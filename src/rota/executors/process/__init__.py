@@ -1,5 +1,1 @@
 """Attempts in processes of their own: slots, each with a warm child that one thread here watches over."""
-
-from rota.executors.process.executor import ProcessExecutor
-
-__all__ = ["ProcessExecutor"]

@@ -20,7 +20,7 @@ LONGEST_PAUSE = 30.0
 
 
 class ProcessExecutor:
-    """At most ``slots`` attempts at one time. ``command`` starts a child; two descriptors are added to it."""
+    """At most ``slots`` attempts at one time. ``command`` starts a child; three descriptors are added to it."""
 
     def __init__(self, slots: int, command: Sequence[str], now_us: Callable[[], int], caps: Caps, ended: OnEnd) -> None:
         self.error = ""

@@ -5,15 +5,23 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
-from pathlib import Path
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def _read(path: str) -> bytes:
+    """As few calls of the system as can be: it is done after each attempt."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        return b"".join(iter(lambda: os.read(file, 65_536), b""))
+    finally:
+        os.close(file)
 
 
 def resident(pid: int) -> int:
     """The memory that a process holds, in bytes; 0 when it is gone."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+        return int(_read(f"/proc/{pid}/statm").split()[1]) * PAGE
     except (OSError, ValueError, IndexError):
         return 0
 
@@ -23,9 +31,37 @@ def descendants(pid: int) -> list[int]:
     found: list[int] = []
     with suppress(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - names alone, twenty times a second
-            for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split():
+            for child in _read(f"/proc/{pid}/task/{task}/children").split():
                 found += [int(child), *descendants(int(child))]
     return found
+
+
+class Children:
+    """Those that a process has itself. They are asked for after each attempt: the lists of its threads stay open."""
+
+    def __init__(self, pid: int) -> None:
+        self._tasks = f"/proc/{pid}/task"
+        self._lists: dict[str, int] = {}
+
+    def are_others_than(self, known: bytes) -> bool:
+        """Whether there is any beside that one."""
+        with suppress(OSError):
+            tasks = os.listdir(self._tasks)  # noqa: PTH208
+            for gone in self._lists.keys() - tasks:
+                os.close(self._lists.pop(gone))
+            return any(self._of(task).split() not in ([], [known]) for task in tasks)
+        return False  # it is gone itself
+
+    def close(self) -> None:
+        while self._lists:
+            os.close(self._lists.popitem()[1])
+
+    def _of(self, task: str) -> bytes:
+        with suppress(OSError):
+            if task not in self._lists:
+                self._lists[task] = os.open(f"{self._tasks}/{task}/children", os.O_RDONLY)
+            return os.pread(self._lists[task], 4_096, 0)
+        return b""  # it has ended meanwhile: its children are another thread's
 
 
 def memory(pid: int) -> int:

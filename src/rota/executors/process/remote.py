@@ -39,8 +39,6 @@ class RemoteAttempt:
         self.kill_at: float | None = None
         """``time.monotonic()`` at which its process is killed, whatever it does."""
         self.peak_rss: int | None = None
-        self.begun = False
-        """Whether the child has said that it took the order."""
         self.reason: Interrupted | None = None
         self.ended: Ended | None = None
         self._now_us = now_us
@@ -77,10 +75,8 @@ class RemoteAttempt:
 
     def hear(self, message: bytes) -> bool:
         """What the child says of it. True: it has ended."""
-        kind, data = json.loads(message)
+        kind, data = json.loads(message.decode())
         match kind:
-            case "begun":
-                self.begun = True
             case "log":
                 self.lines.add(data)
             case "progress":

@@ -15,9 +15,9 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection, Pipe
 
 from rota.executors.process import group
+from rota.executors.process.pipe import Pipe
 from rota.executors.process.remote import RemoteAttempt
 from rota.model.attempt import End
 from rota.model.size import show_size
@@ -40,17 +40,17 @@ class Slot:
         self._home = os.getcwd()  # noqa: PTH109 - where the application was found, whatever a body does to this process
         self._path = os.pathsep.join(folder or self._home for folder in sys.path)
         self._process: subprocess.Popen[bytes] | None = None
-        self._pipe: Connection | None = None
-        self._warden = 0
-        self._leash = -1
+        self._pipe: Pipe | None = None
+        self._warden = b""
+        self._children: group.Children | None = None
+        self._leash = self._marks = -1
         self._done = 0
         self._ended: set[int] = set()
 
     def perform(self, attempt: RemoteAttempt) -> None:
         """Do one attempt; returns when it has ended, in whatever way."""
-        for _ in range(
-            2
-        ):  # a child may have died while it was idle, a moment before it was told: that is nobody's crash
+        begun = False
+        for _ in range(2):  # it may have died while it was idle, a moment before it was told: that is nobody's crash
             if not self._ready():
                 attempt.unusable(self.error)
                 return
@@ -60,10 +60,11 @@ class Slot:
                 break
             except (OSError, EOFError):
                 how, alive = self._how_it_died(), False
-                if attempt.begun:
+                begun = self._has_begun()
+                if begun:
                     break
                 self.close()
-        if attempt.ended is None and attempt.begun:
+        if attempt.ended is None and begun:
             attempt.killed(End.CRASHED, how)
         elif attempt.ended is None:
             attempt.unusable(how)
@@ -81,6 +82,9 @@ class Slot:
         self._ended.add(process.pid)
         group.reap(self._ended)
         os.close(self._leash)
+        os.close(self._marks)
+        if self._children is not None:
+            self._children.close()
         if self._pipe is not None:
             self._pipe.close()
 
@@ -91,8 +95,8 @@ class Slot:
         pipe, stop = self._running, _Stop()
         look_at = time.monotonic() + LOOK_SECONDS
         while True:
-            if pipe.poll(max(0.0, look_at - time.monotonic())):
-                if attempt.hear(pipe.recv_bytes()):
+            if pipe.wait(look_at - time.monotonic()):
+                if attempt.hear(pipe.receive()):
                     return True
                 if time.monotonic() < look_at:
                     continue
@@ -129,7 +133,14 @@ class Slot:
         return True
 
     def _left_behind(self) -> bool:
-        return self._process is not None and any(pid != self._warden for pid in group.descendants(self._process.pid))
+        return self._children is not None and self._children.are_others_than(self._warden)
+
+    def _has_begun(self) -> bool:
+        """Whether the child has taken its last order: it leaves a mark for each, which we read when it is gone."""
+        try:
+            return len(os.read(self._marks, 2 * RECYCLED_AFTER)) > self._done
+        except BlockingIOError:
+            return False
 
     def _how_it_died(self) -> str:
         assert self._process is not None  # noqa: S101 - it was alive a moment ago
@@ -145,7 +156,7 @@ class Slot:
     # --- the child
 
     @property
-    def _running(self) -> Connection:
+    def _running(self) -> Pipe:
         assert self._pipe is not None  # noqa: S101 - asked for while there is a child
         return self._pipe
 
@@ -170,23 +181,27 @@ class Slot:
     def _spawn(self) -> None:
         """Raises ``OSError`` where the system is short of processes, memory or descriptors."""
         group.reap(self._ended)
-        ours, theirs = Pipe()
+        ours, theirs = Pipe.pair()
         leash, self._leash = os.pipe()
+        self._marks, marks = os.pipe()
+        os.set_blocking(self._marks, False)
         try:
-            self._process = self._child(theirs.fileno(), leash)
+            self._process = self._child(theirs.descriptor, leash, marks)
         except OSError:
             ours.close()
             os.close(self._leash)
+            os.close(self._marks)
             raise
         finally:
             os.close(leash)
+            os.close(marks)
             theirs.close()
-        self._pipe, self._done = ours, 0
+        self._pipe, self._children, self._done = ours, group.Children(self._process.pid), 0
 
-    def _child(self, pipe: int, leash: int) -> subprocess.Popen[bytes]:
+    def _child(self, *descriptors: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(  # noqa: S603 - our own module
-            [*self._command, str(pipe), str(leash)],
-            pass_fds=[pipe, leash],
+            [*self._command, *map(str, descriptors)],
+            pass_fds=descriptors,
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             cwd=self._home,
@@ -196,14 +211,14 @@ class Slot:
     def _first_word(self) -> str:
         """What keeps a new child from working; nothing, if it is ready."""
         try:
-            if not self._running.poll(START_SECONDS):
+            if not self._running.wait(START_SECONDS):
                 return f"it said nothing for {START_SECONDS:.0f} s"
-            kind, data = json.loads(self._running.recv_bytes())
+            kind, data = json.loads(self._running.receive())
         except (EOFError, OSError):
             return self._how_it_died()
         if kind != "ready":
             return str(data)
-        self._warden = int(data)
+        self._warden = str(data).encode()
         return ""
 
     def _signal(self, number: int) -> None:
@@ -212,7 +227,7 @@ class Slot:
                 os.kill(self._process.pid, number)
 
     def _send(self, message: bytes) -> None:
-        self._running.send_bytes(message)
+        self._running.send(message)
 
 
 class _Stop:
