@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from rota.body import log
 from rota.body.attempt import Attempt
 from rota.body.log import LogLines
+from rota.cli.warden import start as start_warden
 from rota.errors import ConfigError
 from rota.executors.process.pipe import Pipe
 from rota.executors.process.remote import REASONS
@@ -37,7 +38,8 @@ def main() -> None:
     place, pipe, leash, marks = sys.argv[1], *map(int, sys.argv[2:5])
     for descriptor in (pipe, leash, marks):
         os.set_inheritable(descriptor, False)
-    warden = _start_warden(leash)
+    warden = start_warden(leash)  # first of all: it is to outlive whatever the application does
+    os.close(leash)
     child = Child(Pipe(pipe), marks)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process above, which tells us
     signal.signal(signal.SIGTERM, child.nudge)
@@ -50,16 +52,6 @@ def main() -> None:
     threading.Thread(target=child.listen, name="rota-slot", daemon=True).start()
     child.say("ready", warden)
     child.work()
-
-
-def _start_warden(leash: int) -> int:
-    """Before anything else: it is to outlive whatever the application does, and to end with the process above."""
-    silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
-    command = ["/bin/sh", "-c", "read _; kill -KILL 0"]
-    actions = [(os.POSIX_SPAWN_DUP2, leash, 0), *silent]
-    warden = os.posix_spawn("/bin/sh", command, os.environ, file_actions=actions)
-    os.close(leash)
-    return warden
 
 
 def _load(place: str) -> Rota:

@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import random
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -128,7 +127,7 @@ class _Working:
         self._app = app
         self._node = node
         self._narrator = Narrator()
-        self._warden: subprocess.Popen[bytes] | None = None
+        self._warden: int | None = None
         settings = node.settings
         self._most_runs = settings.recycle_after and int(settings.recycle_after * random.uniform(0.9, 1.1))
         self._most_memory = settings.recycle_memory
@@ -187,8 +186,8 @@ class _Working:
     def kill(self) -> None:
         """Nothing but a warden stands beside this process."""
         if self._warden is not None:
-            self._warden.kill()
-            self._warden.wait()
+            warden.end(self._warden)
+            self._warden = None
 
 
 class Work(Protocol):

@@ -5,11 +5,23 @@ It needs no interpreter of Python, and so ends also a process that is stuck in a
 
 from __future__ import annotations
 
-import subprocess
+import os
+import signal
+from contextlib import suppress
 
 
-def start(leash: int, patience: float = 0.0) -> subprocess.Popen[bytes]:
-    """``leash``: the end to read of a pipe that the watcher alone holds open. ``patience``: seconds from its end on."""
+def start(leash: int, patience: float = 0.0) -> int:
+    """Returns its number.
+
+    ``leash`` is the end to read of a pipe that the watcher alone holds open, ``patience`` the seconds from its end on.
+    """
     script = f"read _; sleep {patience:g}; kill -KILL 0" if patience else "read _; kill -KILL 0"
-    command, nothing = ["/bin/sh", "-c", script], subprocess.DEVNULL
-    return subprocess.Popen(command, stdin=leash, stdout=nothing, stderr=nothing)  # noqa: S603 - our own words
+    silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
+    actions = [(os.POSIX_SPAWN_DUP2, leash, 0), *silent]
+    return os.posix_spawn("/bin/sh", ["/bin/sh", "-c", script], os.environ, file_actions=actions)
+
+
+def end(pid: int) -> None:
+    with suppress(ProcessLookupError, ChildProcessError):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
