@@ -8,7 +8,7 @@ up: .venv/apps.done
 	$(BIN)/python -m apps.codenotify.demo $(ARGS)
 
 test: .venv/test.done
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxschedchunk 2 $(ARGS)
 
 check: .venv/check.done
 	$(BIN)/ruff format --check .

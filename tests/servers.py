@@ -21,9 +21,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-READY_WITHIN = 30.0
+from tests.scratch import scratch
+
+READY_WITHIN = 120.0
 POLL = 0.01
-RELAXED = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+RELAXED = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_wal_size=128MB")
+SWEEP = (
+    """DO $$ DECLARE name text; BEGIN
+    FOR name IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' LOOP
+        EXECUTE format('DROP SCHEMA %I CASCADE', name);
+    END LOOP; END $$""",
+    "CREATE SCHEMA public AUTHORIZATION pg_database_owner",
+    "GRANT USAGE ON SCHEMA public TO PUBLIC",
+)
+"""What makes a database as empty as a new one."""
 
 
 class ServerError(Exception):
@@ -46,12 +57,50 @@ def postgres(fsync: bool = False) -> Iterator[str]:
 @contextlib.contextmanager
 def fresh_database(server_url: str) -> Iterator[str]:
     """The URL of a new, empty database on that server; dropped at the end, whoever is still connected."""
-    name = f"t{uuid.uuid4().hex[:12]}"
+    name = _new_name()
     _execute(server_url, f"CREATE DATABASE {name}")
     try:
         yield with_database(server_url, name)
     finally:
         _execute(server_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+class Databases:
+    """Empty databases of one server, lent one after the other: to sweep one takes a tenth of making one."""
+
+    def __init__(self, server_url: str) -> None:
+        self._server_url = server_url
+        self._empty: list[str] = []
+
+    @contextlib.contextmanager
+    def lend(self) -> Iterator[str]:
+        """The URL of an empty database under a name that was never used."""
+        if self._empty:
+            name = self._empty.pop()
+        else:
+            _execute(self._server_url, f"CREATE DATABASE {(name := _new_name())}")
+        try:
+            yield with_database(self._server_url, name)
+        finally:
+            self._empty.append(self._swept(name))
+
+    def close(self) -> None:
+        for name in self._empty:
+            _execute(self._server_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def _swept(self, name: str) -> str:
+        """Its new name: whoever is still connected is cut off, and does not find it again."""
+        new = _new_name()
+        _execute(
+            self._server_url,
+            f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+            f"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = '{name}'",
+            f"ALTER DATABASE {name} RENAME TO {new}",
+            f"ALTER DATABASE {new} RESET ALL",
+            f"ALTER DATABASE {new} ALLOW_CONNECTIONS true",
+        )
+        _execute(with_database(self._server_url, new), *SWEEP)
+        return new
 
 
 class PostgresServer:
@@ -63,7 +112,7 @@ class PostgresServer:
 
     def __init__(self, *, fsync: bool = False) -> None:
         self._settings = () if fsync else RELAXED
-        self._home = Path(tempfile.mkdtemp(prefix="rota-pg-", dir="/tmp"))
+        self._home = Path(tempfile.mkdtemp(prefix="rota-pg-", dir="/tmp" if fsync else scratch()))
         self._identity = _unprivileged(self._home)
         self._process: subprocess.Popen[Any] | None = None
         self.port = free_port()
@@ -83,7 +132,7 @@ class PostgresServer:
         self.close()
 
     def start(self) -> None:
-        options = ["listen_addresses=127.0.0.1", "unix_socket_directories=", *self._settings]
+        options = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300", *self._settings]
         command = [str(self._binaries / "postgres"), "-D", str(self._data), "-p", str(self.port)]
         command += [word for option in options for word in ("-c", option)]
         with self._log.open("ab") as log:
@@ -129,7 +178,7 @@ class PostgresServer:
             return
         self._process.send_signal(number)
         try:
-            self._process.wait(10)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -208,14 +257,19 @@ def _answers(url: str) -> bool:
     import psycopg
 
     try:
-        psycopg.connect(url, connect_timeout=2).close()
+        psycopg.connect(url, connect_timeout=10).close()
     except psycopg.OperationalError:
         return False
     return True
 
 
-def _execute(url: str, statement: str) -> None:
+def _new_name() -> str:
+    return f"t{uuid.uuid4().hex[:12]}"
+
+
+def _execute(url: str, *statements: str) -> None:
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(statement.encode())
+        for statement in statements:
+            connection.execute(statement.encode())

@@ -51,7 +51,7 @@ with rota.running():
 
 
 def test_a_failed_job_is_shown_with_its_traceback_once(tmp_path: Path) -> None:
-    shown = stderr(tmp_path, 'with rota.running():\n    breaks.enqueue().wait("20s")')
+    shown = stderr(tmp_path, 'with rota.running():\n    breaks.enqueue().wait("60s")')
 
     assert shown.count("breaks failed for good in attempt 1: ValueError: no paper") == 1
     assert shown.count("Traceback (most recent call last)") == 1
@@ -63,7 +63,7 @@ def test_lines_of_a_run_are_kept_though_the_application_shows_none_of_them(tmp_p
 logging.basicConfig(level=logging.ERROR, format="MINE %(message)s")
 with rota.running():
     run = speaks.enqueue()
-    run.wait("20s")
+    run.wait("60s")
 kept = rota.runs.logs(run.id)[1]
 assert "quiet 1" in kept and "loud" not in kept, kept  # a logger that is not at WARNING makes no record
 """
@@ -79,7 +79,7 @@ class Mine(logging.LogRecord):
 logging.setLogRecordFactory(Mine)
 with rota.running():
     run = speaks.enqueue()
-    run.wait("20s")
+    run.wait("60s")
 kept = rota.runs.logs(run.id)[1]
 assert "MINE quiet 1" in kept and "MINE loud" in kept, kept
 assert isinstance(logging.getLogRecordFactory()("x", 20, "", 0, "x", (), None), Mine)

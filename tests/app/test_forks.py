@@ -163,7 +163,7 @@ def test_an_application_that_gunicorn_loads_before_it_forks(app: Rota, database_
         asked = [answered(f"http://127.0.0.1:{port}/", tmp_path / "log") for _ in range(30)]
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(60)
 
     assert len(set(asked)) == 30
     assert {run.id for run in app.runs.page(limit=1_000)} > set(asked)

@@ -198,7 +198,7 @@ def test_waiting_ends_with_the_run_or_with_the_time(sqlite_url: str) -> None:
 
     with app.running():
         assert app.options(wait="10s").trigger("job").result == 7
-        assert app.enqueue("job").wait(10).state == "succeeded"
+        assert app.enqueue("job").wait(60).state == "succeeded"
     handle = app.enqueue("never")
     with pytest.raises(WaitTimeoutError, match=f"run {handle.id} is still available") as caught:
         handle.wait(0.02)

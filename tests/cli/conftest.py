@@ -71,7 +71,7 @@ class Shop:
         with self.app.running():
             for record in self.app.runs.page(limit=100):
                 if record.state in {"available", "running"}:
-                    self.rota("run", "wait", str(record.id), "--timeout", "20s")
+                    self.rota("run", "wait", str(record.id), "--timeout", "60s")
 
 
 def open_shop(place: Path, url: str, source: str = SOURCE) -> Shop:

@@ -54,7 +54,7 @@ def doubled() -> None: ...
     shop.app.prepare()
     shop.app.enqueue("given")
     with shop.app.running():
-        shop.rota("run", "wait", "1", "--timeout", "20s")
+        shop.rota("run", "wait", "1", "--timeout", "60s")
 
     shown = shop.rota("job", "show", "given").stdout.partition("\n\n")[0]
     lines = dict(re.split(r"  +", line, maxsplit=1) for line in shown.splitlines())
@@ -95,8 +95,8 @@ def test_a_document_that_is_no_object_is_refused(shop: Shop) -> None:
 
 def test_waiting_for_the_end_tells_it_by_the_exit_code(shop: Shop) -> None:
     with shop.app.running():
-        good = shop.rota("job", "run", "shop/sync", "--wait", "--timeout", "20s", "--json")
-        bad = shop.rota("job", "run", "shop/breaks", "--wait", "--timeout", "20s")
+        good = shop.rota("job", "run", "shop/sync", "--wait", "--timeout", "60s", "--json")
+        bad = shop.rota("job", "run", "shop/breaks", "--wait", "--timeout", "60s")
 
     assert (good.exit_code, json.loads(good.stdout)["result"]["days"]) == (0, 1)
     assert bad.exit_code == 1
@@ -111,7 +111,7 @@ def test_waiting_without_a_node_says_so_and_times_out(shop: Shop) -> None:
 
 def test_a_dry_run_is_one(shop: Shop) -> None:
     with shop.app.running():
-        result = shop.rota("job", "run", "shop/sync", "--dry-run", "--wait", "--timeout", "20s", "--json")
+        result = shop.rota("job", "run", "shop/sync", "--dry-run", "--wait", "--timeout", "60s", "--json")
 
     assert json.loads(result.stdout)["result"]["dry"] is True
 
@@ -170,7 +170,7 @@ def test_ctrl_c_while_waiting_leaves_the_run_alone_and_says_so(shop: Shop) -> No
         assert waiting.stderr.readline().startswith("No node is alive")
         [record] = shop.app.runs.page()
         waiting.send_signal(signal.SIGINT)
-        _, said = waiting.communicate(timeout=10)
+        _, said = waiting.communicate(timeout=60)
 
     assert waiting.returncode == 130
     assert said.startswith(f"Run {record.id} goes on; stop it with: rota run cancel {record.id}")

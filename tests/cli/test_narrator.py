@@ -140,7 +140,7 @@ def test_rota_up_tells_it(place: Path, sqlite_url: str, caplog: pytest.LogCaptur
     work.start()
     try:
         run = app.enqueue("shop/breaks")
-        run.wait(20)
+        run.wait(60)
     finally:
         work.stop()
         app.close()

@@ -103,8 +103,8 @@ def test_following_the_logs_ends_with_the_run(shop: Shop) -> None:
 def test_waiting_tells_by_the_exit_code_how_it_ended(shop: Shop) -> None:
     good, bad = shop.app.enqueue("shop/sync"), shop.app.enqueue("shop/breaks")
     with shop.app.running():
-        assert shop.rota("run", "wait", str(good.id), "--timeout", "20s").exit_code == 0
-        result = shop.rota("run", "wait", str(bad.id), "--timeout", "20s")
+        assert shop.rota("run", "wait", str(good.id), "--timeout", "60s").exit_code == 0
+        result = shop.rota("run", "wait", str(bad.id), "--timeout", "60s")
 
     assert result.exit_code == 1
     assert "ValueError: no paper" in result.stdout

@@ -64,7 +64,7 @@ def test_watching_goes_on_until_ctrl_c(shop: Shop) -> None:
         assert watching.stdout is not None
         assert watching.stdout.readline().startswith("DOWN")
         watching.send_signal(signal.SIGINT)
-        _, said = watching.communicate(timeout=10)
+        _, said = watching.communicate(timeout=60)
 
     assert watching.returncode == 130
     assert said.endswith("Interrupted.\n")

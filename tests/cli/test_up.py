@@ -48,9 +48,9 @@ def said_by(shop: Shop, *arguments: str, **settings: str) -> list[str]:
         command, stderr=subprocess.PIPE, cwd=shop.place, text=True, env=os.environ | settings
     ) as working:
         try:
-            handle.wait(30)
+            handle.wait(60)
             working.send_signal(signal.SIGTERM)
-            _, said = working.communicate(timeout=30)
+            _, said = working.communicate(timeout=60)
         finally:
             working.kill()
     assert working.returncode == 0, said
@@ -157,7 +157,7 @@ def test_a_process_that_has_done_its_share_is_replaced_and_no_run_is_lost(
             later = app.enqueue_many("speaks", [{}])
             until(lambda: app.runs.get(later[0]).state == "succeeded")
             working.send_signal(signal.SIGTERM)
-            _, said = working.communicate(timeout=30)
+            _, said = working.communicate(timeout=60)
         finally:
             working.kill()
 

@@ -52,7 +52,7 @@ def settings(request: pytest.FixtureRequest) -> Settings:
     server = request.getfixturevalue("platforms") if "platforms" in asked else None
     endpoints = {
         name: replace(
-            each, url=server.url(name) if server else NOBODY, min_interval_s=0.0, quiet_after_429_s=0.0, timeout_s=5.0
+            each, url=server.url(name) if server else NOBODY, min_interval_s=0.0, quiet_after_429_s=0.0, timeout_s=60.0
         )
         for name, each in ENDPOINTS.items()
     }
@@ -63,7 +63,7 @@ def settings(request: pytest.FixtureRequest) -> Settings:
         retry_jitter=0.0,
         smtp_host="127.0.0.1",
         smtp_port=1,
-        smtp_timeout_s=5.0,
+        smtp_timeout_s=60.0,
     )
     if "mails" in asked:
         settings = replace(settings, smtp_port=request.getfixturevalue("mails").port)

@@ -16,6 +16,8 @@ from apps.codenotify.demo.contest_server import ContestServer
 from apps.codenotify.demo.world import AHEAD, World
 from tests.codenotify.helpers import DAY, HOUR, NOW
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 

@@ -24,6 +24,8 @@ from apps.codenotify.services import Services
 from apps.codenotify.settings import Endpoint, Settings, Webhook
 from rota.testing import make_run
 
+pytestmark = pytest.mark.long
+
 given = json.loads(sys.argv[1])
 given["endpoints"] = {name: Endpoint(**each) for name, each in given["endpoints"].items()}
 given["webhooks"] = {name: Webhook(**each) for name, each in given["webhooks"].items()}
@@ -43,7 +45,7 @@ class Worker:
         os.kill(self.process.pid, signal.SIGKILL)
 
     def wait(self) -> int:
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=60)
 
 
 def kill_at(number: int, worker: list[Worker], catcher, attribute: str) -> None:

@@ -44,7 +44,11 @@ def nodes(url: str, count: int, log: Path, *arguments: str, **settings: str) -> 
     try:
         yield started
     finally:
+        left = [child for process in started for child in children(process.pid)]
         kill_group(started)
+        for child in left:  # each has a session of its own; one that is deaf does not see that its parent is gone
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
 
 
 def kill_group(processes: list[subprocess.Popen[bytes]]) -> None:
@@ -54,7 +58,19 @@ def kill_group(processes: list[subprocess.Popen[bytes]]) -> None:
         process.wait()
 
 
-def until(what: str, holds: Callable[[], bool], within: float = 30.0, log: Path | None = None) -> None:
+def children(parent: int) -> set[int]:
+    found = set()
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (place / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if stat[0] != "Z" and int(stat[1]) == parent:
+            found.add(int(place.name))
+    return found
+
+
+def until(what: str, holds: Callable[[], bool], within: float = 120.0, log: Path | None = None) -> None:
     """Wait for something that another process will bring about; fail, saying what, when it does not."""
     give_up_at = time.monotonic() + within
     while not holds():

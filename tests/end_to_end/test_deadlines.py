@@ -14,11 +14,16 @@ from urllib.request import urlopen
 
 import pytest
 
+from rota.cli.supervisor import CLOSING_SECONDS
 from rota.model.node import process_exists
-from tests.end_to_end.processes import ROOT, environment, nodes, open_app, until
+from tests.end_to_end.processes import ROOT, children, environment, nodes, open_app, until
 from tests.ledgers import migrated
 from tests.proxy import Proxy
 
+pytestmark = pytest.mark.long
+
+SLACK = 5.0
+"""More than a stop takes on a loaded machine, and less than what it must not wait for."""
 SHORT = {"ROTA_LEASE__DURATION": "2", "ROTA_LEASE__HEARTBEAT": "0.5"}
 
 
@@ -26,18 +31,6 @@ def ended_within(process: subprocess.Popen[bytes], seconds: float) -> float:
     begun = time.monotonic()
     process.wait(timeout=seconds)
     return time.monotonic() - begun
-
-
-def children(parent: int) -> set[int]:
-    found = set()
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            stat = (place / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if stat[0] != "Z" and int(stat[1]) == parent:
-            found.add(int(place.name))
-    return found
 
 
 def gone(pids: set[int]) -> bool:
@@ -54,7 +47,7 @@ def test_a_stop_behind_a_silent_network_ends_in_time(postgres_url: str, tmp_path
             proxy.silence()
             time.sleep(1)
             node.send_signal(signal.SIGTERM)
-            assert ended_within(node, 15) < 1 + 5.5, log.read_text()
+            assert ended_within(node, 60) < 1 + CLOSING_SECONDS + SLACK, log.read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
@@ -64,7 +57,7 @@ def test_hup_is_as_term(sqlite_url: str, tmp_path: Path, number: signal.Signals)
     with nodes(sqlite_url, 1, log) as [node]:
         until("it runs", lambda: handle.state == "running", log=log)
         node.send_signal(number)
-        assert node.wait(20) == 0
+        assert node.wait(60) == 0
     assert handle.state == "succeeded"
     assert log.read_text().endswith("Rota is down.\n")
 
@@ -77,7 +70,7 @@ def test_a_deaf_child_is_killed_at_the_end_of_the_stop(sqlite_url: str, tmp_path
         time.sleep(0.5)
         left = children(parent.pid)
         parent.send_signal(signal.SIGTERM)
-        assert ended_within(parent, 15) < 1 + 5.5
+        assert ended_within(parent, 60) < 1 + CLOSING_SECONDS + SLACK
         assert len(left) == 2
         assert gone(left)
 
@@ -113,8 +106,8 @@ def test_a_second_signal_leaves_nothing_behind(sqlite_url: str, tmp_path: Path) 
         parent.send_signal(signal.SIGINT)
         until("it drains", lambda: "Stopping" in log.read_text(), log=log)
         parent.send_signal(signal.SIGINT)
-        assert ended_within(parent, 5) < 1
-        until("the children are gone", lambda: gone(left), within=1)
+        assert ended_within(parent, 60) < 2 * SLACK
+        until("the children are gone", lambda: gone(left))
 
 
 def in_a_namespace(*command: str) -> list[str]:
@@ -139,13 +132,13 @@ def test_as_process_one_it_reaps_orphans_and_hears_signals(sqlite_url: str, tmp_
             in_a_namespace(*command), cwd=ROOT, env=environment(sqlite_url), stdout=output, stderr=output
         )
     try:
-        handle.wait(30)
+        handle.wait(60)
         assert handle.state == "succeeded", log.read_text()
         [first] = children(outer.pid)
         assert handle.result == 7  # the body's own child was left to it
-        until("no zombies are left", lambda: zombies_of(first) == 0, within=5)
+        until("no zombies are left", lambda: zombies_of(first) == 0)
         os.kill(first, signal.SIGTERM)
-        assert outer.wait(20) == 0, log.read_text()
+        assert outer.wait(60) == 0, log.read_text()
     finally:
         outer.kill()
     assert "Rota is down." in log.read_text()
@@ -168,11 +161,11 @@ def test_silent_connections_to_the_health_port_are_bounded(sqlite_url: str, tmp_
     with nodes(sqlite_url, 1, log, "--port", "0") as [node]:
         port = port_of(log)
         held = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
-        until("they are dropped", lambda: len(list(Path(f"/proc/{node.pid}/fd").iterdir())) < 60, within=3)
+        until("they are dropped", lambda: len(list(Path(f"/proc/{node.pid}/fd").iterdir())) < 60)
         for path in ("healthz", "readyz"):
-            with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
+            with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=60) as answer:
                 assert answer.status == 200
-        until("time ends the others", lambda: all(was_closed(each) for each in held), within=8)
+        until("time ends the others", lambda: all(was_closed(each) for each in held))
         for each in held:
             each.close()
 

@@ -13,7 +13,10 @@ from rota import Rota
 from tests.end_to_end.processes import environment, until
 
 RELEASE = """
+import pytest
 from rota import Rota, every
+
+pytestmark = pytest.mark.long
 rota = Rota(name={name!r})
 @rota.job("{name}/steady", schedule=every({every!r}), overlap="allow")
 def steady() -> None: ...
@@ -43,7 +46,7 @@ def working(url: str, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(60)
 
 
 def definitions(app: Rota) -> dict[str, str]:
@@ -78,7 +81,7 @@ def test_a_roll_out_and_a_roll_back_take_nothing_from_anybody(database_url: str,
                 made = fires(app, "shop/new")
                 until("the new one fires on", lambda: fires(app, "shop/new") > made + 2)
             with working(database_url, thief) as refused:
-                assert refused.wait(10) == 2
+                assert refused.wait(60) == 2
             told = (thief / "log").read_text()
             assert "'shop/steady' belongs to application 'shop'" in told
             assert "application 'thief'" in told

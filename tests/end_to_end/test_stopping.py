@@ -7,7 +7,11 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.processes import nodes, open_app, until
+
+pytestmark = pytest.mark.long
 
 
 def test_on_sigterm_what_runs_is_waited_for_and_counted(database_url: str, tmp_path: Path) -> None:
@@ -18,7 +22,7 @@ def test_on_sigterm_what_runs_is_waited_for_and_counted(database_url: str, tmp_p
         until("it runs", lambda: running.state == "running", log=log)
         waiting = app.handles["work"].enqueue(number=1)
         node.send_signal(signal.SIGTERM)
-        assert node.wait(timeout=10) == 0
+        assert node.wait(timeout=60) == 0
 
     assert running.state == "succeeded"
     assert waiting.state == "available"
@@ -34,8 +38,8 @@ def test_what_does_not_end_in_the_drain_goes_back_and_is_no_failure(database_url
         until("both run", lambda: obedient.state == stubborn.state == "running", log=log)
         begun = time.monotonic()
         node.send_signal(signal.SIGTERM)
-        assert node.wait(timeout=10) == 0
-        assert time.monotonic() - begun < 8
+        assert node.wait(timeout=60) == 0
+        assert time.monotonic() - begun < 30
 
     for handle in (obedient, stubborn):
         record = handle.record()
@@ -46,16 +50,14 @@ def test_a_second_signal_ends_at_once_and_the_next_node_rescues(database_url: st
     app, log = open_app(database_url), tmp_path / "log"
     handle = app.handles["stubborn"].enqueue(seconds=60)
 
-    with nodes(database_url, 1, log, "--threads", "1") as [node]:
+    with nodes(database_url, 1, log, "--threads", "1", ROTA_LEASE__DURATION="600") as [node]:
         until("it runs", lambda: handle.state == "running", log=log)
         node.send_signal(signal.SIGTERM)
         until("it drains", lambda: "Stopping" in log.read_text(), log=log)
         node.send_signal(signal.SIGTERM)
-        assert node.wait(timeout=5) == 128 + signal.SIGTERM
-    begun = time.monotonic()
+        assert node.wait(timeout=20) == 128 + signal.SIGTERM
     with nodes(database_url, 1, log, "--threads", "1"):
-        until("it is rescued", lambda: handle.record().attempt == 2, log=log)
-    assert time.monotonic() - begun < 10  # by the dead process, not by the lease
+        until("it is rescued", lambda: handle.record().attempt == 2, log=log)  # by the dead process, not by the lease
 
 
 def test_a_run_that_kills_its_node_three_times_is_quarantined_and_its_company_is_not(
@@ -66,7 +68,7 @@ def test_a_run_that_kills_its_node_three_times_is_quarantined_and_its_company_is
     innocent = [app.handles["work"].enqueue(number=number, seconds=0.01) for number in range(6)]
 
     with nodes(database_url, 1, log, "--processes", "2", "--threads", "4"):
-        until("the poison is found out", lambda: poison.state == "failed", within=60, log=log)
+        until("the poison is found out", lambda: poison.state == "failed", log=log)
         until("the others are done", lambda: all(each.state == "succeeded" for each in innocent), log=log)
 
     assert poison.record().crashes == 3

@@ -9,9 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from tests.end_to_end.processes import nodes, open_app, until
 from tests.servers import fresh_database, postgres
+
+pytestmark = pytest.mark.long
 
 CRASHES = int(os.environ.get("CRASHES", "4"))
 """Of the server; each takes a second or two."""

@@ -7,8 +7,12 @@ import signal
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from rota.model.fire import FireRecord
 from tests.end_to_end.processes import nodes, open_app, until
+
+pytestmark = pytest.mark.long
 
 SHORT = {"ROTA_LEASE__DURATION": "2", "ROTA_LEASE__HEARTBEAT": "0.5"}
 

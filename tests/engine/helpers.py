@@ -11,15 +11,16 @@ from rota import Rota
 from rota.clock import from_us
 from rota.engine.node import Node
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 def until(holds: Callable[[], Any]) -> None:
     """Wait for something that another thread is about to do."""
-    give_up_at = time.monotonic() + PATIENCE
+    give_up_at, pause = time.monotonic() + PATIENCE, 0.001
     while not holds():
         assert time.monotonic() < give_up_at, "it did not happen"
-        threading.Event().wait(0.001)
+        threading.Event().wait(pause)
+        pause = min(pause * 1.2, 0.02)  # to look takes the time of who is waited for
 
 
 def finish(node: Node) -> None:

@@ -53,7 +53,7 @@ class Bodies:
 
     def deaf(self) -> str:
         self.begun.set()
-        self.go.wait(10)
+        self.go.wait(60)
         return "done"
 
     async def awaits(self) -> str:
@@ -75,19 +75,19 @@ class Bodies:
     async def busy(self) -> str:
         """Never awaits, so the cancellation cannot reach it."""
         self.begun.set()
-        self.go.wait(10)
+        self.go.wait(60)
         return "done"
 
     def fails(self) -> Failed:
         self.begun.set()
-        self.go.wait(10)
+        self.go.wait(60)
         return Failed("broken")
 
 
 def begin(app: Rota, node: Node, bodies: Bodies, name: str) -> Any:
     handle = app.enqueue(name)
     node.worker.tick()
-    assert bodies.begun.wait(10)
+    assert bodies.begun.wait(60)
     return handle
 
 
@@ -277,7 +277,7 @@ def test_a_run_that_ends_while_somebody_cancels_it_is_over(postgres_url: str) ->
         thread.start()
         until(lambda: looking.execute(waits).fetchone() == (1,))
         ending.commit()
-        thread.join(10)
+        thread.join(60)
     told = kinds(app, handle.id)
     app.close()
 

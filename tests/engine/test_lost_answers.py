@@ -134,7 +134,7 @@ def test_a_claim_whose_answer_was_lost_is_done_all_the_same(app: Rota, proxy: Pr
     near.job("job", concurrency=1)(lambda: None)
 
     with app.running(replace(CALM, heartbeat=1.0)):
-        job.enqueue().wait(10)
+        job.enqueue().wait(60)
         proxy.lose_commits = 1
         handle = near.enqueue("job")
         until(lambda: near.runs.get(handle.id).state == "succeeded")

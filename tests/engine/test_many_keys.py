@@ -69,14 +69,14 @@ def test_two_that_ask_at_one_time_make_each_key_once(app: Rota) -> None:
     gate = threading.Barrier(4)
 
     def ask() -> None:
-        gate.wait(10)
+        gate.wait(60)
         found.append(app.options(key=key).enqueue_many("mail", items))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for each in threads:
         each.start()
     for each in threads:
-        each.join(20)
+        each.join(60)
 
     assert [list(ids) for ids in found] == [list(found[0])] * 4
     assert sum(len(ids.new) for ids in found) == 300

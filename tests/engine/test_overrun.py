@@ -15,7 +15,7 @@ def test_a_function_that_outlasts_its_time_counts_and_is_told(database_url: str)
 
     @rota.job(timeout=0.05)
     def deaf() -> str:
-        over.wait(10)
+        over.wait(60)
         return "done"
 
     handle = deaf.enqueue()

@@ -44,13 +44,13 @@ def test_a_lapsed_lease_brings_the_run_back_and_the_late_result_is_refused(
     def slow(run: Run) -> int:
         if run.attempt == 1:
             begun.set()
-            go.wait(10)
+            go.wait(60)
         return run.attempt
 
     frozen, other = start(app, lease=15), start(app)
     handle = slow.enqueue()
     frozen.worker.tick()
-    assert begun.wait(10)
+    assert begun.wait(60)
 
     clock.advance(seconds=14)
     rescue(other)
@@ -113,18 +113,18 @@ def test_a_zombie_and_its_successor_on_one_node_are_told_apart(app: Rota, start:
     @app.job(retry=Retry(attempts=1))
     def stubborn(run: Run) -> int:
         begun[run.attempt - 1].set()
-        go[run.attempt - 1].wait(10)
+        go[run.attempt - 1].wait(60)
         return run.attempt
 
     node, other = start(app, lease=15), start(app)
     handle = stubborn.enqueue()
     node.worker.tick()
-    assert begun[0].wait(10)
+    assert begun[0].wait(60)
     clock.advance(seconds=16)
     rescue(other)
     node.heartbeat.tick()
     node.worker.tick()
-    assert begun[1].wait(10)
+    assert begun[1].wait(60)
 
     go[0].set()
     until(lambda: node.inflight.uncommitted)
@@ -148,7 +148,7 @@ def test_a_checkpoint_of_a_zombie_is_refused_and_stops_it(app: Rota, start: Star
         if run.attempt == 1:
             run.save_checkpoint({"page": 1})
             begun.set()
-            go.wait(10)
+            go.wait(60)
             try:
                 run.save_checkpoint({"page": 99})
             except RunLostError:
@@ -159,7 +159,7 @@ def test_a_checkpoint_of_a_zombie_is_refused_and_stops_it(app: Rota, start: Star
     node, other = start(app, lease=15), start(app)
     handle = walk.enqueue()
     node.worker.tick()
-    assert begun.wait(10)
+    assert begun.wait(60)
     clock.advance(seconds=16)
     rescue(other)
     go.set()
@@ -177,14 +177,14 @@ def test_a_zombie_cannot_fan_out(app: Rota, start: Start, clock: ManualClock) ->
     def parent(run: Run) -> None:
         if run.attempt == 1:
             begun.set()
-            go.wait(10)
+            go.wait(60)
             run.fan_out("child", [{}])
 
     app.job("child")(lambda: None)
     node, other = start(app, lease=15), start(app)
     handle = parent.enqueue()
     node.worker.tick()
-    assert begun.wait(10)
+    assert begun.wait(60)
     clock.advance(seconds=16)
     rescue(other)
     go.set()
@@ -262,7 +262,7 @@ def test_runs_that_are_a_nodes_in_the_ledger_alone_go_back(app: Rota, start: Sta
     @app.job
     def slow() -> None:
         begun.set()
-        go.wait(10)
+        go.wait(60)
 
     app.job("job")(lambda: None)
     node = start(app)
@@ -270,7 +270,7 @@ def test_runs_that_are_a_nodes_in_the_ledger_alone_go_back(app: Rota, start: Sta
     assert claimed(app, node) == [lost.id]
     kept = slow.enqueue()
     node.worker.tick()
-    assert begun.wait(10)
+    assert begun.wait(60)
 
     duty(node, "strays").tick()
     assert lost.state == "running"  # it might be on its way

@@ -26,7 +26,7 @@ class Duty:
     def tick(self) -> bool:
         self.ticks += 1
         if self.gate is not None:
-            self.gate.wait(10)
+            self.gate.wait(60)
         if self.failing:
             raise RuntimeError("out of paper")
         self.more -= 1

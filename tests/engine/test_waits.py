@@ -46,13 +46,13 @@ def test_bodies_that_wait_for_runs_of_their_own_queue_go_on(live: Rota, node: Ca
 
     @live.job("parent", retry=1)
     def parent(n: int) -> str:
-        together.wait(10)
-        return live.enqueue("child", n=n).wait("20s").state
+        together.wait(60)
+        return live.enqueue("child", n=n).wait("60s").state
 
     handles = [parent.enqueue(n) for n in range(3)]
     node(threads=3)
 
-    assert [handle.wait("20s").state for handle in handles] == ["succeeded"] * 3
+    assert [handle.wait("60s").state for handle in handles] == ["succeeded"] * 3
     assert [handle.result for handle in handles] == ["succeeded"] * 3
 
 
@@ -61,12 +61,12 @@ def test_an_async_body_that_waits_in_a_thread_lends_its_place_too(live: Rota, no
 
     @live.job("parent", retry=1)
     async def parent() -> str:
-        return (await asyncio.to_thread(live.enqueue("child").wait, "20s")).state
+        return (await asyncio.to_thread(live.enqueue("child").wait, "60s")).state
 
     handle = parent.enqueue()
     node(threads=1)
 
-    assert (handle.wait("20s").state, handle.result) == ("succeeded", "succeeded")
+    assert (handle.wait("60s").state, handle.result) == ("succeeded", "succeeded")
 
 
 def wait_for_a_run(live: Rota) -> object:
@@ -88,7 +88,7 @@ def test_a_body_that_waits_ends_when_its_time_is_up(
 
     with live.lock("held"):
         node(threads=1)
-        assert handle.wait("20s").state == "failed"
+        assert handle.wait("60s").state == "failed"
 
     assert [each.outcome for each in live.runs.attempts(handle.id)] == ["timed_out"]
 
@@ -113,9 +113,9 @@ def test_a_body_that_waits_ends_when_its_run_is_cancelled(
     handle, begun = enqueue_one_that_waits(live, wait)
     with live.lock("held"):
         node(threads=1)
-        assert begun.wait(10)
+        assert begun.wait(60)
         live.runs.cancel(handle.id, by="anna")
-        assert handle.wait("20s").state == "cancelled"
+        assert handle.wait("60s").state == "cancelled"
 
 
 @pytest.mark.parametrize("wait", [wait_for_a_run, wait_for_a_lock])
@@ -125,7 +125,7 @@ def test_a_body_that_waits_is_handed_back_when_its_node_stops(
     handle, begun = enqueue_one_that_waits(live, wait)
     with live.lock("held"):
         started = node(threads=1)
-        assert begun.wait(10)
+        assert begun.wait(60)
         started.stop(drain=0)
 
     assert handle.state == "available"
@@ -153,7 +153,7 @@ def test_a_wait_that_would_hold_up_the_loop_is_refused(app: Rota, wait: Callable
 
 def test_a_test_works_off_what_a_body_waits_for(app: Rota) -> None:
     app.job("child", retry=1)(lambda: 7)
-    app.job("parent", retry=1)(lambda run: app.enqueue("child").wait("20s").state)
+    app.job("parent", retry=1)(lambda run: app.enqueue("child").wait("60s").state)
     handles = [app.enqueue("parent") for _ in range(6)]
 
     run_due(app)

@@ -71,7 +71,7 @@ def test_threads_that_are_too_many_end_when_they_are_idle() -> None:
 
     def work(item: int) -> None:
         inside.append(item)
-        gate.wait(10)
+        gate.wait(60)
 
     crew: Crew[int] = Crew(1, work, "crew")
     crew.add([1, 2, 3])

@@ -72,7 +72,7 @@ def test_no_more_run_at_once_than_there_are_threads_and_the_rest_wait(bench: Ope
     def body() -> None:
         inside.append(1)
         most.append(len(inside))
-        go.wait(10)
+        go.wait(60)
         inside.pop()
 
     three = bench(3)
@@ -90,7 +90,7 @@ def test_what_has_waited_for_long_can_be_taken_back_alone(bench: Open) -> None:
 
     def body() -> None:
         begun.append(1)
-        go.wait(10)
+        go.wait(60)
 
     one = bench(1)
     attempts = one.attempts(4, body)
@@ -119,7 +119,7 @@ def test_async_attempts_share_one_loop_and_do_not_wait_for_threads(bench: Open) 
         await gates[-1].wait()
 
     one = bench(1)
-    one.executor.submit(one.attempts(1, lambda: go.wait(10)))
+    one.executor.submit(one.attempts(1, lambda: go.wait(60)))
     one.executor.submit(one.attempts(20, wait))
     until(lambda: len(gates) == 20)
     [loop] = loops
@@ -161,12 +161,12 @@ def test_a_place_that_is_lent_is_one_thread_more_until_it_is_taken_again(bench: 
 
     def waits() -> None:
         with lent():
-            back.wait(10)
+            back.wait(60)
 
     def body() -> None:
         inside.append(1)
         most.append(len(inside))
-        go.wait(10)
+        go.wait(60)
         inside.pop()
 
     one = bench(1)

@@ -37,7 +37,7 @@ class Gate:
         def gated(run: Run) -> None:
             run.progress(3, 10)
             self.inside.release()
-            self.opened.wait(10)
+            self.opened.wait(60)
 
         self.job = gated
 
@@ -45,7 +45,7 @@ class Gate:
         """Let a node begin so many."""
         node.worker.tick()
         for _ in range(runs):
-            assert self.inside.acquire(timeout=10)
+            assert self.inside.acquire(timeout=60)
 
     def let_go(self, node: Node) -> None:
         self.opened.set()

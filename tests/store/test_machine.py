@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.store.machine import Ledger
+
+pytestmark = pytest.mark.long
 
 Ledger.TestCase.settings = settings(
     max_examples=150,

@@ -277,7 +277,7 @@ def test_a_node_hears_the_hint_of_its_schema(postgres_url: str) -> None:
         with sender.write() as tx:
             tx.announce()
     stopping.set()
-    listener.join(10)
+    listener.join(60)
 
     assert not listener.is_alive()
     one.close()

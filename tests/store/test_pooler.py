@@ -66,7 +66,7 @@ def unprivileged(home: Path) -> dict[str, Any]:
 
 def answers(url: str) -> bool:
     try:
-        psycopg.connect(url, connect_timeout=2).close()
+        psycopg.connect(url, connect_timeout=10).close()
     except psycopg.OperationalError:
         return False
     return True
@@ -81,7 +81,7 @@ def test_a_node_works_behind_it_as_without_it(pooled_url: str) -> None:
         ids = app.enqueue_many("work", [{"number": number} for number in range(300)])
         alone = [app.enqueue("alone") for _ in range(10)]
         for handle in alone:
-            handle.wait(30)
+            handle.wait(60)
         until(lambda: node.inflight.idle)
         assert not any(runner.pulse.error for runner in node._runners.values())
     states = {app.runs.get(run_id).state for run_id in ids}

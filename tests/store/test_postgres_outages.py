@@ -37,9 +37,13 @@ def read_only(other: psycopg.Connection[Any], on: bool) -> None:
     """For every session, those under way included."""
     name = other.info.dbname
     other.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {'on' if on else 'off'}".encode())
-    other.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> %s", (name, pid(other))
-    )
+    cut(other)
+
+
+def cut(other: psycopg.Connection[Any]) -> None:
+    """All other connections to the same database."""
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    other.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}".encode())
 
 
 def pid(connection: psycopg.Connection[Any]) -> int:
@@ -74,7 +78,7 @@ def test_a_connection_that_was_cut_is_an_outage(store: Store, other: psycopg.Con
     def cut_between_two_statements() -> None:
         with store.write() as tx:
             nodes.drain(tx, "nobody", 1)
-            other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'rota'")
+            cut(other)
             with pytest.raises(psycopg.OperationalError):
                 nodes.drain(tx, "nobody", 1)
             nodes.drain(tx, "nobody", 1)
@@ -181,12 +185,12 @@ def test_a_run_that_ends_while_the_database_is_read_only_is_done_later(
     @app.job("patient", retry=Retry(attempts=1), timeout=None)
     def patient() -> str:
         begun.set()
-        go.wait(20)
+        go.wait(60)
         return "done"
 
     with app.running(QUICK) as node:
         handle = patient.enqueue()
-        assert begun.wait(10)
+        assert begun.wait(60)
         read_only(other, True)
         go.set()
         until(lambda: "takes no writes" in (node._runners["finisher"].pulse.error or ""))

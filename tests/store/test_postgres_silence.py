@@ -13,6 +13,8 @@ from rota.store.postgres_connections import CONNECT_SECONDS, STATEMENT_SECONDS
 from tests.ledgers import migrated
 from tests.proxy import Proxy
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def proxy(postgres_url: str) -> Iterator[Proxy]:
@@ -54,7 +56,7 @@ def test_a_statement_on_a_connection_that_fell_silent_is_given_up(store: Store, 
     begun = time.monotonic()
     with pytest.raises(StoreUnreachableError, match="no answer within 10 s"):
         read(store)
-    assert STATEMENT_SECONDS <= time.monotonic() - begun < STATEMENT_SECONDS + 2
+    assert STATEMENT_SECONDS <= time.monotonic() - begun < STATEMENT_SECONDS + 8
 
     write(store)  # on a new one
 
@@ -70,7 +72,7 @@ def test_a_host_that_falls_silent_gives_way_to_the_next_of_the_url(postgres_url:
         with pytest.raises(StoreUnreachableError):
             write(store)
         write(store)
-        assert time.monotonic() - begun < STATEMENT_SECONDS + CONNECT_SECONDS + 3
+        assert time.monotonic() - begun < STATEMENT_SECONDS + CONNECT_SECONDS + 8
         store.close()
 
 
@@ -82,5 +84,5 @@ def test_what_a_silent_server_is_told_at_the_first_connection_has_an_end(postgre
         begun = time.monotonic()
         with pytest.raises(StoreUnreachableError, match="connection timeout expired"):
             read(store)
-        assert time.monotonic() - begun < CONNECT_SECONDS + 2
+        assert time.monotonic() - begun < CONNECT_SECONDS + 8
         store.close()

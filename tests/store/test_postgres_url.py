@@ -121,7 +121,7 @@ def test_a_database_of_unknown_encoding_gives_text_all_the_same(postgres_server:
         app.job("greet")(lambda name: f"Grüße, {name} 🦆")
         handle = app.enqueue("greet", name="Zoë")
         with app.running():
-            handle.wait(10)
+            handle.wait(60)
         found = (handle.state, handle.result, app.store.database.facts()["version"][:1])
         app.close()
         server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

@@ -200,7 +200,7 @@ def test_what_is_not_committed_is_not_seen_by_others(store: Store) -> None:
         seen: list[int] = []
         thread = threading.Thread(target=lambda: seen.append(count(store)))
         thread.start()
-        thread.join(5)
+        thread.join(60)
 
     assert seen == [0]
     assert count(store) == 1
@@ -247,7 +247,7 @@ def test_threads_and_stores_on_one_database_lose_and_double_nothing(ledger_url: 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
 
     assert failed == []
     assert sorted(claimed) == ids

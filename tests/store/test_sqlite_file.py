@@ -46,12 +46,12 @@ def test_a_file_that_is_replaced_in_use_is_told_and_ends_the_node(home: Path, wh
     app.job("work")(lambda: 1)
 
     with app.running(NodeSettings(poll=0.1, heartbeat=0.1)) as node:
-        app.enqueue("work").wait(10)
+        app.enqueue("work").wait(60)
         for name in ("app.db", "app.db-wal", "app.db-shm"):
             (home / name).unlink(missing_ok=True)
         if what != "was deleted":
             (home / "app.db").touch()
-        assert node.asked_to_stop.wait(10)
+        assert node.asked_to_stop.wait(60)
     assert what in str(node.fatal)
 
     with pytest.raises(StoreReplacedError, match=what):
