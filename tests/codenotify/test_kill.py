@@ -16,6 +16,8 @@ from apps.codenotify.tables import deliveries
 from rota.testing import make_run
 from tests.codenotify.helpers import NOW, add_contest, add_user, announce, rows, statuses
 
+pytestmark = pytest.mark.long
+
 WORKER = """
 import json, sys
 from datetime import datetime
@@ -24,7 +26,6 @@ from apps.codenotify.services import Services
 from apps.codenotify.settings import Endpoint, Settings, Webhook
 from rota.testing import make_run
 
-pytestmark = pytest.mark.long
 
 given = json.loads(sys.argv[1])
 given["endpoints"] = {name: Endpoint(**each) for name, each in given["endpoints"].items()}

@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from rota import Rota
 from tests.end_to_end.processes import environment, until
 
+pytestmark = pytest.mark.long
+
 RELEASE = """
-import pytest
 from rota import Rota, every
 
-pytestmark = pytest.mark.long
 rota = Rota(name={name!r})
 @rota.job("{name}/steady", schedule=every({every!r}), overlap="allow")
 def steady() -> None: ...

@@ -9,16 +9,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import tzdata
 
 from rota import Rota, cron
 from tests.end_to_end.processes import environment, until
 
+pytestmark = pytest.mark.long
+
 APP = """
-import pytest
 from rota import Rota
 
-pytestmark = pytest.mark.long
 rota = Rota()
 @rota.job("paris")
 def paris() -> None: ...

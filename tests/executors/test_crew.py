@@ -45,7 +45,7 @@ def test_a_long_line_of_brief_work_is_left_to_one_thread_and_one_that_waits_brin
     until(lambda: not crew.line)
     gate.set()
     crew.stop()
-    until(lambda: crew._started == 0)
+    until(lambda: crew._started == 0)  # the last of them may still be about to write
     os.close(file)
 
 

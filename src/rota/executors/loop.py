@@ -56,14 +56,13 @@ class EventLoop:
         loop = self._loop
         if loop is None or not self._tasks:
             return None
-        now = time.monotonic()
-        if self._asked_at is None:
-            self._asked_at, self._suspect = now, None
+        now, asked_at = time.monotonic(), self._asked_at
+        if asked_at is None:  # and from here on it may answer at any moment
+            asked_at, self._asked_at, self._suspect = now, now, None
             with suppress(RuntimeError):
                 loop.call_soon_threadsafe(self._answer)
-        asked_at = self._asked_at
-        if asked_at is None or now - asked_at < BLOCKED_SECONDS:
-            return None  # it may have answered a moment ago
+        if now - asked_at < BLOCKED_SECONDS:
+            return None
         suspect, self._suspect = self._suspect, asyncio.current_task(loop)
         if suspect is None or suspect is not self._suspect:
             return None  # many that take their turns are no one's fault
