@@ -16,12 +16,12 @@ from tests.end_to_end.processes import kill_group, nodes, open_app, until
 
 pytestmark = pytest.mark.long
 
-RUNS = int(os.environ.get("RUNS", "2000"))
-"""Shared out over five crashes and an end."""
+RUNS, CRASHES = int(os.environ.get("RUNS", "1200")), int(os.environ.get("CRASHES", "3"))
+"""The runs are shared out over so many crashes, and an end."""
 
 
 @pytest.mark.parametrize("count", [1, 4])
-def test_killing_every_process_five_times_loses_no_run_and_doubles_none(
+def test_killing_every_process_again_and_again_loses_no_run_and_doubles_none(
     database_url: str, count: int, tmp_path: Path
 ) -> None:
     app = open_app(database_url)
@@ -29,7 +29,7 @@ def test_killing_every_process_five_times_loses_no_run_and_doubles_none(
     app.handles["work"].enqueue_many(items)
     dice, log = random.Random(7), tmp_path / "log"
 
-    for _ in range(5):
+    for _ in range(CRASHES):
         before = ended(app)
         with nodes(database_url, count, log, "--threads", "4") as started:
             until("some progress", lambda before=before: ended(app) > before, log=log)

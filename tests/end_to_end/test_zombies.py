@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,7 @@ def test_a_frozen_node_that_wakes_fires_nothing_twice_and_its_late_result_is_ref
     with nodes(database_url, 1, log, "--threads", "4", **SHORT) as [frozen]:
         until("it runs", lambda: handle.record().state == "running", log=log)
         [old] = [node for node in app.nodes.all() if node.record.lost_at is None]
-        os.kill(frozen.pid, signal.SIGSTOP)
+        freeze_between_writes(frozen.pid, database_url)
         with nodes(database_url, 1, log, "--threads", "4", **SHORT):
             until("another node has done it", lambda: handle.record().state == "succeeded", log=log)
             assert handle.record().node != old.record.id
@@ -43,6 +45,24 @@ def test_a_frozen_node_that_wakes_fires_nothing_twice_and_its_late_result_is_ref
     assert set(moments.values()) == {1}
     runs = Counter(run.fire_due_at for run in app.runs.page(job="second", limit=1_000))
     assert set(runs.values()) == {1}
+
+
+def freeze_between_writes(pid: int, url: str) -> None:
+    """A process that is frozen with the one write lock of a SQLite file in its hands stops everybody: that is known."""
+    os.kill(pid, signal.SIGSTOP)
+    while url.startswith("sqlite") and is_locked(url.removeprefix("sqlite:///")):
+        os.kill(pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGSTOP)
+
+
+def is_locked(path: str) -> bool:
+    with closing(sqlite3.connect(path, timeout=0.2, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        connection.execute("ROLLBACK")
+        return False
 
 
 def kinds(app, run_id: int) -> list[str]:
