@@ -47,24 +47,24 @@ def declare(store: Store, said: Said, release: NewRelease, *, alone: bool) -> li
     """
     now = store.now_us()
     with store.write() as tx:
-        told = claim_names(tx, said.owner, said.jobs, now)
+        events = claim_names(tx, said.owner, said.jobs, now)
         others = _Others.read(tx, release, now, alone=alone)
         _set_queues(tx, said, others)
         if not others.nothing_new:
-            told += _declare_all(tx, said, release, others, now)
-        tx.told += told
+            events += _declare_all(tx, said, release, others, now)
+        tx.events += events
     store.wake_time()
-    return told
+    return events
 
 
 def _declare_all(tx: Transaction, said: Said, release: NewRelease, others: _Others, now: int) -> list[Event]:
     _register_jobs(tx, said, others.jobs_to_leave, now)
-    told = _declare_schedules(tx, said, others.schedules_to_leave, now)
-    told += _remove_gone(tx, said, others.schedules_to_keep, now)
+    events = _declare_schedules(tx, said, others.schedules_to_leave, now)
+    events += _remove_gone(tx, said, others.schedules_to_keep, now)
     releases.said(tx, release, now)
     if others.settles:
         releases.settle(tx, said.owner, now)
-    return told
+    return events
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class _Changes:
     added: list[NewSchedule] = field(default_factory=list)
     changed: list[ScheduleRecord] = field(default_factory=list)
     skipped: list[NewFire] = field(default_factory=list)
-    told: list[Event] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
     def write(self, tx: Transaction, now: int) -> None:
         schedules.insert(tx, self.added)
@@ -136,18 +136,18 @@ class _Changes:
 
 
 def _declare_schedules(tx: Transaction, said: Said, leave: frozenset[str], now: int) -> list[Event]:
-    told: list[Event] = []
+    events: list[Event] = []
     for some in _chunks(row for row in said.schedule_rows() if row.name not in leave):
         by_name = {row.name: row for row in some}
         changes = _Changes()
         for name, record in schedules.differing(tx, said.owner, some):
             _declare_one(changes, said, by_name[name], record, now)
         changes.write(tx, now)
-        told += changes.told
+        events += changes.events
         for new in changes.added:
             if new.name in said.paused:
                 schedules.pause(tx, new.name, now, by="settings", why="paused in the settings")
-    return told
+    return events
 
 
 def _declare_one(changes: _Changes, said: Said, row: ScheduleRow, record: ScheduleRecord | None, now: int) -> None:
@@ -155,7 +155,7 @@ def _declare_one(changes: _Changes, said: Said, row: ScheduleRow, record: Schedu
         changes.added.append(_new(said, row, now))
     elif record.declared is None and record.removed_at is None:
         why = "a schedule of this name is there already"  # a person's
-        changes.told.append(_event("schedule.kept", row.name, now, why=why, code=row.text))
+        changes.events.append(_event("schedule.kept", row.name, now, why=why, code=row.text))
     elif record.removed_at is not None or record.declared != row.text:
         _take_effect(changes, said, row, record, now)
     else:
@@ -169,7 +169,7 @@ def _take_effect(changes: _Changes, said: Said, row: ScheduleRow, record: Schedu
     if record.edited_at is not None and record.declared is not None:
         in_force = _in_force(record.definition, now, off) if back else {}
         changes.changed.append(replace(new, **in_force))  # type: ignore[arg-type]
-        changes.told.append(_event("schedule.kept", row.name, now, edited_by=record.edited_by, code=row.text))
+        changes.events.append(_event("schedule.kept", row.name, now, edited_by=record.edited_by, code=row.text))
         return
     since = now
     if not back:

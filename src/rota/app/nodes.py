@@ -36,4 +36,4 @@ class Nodes:
             if not nodes.drain(tx, node_id, now):
                 state = state_of(record, now)
                 raise ConflictError(f"node {node_id} is {state} already")
-            tx.told.append(Event(at=now, kind="node.draining", subject=f"node:{node_id}", actor=by))
+            tx.events.append(Event(at=now, kind="node.draining", subject=f"node:{node_id}", actor=by))

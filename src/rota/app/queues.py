@@ -58,7 +58,7 @@ class Queues:
             _found(queues.get(tx, name), name)
             if not change(tx, now):
                 raise ConflictError(f"queue {name!r} {conflict}")
-            tx.told.append(Event(at=now, kind=kind, subject=f"queue:{name}", actor=by, data=data))
+            tx.events.append(Event(at=now, kind=kind, subject=f"queue:{name}", actor=by, data=data))
             tx.announce()
 
 

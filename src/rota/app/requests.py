@@ -109,7 +109,7 @@ class Requests:
         store = self._app.store
         data = {"job": job, "environment": self._app.enqueuer.environment}
         with store.write() as tx:
-            tx.told.append(run_event("run.forced", run_id, store.now_us(), actor=options.by, data=data))
+            tx.events.append(run_event("run.forced", run_id, store.now_us(), actor=options.by, data=data))
 
 
 _MANY_KEYS = 'Give a function of the arguments: options(key=lambda to: f"welcome:{to}").'

@@ -119,7 +119,7 @@ class Runs:
 
     @staticmethod
     def _tell(tx: Transaction, kind: str, run_id: int, by: str, now: int) -> None:
-        tx.told.append(run_event(kind, run_id, now, actor=by))
+        tx.events.append(run_event(kind, run_id, now, actor=by))
 
 
 def _locked(tx: Transaction, run_id: int) -> RunRecord:

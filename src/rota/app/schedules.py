@@ -277,7 +277,7 @@ class Schedules:
 
     @staticmethod
     def _tell(tx: Transaction, kind: str, name: str, by: str, now: int, **data: object) -> None:
-        tx.told.append(Event(at=now, kind=kind, subject=f"schedule:{name}", actor=by, data=data))
+        tx.events.append(Event(at=now, kind=kind, subject=f"schedule:{name}", actor=by, data=data))
 
 
 def _read(policies: SchedulePolicies) -> dict[str, Any]:

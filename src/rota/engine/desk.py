@@ -66,7 +66,7 @@ class LedgerDesk:
     def emit(self, envelope: Envelope, kind: str, data: Mapping[str, Any]) -> None:
         with self._store.write() as tx:
             event = run_event(kind, envelope.id, self._store.now_us(), data={"job": envelope.job, **data})
-            tx.told.append(event)
+            tx.events.append(event)
 
     def lock(self, name: str, ttl: float, wait: float) -> AbstractContextManager[Any]:
         return Lock(self._store, name, ttl, wait)

@@ -153,7 +153,7 @@ class Ending:
             self._refuse(tx, accepted, verdicts)
             done = [(over, verdict) for over, verdict in done if over.attempt.envelope.id in accepted]
         self._keep(tx, shard, done)
-        tx.told += self.events
+        tx.events += self.events
         return done
 
     def _save_progress(self, tx: Transaction) -> None:
@@ -322,7 +322,7 @@ class Ending:
         taken = attempts.ended_by(tx, self.node, [_end_of(over) for over in rest])
         for over, verdict in zip(self.over, verdicts, strict=True):
             self._stopped(over, verdict, taken.get(over.attempt.envelope.id))
-        tx.told_late += [event for event in self.events if event.run_id in taken]
+        tx.late_events += [event for event in self.events if event.run_id in taken]
         refused = {over.attempt.envelope.id for over in rest}
         self.attempts = [each for each in self.attempts if each.run_id not in refused]
         self.events = [event for event in self.events if event.run_id not in refused]

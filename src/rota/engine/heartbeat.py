@@ -76,7 +76,7 @@ class Heartbeat:
         old = self._identity.renew()
         now, data = self._store.now_us(), {"new": self._identity.id}
         with self._store.write() as tx:
-            tx.told.append(Event(at=now, kind="node.refused", subject=f"node:{old}", data=data))
+            tx.events.append(Event(at=now, kind="node.refused", subject=f"node:{old}", data=data))
         logger.warning("node %s was given up for lost (a long pause?); going on as %s", old, self._identity.id)
 
     def _save_duties(self) -> None:

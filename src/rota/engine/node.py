@@ -251,7 +251,7 @@ class Node:
 
     def _record(self, kind: str) -> None:
         with self.store.write() as tx:
-            tx.told.append(Event(at=self.store.now_us(), kind=kind, subject=f"node:{self.identity.id}"))
+            tx.events.append(Event(at=self.store.now_us(), kind=kind, subject=f"node:{self.identity.id}"))
 
     def _within(self, until: float, step: Callable[[], object]) -> None:
         """Stopping goes on whatever one step meets, and however long it takes."""
@@ -311,4 +311,4 @@ def _half(last: float) -> float:
 
 
 def _pulse(duty: Duty) -> Pulse:
-    return Pulse(duty.name, duty.interval, unable=duty.unable.told if isinstance(duty, Scheduler) else dict)
+    return Pulse(duty.name, duty.interval, unable=duty.unable.reasons if isinstance(duty, Scheduler) else dict)

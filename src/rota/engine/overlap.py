@@ -45,15 +45,15 @@ def meet_overlap(tx: Transaction, due: list[Due], now: int) -> tuple[list[tuple[
     """Apply the overlap policies, by what is active under each key before this tick."""
     active = {by: _active(tx, by, due) for by in ("key", "schedule")}
     judged: list[tuple[Due, Moments]] = []
-    told: list[Event] = []
+    events: list[Event] = []
     for each in due:
         by, name = each.overlap_among
         busy = active[by].get(name, {})
         judged += [(each, _overlap(each, moments, busy)) for moments in each.plan.moments]
         fires = any(moments.verdict is Verdict.FIRED for moments in each.plan.moments)
         if each.definition.overlap == "cancel_running" and busy and fires:
-            told += _cancel_active(tx, each, now)
-    return judged, told
+            events += _cancel_active(tx, each, now)
+    return judged, events
 
 
 def _active(tx: Transaction, by: str, due: list[Due]) -> Mapping[str, dict[str, int]]:

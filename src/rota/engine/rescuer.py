@@ -60,7 +60,7 @@ class Rescuer:
             if not nodes.lose(tx, node, now, lease_until):
                 return False
             data = {"given_up_by": self._identity.id}
-            tx.told.append(Event(at=now, kind="node.lost", subject=f"node:{node}", data=data))
+            tx.events.append(Event(at=now, kind="node.lost", subject=f"node:{node}", data=data))
         return True
 
     def _rescue(self, node: str) -> bool:
@@ -93,7 +93,7 @@ class Rescuer:
             crashed.append(_crashed(run, node, now))
             counts = {"crashes": after.crashes, "suspected": after.suspected}
             data = {"job": run.job, "attempt": run.attempt, "node": node, **counts}
-            tx.told.append(run_event(kind, run.id, now, data=data))
+            tx.events.append(run_event(kind, run.id, now, data=data))
             tally.count(now, run.job, "crashed")
             if after.state is RunState.FAILED:
                 tally.count(now, run.job, "failed")

@@ -108,7 +108,7 @@ class Scheduler:
             schedules.set_aside(tx, name, now + AGAIN_US, why)
             if before is not None and before.aside_why != why:
                 data = {"name": name, "job": before.job, "why": why}
-                tx.told.append(Event(at=now, kind="schedule.set_aside", subject=f"schedule:{name}", data=data))
+                tx.events.append(Event(at=now, kind="schedule.set_aside", subject=f"schedule:{name}", data=data))
 
     def _judge_all(self, lock: Callable[[Transaction], list[DueSchedule]], now: int) -> None:
         broken: dict[str, str] = {}
@@ -168,8 +168,8 @@ class Scheduler:
                 if moments.verdict is Verdict.FIRED and (each.name, moments.first) in fired]  # fmt: skip
         insert_all(tx, made)
         schedules.advance(tx, [(each.name, each.plan.watermark, each.plan.next_due_at) for each in due])
-        tx.told += told
-        tx.told += [event for each, moments in judged if (event := _event(each.name, moments, now))]
+        tx.events += told
+        tx.events += [event for each, moments in judged if (event := _event(each.name, moments, now))]
         work: Counter[tuple[str, str | None]] = Counter(
             (run.queue, run.job) for run in made if run.state is RunState.AVAILABLE
         )

@@ -65,7 +65,7 @@ class Stager:
     def _complete(self, ripe: Sequence[int], now: int) -> None:
         with self._store.write() as tx:
             done = batches.complete(tx, ripe, now)
-            tx.told += [self._follow(tx, batch, now) for batch in done]
+            tx.events += [self._follow(tx, batch, now) for batch in done]
             if done:
                 tx.announce()
 
@@ -75,7 +75,7 @@ class Stager:
             for batch in batches.complete(tx, [ripe], now):
                 why = storable(f"{batch.then_job} cannot follow: {type(error).__name__}: {error}")
                 logger.warning("batch %d: %s", batch.id, why)
-                tx.told.append(_finished(batch, now, error=why))
+                tx.events.append(_finished(batch, now, error=why))
 
     def _follow(self, tx: Transaction, batch: Batch, now: int) -> Event:
         if batch.then_job is None:

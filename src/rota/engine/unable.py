@@ -20,7 +20,7 @@ class _Left:
 
 
 class Unable:
-    """Names to leave out for a while, each with the reason. One thread writes, others may read ``told``."""
+    """Names to leave out for a while, each with the reason. One thread writes, others may read ``reasons``."""
 
     def __init__(self) -> None:
         self._left: dict[str, _Left] = {}
@@ -42,5 +42,5 @@ class Unable:
         """It could be judged after all."""
         self._left.pop(schedule, None)
 
-    def told(self) -> dict[str, str]:
+    def reasons(self) -> dict[str, str]:
         return {name: each.why for name, each in list(self._left.items()) if each.why is not None}

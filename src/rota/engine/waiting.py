@@ -38,7 +38,7 @@ def cancel(tx: Transaction, record: ScheduleRecord, now: int, reason: str) -> No
 def tell_cancelled(tx: Transaction, cancelled: Mapping[int, int | None], job: str, by: str, now: int) -> None:
     """``cancelled``: the runs, each with its batch, where it is to be counted."""
     batches.count(tx, by_batch(cancelled.values()))
-    tx.told += [_cancelled(run_id, job, by, now) for run_id in cancelled]
+    tx.events += [_cancelled(run_id, job, by, now) for run_id in cancelled]
 
 
 def _cancelled(run_id: int, job: str, by: str, now: int) -> Event:

@@ -52,10 +52,10 @@ class Store:
         """One that is not ``durable`` may be lost in a power cut."""
         with self.database.write(durable) as transaction:
             yield transaction
-            events.add(transaction, [event for event in transaction.told if event.kept])
+            events.add(transaction, [event for event in transaction.events if event.kept])
         if transaction.announced:
             self.wake()
-        self.tell([*transaction.told_late, *transaction.told])
+        self.tell([*transaction.late_events, *transaction.events])
 
     @contextmanager
     def single(self, durable: bool = True) -> Iterator[Transaction]:

@@ -90,7 +90,7 @@ Work = Mapping[tuple[str, str | None], int]
 class Transaction:
     """Runs statements by name, as ``runs.claim``, on one connection."""
 
-    __slots__ = ("_connection", "_queries", "announced", "told", "told_late", "work")
+    __slots__ = ("_connection", "_queries", "announced", "events", "late_events", "work")
 
     def __init__(self, connection: Any, queries: dict[str, Query]) -> None:
         self._connection = connection
@@ -99,9 +99,9 @@ class Transaction:
         """Whether there are runs to claim."""
         self.work: Work | None = None
         """How many, by queue and job; ``None``: nobody knows, and everybody is to look."""
-        self.told: list[Event] = []
+        self.events: list[Event] = []
         """What happened in it: kept with the commit, and handed to listeners after it."""
-        self.told_late: list[Event] = []
+        self.late_events: list[Event] = []
         """What an earlier transaction kept whose answer was lost: to be handed to listeners alone."""
 
     def all(self, query: str, **parameters: Any) -> list[Row]:
