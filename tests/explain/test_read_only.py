@@ -48,6 +48,16 @@ def as_somebody_else(look: Callable[[], list[str]]) -> list[str]:
     return lines
 
 
+def test_settings_are_looked_for_only_where_one_may_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tmp_path.chmod(0o700)
+    monkeypatch.chdir(tmp_path)
+
+    def look() -> list[str]:
+        return [Rota().settings.database.url]
+
+    assert look() == as_somebody_else(look) == ["sqlite:///.rota/rota.db"]
+
+
 def test_the_doctor_and_the_status_tell_it(file: Path) -> None:
     def look() -> list[str]:
         app = Rota(f"sqlite:///{file}")

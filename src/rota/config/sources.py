@@ -165,7 +165,8 @@ def _leaves(tree: Mapping[str, Any], above: Keys = ()) -> Iterator[tuple[Keys, A
 
 
 def _upward(name: str, cwd: Path) -> Path | None:
-    return next((folder / name for folder in (cwd, *cwd.parents) if (folder / name).is_file()), None)
+    """Where one may not look, there is none. (`Path.is_file` raises there.)"""
+    return next((folder / name for folder in (cwd, *cwd.parents) if os.path.isfile(folder / name)), None)  # noqa: PTH113
 
 
 def _shown(path: Path, cwd: Path) -> str:
