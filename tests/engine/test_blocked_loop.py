@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -91,23 +91,3 @@ def test_bodies_that_take_turns_block_nobody(app: Rota, gate: threading.Event) -
         assert app.status().reasons == ()
         assert node._threads.blocking() is None
         gate.set()
-
-
-def test_a_loop_that_answers_before_the_look_is_over_blocks_nobody(app: Rota, monkeypatch: pytest.MonkeyPatch) -> None:
-    with app.running(NodeSettings(threads=4, poll=0.1)) as node:
-        handle = app.enqueue("waits")
-        until(lambda: handle.state == "running")
-        loop = node._threads._loop._loop
-        assert loop is not None
-        ask = loop.call_soon_threadsafe
-
-        def ask_and_await_the_answer(callback: Callable[..., object], *arguments: object) -> None:
-            answered = threading.Event()
-            ask(callback, *arguments)
-            ask(answered.set)
-            answered.wait(60)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(loop, "call_soon_threadsafe", ask_and_await_the_answer)
-            assert node._threads.blocking() is None
-        app.runs.cancel(handle.id, "anna")

@@ -106,6 +106,19 @@ def test_what_has_waited_for_long_can_be_taken_back_alone(bench: Open) -> None:
     until(lambda: len(one.ended) == 2)
 
 
+def test_a_loop_that_answers_blocks_nobody_however_often_it_is_asked(bench: Open) -> None:
+    go = threading.Event()
+
+    async def wait() -> None:
+        while not go.is_set():  # noqa: ASYNC110 - it is set by another thread
+            await asyncio.sleep(0)
+
+    one = bench(1)
+    one.executor.submit(one.attempts(2, wait))
+    assert [one.executor.blocking() for _ in range(2_000)] == [None] * 2_000
+    go.set()
+
+
 def test_async_attempts_share_one_loop_and_do_not_wait_for_threads(bench: Open) -> None:
     gates: list[asyncio.Event] = []
     threads: set[str] = set()
