@@ -27,7 +27,7 @@ def dump(value: Any, path: str, limit: int | None = None) -> str:
         text = _encode(value)
     except (TypeError, ValueError, RecursionError):
         raise _offence(value, path) from None
-    if isinstance(value, _CONTAINERS) and not _is_plain(value, text.count("{") + text.count("[")):
+    if not (_is_flat(value, text) or _is_plain(value, text.count("{") + text.count("["))):
         raise _offence(value, path)
     if limit is not None and len(text) > limit:
         raise PayloadError(
@@ -64,12 +64,19 @@ _decode = json.JSONDecoder().raw_decode
 _encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
 
 
+def _is_flat(value: Any, text: str) -> bool:
+    """Whether it is a dict with text for keys and nothing nested in it, as most arguments are: a quick look."""
+    return (
+        value.__class__ is dict and _TEXT.issuperset(map(type, value)) and text.find("{", 1) < 0 and text.find("[") < 0
+    )
+
+
 def _is_plain(value: Any, containers: int) -> bool:
     """Whether all keys are text (the encoder would make text of others, and say nothing), and nothing is too deep.
 
     There are at most so many ``containers`` (lists and dicts) in it, so that mostly there is one to look at.
     """
-    level = [value]
+    level = [value] if isinstance(value, _CONTAINERS) else []
     for _ in range(DEEPEST):
         if any(_has_odd_key(each) for each in level if isinstance(each, dict)):
             return False
