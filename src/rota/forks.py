@@ -1,7 +1,7 @@
 """What a child of a fork must not share with its parent: connections, and locks that a thread of the parent may hold.
 
-gunicorn ``--preload``, ``multiprocessing`` and Celery fork a process that has used Rota already. The threads of the
-parent are not in the child; all else is, as it was at that moment.
+gunicorn ``--preload``, uWSGI, ``multiprocessing`` and Celery fork a process that has used Rota already. The threads of
+the parent are not in the child; all else is, as it was at that moment.
 """
 
 from __future__ import annotations
@@ -50,8 +50,6 @@ def notice() -> None:
         return
     with _noticing:
         if os.getpid() != _pid:
-            for gate in list(_gates):
-                gate.start_anew()
             _in_child()
 
 
@@ -69,7 +67,7 @@ class Gate:
         self._forks = 0
         _gates.add(self)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(before=self._close, after_in_parent=self._open, after_in_child=self.start_anew)
+            os.register_at_fork(before=self._close, after_in_parent=self._open)
 
     def watch(self, thing: AtRest) -> None:
         self._at_rest.add(thing)
@@ -113,6 +111,8 @@ class Gate:
 def _in_child() -> None:
     global _pid
     _pid = os.getpid()
+    for gate in list(_gates):
+        gate.start_anew()
     for thing in list(_things):
         thing.after_fork()
 

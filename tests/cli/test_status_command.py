@@ -42,7 +42,7 @@ def test_a_count_that_stops_says_so(shop: Shop) -> None:
 
     told, listed = shop.rota("status").stdout, shop.rota("queue", "ls").stdout
 
-    assert ", 10,001 or more waiting" in told  # one of them is in no line
+    assert ", 10,001 or more waiting" in told  # one of them is in no line, and that count is exact
     assert "10,000 or more" in listed
 
 

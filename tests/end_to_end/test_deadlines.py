@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 
 from rota.cli.supervisor import CLOSING_SECONDS
-from rota.model.node import process_exists
+from rota.model.process import process_exists
 from tests.end_to_end.processes import ROOT, children, environment, nodes, open_app, until
 from tests.ledgers import migrated
 from tests.proxy import Proxy

@@ -56,7 +56,7 @@ def facts(app: Rota, handle: RunHandle) -> list[tuple[str, int | None]]:
 
 
 @pytest.mark.parametrize("name", ["blocks", "blocks_in_a_task"])
-def test_it_is_named_within_two_seconds_until_it_lets_go(
+def test_it_is_named_until_it_lets_go(
     app: Rota, gate: threading.Event, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     with app.running(NodeSettings(threads=4, poll=0.1)):
@@ -83,11 +83,10 @@ def test_it_is_named_within_two_seconds_until_it_lets_go(
 
 
 def test_bodies_that_take_turns_block_nobody(app: Rota, gate: threading.Event) -> None:
-    with app.running(NodeSettings(threads=64, poll=0.1)) as node:
+    with app.running(NodeSettings(threads=64, poll=0.1)):
         handles = [app.enqueue("waits") for _ in range(50)]
         until(lambda: all(handle.state == "running" for handle in handles))
         begun = time.monotonic()
         until(lambda: time.monotonic() - begun > 1.5)
         assert app.status().reasons == ()
-        assert node._threads.blocking() is None
         gate.set()

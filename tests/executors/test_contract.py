@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from rota.model.attempt import End, Ended, Envelope
-from rota.model.node import NodeSettings, process_exists
+from rota.model.node import NodeSettings
+from rota.model.process import process_exists
 from rota.model.run import RunRecord
 from rota.testing import make_envelope
 from tests.engine.helpers import until

@@ -66,10 +66,6 @@ def test_what_waits_for_code_that_no_node_has_is_told_after_a_while(
     assert reason.sentence == "Runs wait in queue default for code that no living node which serves it has: unknown."
 
 
-def tx_now(rota: Rota) -> int:
-    return rota.store.now_us()
-
-
 def test_a_scheduler_that_died_while_the_worker_looks_healthy_shows(
     rota: Rota, clock: ManualClock, start: Start, beat: Beat
 ) -> None:

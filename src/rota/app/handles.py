@@ -102,7 +102,7 @@ class JobHandle(JobCall[P], Generic[P, R, F]):
         self.__doc__ = getattr(function, "__doc__", None)
 
     @property
-    def _job(self) -> JobHandle[P, R, F]:  # type: ignore[override]  # to hold itself would keep it from its end
+    def _job(self) -> JobHandle[P, R, F]:  # type: ignore[override]  # one that held itself would be a cycle
         return self
 
     def __getattr__(self, name: str) -> Any:

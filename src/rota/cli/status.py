@@ -89,18 +89,20 @@ QUEUES = (
 
 
 def _counts(found: Status) -> str:
-    from rota.explain.words import at_least, counted
+    from rota.explain.words import counted, counted_up_to
+    from rota.store.queues import COUNT_CAP
 
     alive = sum(node.alive for node in found.nodes)
     running = sum(queue.running for queue in found.queues)
-    waiting = sum(queue.waiting + queue.held for queue in found.queues)
+    lines = [count for queue in found.queues for count in (queue.waiting, queue.held)]
+    waiting, capped = sum(lines), any(count >= COUNT_CAP for count in lines)
     parts = [
         counted(alive, "node"),
         counted(found.schedules, "schedule"),
-        f"{at_least(running)} running",
-        f"{at_least(waiting)} waiting",
+        f"{running:,} running",
+        f"{waiting:,}{' or more' if capped else ''} waiting",
     ]
-    return ", ".join([*parts, counted(found.dead, "dead letter")])
+    return ", ".join([*parts, counted_up_to(found.dead, "dead letter")])
 
 
 def figures_text(figures: Figures) -> str:

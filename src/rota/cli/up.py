@@ -23,7 +23,8 @@ from rota.cli.options import Command, with_app
 from rota.cli.signals import end_within, on_signals, signals_first
 from rota.cli.supervisor import LEASH, LIFE, Supervisor
 from rota.errors import ConfigError
-from rota.model.node import NodeSettings, resident_bytes
+from rota.model.node import NodeSettings
+from rota.model.process import resident_bytes
 from rota.model.size import size_in_bytes
 from rota.model.suggestion import suggestion
 
@@ -264,12 +265,12 @@ def _warn_of_queues(app: Rota, names: tuple[str, ...]) -> None:
             say(f"No job of the code uses the queue {name!r}. {suggestion(name, known)}", logging.WARNING)
 
 
-def _warn_of_removed(told: list[Event]) -> None:
+def _warn_of_removed(events: list[Event]) -> None:
     """On purpose, or another application was started that has the same name and database."""
     from rota.cli.logs import say
     from rota.explain.words import counted
 
-    gone = [event.subject.removeprefix("schedule:") for event in told if event.kind == "schedule.removed"]
+    gone = [event.subject.removeprefix("schedule:") for event in events if event.kind == "schedule.removed"]
     if gone:
         names = ", ".join(gone[:SHOWN]) + (", …" if len(gone) > SHOWN else "")
         hint = "If they belong to another application, give each a name of its own: Rota(name=…)."

@@ -190,7 +190,7 @@ class Enqueuer:
         return RunIds([found[run.unique_key][0] for run in made], new)
 
     def _insert_keyed(self, made: Sequence[NewRun], options: Options) -> dict[str | None, tuple[int, bool]]:
-        limits = {run.limit_key: run.limit_count or 1 for run in made if run.limit_key is not None}
+        limits = limits_of((run.limit_key for run in made), made[0].limit_count)
         if options.connection is not None or not limits or made[0].state is not RunState.AVAILABLE:
             return self._within(options.connection, made[0], lambda tx: insert_keyed(tx, made), len(made))
 

@@ -32,7 +32,8 @@ from rota.errors import StoreUnreachableError
 from rota.executors.port import Underway
 from rota.model.attempt import End, Ended
 from rota.model.event import Event, run_event
-from rota.model.node import NodeSettings, resident_bytes
+from rota.model.node import NodeSettings
+from rota.model.process import resident_bytes
 from rota.model.retry import CRASH_LIMIT
 from rota.model.run import AttemptRecord, Progress, RunState, Settled
 from rota.shown import counted

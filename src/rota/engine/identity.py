@@ -6,7 +6,8 @@ import os
 import time
 
 from rota.engine.declarer import Application
-from rota.model.node import NewNode, NodeSettings, host_identity, new_node_id, resident_bytes
+from rota.model.node import NewNode, NodeSettings, host_identity, new_node_id
+from rota.model.process import resident_bytes
 from rota.store import Store, Transaction, nodes, releases
 
 TRUST = 0.8

@@ -13,9 +13,9 @@ from types import MappingProxyType
 
 from rota.model.attempt import Claimant, Envelope
 from rota.model.job import Job
+from rota.model.queue import QueueWork
 from rota.model.run import Candidate, Chosen
 from rota.store import Transaction, queues, runs
-from rota.store.queues import QueueWork
 
 _NONE: Mapping[str, int] = MappingProxyType({})
 LOOKAHEAD = 500

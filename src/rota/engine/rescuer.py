@@ -18,7 +18,8 @@ from rota.engine.apart import all_steps, each_apart
 from rota.engine.identity import NodeIdentity
 from rota.engine.tally import Tally
 from rota.model.event import Event, run_event
-from rota.model.node import NodeProcess, host_identity, process_exists
+from rota.model.node import NodeProcess, host_identity
+from rota.model.process import process_exists
 from rota.model.retry import CRASH_LIMIT
 from rota.model.run import NODE_LOST, AttemptRecord, LostRun, Rescued, RunState
 from rota.store import Store, Transaction, attempts, batches, nodes, runs

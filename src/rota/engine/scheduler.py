@@ -161,14 +161,14 @@ class Scheduler:
     def _fire(self, tx: Transaction, due: list[Due], now: int) -> None:
         if not due:
             return
-        judged, told = meet_overlap(tx, due, now)
+        judged, events = meet_overlap(tx, due, now)
         fired = self._record(tx, judged, now)
         made = [self._run(each, moments.first, fired[each.name, moments.first], now)
                 for each, moments in judged
                 if moments.verdict is Verdict.FIRED and (each.name, moments.first) in fired]  # fmt: skip
         insert_all(tx, made)
         schedules.advance(tx, [(each.name, each.plan.watermark, each.plan.next_due_at) for each in due])
-        tx.events += told
+        tx.events += events
         tx.events += [event for each, moments in judged if (event := _event(each.name, moments, now))]
         work: Counter[tuple[str, str | None]] = Counter(
             (run.queue, run.job) for run in made if run.state is RunState.AVAILABLE

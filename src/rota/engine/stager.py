@@ -1,4 +1,4 @@
-"""Makes claimable what has come due: scheduled runs, runs held for a time, and what follows a finished batch."""
+"""Makes claimable what has come due: scheduled runs, and what follows a finished batch."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import inspect
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,7 +30,7 @@ class Blocking(NamedTuple):
 class EventLoop:
     """Starts when first needed, in a thread of its own. ``perform`` is awaited with each attempt."""
 
-    def __init__(self, perform: Callable[[Attempt], Awaitable[None]]) -> None:
+    def __init__(self, perform: Callable[[Attempt], Coroutine[Any, Any, None]]) -> None:
         self._perform = perform
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -92,13 +92,10 @@ class EventLoop:
 
     def _spawn(self, attempt: Attempt) -> None:
         assert self._loop is not None  # noqa: S101 - we run on it
-        task: asyncio.Task[None] = asyncio.Task(self._await(attempt), loop=self._loop)
+        task: asyncio.Task[None] = asyncio.Task(self._perform(attempt), loop=self._loop)
         self._attempts[task] = attempt
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _await(self, attempt: Attempt) -> None:
-        await self._perform(attempt)
 
     def _make_task(
         self, loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any], **options: Any

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rota.errors import RotaError
 from rota.explain.finding import Finding, Severity, finding
-from rota.explain.words import SECOND, Words, by_whom, counted, span
+from rota.explain.words import SECOND, Words, by_whom, counted, counted_up_to, span
 from rota.model.figures import Figures
-from rota.model.node import DutyRecord, NodeState, NodeStatus, host_identity, process_exists
+from rota.model.node import DutyRecord, NodeState, NodeStatus, host_identity
+from rota.model.process import process_exists
 from rota.model.queue import QueueStatus
 from rota.store import Store, Transaction, leases, migrate, releases, runs
 from rota.store.database import SEE_DOCTOR
@@ -206,7 +207,7 @@ def waiting_queues(queues: Iterable[QueueStatus], nodes: Sequence[NodeStatus], w
         if queue.record.paused_at is not None or oldest is None:
             continue
         wait = "waits" if queue.waiting == 1 else "wait"
-        waiting = f"{counted(queue.waiting, 'run')} {wait}"
+        waiting = f"{counted_up_to(queue.waiting, 'run')} {wait}"
         if alive and not any(node.serves(name) for node in alive):
             text, todo = f"no node serves queue {name}, where {waiting}", f"start one: rota up --queues {name}"
             yield finding("queue_not_served", text, WARNING, todo, queue=name, waiting=queue.waiting)
@@ -243,7 +244,7 @@ def many_failures(hour: Figures) -> list[Finding]:
 def dead_letters(count: int) -> list[Finding]:
     if not count:
         return []
-    text = f"{counted(count, 'run')} failed for good"
+    text = f"{counted_up_to(count, 'run')} failed for good"
     return [finding("dead_letters", text, NOTE, "see them: rota dead ls", count=count)]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from rota.explain import checks
 from rota.explain.finding import Finding, Severity, finding
-from rota.explain.words import Words, counted
+from rota.explain.words import Words, counted, counted_up_to
 from rota.model.node import NodeState, NodeStatus
 from rota.model.queue import QueueRecord
 from rota.model.rate import Rate
@@ -113,7 +113,7 @@ class Obstacles:
         if record.held_by == PAUSED:
             return self.schedule_paused()
         ahead = runs.count_held_ahead(self.tx, record)
-        behind = f"; {counted(ahead, 'run')} held like it go{'es' if ahead == 1 else ''} first" if ahead else ""
+        behind = f"; {counted_up_to(ahead, 'run')} held like it go{'es' if ahead == 1 else ''} first" if ahead else ""
         return [self._limit(f"{self._holders()}{behind}")]
 
     def _key_full(self) -> list[Finding]:
@@ -184,7 +184,9 @@ class Obstacles:
             return []
         verb = "is" if count == 1 else "are"
         return [
-            finding("ahead", f"{counted(count, 'run')} {verb} ahead of it in queue {self.record.queue}", count=count)
+            finding(
+                "ahead", f"{counted_up_to(count, 'run')} {verb} ahead of it in queue {self.record.queue}", count=count
+            )
         ]
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, tzinfo
 
 from rota.clock import from_us
 from rota.model.duration import show_duration
+from rota.shown import counted as counted
 from rota.store.queues import COUNT_CAP
 
 SECOND = 1_000_000
@@ -42,11 +43,9 @@ def span(length_us: float) -> str:
     return show_duration(length_us / SECOND)
 
 
-def counted(count: int, noun: str) -> str:
-    """``1 run``, ``3 runs``, ``10,000 or more runs``: counts stop at a cap."""
-    if count == 1:
-        return f"1 {noun}"
-    return f"{at_least(count)} {noun}s"
+def counted_up_to(count: int, noun: str) -> str:
+    """Of a count that stops at a cap: ``1 run``, ``3 runs``, ``10,000 or more runs``."""
+    return counted(count, noun) if count < COUNT_CAP else f"{at_least(count)} {noun}s"
 
 
 def at_least(count: int) -> str:

@@ -12,17 +12,7 @@ from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
-from rota.model.process import process_exists, resident_bytes
-from rota.model.settings import NodeSettings
-
-__all__ = [
-    "NodeRecord",
-    "NodeSettings",
-    "host_identity",
-    "new_node_id",
-    "process_exists",
-    "resident_bytes",
-]
+from rota.model.settings import NodeSettings as NodeSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +36,7 @@ class NodeRecord:
     draining_at: int | None
     stopped_at: int | None
     lost_at: int | None
-    blocking: str | None = None
+    blocking: str | None
     """The run whose body blocks its event loop, as JSON: see ``Blocked``."""
 
 

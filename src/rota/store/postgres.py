@@ -94,7 +94,9 @@ class PostgresTransaction(Transaction):
         return cursor.fetchall() if cursor.description else []
 
     def notify(self, work: Work | None) -> None:
-        self._connection.execute(self._hints.notify(self, work).encode(), prepare=False)  # it may be several statements
+        self._connection.execute(
+            self._hints.statements(self, work).encode(), prepare=False
+        )  # it may be several statements
 
 
 def _array(kind: str, column: tuple[Any, ...]) -> list[Any] | str | None:

@@ -1,4 +1,4 @@
-"""Whom to tell of work: as many nodes as can do it at once, of those that know its job and serve its queue.
+"""Whom to tell of work: as many nodes as can do it at once, of the application that has its job, and serve its queue.
 
 Each node hears a channel of its own, and one for all. Who tells knows the nodes as they were up to a second ago: what a
 hint that goes to the wrong one costs is the wait for the next poll.
@@ -34,8 +34,8 @@ class Hints:
         suffix = f"_{node[-8:]}"
         return f"{self._channel[: NAME_BYTES - len(suffix)]}{suffix}"
 
-    def notify(self, tx: Transaction, work: Work | None) -> str:
-        """The statements that tell of runs, by queue and job; ``None``: tell everybody."""
+    def statements(self, tx: Transaction, work: Work | None) -> str:
+        """What tells of runs, by queue and job; ``None``: tells everybody."""
         if work is None or len(work) > MOST_KINDS:
             return f'NOTIFY "{self.channel}"'
         channels = {channel for kind, count in work.items() for channel in self._chosen(tx, kind, count + SPARE)}

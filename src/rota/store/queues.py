@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from rota.model.queue import QueueRecord, QueueStatus
-from rota.model.queue import QueueWork as QueueWork
+from rota.model.queue import QueueRecord, QueueStatus, QueueWork
 from rota.model.queue import bucket as bucket
 from rota.model.rate import Rate
 from rota.store.database import Transaction

@@ -179,6 +179,7 @@ class SqliteDatabase:
             _roll_back(connection)
 
     def vacuum(self) -> None:
+        notice()
         with self._writer, self._connection() as connection:
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

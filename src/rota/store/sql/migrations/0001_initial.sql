@@ -84,6 +84,7 @@ CREATE INDEX rota_fire_decided ON rota_fire (decided_at);
 
 -- `priority_us` is what its priority counts for, as time: waiting runs take turns by `due_at + priority_us`, so that one of
 -- low priority is overtaken for so long only.
+--
 -- For "why did it start late": when a run was staged, and when and why it was first held.
 CREATE TABLE rota_run (
     id /* identity */,
