@@ -94,9 +94,8 @@ class PostgresTransaction(Transaction):
         return cursor.fetchall() if cursor.description else []
 
     def notify(self, work: Work | None) -> None:
-        self._connection.execute(
-            self._hints.statements(self, work).encode(), prepare=False
-        )  # it may be several statements
+        statements = self._hints.statements(self, work)
+        self._connection.execute(statements.encode(), prepare=False)  # prepared, there could be one alone
 
 
 def _array(kind: str, column: tuple[Any, ...]) -> list[Any] | str | None:
