@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from rota import Rota, Run, every
+from rota.engine.node import Node
 from rota.errors import ConfigError, ConflictError, NotFoundError, PayloadError
 from rota.store import nodes
 from rota.testing import ManualClock, captured_events, run_due
-from tests.engine.helpers import verdicts
+from tests.engine.helpers import verdicts, work
 
 Open = Callable[..., Rota]
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
@@ -434,6 +435,33 @@ def test_in_staging_what_destroys_only_looks_and_what_sends_keeps_still(
     app.options(dry_run=True).enqueue("mail")
     run_due(app)
     assert seen["mail"] == (True, True)
+
+
+@pytest.mark.parametrize("asker", ["production", None])
+def test_the_node_looks_itself_where_it_is_whoever_asked(
+    open_app: Open, ledger_url: str, asker: str | None, start: Callable[..., Node]
+) -> None:
+    seen: dict[str, tuple[bool, bool]] = {}
+
+    def declared(environment: str | None) -> Rota:
+        app = open_app(ledger_url, environment=environment)
+        for name, policies in {"mail": {"sends": True}, "delete": {"destructive": True}}.items():
+
+            def body(run: Run, name: str = name) -> None:
+                seen[name] = (run.dry_run, run.muted)
+
+            app.job(name, environments=["production"], **policies)(body)
+        return app
+
+    here = declared("development")
+    node = start(here)
+    other = declared(asker)
+    other.enqueue("mail")
+    other.enqueue("delete")
+    work(node)
+    work(node)
+
+    assert seen == {"mail": (False, True), "delete": (True, True)}
 
 
 @pytest.mark.parametrize("how", ["by another job", "by hand"])

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,28 @@ def hog_by_a_grandchild() -> None:
 def dies(run: Run) -> None:
     run.log.info("the last word")
     os._exit(3)
+
+
+@apart(hard_timeout=1.5, timeout=1.0)
+def writes_to_every_descriptor() -> None:
+    for descriptor in range(3, 64):
+        with suppress(OSError):
+            os.write(descriptor, b"xxxxxxxx")
+    time.sleep(60)
+
+
+@apart()
+def closes_its_output() -> int:
+    sys.stdout.close()
+    return os.getpid()
+
+
+@apart()
+def forks_and_comes_back() -> str:
+    if os.fork() == 0:
+        return "child"
+    time.sleep(0.3)
+    return "parent"
 
 
 @apart()

@@ -174,6 +174,23 @@ def test_a_body_that_kills_its_process_is_quarantined_and_harms_no_other() -> No
     assert all(handle.wait(60).crashes == 0 for handle in neighbours)
 
 
+def test_a_body_that_writes_to_every_descriptor_takes_no_slot_with_it() -> None:
+    record = run("process/writes_to_every_descriptor")
+
+    assert record.state == "failed"
+    assert run("process/returns", value=1).state == "succeeded"
+
+
+def test_what_a_body_does_to_its_output_is_no_crash() -> None:
+    record = run("process/closes_its_output")
+
+    assert (record.state, record.crashes, record.attempt) == ("succeeded", 0, 1)
+
+
+def test_a_child_of_the_bodys_that_comes_back_says_nothing_for_it() -> None:
+    assert run("process/forks_and_comes_back").result == '"parent"'
+
+
 def test_what_a_body_leaves_running_is_ended_with_its_attempt() -> None:
     left = int(run("process/leaves_a_child_behind").result or "0")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -104,6 +105,29 @@ def test_what_has_waited_for_long_can_be_taken_back_alone(bench: Open) -> None:
     until(lambda: len(one.ended) == 1)
     one.executor.submit(one.attempts(1))
     until(lambda: len(one.ended) == 2)
+
+
+@pytest.mark.parametrize("how", ["exit", "stop"])
+def test_a_body_that_ends_the_loop_ends_it_for_no_other(bench: Open, how: str) -> None:
+    async def leave() -> None:
+        sys.exit(3)
+
+    async def guilty() -> None:
+        if how == "stop":
+            asyncio.get_running_loop().stop()
+        else:
+            await asyncio.gather(leave(), asyncio.sleep(0.01))
+
+    async def innocent() -> int:
+        await asyncio.sleep(0.02)
+        return 1
+
+    one = bench(1)
+    one.executor.submit(one.attempts(3, innocent))
+    one.executor.submit(one.attempts(1, guilty))
+    until(lambda: len(one.ended) == 4)
+    one.executor.submit(one.attempts(3, innocent))
+    until(lambda: len(one.ended) == 7)
 
 
 def test_a_loop_that_answers_blocks_nobody_however_often_it_is_asked(bench: Open) -> None:

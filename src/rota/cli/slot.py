@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,7 @@ class Child:
         self._attempt: Attempt | None = None
         self._stop: list[Any] | None = None
         self._runner: asyncio.Runner | None = None
+        self._pid = os.getpid()
         self._home = os.getcwd()  # noqa: PTH109 - to come back to
 
     def say(self, kind: str, data: Any) -> None:
@@ -103,8 +105,12 @@ class Child:
         while True:
             ended = self._perform(*self._orders.get())
             self._attempt = None
-            sys.stdout.flush()
-            os.chdir(self._home)
+            if os.getpid() != self._pid:  # a child that the body forked, and that came back here
+                os._exit(0)
+            with suppress(OSError, ValueError):  # a body may have closed it
+                sys.stdout.flush()
+            with suppress(OSError):  # it may be gone, and the attempt has ended all the same
+                os.chdir(self._home)
             self.say("ended", ended)
 
     def nudge(self, *_: object) -> None:

@@ -83,7 +83,9 @@ class Node:
         self._threads = self._make_threads()
         self._executors = self._make_executors(child)
         self.claimer = Claimer(store, jobs, self.identity, self.inflight, settings)
-        self.worker = Worker(store, jobs, self.identity, self.claimer, self._executors, self.inflight, settings)
+        self.worker = Worker(
+            store, jobs, self.identity, self.claimer, self._executors, self.inflight, settings, enqueuer.environment
+        )
         self.finisher = Finisher(store, self.inflight, self.claimer, listeners, settings, shard)
         self.heartbeat = Heartbeat(
             store, self.identity, self.inflight, listeners, self._pulses, self.asked_to_stop, settings

@@ -37,7 +37,9 @@ class Worker:
         executors: Mapping[Kind, Executor[Any]],
         inflight: InFlight,
         settings: NodeSettings,
+        environment: str | None = None,
     ) -> None:
+        self._environment = environment
         self.interval = settings.poll
         self.draining = False
         self._store = store
@@ -66,12 +68,18 @@ class Worker:
         """Hand claimed runs to their executors."""
         for kind, mine in self._by_kind(envelopes).items():
             executor, jobs = self._executors[kind], self._jobs
-            attempts = [executor.attempt(each, jobs[each.job]) for each in mine]
+            attempts = [executor.attempt(self._as_here(each, jobs[each.job]), jobs[each.job]) for each in mine]
             for attempt in attempts:
                 if attempt.envelope.cancel_by is not None:
                     attempt.interrupt(RunCancelledError(f"cancelled by {attempt.envelope.cancel_by}"))
             self._inflight.begin(attempts)
             executor.submit(attempts)
+
+    def _as_here(self, envelope: Envelope, job: Job) -> Envelope:
+        """Whoever asked for it may have another environment, or none: where the body is done, it destroys nothing."""
+        if envelope.mode == "dry_run" or not (job.destructive or job.sends):
+            return envelope
+        return envelope._replace(mode=job.mode_in(self._environment) or envelope.mode)
 
     def _by_kind(self, envelopes: list[Envelope]) -> dict[Kind, list[Envelope]]:
         """By the kind of executor that does each: a suspect is done apart, where that can be."""

@@ -41,12 +41,15 @@ class EventLoop:
         self._asked_at: float | None = None
         """When the loop was asked for an answer that has not come."""
         self._suspect: asyncio.Task[Any] | None = None
+        self._suspect_since = 0.0
+        self._stopping = False
 
     def submit(self, attempt: Attempt) -> None:
         self._start().call_soon_threadsafe(self._spawn, attempt)
 
     def stop(self) -> None:
         """A body that goes on is cancelled; twice is no mistake."""
+        self._stopping = True
         if self._loop is not None:
             with suppress(RuntimeError):  # it has ended
                 self._loop.call_soon_threadsafe(self._loop.stop)
@@ -65,9 +68,10 @@ class EventLoop:
             return None
         suspect, self._suspect = self._suspect, asyncio.current_task(loop)
         if suspect is None or suspect is not self._suspect:
+            self._suspect_since = asked_at if suspect is None else now
             return None  # many that take their turns are no one's fault
         attempt = self._attempts.get(suspect)
-        return None if attempt is None else Blocking(attempt, asked_at, self._where(attempt))
+        return None if attempt is None else Blocking(attempt, self._suspect_since, self._where(attempt))
 
     def _answer(self) -> None:
         self._asked_at = None
@@ -83,7 +87,9 @@ class EventLoop:
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
         try:
-            loop.run_forever()
+            while not self._stopping:  # a body may end it for all others: by its `stop`, or a task that exits
+                with suppress(SystemExit, KeyboardInterrupt):
+                    loop.run_forever()
         finally:
             for task in asyncio.all_tasks(loop):
                 task.cancel()

@@ -23,7 +23,8 @@ try:
     from rota.store.postgres_connections import POOL_SECONDS, STATEMENT_SECONDS, Connection, Connections
     from rota.store.postgres_errors import commit_unknown, locked, translated
 except ImportError as error:
-    raise MissingExtraError("PostgreSQL needs the package psycopg", hint="Run: pip install 'rota[postgres]'") from error
+    text = "PostgreSQL needs the packages psycopg and psycopg_pool"
+    raise MissingExtraError(text, hint="Run: pip install 'rota[postgres]'") from error
 
 CHANNEL = "rota"
 OFFSET_SECONDS = 5.0

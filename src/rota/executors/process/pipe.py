@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import select
+import time
+from contextlib import suppress
 
 LENGTH = 4
-READ_AT_ONCE = 65_536
+READ_AT_ONCE = 1_048_576
+LONGEST = 2**30
 
 
 class Pipe:
@@ -18,7 +21,9 @@ class Pipe:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        self._heard = b""
+        os.set_blocking(descriptor, False)
+        self._heard = bytearray()
+        self._ended = False
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLIN)
 
@@ -29,22 +34,40 @@ class Pipe:
         ours, theirs = socket.socketpair()
         return cls(ours.detach()), cls(theirs.detach())
 
-    def send(self, message: bytes) -> None:
-        """Raises ``OSError`` where nobody is at the other end."""
+    def send(self, message: bytes, patience: float | None = None) -> None:
+        """Raises ``OSError`` where nobody is at the other end, or nobody reads there for so many seconds."""
         rest = memoryview(len(message).to_bytes(LENGTH, "big") + message)
         while rest:
-            rest = rest[os.write(self.descriptor, rest) :]
+            try:
+                rest = rest[os.write(self.descriptor, rest) :]
+            except BlockingIOError:
+                self._wait_for_room(patience)
 
     def wait(self, seconds: float) -> bool:
-        """Whether there is something to receive, at the latest after so long: a message, or the end."""
-        return self._length() is not None or bool(self._poll.poll(max(0.0, seconds) * 1_000))
+        """Whether there is something to receive, at the latest after so long: a whole message, or the end.
+
+        Raises ``OSError`` for what is no message.
+        """
+        give_up_at = time.monotonic() + seconds
+        while self._length() is None and not self._ended:
+            left = give_up_at - time.monotonic()
+            if not self._poll.poll(max(0.0, left) * 1_000):
+                return False
+            self._hear()
+            if left <= 0 and self._length() is None:
+                return self._ended
+        return True
 
     def receive(self) -> bytes:
         """The next message. Raises ``EOFError`` where the other end is closed."""
         while (length := self._length()) is None:
+            if self._ended:
+                raise EOFError
+            self._poll.poll()
             self._hear()
         end = LENGTH + length
-        message, self._heard = self._heard[LENGTH:end], self._heard[end:]
+        message = bytes(self._heard[LENGTH:end])
+        del self._heard[:end]
         return message
 
     def close(self) -> None:
@@ -55,10 +78,18 @@ class Pipe:
         if len(self._heard) < LENGTH:
             return None
         length = int.from_bytes(self._heard[:LENGTH], "big")
+        if length > LONGEST:
+            raise OSError(f"a message of {length:,} bytes, which is none of ours")
         return length if len(self._heard) >= LENGTH + length else None
 
     def _hear(self) -> None:
-        heard = os.read(self.descriptor, READ_AT_ONCE)
-        if not heard:
-            raise EOFError
-        self._heard += heard
+        with suppress(BlockingIOError):
+            heard = os.read(self.descriptor, READ_AT_ONCE)
+            self._ended = not heard
+            self._heard += heard
+
+    def _wait_for_room(self, patience: float | None) -> None:
+        room = select.poll()
+        room.register(self.descriptor, select.POLLOUT)
+        if not room.poll(None if patience is None else patience * 1_000):
+            raise OSError("the other end does not read")

@@ -23,6 +23,8 @@ from rota.model.attempt import End
 from rota.model.size import show_size
 
 LOOK_SECONDS = 0.05
+SEND_SECONDS = 5.0
+"""A child that takes nothing for so long is frozen."""
 START_SECONDS = 60.0
 NUDGE_SECONDS = 1.0
 """After so long without an answer to the pipe, SIGTERM is tried."""
@@ -227,7 +229,7 @@ class Slot:
                 os.kill(self._process.pid, number)
 
     def _send(self, message: bytes) -> None:
-        self._running.send(message)
+        self._running.send(message, SEND_SECONDS)
 
 
 class _Stop:
