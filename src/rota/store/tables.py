@@ -14,6 +14,7 @@ _COLUMN = re.compile(r"^    ([a-z]\w*) ", re.MULTILINE)
 _ADDED = re.compile(r"^ALTER TABLE (rota_\w+) ADD COLUMN (\w+)", re.MULTILINE)
 
 
+@cache
 def migration_files() -> list[tuple[str, str]]:
     """File name and text of every migration, whatever database it is for, in order."""
     paths = (files(__package__) / "sql" / "migrations").iterdir()
