@@ -82,6 +82,28 @@ def test_it_is_named_until_it_lets_go(
         assert {blocker.wait(60).state, neighbour.wait(60).state} == {"succeeded"}
 
 
+def test_of_two_in_a_row_each_is_told_since_its_own_beginning(app: Rota, gate: threading.Event) -> None:
+    first_gate = threading.Event()
+
+    @app.job
+    async def goes_first() -> None:
+        first_gate.wait(60)
+
+    def blockers() -> list[tuple[int, int]]:
+        return [(each.data["run"], each.data["since"]) for each in app.status().reasons if each.kind == "loop_blocked"]
+
+    with app.running(NodeSettings(threads=4, poll=0.1)):
+        first = app.enqueue("goes_first")
+        until(lambda: [run for run, _ in blockers()] == [first.id])
+        second = app.enqueue("blocks")
+        until(lambda: second.record().node is not None)
+        let_go = app.store.now_us()
+        first_gate.set()
+        until(lambda: [run for run, _ in blockers()] == [second.id])
+        assert blockers()[0][1] >= let_go
+        gate.set()
+
+
 def test_bodies_that_take_turns_block_nobody(app: Rota, gate: threading.Event) -> None:
     with app.running(NodeSettings(threads=64, poll=0.1)):
         handles = [app.enqueue("waits") for _ in range(50)]

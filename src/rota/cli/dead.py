@@ -116,7 +116,7 @@ def dismiss(app: Rota, ids: Sequence[int], out: Output) -> int:
 
 def _chosen(app: Rota, given: Sequence[int], everything: bool, job: str | None, verb: str, yes: bool) -> Sequence[int]:
     """The runs that are named; or all, once the person has said so."""
-    from rota.explain.words import counted
+    from rota.shown import counted
 
     if bool(given) == everything:
         raise ConfigError(

@@ -89,7 +89,8 @@ QUEUES = (
 
 
 def _counts(found: Status) -> str:
-    from rota.explain.words import counted, counted_up_to
+    from rota.explain.words import counted_up_to
+    from rota.shown import counted
     from rota.store.queues import COUNT_CAP
 
     alive = sum(node.alive for node in found.nodes)

@@ -135,7 +135,7 @@ class _Working:
 
     def start(self) -> None:
         from rota.cli.logs import say
-        from rota.explain.words import counted
+        from rota.shown import counted
 
         if LEASH in os.environ:
             self._warden = warden.start(int(os.environ[LEASH]), self._node.settings.drain + STOP_SECONDS)
@@ -171,7 +171,7 @@ class _Working:
 
     def stop(self) -> None:
         from rota.cli.logs import say
-        from rota.explain.words import counted
+        from rota.shown import counted
 
         waiting = len(self._node.inflight)
         doing = f": waiting for {counted(waiting, 'run')}" if waiting else ""
@@ -268,7 +268,7 @@ def _warn_of_queues(app: Rota, names: tuple[str, ...]) -> None:
 def _warn_of_removed(events: list[Event]) -> None:
     """On purpose, or another application was started that has the same name and database."""
     from rota.cli.logs import say
-    from rota.explain.words import counted
+    from rota.shown import counted
 
     gone = [event.subject.removeprefix("schedule:") for event in events if event.kind == "schedule.removed"]
     if gone:

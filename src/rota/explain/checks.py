@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rota.errors import RotaError
 from rota.explain.finding import Finding, Severity, finding
-from rota.explain.words import SECOND, Words, by_whom, counted, counted_up_to, span
+from rota.explain.words import SECOND, Words, by_whom, counted_up_to, span
 from rota.model.figures import Figures
 from rota.model.node import DutyRecord, NodeState, NodeStatus, host_identity
 from rota.model.process import process_exists
 from rota.model.queue import QueueStatus
+from rota.shown import counted
 from rota.store import Store, Transaction, leases, migrate, releases, runs
 from rota.store.database import SEE_DOCTOR
 from rota.store.migrate import SchemaStatus

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rota.explain.finding import Finding, Severity, finding
-from rota.explain.words import SECOND, Words, counted
+from rota.explain.words import SECOND, Words
 from rota.model.node import NodeStatus
+from rota.shown import counted
 from rota.store import Transaction, schedules
 
 AHEAD_US = 60 * SECOND

@@ -14,7 +14,8 @@ from rota.errors import RotaError
 from rota.explain import checks
 from rota.explain.clock_set_back import clock_set_back
 from rota.explain.finding import Finding, Severity, finding
-from rota.explain.words import SECOND, Words, counted, span
+from rota.explain.words import SECOND, Words, span
+from rota.shown import counted
 from rota.store import Store, migrate, nodes, schedules
 
 OK, WARN, FAIL = "ok", "warn", "fail"

@@ -9,12 +9,13 @@ from typing import Any
 
 from rota.explain import checks
 from rota.explain.finding import Finding, Severity, finding
-from rota.explain.words import Words, counted, counted_up_to
+from rota.explain.words import Words, counted_up_to
 from rota.model.node import NodeState, NodeStatus
 from rota.model.queue import QueueRecord
 from rota.model.rate import Rate
 from rota.model.retry import SUSPECT
 from rota.model.run import PAUSED, RunningRun, RunRecord
+from rota.shown import counted
 from rota.store import Transaction, queues, releases, runs, schedules
 
 SHOWN = 3
@@ -145,24 +146,24 @@ class Obstacles:
     def _queue_rate(self, queue: QueueRecord | None) -> list[Finding]:
         if queue is None or queue.rate is None:
             return []
-        until = self._used_up(Rate.parse(queue.rate), queues.bucket(queue.name))
-        text = f"queue {queue.name} starts no more than {queue.rate}; the next one may start"
-        facts: dict[str, Any] = {"queue": queue.name, "rate": queue.rate, "until": until}
-        return [finding("queue_rate", f"{text} {self.words.both(until)}", **facts)] if until else []
+        return self._used_up("queue_rate", "queue", queue.name, queue.rate, queues.bucket(queue.name))
 
     def _job_rate(self) -> list[Finding]:
         record, given = self.record, self.policies.get("rate")
         if record.rate_key is None or record.held_by is not None or given is None:
             return []
-        until = self._used_up(Rate.parse(given), record.rate_key)
-        text = f"job {record.job} starts no more than {given}; the next one may start"
-        facts: dict[str, Any] = {"job": record.job, "rate": given, "until": until}
-        return [finding("rate", f"{text} {self.words.both(until)}", **facts)] if until else []
+        return self._used_up("rate", "job", record.job, given, record.rate_key)
 
-    def _used_up(self, rate: Rate, bucket: str) -> int | None:
-        """When a rate allows the next start, where it allows none now."""
+    def _used_up(self, kind: str, noun: str, name: str, given: str, bucket: str) -> list[Finding]:
+        """A rate that allows no start now, and when it does."""
+        rate = Rate.parse(given)
         full_at = rate.bounded(queues.buckets(self.tx, [bucket]).get(bucket, 0), self.words.now)
-        return None if rate.allowed(full_at, self.words.now) else rate.next_at(full_at)
+        if rate.allowed(full_at, self.words.now):
+            return []
+        until = rate.next_at(full_at)
+        text = f"{noun} {name} starts no more than {given}; the next one may start {self.words.both(until)}"
+        data: dict[str, Any] = {noun: name}
+        return [finding(kind, text, rate=given, until=until, **data)]
 
     def _busy(self) -> list[Finding]:
         serving = self._serving()

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from rota.explain.finding import Finding, Severity, finding
-from rota.explain.words import SECOND, Words, counted, span
+from rota.explain.words import SECOND, Words, span
+from rota.shown import counted
 from rota.store import Transaction, jobs, runs
 
 GRACE_US = 5 * SECOND

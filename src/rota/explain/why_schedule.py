@@ -13,11 +13,12 @@ from rota.explain import checks
 from rota.explain.due_or_not import asked, not_due
 from rota.explain.finding import Finding, Severity, finding
 from rota.explain.why import Why
-from rota.explain.words import SECOND, Words, by_whom, counted, span
+from rota.explain.words import SECOND, Words, by_whom, span
 from rota.model.fire import FireKind, FireRecord, Verdict
 from rota.model.job import Job
 from rota.model.node import NodeStatus
 from rota.model.schedule import Definition, ScheduleRecord
+from rota.shown import counted
 from rota.store import Store, Transaction, events, fires, jobs, nodes, runs, schedules
 
 LATELY = 5

@@ -7,7 +7,7 @@ from datetime import UTC, tzinfo
 
 from rota.clock import from_us
 from rota.model.duration import show_duration
-from rota.shown import counted as counted
+from rota.shown import counted
 from rota.store.queues import COUNT_CAP
 
 SECOND = 1_000_000

@@ -82,6 +82,8 @@ class Connection(psycopg.Connection[Row]):
     """One that gives up a statement that gets no answer for too long, and is closed then."""
 
     limit: float | None = STATEMENT_SECONDS
+    doubtful = False
+    """Whether another one fell silent after this one was opened: it leads to the same silence, as likely as not."""
 
     def __init__(self, *args: Any, **others: Any) -> None:
         super().__init__(*args, **others)
@@ -99,6 +101,8 @@ class Connection(psycopg.Connection[Row]):
                 ready = yield wanted
                 if not ready and time.monotonic() > give_up_at:
                     self.pgconn.finish()
+                    for each in list(_open):
+                        each.doubtful = True
                     raise psycopg.OperationalError(f"no answer within {seconds:g} s; the connection was given up")
                 wanted = gen.send(ready)
         except StopIteration as end:
@@ -107,7 +111,7 @@ class Connection(psycopg.Connection[Row]):
     @property
     def rests(self) -> bool:
         """Whether it is open and has nothing to say: one that was closed from the other side does."""
-        if self.closed:
+        if self.closed or self.doubtful:
             return False
         poll = select.poll()
         poll.register(self.pgconn.socket, select.POLLIN)
