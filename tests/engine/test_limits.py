@@ -329,13 +329,70 @@ def test_those_in_line_go_one_after_the_other_also_where_all_came_due_at_once(ap
     assert sorted(done) == list(range(40))
 
 
+def test_a_run_that_nobody_takes_holds_no_place(app: Rota, start: Start, clock: ManualClock) -> None:
+    app.job("sync", concurrency=1)(lambda number: None)
+    elsewhere = app.options(queue="paused").enqueue("sync", number=0)
+    app.queues.pause("paused", by="anna", why="moving")
+    here = [app.enqueue("sync", number=number) for number in (1, 2)]
+    node = start(app)
+    for handle in here:
+        work(node)
+        assert handle.state == "succeeded"
+
+    app.queues.resume("paused", by="anna")
+
+    work(node)
+    assert elsewhere.state == "succeeded"
+
+
+def test_however_many_end_the_line_of_another_queue_is_no_longer_for_it(app: Rota, start: Start) -> None:
+    app.job("sync", concurrency=1)(lambda number: None)
+    app.options(queue="paused").enqueue_many("sync", [{"number": number} for number in range(50)])
+    app.queues.pause("paused", by="anna", why="moving")
+    here = app.enqueue_many("sync", [{"number": number} for number in range(20)])
+    node = start(app)
+
+    for _ in here:
+        work(node)
+
+    assert app.runs.get(here[-1]).state == "succeeded"
+    [paused] = [queue for queue in app.queues.all() if queue.record.name == "paused"]
+    assert (paused.waiting, paused.held) == (1, 49)
+
+
+def test_the_most_urgent_goes_first_whoever_came_first(app: Rota, start: Start) -> None:
+    done: list[str] = []
+    app.job("mail", concurrency=1)(lambda to: done.append(to))
+    for priority, to in enumerate(["last", "second", "first"]):
+        app.options(priority=-priority).enqueue("mail", to=to)
+    app.options(priority=-1).enqueue_many("mail", [{"to": "third"}])
+    node = start(app)
+
+    for _ in range(4):
+        work(node)
+
+    assert done == ["first", "second", "third", "last"]
+
+
+def test_the_most_urgent_that_comes_due_goes_first(app: Rota, start: Start, clock: ManualClock) -> None:
+    done: list[str] = []
+    app.job("mail", concurrency=1)(lambda to: done.append(to))
+    app.options(priority=-1, delay=1).enqueue("mail", to="urgent")
+    app.enqueue("mail", to="other")
+    clock.advance(seconds=2)
+
+    run_due(app)
+
+    assert done == ["urgent", "other"]
+
+
 def test_a_place_that_was_left_while_a_run_was_put_in_line_is_found_after_the_commit(app: Rota, start: Start) -> None:
     app.job("single", concurrency=1)(lambda: None)
     first = app.enqueue("single")
     node = start(app)
     [envelope] = node.claimer.claim({"thread": 4})[0]
     with app.store.write() as tx:
-        line = Line(tx, {"job:single": 1})
+        line = Line(tx, "default", app.store.now_us(), {"job:single": 1})
     node.worker.begin([envelope])
     finish(node)  # nobody is in line yet: it frees nobody's place
     second = app.enqueue("single")

@@ -187,7 +187,7 @@ class Ledger(RuleBasedStateMachine):
 
     def freed(self, tx: Any, accepted: Any, run: Envelope) -> None:
         if accepted and run.limit_key:
-            runs.release_keys(tx, {run.limit_key: 1})
+            runs.release(tx, {run.limit_key})
 
     def state(self, tx: Any, run_id: int) -> str:
         record = runs.get(tx, run_id)

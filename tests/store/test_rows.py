@@ -108,7 +108,7 @@ def test_a_nul_shifts_no_text_into_the_next_row(analysed_never: Store) -> None:
         ("runs.rescue", "rota_run_pkey"),
         ("runs.hand_back", "rota_run_pkey"),
         ("attempts.save_progress", "rota_run_pkey"),
-        ("runs.keys_with_held", "rota_run_held_key"),
+        ("runs.places_free", "rota_run_held_key"),
     ],
 )
 def test_hundreds_of_runs_are_found_by_index_in_a_table_nobody_has_analysed(

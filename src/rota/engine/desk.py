@@ -14,7 +14,7 @@ from rota.model.arguments import check_arguments
 from rota.model.attempt import Envelope
 from rota.model.event import run_event
 from rota.model.options import Options
-from rota.store import Store, attempts, batches
+from rota.store import Store, attempts, batches, runs
 
 
 class LedgerDesk:
@@ -57,7 +57,8 @@ class LedgerDesk:
             )
             options, origin = Options(by=f"run:{envelope.id}"), Origin(batch_id=batch)
             pattern, rows = self._enqueuer.alike(child, items, now, options, origin)
-            line = Line(tx, limits_of((key for _, key in rows), pattern.limit_count))
+            limits = limits_of((key for _, key in rows), pattern.limit_count)
+            line = Line(tx, pattern.queue, runs.turn_of(pattern), limits)
             insert_alike(tx, pattern, rows, line)
             tx.announce({(child.queue, child.name): len(items)})
         let_go(self._store, line.waiting)

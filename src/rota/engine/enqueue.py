@@ -216,7 +216,7 @@ class Enqueuer:
         lines: list[Line] = []
 
         def work(tx: Transaction) -> T:
-            lines.append(Line(tx, limits))
+            lines.append(Line(tx, run.queue, runs.turn_of(run), limits))
             return insert(tx, lines[-1])
 
         result = self._within(None, run, work, count)

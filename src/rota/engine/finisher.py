@@ -170,7 +170,7 @@ class Ending:
         if written:
             logs.save(tx, written)
         tally = Tally()
-        freed: Counter[str] = Counter()
+        freed: set[str] = set()
         ended_children: dict[int, Counter[str]] = defaultdict(Counter)
         for (attempt, ended), verdict in accepted:
             run = attempt.envelope
@@ -179,12 +179,12 @@ class Ending:
             measure = AS_CHILD.get(verdict, verdict)
             tally.add(run.job, measure, ended.started_at, ended.finished_at, run.due_at)
             if run.limit_key is not None:
-                freed[run.limit_key] += 1
+                freed.add(run.limit_key)
             if run.batch_id is not None and verdict in AS_CHILD:
                 ended_children[run.batch_id][AS_CHILD[verdict]] += 1
         tally.save(tx, shard)
         if freed:
-            runs.release_keys(tx, freed)
+            runs.release(tx, freed)
         batches.count(tx, ended_children)
         if self.announce:
             tx.announce()

@@ -1,8 +1,9 @@
 """Runs that share a limit wait in line: only as many as may start stand where claims look for work.
 
-So a claim meets no backlog of a key that is full, however long it is. A run that is put in line while the last one of
-its key ends, in a transaction that neither sees of the other, is found by a second look after the commit, or else by
-the stager's sweep.
+So a claim meets no backlog of a key that is full, however long it is. Each queue has a line of its own: where one is
+paused, or nobody serves it, runs of another take the places. Who goes before all that may be claimed may be claimed
+too: the claim then holds back who comes later. A run that is put in line while the last one of its key ends, in a
+transaction that neither sees of the other, is found by a second look after the commit, or else by the sweep.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ from rota.store import Store, Transaction, runs
 
 
 class Line:
-    """The places that are free under some keys. ``limits``: by key, how many may run at one time."""
+    """The places that are free for runs of a queue, of one turn. ``limits``: by key, how many may run at one time."""
 
-    def __init__(self, tx: Transaction, limits: Mapping[str, int]) -> None:
+    def __init__(self, tx: Transaction, queue: str, turn: int, limits: Mapping[str, int]) -> None:
         self._limits = limits
-        self._free = _free(tx, limits)
-        self.waiting: dict[str, int] = {}
-        """Keys that runs were put in line for, with their limits."""
+        taken = runs.places_taken(tx, limits, queue, turn) if limits else {}
+        self._free = {key: count - taken.get(key, 0) for key, count in limits.items()}
+        self.waiting: set[str] = set()
+        """Keys that runs were put in line for."""
 
     def place(self, key: str | None) -> str | None:
         """Why a run of this key has to wait; ``None``: it may be claimed."""
@@ -28,33 +30,21 @@ class Line:
         if self._free[key] > 0:
             self._free[key] -= 1
             return None
-        self.waiting[key] = self._limits[key]
+        self.waiting.add(key)
         return f"concurrency {key} (limit {self._limits[key]})"
 
 
-def let_go(store: Store, waiting: Mapping[str, int]) -> None:
+def let_go(store: Store, waiting: Iterable[str]) -> None:
     """Look again, after the commit, whether somebody left a place meanwhile."""
     if not waiting:
         return
     with store.read() as tx:
-        if not any(count > 0 for count in _free(tx, waiting).values()):
+        if not runs.places_free(tx, waiting):
             return
     with store.write() as tx:
-        release_free(tx, waiting)
-
-
-def release_free(tx: Transaction, waiting: Mapping[str, int]) -> None:
-    """Let so many try as there are places."""
-    free = {key: count for key, count in _free(tx, waiting).items() if count > 0}
-    if free:
-        runs.release_keys(tx, free)
+        runs.release(tx, waiting)
 
 
 def limits_of(keys: Iterable[str | None], count: int | None) -> dict[str, int]:
     """Of runs that are alike."""
     return {key: count or 1 for key in keys if key is not None}
-
-
-def _free(tx: Transaction, limits: Mapping[str, int]) -> dict[str, int]:
-    busy = runs.busy_by_key(tx, limits) if limits else {}
-    return {key: count - busy.get(key, 0) for key, count in limits.items()}

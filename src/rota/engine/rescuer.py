@@ -86,7 +86,7 @@ class Rescuer:
         now = self._store.now_us()
         rescued, crashed = [], []
         tally = Tally()
-        freed: Counter[str] = Counter()
+        freed: set[str] = set()
         ended: dict[int, Counter[str]] = {}
         for run in lost:
             after, kind = _judged(run, alone=alone, now=now)
@@ -99,14 +99,14 @@ class Rescuer:
             if after.state is RunState.FAILED:
                 tally.count(now, run.job, "failed")
             if run.limit_key is not None:
-                freed[run.limit_key] += 1
+                freed.add(run.limit_key)
             if after.state.ended and run.batch_id is not None:
                 ended.setdefault(run.batch_id, Counter())[after.state] += 1
         runs.rescue(tx, rescued)
         attempts.add(tx, crashed)
         batches.count(tx, ended)
         if freed:
-            runs.release_keys(tx, freed)
+            runs.release(tx, freed)
         tally.save(tx, self._shard)
         tx.announce()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from rota.engine.apart import each_apart
 from rota.engine.enqueue import Enqueuer
-from rota.engine.line import let_go, release_free
+from rota.engine.line import let_go
 from rota.errors import RotaError
 from rota.model.batch import Batch
 from rota.model.event import Event
@@ -60,7 +60,7 @@ class Stager:
         if keyed:
             held = [(run, f"concurrency {key} (limit {count})") for run, (key, count) in keyed.items()]
             runs.hold(tx, held, now)
-            release_free(tx, dict(keyed.values()))
+            runs.release(tx, {key for key, _ in keyed.values()})
 
     def _complete(self, ripe: Sequence[int], now: int) -> None:
         with self._store.write() as tx:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rota.model.attempt import Claimant, Envelope
@@ -121,7 +121,8 @@ def _order(candidate: Candidate) -> tuple[int, int]:
     return candidate.turn, candidate.id
 
 
-def _turn(run: RunRecord) -> int:
+def turn_of(run: RunRecord | NewRun) -> int:
+    """Waiting runs take their turns by this."""
     return run.due_at + run.priority_us
 
 
@@ -143,9 +144,9 @@ def hold(tx: Transaction, held: Sequence[tuple[int, str]], now: int) -> None:
     tx.over("runs.hold", held, now=now)
 
 
-def held_keys(tx: Transaction, after: str, limit: int) -> dict[str, int]:
-    """Shared limits that somebody is held for, by name beyond one, and what they allow."""
-    return {key: count for key, count in tx.all("runs.held_keys", after=after, limit=limit)}
+def held_keys(tx: Transaction, after: str, limit: int) -> list[str]:
+    """Shared limits that somebody is held for, by name beyond one."""
+    return [key for (key,) in tx.all("runs.held_keys", after=after, limit=limit)]
 
 
 def running_in_queue(tx: Transaction, queue: str) -> int:
@@ -157,16 +158,22 @@ def running_by_key(tx: Transaction, keys: Iterable[str]) -> dict[str, int]:
     return {key: count for key, count in tx.over("runs.running_by_key", [(key,) for key in keys])}
 
 
-def busy_by_key(tx: Transaction, keys: Iterable[str]) -> dict[str, int]:
-    """How many of each run, or may be claimed."""
-    return {key: count for key, count in tx.over("runs.busy_by_key", [(key,) for key in keys])}
+def places_taken(tx: Transaction, keys: Iterable[str], queue: str, turn: int) -> dict[str, int]:
+    """How many of each run, or may be claimed in this queue and go before a turn."""
+    return dict(tx.over("runs.places_taken", [(key,) for key in keys], queue=queue, turn=turn))
 
 
-def release_keys(tx: Transaction, freed: Mapping[str, int]) -> None:
-    """Let the next held runs of these keys try, as many as have ended."""
+def places_free(tx: Transaction, keys: Iterable[str]) -> dict[tuple[str, str], int]:
+    """For how many of those held for these limits there is a place now, by key and queue."""
+    rows = tx.over("runs.places_free", [(key,) for key in keys])
+    return {(key, queue): free for key, queue, free in rows if free > 0}
+
+
+def release(tx: Transaction, keys: Iterable[str]) -> None:
+    """Let as many of those held for these limits try as there are places."""
     released: Counter[tuple[str, str | None]] = Counter()
-    for (key,) in sorted(tx.over("runs.keys_with_held", [(key,) for key in freed])):  # in one order on every node
-        released.update(tx.all("runs.release_key", key=key, limit=freed[key]))
+    for (key, queue), free in sorted(places_free(tx, keys).items()):  # in one order on every node
+        released.update(tx.all("runs.release", key=key, queue=queue, limit=free))
     if released:
         tx.announce(released)
 
@@ -328,13 +335,13 @@ def strays(tx: Transaction, limit: int) -> list[int]:
 def count_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> int:
     """How many would be claimed before it."""
     waiting = [(job,) for job in waiting_jobs(tx, run.queue)]
-    [(count,)] = tx.over("runs.count_ahead", waiting, queue=run.queue, cap=cap, turn=_turn(run), id=run.id)
+    [(count,)] = tx.over("runs.count_ahead", waiting, queue=run.queue, cap=cap, turn=turn_of(run), id=run.id)
     return int(count)
 
 
 def count_held_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> int:
     """How many are held for the same limit and go first."""
-    row = tx.one("runs.count_held_ahead", id=run.id, key=run.limit_key, turn=_turn(run), cap=cap)
+    row = tx.one("runs.count_held_ahead", id=run.id, key=run.limit_key, queue=run.queue, turn=turn_of(run), cap=cap)
     return int(row[0]) if row else 0
 
 

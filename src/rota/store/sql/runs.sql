@@ -103,9 +103,11 @@ SELECT run.limit_key, count(*) FROM rota_run AS run
 WHERE run.state = 'running' AND run.limit_key /* among(name text) */
 GROUP BY run.limit_key;
 
--- name: busy_by_key
+-- name: places_taken
+-- By shared limit: what is running, and what may be claimed in one queue and goes before a turn.
 SELECT run.limit_key, count(*) FROM rota_run AS run
 WHERE run.limit_key IS NOT NULL AND (run.state = 'running' OR (run.state = 'available' AND run.held_by IS NULL))
+  AND (run.state = 'running' OR (run.queue = :queue AND run.due_at + run.priority_us <= :turn))
   AND run.limit_key /* among(name text) */
 GROUP BY run.limit_key;
 
@@ -119,18 +121,44 @@ UPDATE rota_run AS run SET held_by = given.reason,
 FROM /* rows(held bigint, reason text) */ AS given
 WHERE run.id = given.held AND run.state = 'available';
 
--- name: keys_with_held
--- Mostly nobody is held at all, and that is asked first, once.
-SELECT asked.name FROM /* rows(name text) */ AS asked
-WHERE (SELECT 1 FROM rota_run AS run WHERE held_by IS NOT NULL ORDER BY limit_key LIMIT 1) = 1
-  AND (SELECT 1 FROM rota_run AS run WHERE run.limit_key = asked.name AND run.held_by IS NOT NULL AND run.held_by <> 'paused'
-       ORDER BY due_at + priority_us, id LIMIT 1) = 1;
+-- name: places_free
+-- By shared limit and queue with somebody in line: how many places there are for the first of them. Each queue has a line
+-- of its own, as nobody may be taking from another one. Mostly nobody is held at all, and that is asked first, once.
+WITH RECURSIVE line(limit_key, queue) AS (
+    SELECT asked.name, (SELECT run.queue FROM rota_run AS run
+                        WHERE run.limit_key = asked.name AND run.held_by IS NOT NULL AND run.held_by <> 'paused'
+                        ORDER BY run.queue LIMIT 1)
+    FROM /* rows(name text) */ AS asked
+    WHERE (SELECT 1 FROM rota_run WHERE held_by IS NOT NULL ORDER BY limit_key LIMIT 1) = 1
+    UNION ALL
+    SELECT line.limit_key, (SELECT run.queue FROM rota_run AS run
+                            WHERE run.limit_key = line.limit_key AND run.held_by IS NOT NULL AND run.held_by <> 'paused'
+                              AND run.queue > line.queue
+                            ORDER BY run.queue LIMIT 1)
+    FROM line WHERE line.queue IS NOT NULL
+), head AS (
+    SELECT limit_key, queue,
+        (SELECT run.due_at + run.priority_us FROM rota_run AS run
+         WHERE run.limit_key = line.limit_key AND run.queue = line.queue AND run.held_by IS NOT NULL AND run.held_by <> 'paused'
+         ORDER BY run.due_at + run.priority_us, run.id LIMIT 1) AS turn,
+        (SELECT run.limit_count FROM rota_run AS run
+         WHERE run.limit_key = line.limit_key AND run.queue = line.queue AND run.held_by IS NOT NULL AND run.held_by <> 'paused'
+         ORDER BY run.due_at + run.priority_us, run.id LIMIT 1) AS places
+    FROM line WHERE queue IS NOT NULL
+)
+SELECT limit_key, queue, places - (
+    SELECT count(*) FROM rota_run AS run
+    WHERE run.limit_key = head.limit_key AND (run.state = 'running' OR (run.state = 'available' AND run.held_by IS NULL))
+      AND (run.state = 'running' OR (run.queue = head.queue AND run.due_at + run.priority_us <= head.turn)))
+FROM head;
 
--- name: release_key
--- The next ones that wait for a shared limit may try.
+-- name: release
+-- The next ones in the line of a queue for a shared limit may try.
 UPDATE rota_run SET held_by = NULL
 WHERE id IN (
-    SELECT id FROM rota_run WHERE limit_key = :key AND held_by IS NOT NULL AND held_by <> 'paused' ORDER BY due_at + priority_us, id LIMIT :limit
+    SELECT id FROM rota_run
+    WHERE limit_key = :key AND queue = :queue AND held_by IS NOT NULL AND held_by <> 'paused'
+    ORDER BY due_at + priority_us, id LIMIT :limit
     /* skip locked */
 )
 RETURNING queue, job;
@@ -289,9 +317,7 @@ WITH RECURSIVE held(limit_key) AS (
             ORDER BY run.limit_key LIMIT 1)
     FROM held WHERE held.limit_key IS NOT NULL
 )
-SELECT limit_key, (SELECT run.limit_count FROM rota_run AS run
-                   WHERE run.held_by IS NOT NULL AND run.limit_key = held.limit_key ORDER BY due_at + priority_us, id LIMIT 1)
-FROM held WHERE limit_key IS NOT NULL LIMIT :limit;
+SELECT limit_key FROM held WHERE limit_key IS NOT NULL LIMIT :limit;
 
 -- name: holders_of_key
 -- Who has the slots of a shared limit.
@@ -307,10 +333,10 @@ ORDER BY started_at, id
 LIMIT :limit;
 
 -- name: count_held_ahead
--- How many wait for the same limit and go first.
+-- How many wait for the same limit in the same queue and go first.
 SELECT count(*) FROM (
     SELECT 1 FROM rota_run
-    WHERE limit_key = :key AND held_by IS NOT NULL AND held_by <> 'paused' AND (due_at + priority_us, id) < (:turn, :id)
+    WHERE limit_key = :key AND queue = :queue AND held_by IS NOT NULL AND held_by <> 'paused' AND (due_at + priority_us, id) < (:turn, :id)
     LIMIT :cap
 ) AS counted;
 

@@ -136,7 +136,7 @@ CREATE INDEX rota_run_claimable_limited ON rota_run (queue, job)
 CREATE INDEX rota_run_suspected ON rota_run (queue, (due_at + priority_us), id)
     WHERE state = 'available' AND held_by IS NULL AND suspected >= 2;
 CREATE INDEX rota_run_due ON rota_run (due_at) WHERE state = 'scheduled';
-CREATE INDEX rota_run_held_key ON rota_run (limit_key, (due_at + priority_us), id) WHERE held_by IS NOT NULL;
+CREATE INDEX rota_run_held_key ON rota_run (limit_key, queue, (due_at + priority_us), id) WHERE held_by IS NOT NULL;
 CREATE INDEX rota_run_running ON rota_run (node) WHERE state = 'running';
 CREATE INDEX rota_run_limited ON rota_run (limit_key, state)
     WHERE limit_key IS NOT NULL AND state IN ('scheduled', 'available', 'running');
