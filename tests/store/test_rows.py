@@ -50,7 +50,7 @@ def analysed_never(postgres_url: str) -> Iterator[Store]:
 
 def new_run(**changes: Any) -> NewRun:
     run = NewRun(job="job", queue="default", state=RunState.AVAILABLE, due_at=1, created_at=1, arguments="{}")
-    return replace(run, **changes)
+    return run._replace(**changes)
 
 
 def insert(store: Store, *made: NewRun) -> list[int]:

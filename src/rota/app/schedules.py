@@ -12,7 +12,7 @@ from rota.app.skipped_moments import counts_from, is_off, passed
 from rota.calendar import Trigger
 from rota.clock import from_us, to_us
 from rota.engine import waiting
-from rota.engine.definition import fired_run
+from rota.engine.definition import fired_run, limits
 from rota.engine.enqueue import CHUNK, Enqueuer, insert_all
 from rota.errors import ConfigError, ConflictError, NotFoundError
 from rota.model.arguments import check_arguments
@@ -225,7 +225,10 @@ class Schedules:
                 for moment in moments or [now]
             ]
             new = sorted(fires.add(tx, asked, now).items())
-            made = [fired_run(self._enqueuer, name, definition, job, due_at, fire, now) for (_, due_at), fire in new]
+            limit = limits(name, definition, job)
+            made = [
+                fired_run(self._enqueuer, name, definition, job, limit, due_at, fire, now) for (_, due_at), fire in new
+            ]
             ids = insert_all(tx, [_asked(run, kind, by, now) for run in made])
             self._tell(tx, f"schedule.{kind}", name, by, now, runs=len(ids))
             tx.announce()
@@ -290,7 +293,7 @@ def _asked(run: NewRun, kind: FireKind, by: str, now: int) -> NewRun:
     The rules of a backfilled run go by its moment: it does what was left undone then.
     """
     as_of = run.fire_due_at if kind is FireKind.BACKFILL else None
-    return replace(run, asked_by=by, due_at=now, state=RunState.AVAILABLE, as_of=as_of)
+    return run._replace(asked_by=by, due_at=now, state=RunState.AVAILABLE, as_of=as_of)
 
 
 def _found(record: ScheduleRecord | None, name: str) -> ScheduleRecord:

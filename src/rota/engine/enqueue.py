@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, TypeVar
 
@@ -290,7 +290,7 @@ def _placed(run: NewRun, line: Line) -> NewRun:
     reason = line.place(run.limit_key)
     if reason is None:
         return run
-    return replace(run, held_by=reason, held_for=reason, held_since=run.created_at)
+    return run._replace(held_by=reason, held_for=reason, held_since=run.created_at)
 
 
 def insert_all(tx: Transaction, made: Sequence[NewRun]) -> list[int]:

@@ -193,8 +193,9 @@ class Scheduler:
         return fires.add(tx, verdicts, now, self._identity.id)
 
     def _run(self, due: Due, moment: int, fire_id: int, now: int) -> NewRun:
+        limit = due.limit_key, due.limit_count
         try:
-            return fired_run(self._enqueuer, due.name, due.definition, due.job, moment, fire_id, now)
+            return fired_run(self._enqueuer, due.name, due.definition, due.job, limit, moment, fire_id, now)
         except _BREAKING as error:
             raise _BrokenError(due.name, due.job.name, f"no run can be made: {error}") from error
 

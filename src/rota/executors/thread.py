@@ -49,6 +49,7 @@ class ThreadExecutor:
         self._pid = os.getpid()
         self._crew: Crew[Attempt] = Crew(threads, self._do, "rota-work")
         self._loop = EventLoop(self._await)
+        self._place = self._lend
 
     @property
     def size(self) -> int:
@@ -94,7 +95,7 @@ class ThreadExecutor:
         return self._loop.blocking()
 
     def _do(self, attempt: Attempt) -> None:
-        place.current.set(self._lend)
+        place.current.set(self._place)
         end = attempt.perform()
         self._end_forks()
         self._ended(attempt, end)
@@ -116,7 +117,7 @@ class ThreadExecutor:
             self._crew.resize(-1)
 
     async def _await(self, attempt: Attempt) -> None:
-        place.current.set(self._lend)  # it counts among all that are under way, though it takes no thread
+        place.current.set(self._place)  # it counts among all that are under way, though it takes no thread
         end = await attempt.perform_async()
         self._end_forks()
         self._ended(attempt, end)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Verdict(StrEnum):
@@ -23,8 +24,7 @@ class FireKind(StrEnum):
     BACKFILL = "backfill"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewFire:
+class NewFire(NamedTuple):
     """A verdict about to be written down; from ``due_at`` through ``through_at`` stand ``moments`` due moments."""
 
     schedule: str

@@ -59,8 +59,7 @@ class Chosen(NamedTuple):
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewRun:
+class NewRun(NamedTuple):
     """A run about to be inserted; ``None`` where the database's default holds."""
 
     job: str

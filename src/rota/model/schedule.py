@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from rota.calendar import Trigger
 from rota.calendar.trigger import Bounded, data_of_moment
@@ -67,9 +67,13 @@ class Definition:
         from rota.calendar import trigger_from_data  # with all kinds of triggers: slow, and code names its own
 
         data = payload.load(text)
-        known = {name: value for name, value in data.items() if name in _FIELDS}  # a newer version may know more
-        bounds = {name: datetime.fromisoformat(known[name]) for name in _BOUNDS if known.get(name) is not None}
-        return Definition(**known | bounds | {"trigger": trigger_from_data(data["trigger"])})
+        if not data.keys() <= _KNOWN:  # a newer version may know more
+            data = {name: value for name, value in data.items() if name in _KNOWN}
+        for name in _BOUNDS:
+            if data.get(name) is not None:
+                data[name] = datetime.fromisoformat(data[name])
+        data["trigger"] = trigger_from_data(data["trigger"])
+        return Definition(**data)
 
     def jitter_us(self, schedule: str, due_at_us: int) -> int:
         """A shift inside the window, always the same for one moment of one schedule, on every node."""
@@ -83,6 +87,7 @@ class Definition:
 
 _BOUNDS = ("starts", "ends")
 _FIELDS = tuple(each.name for each in fields(Definition))
+_KNOWN = frozenset(_FIELDS)
 _VALUES = attrgetter(*_FIELDS)
 _JSON = json.JSONEncoder(sort_keys=True)
 
@@ -104,8 +109,7 @@ class NewSchedule:
     edited_by: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DueSchedule:
+class DueSchedule(NamedTuple):
     """A schedule that is due: judged up to ``watermark``."""
 
     name: str

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rota.model.fire import FireRecord, NewFire
 from rota.store.database import Transaction
-from rota.store.rows import as_row, record
+from rota.store.rows import record
 
 
 def add(tx: Transaction, fires: Sequence[NewFire], now: int, node: str | None = None) -> dict[tuple[str, int], int]:
@@ -14,7 +14,7 @@ def add(tx: Transaction, fires: Sequence[NewFire], now: int, node: str | None = 
 
     ``node`` is ``None`` where a person decided.
     """
-    rows = tx.over("fires.add", [as_row(fire) for fire in fires], now=now, node=node) if fires else []
+    rows = tx.over("fires.add", fires, now=now, node=node) if fires else []
     return {(schedule, due_at): fire_id for fire_id, schedule, due_at in rows}
 
 

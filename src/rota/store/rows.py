@@ -1,6 +1,7 @@
-"""Rows and the dataclasses that stand for them: what the fields of one are called stands nowhere else.
+"""Rows and the records that stand for them: what the fields of one are called stands nowhere else.
 
-A record's fields are its columns, in order. Statements name them by the noun, as in ``/* columns(run) */``.
+The fields of a record (a dataclass, or a named tuple where very many are made) are its columns, in order. Statements
+name them by the noun, as in ``/* columns(run) */``.
 """
 
 from __future__ import annotations
@@ -58,7 +59,10 @@ def columns(noun: str) -> list[tuple[str, str]]:
 
 
 def record(kind: type[T], row: Row) -> T:
-    """A row as the dataclass whose fields are the columns, in order."""
+    """A row as the record whose fields are the columns, in order."""
+    if issubclass(kind, tuple):
+        made: T = kind._make(row)  # type: ignore[attr-defined]
+        return made
     return kind(**dict(zip(kind.__slots__, row, strict=True)))  # type: ignore[attr-defined]
 
 

@@ -28,7 +28,7 @@ AT_LEAST_OF_EACH = 32
 
 def insert(tx: Transaction, runs: Sequence[NewRun]) -> list[int]:
     """Insert runs and return the ids of those that are new, in order; one whose unique key is taken is left out."""
-    return sorted(row[0] for row in tx.over("runs.insert", [as_row(run) for run in runs]))
+    return sorted(row[0] for row in tx.over("runs.insert", runs))
 
 
 def insert_alike(tx: Transaction, pattern: NewRun, rows: Sequence[tuple[str, str | None, str | None]]) -> list[int]:
@@ -53,7 +53,7 @@ def insert_keyed(tx: Transaction, runs: Sequence[NewRun]) -> dict[str | None, tu
     found: dict[str | None, tuple[int, bool]] = {}
     left = list(runs)
     while left:  # again, where a holder ended between the two statements
-        found |= {key: (run_id, True) for run_id, key in tx.over("runs.insert", [as_row(run) for run in left])}
+        found |= {key: (run_id, True) for run_id, key in tx.over("runs.insert", left)}
         keys = [(run.unique_key,) for run in left if run.unique_key not in found]
         if keys:
             found |= {key: (run_id, False) for run_id, key in tx.over("runs.by_unique_keys", keys)}
@@ -62,7 +62,7 @@ def insert_keyed(tx: Transaction, runs: Sequence[NewRun]) -> dict[str | None, tu
 
 
 def _parameters(run: NewRun) -> dict[str, Any]:
-    return dict(zip(run.__slots__, as_row(run), strict=True))
+    return run._asdict()
 
 
 def debounce(tx: Transaction, run: NewRun) -> tuple[int, bool]:
