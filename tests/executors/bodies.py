@@ -199,6 +199,17 @@ def forks_and_comes_back() -> str:
     return "parent"
 
 
+@apart(timeout=10.0)
+def waits_for_all_its_children() -> int:
+    subprocess.Popen(["true"])
+    ended = 0
+    with suppress(ChildProcessError):
+        while True:
+            os.wait()
+            ended += 1
+    return ended
+
+
 @apart()
 def leaves_a_child_behind() -> int:
     return subprocess.Popen(SLEEPER).pid

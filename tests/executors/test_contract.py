@@ -197,6 +197,10 @@ def test_what_a_body_leaves_running_is_ended_with_its_attempt() -> None:
     until(lambda: not process_exists(left))
 
 
+def test_a_body_that_waits_for_all_its_children_has_its_own_alone() -> None:
+    assert run("process/waits_for_all_its_children").result == "1"
+
+
 def test_a_suspect_is_done_in_a_process_of_its_own() -> None:
     """It was running when two nodes were lost, with others: whoever of them did it now ends its own process alone."""
     assert run("thread/where").result == str(os.getpid())

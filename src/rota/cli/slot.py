@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from rota.body import log
 from rota.body.attempt import Attempt
 from rota.body.log import LogLines
-from rota.cli.warden import start as start_warden
+from rota.cli import warden
 from rota.errors import ConfigError
 from rota.executors.process.pipe import Pipe
 from rota.executors.process.remote import REASONS
@@ -39,7 +39,7 @@ def main() -> None:
     place, pipe, leash, marks = sys.argv[1], *map(int, sys.argv[2:5])
     for descriptor in (pipe, leash, marks):
         os.set_inheritable(descriptor, False)
-    warden = start_warden(leash)  # first of all: it is to outlive whatever the application does
+    warden.start(leash)  # first of all: it is to outlive whatever the application does
     os.close(leash)
     child = Child(Pipe(pipe), marks)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process above, which tells us
@@ -51,7 +51,7 @@ def main() -> None:
         return
     log.capture()
     threading.Thread(target=child.listen, name="rota-slot", daemon=True).start()
-    child.say("ready", warden)
+    child.say("ready", None)
     child.work()
 
 

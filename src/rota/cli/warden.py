@@ -1,6 +1,7 @@
 """A shell beside a process, in its group: when whoever watches over the process is gone, it kills the group.
 
-It needs no interpreter of Python, and so ends also a process that is stuck in a call which holds it.
+It needs no interpreter of Python, and so ends also a process that is stuck in a call which holds it. It is no child of
+the process, whose bodies may wait for all the children that it has.
 """
 
 from __future__ import annotations
@@ -9,19 +10,27 @@ import os
 import signal
 from contextlib import suppress
 
+_SHELL = "exec 3<&0; {{ read _ <&3; {patience}kill -KILL 0; }} >/dev/null & echo $!"
+"""It ends at once, and leaves the warden to process 1."""
+
 
 def start(leash: int, patience: float = 0.0) -> int:
     """Returns its number.
 
     ``leash`` is the end to read of a pipe that the watcher alone holds open, ``patience`` the seconds from its end on.
     """
-    script = f"read _; sleep {patience:g}; kill -KILL 0" if patience else "read _; kill -KILL 0"
-    silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
-    actions = [(os.POSIX_SPAWN_DUP2, leash, 0), *silent]
-    return os.posix_spawn("/bin/sh", ["/bin/sh", "-c", script], os.environ, file_actions=actions)
+    script = _SHELL.format(patience=f"sleep {patience:g}; " if patience else "")
+    number, told = os.pipe()
+    silent = (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
+    actions = [(os.POSIX_SPAWN_DUP2, leash, 0), (os.POSIX_SPAWN_DUP2, told, 1), silent]
+    shell = os.posix_spawn("/bin/sh", ["/bin/sh", "-c", script], os.environ, file_actions=actions)
+    os.close(told)
+    with os.fdopen(number, "rb") as answer:
+        warden = int(answer.readline())
+    os.waitpid(shell, 0)
+    return warden
 
 
 def end(pid: int) -> None:
-    with suppress(ProcessLookupError, ChildProcessError):
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)

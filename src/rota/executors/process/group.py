@@ -43,13 +43,13 @@ class Children:
         self._tasks = f"/proc/{pid}/task"
         self._lists: dict[str, int] = {}
 
-    def are_others_than(self, known: bytes) -> bool:
-        """Whether there is any beside that one."""
+    def are_there(self) -> bool:
+        """Whether there is any."""
         with suppress(OSError):
             tasks = os.listdir(self._tasks)  # noqa: PTH208
             for gone in self._lists.keys() - tasks:
                 os.close(self._lists.pop(gone))
-            return any(self._of(task).split() not in ([], [known]) for task in tasks)
+            return any(map(self._of, tasks))
         return False  # it is gone itself
 
     def close(self) -> None:

@@ -43,7 +43,6 @@ class Slot:
         self._path = os.pathsep.join(folder or self._home for folder in sys.path)
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Pipe | None = None
-        self._warden = b""
         self._children: group.Children | None = None
         self._leash = self._marks = -1
         self._done = 0
@@ -135,7 +134,7 @@ class Slot:
         return True
 
     def _left_behind(self) -> bool:
-        return self._children is not None and self._children.are_others_than(self._warden)
+        return self._children is not None and self._children.are_there()
 
     def _has_begun(self) -> bool:
         """Whether the child has taken its last order: it leaves a mark for each, which we read when it is gone."""
@@ -220,7 +219,6 @@ class Slot:
             return self._how_it_died()
         if kind != "ready":
             return str(data)
-        self._warden = str(data).encode()
         return ""
 
     def _signal(self, number: int) -> None:
