@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -54,7 +53,8 @@ def test_what_waits_for_code_that_no_node_has_is_told_after_a_while(
     node = start()
     beat(node)
     with rota.store.write() as tx:
-        runs.insert(tx, [replace(rota.enqueuer.new_run(rota.jobs["known"], {}, rota.store.now_us()), job="unknown")])
+        run = rota.enqueuer.new_run(rota.jobs["known"], {}, rota.store.now_us())
+        runs.insert(tx, [run._replace(job="unknown")])
     clock.advance(seconds=29)
     node.heartbeat.tick()
     assert rota.status().reasons == ()

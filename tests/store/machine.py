@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from rota.app.runs import Runs
-from rota.engine.limits import claim_limited
+from rota.engine.limits import Wanted, claim_limited
 from rota.engine.rescuer import Rescuer
 from rota.errors import ConflictError
 from rota.model.attempt import Claimant, Envelope
@@ -151,7 +151,7 @@ class Ledger(RuleBasedStateMachine):
             if len(got) < room:
                 by = Claimant(who, next(self.numbers))
                 left = room - len(got)
-                got += claim_limited(tx, queue, ["job"], {"job": JOB}, by, left, now, suspects=suspects).claims
+                got += claim_limited(tx, Wanted(queue, [JOB], left, suspects=suspects), by, now).claims
         assert len(got) <= room
         for each in got:
             if self.seen[each.id].rate_key is not None:

@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any, NamedTuple, Protocol
 
 from rota.engine.inflight import InFlight
-from rota.engine.limits import LOOKAHEAD, claim_limited
+from rota.engine.limits import LOOKAHEAD, Wanted, claim_limited
 from rota.executors.port import Kind
 from rota.model.attempt import Claimant, Envelope
 from rota.model.job import Job
@@ -190,20 +190,16 @@ class Claimer:
         if not work.queue.limited and not work.suspects:
             got = self._claim_free(work, room, now)
             return got, len(got) >= room
-        beyond = LOOKAHEAD if self._some_held else 0
+        wanted = Wanted(
+            work.queue,
+            [self._jobs[job] for job in work.jobs],
+            room,
+            beyond=LOOKAHEAD if self._some_held else 0,
+            suspects=work.suspects,
+            resting={job: rest.since for job, rest in self._resting.items()},
+        )
         with self._store.write(self._durable(work.jobs)) as tx:
-            limited = claim_limited(
-                tx,
-                work.queue,
-                work.jobs,
-                self._jobs,
-                self._claimant(),
-                room,
-                now,
-                beyond=beyond,
-                suspects=work.suspects,
-                resting={job: rest.since for job, rest in self._resting.items()},
-            )
+            limited = claim_limited(tx, wanted, self._claimant(), now)
         self._some_held = limited.held > 0
         self._rest(work.jobs, limited.passed, now)
         if limited.again_at is not None:

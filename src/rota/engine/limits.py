@@ -9,30 +9,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
+from rota.engine.buckets import Buckets
 from rota.model.attempt import Claimant, Envelope
 from rota.model.job import Job
 from rota.model.queue import QueueWork
+from rota.model.rate import Rate
 from rota.model.run import Candidate, Chosen
 from rota.store import Transaction, queues, runs
 
-_NONE: Mapping[str, int] = MappingProxyType({})
 LOOKAHEAD = 500
 """Candidates looked at beyond the room there is, where some of them had to wait the last time."""
 
 
-@dataclass(slots=True)
-class _Tally:
-    """What has been given out so far in one claim."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Up to ``room`` runs of these jobs in a queue, or of their suspects."""
 
-    stored: Mapping[str, int]
-    """The buckets of rates as they were found: when each is full again."""
-    full_at: dict[str, int]
-    passed: dict[str, int] = field(default_factory=dict)
-    running: dict[str, int] = field(default_factory=dict)
-    chosen: list[Chosen] = field(default_factory=list)
-    held: list[tuple[int, str]] = field(default_factory=list)
+    queue: QueueWork
+    jobs: Sequence[Job]
+    room: int
+    beyond: int = LOOKAHEAD
+    """So many more are looked at."""
+    suspects: bool = False
+    resting: Mapping[str, int] = field(default_factory=dict)
+    """Jobs that had to be passed over, and since when."""
+
+    @property
+    def rates(self) -> dict[str, Rate]:
+        """By the names that they are counted under."""
+        own = {} if self.queue.rate is None else {self.queue.bucket: self.queue.rate}
+        return own | {job.rate_key: job.rate for job in self.jobs if job.rate and job.rate_key}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,93 +53,93 @@ class LimitedClaim:
     """Jobs that their rate kept from starting more, and when it allows the next start."""
 
 
-def claim_limited(
-    tx: Transaction,
-    queue: QueueWork,
-    wanted: Sequence[str],
-    jobs: Mapping[str, Job],
-    by: Claimant,
-    room: int,
-    now: int,
-    *,
-    suspects: bool = False,
-    beyond: int = LOOKAHEAD,
-    resting: Mapping[str, int] = _NONE,
-) -> LimitedClaim:
-    """Claim up to ``room`` runs of the ``wanted`` jobs (or of their suspects), in order, within every limit.
-
-    It looks at so many runs ``beyond`` the room there is. ``resting``: jobs that had to be passed over, since when.
+def claim_limited(tx: Transaction, wanted: Wanted, by: Claimant, now: int) -> LimitedClaim:
+    """Claim what is wanted, in order, within every limit.
 
     1. Take the row that serialises such claims, and see what the queue itself and the rates of the jobs allow.
     2. Look at the head of the queue, and count what runs under the keys found there.
     3. Go through it in order: choose, hold with the reason, or pass over.
     """
     queues.lock_limits(tx)
-    allowed, full_at = _queue_room(tx, queue, room, now)
-    if allowed < 1:
-        rate = queue.rate
-        return LimitedClaim([], 0, rate.next_at(full_at) if rate and full_at > now else None)
-    tally = _tally(tx, wanted, jobs, now)
-    wanted = [job for job in wanted if job not in tally.passed]
-    candidates = runs.candidates(tx, queue.name, wanted, allowed + beyond, suspects=suspects) if wanted else []
-    keys = {each.limit_key for each in candidates if each.limit_key is not None}
-    tally.running = runs.running_by_key(tx, keys) if keys else {}
-    for candidate in candidates:
-        if len(tally.chosen) < allowed:
-            _place(candidate, tally, jobs, now, resting)
-    _save(tx, queue, tally, full_at, now)
-    claims = runs.claim_chosen(tx, tally.chosen, by, now) if tally.chosen else []
-    return LimitedClaim(claims, len(tally.held), passed=tally.passed)
+    buckets = Buckets(tx, wanted.rates, now)
+    room = _room(tx, wanted, buckets)
+    choice = _Choice(wanted, buckets)
+    if room > 0:
+        choice.fill(tx, room)
+    if choice.held:
+        runs.hold(tx, choice.held, now)
+    if wanted.queue.rate is not None and choice.chosen:
+        buckets.take(wanted.queue.bucket, len(choice.chosen))
+    buckets.save(tx)
+    claims = runs.claim_chosen(tx, choice.chosen, by, now) if choice.chosen else []
+    again_at = _again_at(wanted.queue, buckets) if room < 1 else None
+    return LimitedClaim(claims, len(choice.held), again_at, choice.passed)
 
 
-def _queue_room(tx: Transaction, queue: QueueWork, room: int, now: int) -> tuple[int, int]:
-    full_at = 0
+def _room(tx: Transaction, wanted: Wanted, buckets: Buckets) -> int:
+    """How many may start, as far as the queue itself is asked."""
+    queue, room = wanted.queue, wanted.room
     if queue.concurrency is not None:
         room = min(room, queue.concurrency - runs.running_in_queue(tx, queue.name))
     if queue.rate is not None:
-        stored = queues.buckets(tx, [queue.bucket]).get(queue.bucket, 0)
-        full_at = queue.rate.bounded(stored, now)
-        if full_at < stored:  # kept also where nothing may start: else it would be bounded anew at each look
-            queues.save_buckets(tx, {queue.bucket: full_at})
-        room = min(room, queue.rate.allowed(full_at, now))
-    return room, full_at
+        room = min(room, buckets.allowed(queue.bucket))
+    return room
 
 
-def _tally(tx: Transaction, wanted: Sequence[str], jobs: Mapping[str, Job], now: int) -> _Tally:
-    """The rates of the jobs, and which of them allow no start now."""
-    rates = [(job, rate, key) for job in wanted if (rate := jobs[job].rate) and (key := jobs[job].rate_key)]
-    stored = queues.buckets(tx, [key for _, _, key in rates]) if rates else {}
-    tally = _Tally(stored, {})
-    for job, rate, key in rates:
-        full_at = tally.full_at[key] = rate.bounded(stored.get(key, 0), now)
-        if rate.allowed(full_at, now) < 1:
-            tally.passed[job] = rate.next_at(full_at)
-    return tally
+def _again_at(queue: QueueWork, buckets: Buckets) -> int | None:
+    if queue.rate is None or buckets.allowed(queue.bucket):
+        return None
+    return buckets.next_at(queue.bucket)
 
 
-def _place(candidate: Candidate, tally: _Tally, jobs: Mapping[str, Job], now: int, resting: Mapping[str, int]) -> None:
-    job, key, count = jobs[candidate.job], candidate.limit_key, candidate.limit_count
-    if key is not None and tally.running.get(key, 0) >= (count or 1):
-        tally.held.append((candidate.id, f"concurrency {key} (limit {count})"))
-        return
-    rate, rate_key = job.rate, candidate.rate_key
-    if rate is None or rate_key not in tally.full_at:
-        tally.chosen.append(Chosen(candidate.id))
-    elif rate.allowed(tally.full_at[rate_key], now) < 1:
-        tally.passed[job.name] = rate.next_at(tally.full_at[rate_key])
-        return
-    else:
-        tally.full_at[rate_key] = rate.taken(tally.full_at[rate_key], now, 1)
-        tally.chosen.append(Chosen(candidate.id, resting.get(job.name), f"rate {rate_key}"))
-    if key is not None:
-        tally.running[key] = tally.running.get(key, 0) + 1
+class _Choice:
+    """What becomes of the candidates of one claim."""
 
+    def __init__(self, wanted: Wanted, buckets: Buckets) -> None:
+        self.chosen: list[Chosen] = []
+        self.held: list[tuple[int, str]] = []
+        """Run and reason."""
+        self.passed: dict[str, int] = {}
+        """Jobs, and when their rates allow the next start."""
+        self._wanted = wanted
+        self._buckets = buckets
+        self._running: dict[str, int] = {}
+        for job in wanted.jobs:
+            self._pass_over(job)
 
-def _save(tx: Transaction, queue: QueueWork, tally: _Tally, full_at: int, now: int) -> None:
-    if tally.held:
-        runs.hold(tx, tally.held, now)
-    buckets = {name: at for name, at in tally.full_at.items() if at != tally.stored.get(name, 0)}
-    if queue.rate is not None:
-        buckets[queue.bucket] = queue.rate.taken(full_at, now, len(tally.chosen))
-    if buckets:
-        queues.save_buckets(tx, buckets)
+    def fill(self, tx: Transaction, room: int) -> None:
+        """Choose as many as there is room for."""
+        wanted = self._wanted
+        jobs = {job.name: job for job in wanted.jobs if job.name not in self.passed}
+        if not jobs:
+            return
+        candidates = runs.candidates(tx, wanted.queue.name, list(jobs), room + wanted.beyond, suspects=wanted.suspects)
+        keys = {each.limit_key for each in candidates if each.limit_key is not None}
+        self._running = runs.running_by_key(tx, keys) if keys else {}
+        for candidate in candidates:
+            if len(self.chosen) >= room:
+                return
+            self._place(candidate, jobs[candidate.job])
+
+    def _place(self, candidate: Candidate, job: Job) -> None:
+        key, count = candidate.limit_key, candidate.limit_count
+        if key is not None and self._running.get(key, 0) >= (count or 1):
+            self.held.append((candidate.id, f"concurrency {key} (limit {count})"))
+            return
+        if candidate.rate_key is None or candidate.rate_key not in self._buckets:
+            self.chosen.append(Chosen(candidate.id))
+        elif self._pass_over(job):
+            return
+        else:
+            self._buckets.take(candidate.rate_key)
+            since = self._wanted.resting.get(job.name)
+            self.chosen.append(Chosen(candidate.id, since, f"rate {candidate.rate_key}"))
+        if key is not None:
+            self._running[key] = self._running.get(key, 0) + 1
+
+    def _pass_over(self, job: Job) -> bool:
+        """Whether its rate allows no start now."""
+        if job.rate_key is None or self._buckets.allowed(job.rate_key):
+            return False
+        self.passed[job.name] = self._buckets.next_at(job.rate_key)
+        return True
