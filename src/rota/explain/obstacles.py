@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,15 +11,16 @@ from typing import Any
 from rota.explain import checks
 from rota.explain.finding import Finding, Severity, finding
 from rota.explain.words import Words, counted_up_to
-from rota.model.node import NodeState, NodeStatus
+from rota.model.node import NodeRecord, NodeState, NodeStatus
 from rota.model.queue import QueueRecord
 from rota.model.rate import Rate
 from rota.model.retry import SUSPECT
 from rota.model.run import PAUSED, RunningRun, RunRecord
 from rota.shown import counted
-from rota.store import Transaction, queues, releases, runs, schedules
+from rota.store import Transaction, jobs, queues, releases, runs, schedules
 
 SHOWN = 3
+SEE_WHY_NO_PROCESS = "the logs of the nodes say why: no process can be started; to start another node: rota up"
 
 
 @dataclass
@@ -170,12 +172,47 @@ class Obstacles:
         if serving and all(node.state is NodeState.DRAINING for node in serving):
             text = f"every node that serves queue {self.record.queue} finishes what it has, and stops"
             return [finding("nodes_draining", text)]
-        working = [node for node in serving if node.state is NodeState.ALIVE]
-        threads, running = sum(node.record.threads for node in working), sum(node.record.running for node in working)
-        if not working or running < threads:
+        working = [node.record for node in serving if node.state is NodeState.ALIVE and self._knows(node)]
+        if not working:
+            return []
+        return self._slots_busy(working) if self._needs_a_slot(working) else self._threads_busy(working)
+
+    def _needs_a_slot(self, working: Sequence[NodeRecord]) -> bool:
+        """A suspect is done apart where that can be."""
+        suspect = self.record.suspected >= SUSPECT and any(node.slots for node in working)
+        return suspect or self.policies.get("executor") == "process"
+
+    def _threads_busy(self, working: Sequence[NodeRecord]) -> list[Finding]:
+        threads = sum(node.threads for node in working)
+        running = sum(node.running - node.slots_busy for node in working)
+        if running < threads:
             return []
         text = f"all {counted(threads, 'thread')} of the nodes that serve queue {self.record.queue} are busy"
         return [finding("busy", text, threads=threads, running=running)]
+
+    def _slots_busy(self, working: Sequence[NodeRecord]) -> list[Finding]:
+        """Counted by the runs themselves: a node tells of its slots with its next heartbeat only."""
+        slots, queue = sum(node.slots for node in working), self.record.queue
+        if not slots:
+            text = f"it needs a process of its own, and no node that serves queue {queue} can start one"
+            return [finding("no_slots", text, Severity.WARNING, SEE_WHY_NO_PROCESS, queue=queue)]
+        holders = [run for run in runs.on_nodes(self.tx, [node.id for node in working]) if self._in_a_slot(run)]
+        if len(holders) < slots:
+            return []
+        text = f"all {counted(slots, 'slot')} of the nodes that serve queue {queue} are busy"
+        text += _running(holders[: SHOWN + 1], self.words)
+        todo = "it starts when one of them ends; to have more: worker.slots in the settings"
+        data = {"slots": slots, "runs": [run.id for run in holders[:SHOWN]]}
+        return [finding("slots_busy", text, Severity.INFO, todo, **data)]
+
+    def _in_a_slot(self, run: RunningRun) -> bool:
+        return run.suspected >= SUSPECT or run.job in self._apart
+
+    @cached_property
+    def _apart(self) -> frozenset[str]:
+        """The jobs that are done in processes of their own."""
+        told = {each.name: json.loads(each.definition) for each in jobs.all_jobs(self.tx)}
+        return frozenset(name for name, policies in told.items() if policies.get("executor") == "process")
 
     def _ahead(self) -> list[Finding]:
         if self.record.held_by is not None:

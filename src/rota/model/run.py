@@ -162,6 +162,7 @@ class RunningRun:
     job: str
     node: str
     started_at: int
+    suspected: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

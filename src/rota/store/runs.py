@@ -324,6 +324,11 @@ def holders_of_queue(tx: Transaction, queue: str, limit: int) -> list[RunningRun
     return [record(RunningRun, row) for row in tx.all("runs.holders_of_queue", queue=queue, limit=limit)]
 
 
+def on_nodes(tx: Transaction, nodes: Iterable[str], cap: int = COUNT_CAP) -> list[RunningRun]:
+    """What some nodes have under way, the longest first."""
+    return [record(RunningRun, row) for row in tx.over("runs.on_nodes", [(node,) for node in nodes], cap=cap)]
+
+
 def strays(tx: Transaction, limit: int) -> list[int]:
     """Running ones whose node is not in the ledger: no node will bring them back."""
     return [run_id for (run_id,) in tx.all("runs.strays", limit=limit)]

@@ -332,6 +332,12 @@ WHERE state = 'running' AND queue = :queue
 ORDER BY started_at, id
 LIMIT :limit;
 
+-- name: on_nodes
+SELECT /* columns(running_run) */ FROM rota_run AS run
+WHERE run.state = 'running' AND run.node /* among(name text) */
+ORDER BY started_at, id
+LIMIT :cap;
+
 -- name: count_held_ahead
 -- How many wait for the same limit in the same queue and go first.
 SELECT count(*) FROM (

@@ -208,6 +208,8 @@ CREATE TABLE rota_node (
     seen_at BIGINT NOT NULL,
     lease_until BIGINT NOT NULL,
     running BIGINT NOT NULL DEFAULT 0,
+    slots BIGINT NOT NULL DEFAULT 0,
+    slots_busy BIGINT NOT NULL DEFAULT 0,
     rss BIGINT,
     draining_at BIGINT,
     stopped_at BIGINT,
