@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from rota.errors import ConflictError, NotFoundError
+from rota.explain import rates
 from rota.model.edge import Count, checked
 from rota.model.event import Event, run_event
 from rota.model.policy import choice
@@ -40,6 +42,12 @@ class Runs:
     def get(self, run_id: int) -> RunRecord:
         with self._store.read() as tx:
             return _found(runs.get(tx, run_id), run_id)
+
+    def kept_back(self, records: Sequence[RunRecord]) -> dict[int, str]:
+        """Those of them that a rate keeps from starting now, by id, with that rate: ``rate 2/m``."""
+        with self._store.read() as tx:
+            kept = rates.used_up(tx, self._store.now_us())
+        return {record.id: note for record in records if (note := kept.note(record))}
 
     def attempts(self, run_id: int) -> list[AttemptRecord]:
         """Every attempt that began, in order, however it ended; the one under way is the last."""

@@ -80,7 +80,7 @@ def show(app: Rota, name: str, out: Output) -> None:
         return
     item = {"job": name, **_policies(entry), "last day": _figures_text(day)}
     out.one(item, [Column(key, show=SHOWN.get(key)) for key in item])
-    _tables(document["schedules"], records, out)
+    _tables(app, document["schedules"], records, out)
 
 
 @job.command()
@@ -183,7 +183,7 @@ def _document(app: Rota, entry: JobEntry, day: Figures, records: Sequence[RunRec
     }
 
 
-def _tables(schedules: Sequence[dict[str, Any]], records: Sequence[RunRecord], out: Output) -> None:
+def _tables(app: Rota, schedules: Sequence[dict[str, Any]], records: Sequence[RunRecord], out: Output) -> None:
     from rota.cli.run import list_runs
     from rota.cli.schedule_page import list_schedules
 
@@ -192,7 +192,7 @@ def _tables(schedules: Sequence[dict[str, Any]], records: Sequence[RunRecord], o
         list_schedules(schedules, out)
     if records:
         echo()
-        list_runs(records, out)
+        list_runs(app, records, out)
 
 
 def _figures_text(figures: Figures) -> str:

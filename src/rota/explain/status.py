@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rota.explain import checks
+from rota.explain import checks, rates
 from rota.explain.clock_set_back import clock_set_back
 from rota.explain.finding import Finding, Severity
 from rota.explain.overrun import overruns, past_their_time
@@ -15,7 +15,6 @@ from rota.model.node import NodeStatus
 from rota.model.queue import QueueStatus
 from rota.store import Store, Transaction, counters, migrate, runs, schedules
 from rota.store import nodes as all_nodes
-from rota.store import queues as all_queues
 from rota.store.migrate import SchemaStatus
 
 OVERDUE_AFTER_US = 60 * SECOND
@@ -79,7 +78,7 @@ def status(store: Store) -> Status:
     schema = migrate.peek(store.database)
     with store.read() as tx:
         words = Words(now)
-        nodes, queues = tuple(all_nodes.survey(tx, now)), tuple(all_queues.filled(tx))
+        nodes, queues = tuple(all_nodes.survey(tx, now)), tuple(rates.filled(tx, now))
         hour = counters.figures(tx, now, 60)
         overdue, overdue_count = _overdue(tx, now)
         aside = schedules.aside(tx, NAMED)

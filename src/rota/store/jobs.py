@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rota.store.database import Transaction
@@ -34,6 +34,11 @@ def of_others(tx: Transaction, owner: str) -> list[tuple[str, str, str]]:
 
 def all_jobs(tx: Transaction) -> list[JobRecord]:
     return [record(JobRecord, row) for row in tx.all("jobs.all")]
+
+
+def definitions(tx: Transaction, names: Iterable[str]) -> dict[str, str]:
+    """The policies of some jobs, as JSON, by name."""
+    return {name: text for name, text in tx.over("jobs.definitions", [(name,) for name in names])}
 
 
 def get(tx: Transaction, name: str) -> JobRecord | None:

@@ -344,6 +344,12 @@ def count_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> int:
     return int(count)
 
 
+def count_rated_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> int:
+    """How many of its job, in any queue, would be started before it."""
+    row = tx.one("runs.count_rated_ahead", job=run.job, turn=turn_of(run), id=run.id, cap=cap)
+    return int(row[0]) if row else 0
+
+
 def count_held_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> int:
     """How many are held for the same limit and go first."""
     row = tx.one("runs.count_held_ahead", id=run.id, key=run.limit_key, queue=run.queue, turn=turn_of(run), cap=cap)

@@ -14,5 +14,8 @@ SELECT name, owner, code, queue, definition, registered_at FROM rota_job ORDER B
 -- name: get
 SELECT name, owner, code, queue, definition, registered_at FROM rota_job WHERE name = :name;
 
+-- name: definitions
+SELECT name, definition FROM rota_job WHERE name /* among(asked text) */;
+
 -- name: of_others
 SELECT name, owner, code FROM rota_job WHERE owner <> :owner;
