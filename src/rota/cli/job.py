@@ -9,7 +9,7 @@ import click
 
 from rota.cli.arguments import arguments_options, read_arguments
 from rota.cli.groups import Group
-from rota.cli.options import acting_user, timeout_option, with_code, with_ledger, with_output
+from rota.cli.options import acting_user, force_option, timeout_option, with_code, with_ledger, with_output
 from rota.cli.output import Column, Output
 from rota.cli.policies import given_policies, policy_options
 from rota.cli.terminal import echo
@@ -89,7 +89,7 @@ def show(app: Rota, name: str, out: Output) -> None:
 @click.option("--wait", is_flag=True, help="Wait for the end: exit 0 if it succeeded, 1 if not, 124 on time-out.")
 @timeout_option
 @policy_options(OF_A_CALL)
-@click.option("--force", is_flag=True, help="Also if it is off in this environment.")
+@force_option
 @with_code
 @with_output
 @click.pass_context
