@@ -104,6 +104,7 @@ def up(
     set_up_logging(app.settings)
     _warn_of_removed(app.prepare())
     _warn_of_queues(app, _names(queues))
+    _warn_of_environment(app)
     count = processes or app.settings.processes
     settings = _recycled(app.settings.node, recycle_after, recycle_memory)
     settings = replace(settings, drain=settings.drain if drain is None else drain)
@@ -263,6 +264,17 @@ def _warn_of_queues(app: Rota, names: tuple[str, ...]) -> None:
     for name in names:
         if name not in known | {"*"}:
             say(f"No job of the code uses the queue {name!r}. {suggestion(name, known)}", logging.WARNING)
+
+
+def _warn_of_environment(app: Rota) -> None:
+    """A child leaves it to us."""
+    from rota.app.jobs import here
+    from rota.cli.logs import say
+    from rota.explain.checks import unnamed_environment
+    from rota.explain.finding import capitalised
+
+    for found in () if LEASH in os.environ else unnamed_environment(app.settings.environment, here(app).named):
+        say(f"{capitalised(found.text)} {capitalised(found.todo)}.", logging.WARNING)
 
 
 def _warn_of_removed(events: list[Event]) -> None:

@@ -32,6 +32,7 @@ class NodeIdentity:
         settings: NodeSettings,
         version: str,
         application: Application,
+        environment: str | None = None,
         slots: Callable[[], Slots] = Slots,
     ) -> None:
         self.id = new_node_id()
@@ -42,6 +43,7 @@ class NodeIdentity:
         self._settings = settings
         self._version = version
         self._application = application
+        self._environment = environment
         self._slots = slots
         self._beaten_at: float | None = None
         self._gap_ended_at: float | None = None
@@ -87,6 +89,7 @@ class NodeIdentity:
             owner=self.owner,
             release_id=release_id,
             threads=self._settings.threads,
+            environment=self._environment,
             slots=self._slots().number,
         )
 

@@ -69,7 +69,7 @@ class Node:
         jobs = enqueuer.jobs
         self.store = store
         self.settings = settings
-        self.identity = NodeIdentity(store, settings, version, application, self._slots)
+        self.identity = NodeIdentity(store, settings, version, application, enqueuer.environment, self._slots)
         self.stopped = threading.Event()
         self.asked_to_stop = threading.Event()
         self.fatal: StoreReplacedError | None = None

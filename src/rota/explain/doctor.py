@@ -14,6 +14,7 @@ from rota.errors import RotaError
 from rota.explain import checks
 from rota.explain.clock_set_back import clock_set_back
 from rota.explain.finding import Finding, Severity, finding
+from rota.explain.here import NOWHERE, Here
 from rota.explain.words import SECOND, Words, span
 from rota.shown import counted
 from rota.store import Store, migrate, nodes, schedules
@@ -50,12 +51,12 @@ def name_of(found: Finding) -> str:
     return _NAMES.get(found.kind, found.kind.replace("_", " "))
 
 
-def examine(store: Store, url: str, version: str) -> list[Finding]:
+def examine(store: Store, url: str, version: str, here: Here = NOWHERE) -> list[Finding]:
     """Everything, as far as the database answers; ``version`` is that of the Rota which looks."""
     database = check_database(store)
     found = [*_zones(), *_extras(url), *database]
     if not _failed(database):
-        for check in (_clock, partial(_nodes, version), _left_behind, _needed_extras):
+        for check in (_clock, partial(_nodes, version), partial(_environments, here), _left_behind, _needed_extras):
             found += _safely(check, store)
     return found
 
@@ -210,6 +211,11 @@ def _nodes(version: str, store: Store) -> Iterator[Finding]:
     stale = [replace(each, severity=PROBLEM) for each in checks.stale_duties(alive, words)]
     wrong = [*stale, *checks.missing_duties(alive)]
     yield from wrong or [finding("duties", "every duty of every node works")]
+
+
+def _environments(here: Here, store: Store) -> Iterator[Finding]:
+    with store.read() as tx:
+        yield from checks.unnamed_environments(tx, nodes.survey(tx, store.now_us()), here)
 
 
 def _left_behind(store: Store) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from rota.explain import checks, rates
 from rota.explain.clock_set_back import clock_set_back
 from rota.explain.finding import Finding, Severity
+from rota.explain.here import NOWHERE, Here
 from rota.explain.overrun import overruns, past_their_time
 from rota.explain.words import SECOND, Words
 from rota.model.figures import Figures
@@ -72,7 +73,7 @@ def health_of(reason: Finding) -> Health:
     return Health.DOWN if reason.severity is Severity.PROBLEM else Health.DEGRADED
 
 
-def status(store: Store) -> Status:
+def status(store: Store, here: Here = NOWHERE) -> Status:
     """Raises ``StoreError`` where the database is away or has no tables."""
     now = store.now_us()
     schema = migrate.peek(store.database)
@@ -92,6 +93,7 @@ def status(store: Store) -> Status:
             *checks.waiting_queues(queues, nodes, words),
             *checks.unknown_jobs(tx, queues, nodes, words),
             *checks.many_failures(hour),
+            *checks.unnamed_environments(tx, nodes, here),
             *past_their_time(overruns(tx, now), words),
         )
         return Status(

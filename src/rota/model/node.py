@@ -28,6 +28,7 @@ class NodeRecord:
     owner: str
     """The application that it works for, and its version of that."""
     release_id: str
+    environment: str | None
     threads: int
     started_at: int
     seen_at: int
@@ -76,6 +77,7 @@ class NewNode:
     owner: str
     release_id: str
     threads: int
+    environment: str | None = None
     slots: int = 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,14 @@ def all_jobs(tx: Transaction) -> list[JobRecord]:
 def definitions(tx: Transaction, names: Iterable[str]) -> dict[str, str]:
     """The policies of some jobs, as JSON, by name."""
     return {name: text for name, text in tx.over("jobs.definitions", [(name,) for name in names])}
+
+
+def environments(tx: Transaction) -> dict[str, set[str]]:
+    """Those that jobs name, by application."""
+    found: dict[str, set[str]] = {}
+    for owner, definition in tx.all("jobs.naming_environments"):
+        found.setdefault(owner, set()).update(json.loads(definition).get("environments") or ())
+    return found
 
 
 def get(tx: Transaction, name: str) -> JobRecord | None:

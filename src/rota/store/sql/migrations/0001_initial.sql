@@ -203,6 +203,7 @@ CREATE TABLE rota_node (
     queues TEXT NOT NULL,
     owner TEXT NOT NULL,
     release_id TEXT NOT NULL,
+    environment TEXT,
     threads BIGINT NOT NULL,
     started_at BIGINT NOT NULL,
     seen_at BIGINT NOT NULL,
