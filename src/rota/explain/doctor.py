@@ -28,6 +28,8 @@ NO_DISK = 100 * MIB
 SCARCE = 0.8
 RESTING, BUSY = 4, 33
 """Connections of one process: see ``rota.store.postgres``."""
+EXTRAS = {"postgres": ("psycopg", "psycopg_pool"), "holidays": ("holidays",)}
+"""What each extra installs: all of it is needed."""
 INFO, WARNING, PROBLEM = Severity.INFO, Severity.WARNING, Severity.PROBLEM
 _NAMES = {
     "database_unreachable": "database",
@@ -168,13 +170,18 @@ def _zones() -> Iterator[Finding]:
 
 
 def _extras(database: str) -> Iterator[Finding]:
-    have = {
-        extra: find_spec(module) is not None for extra, module in (("postgres", "psycopg"), ("holidays", "holidays"))
-    }
-    text = ", ".join(f"{extra} {'installed' if there else 'not installed'}" for extra, there in have.items())
-    needed = database.startswith("postgres") and not have["postgres"]
+    missing = {extra: [name for name in names if find_spec(name) is None] for extra, names in EXTRAS.items()}
+    text = ", ".join(f"{extra} {_installed(extra, lacks)}" for extra, lacks in missing.items())
+    needed = database.startswith("postgres") and bool(missing["postgres"])
     todo = "install it: pip install 'rota[postgres]'" if needed else ""
     yield finding("extras", text, PROBLEM if needed else INFO, todo)
+
+
+def _installed(extra: str, lacks: list[str]) -> str:
+    """``installed``, ``not installed``, or ``without psycopg_pool``."""
+    if not lacks:
+        return "installed"
+    return "not installed" if len(lacks) == len(EXTRAS[extra]) else f"without {', '.join(lacks)}"
 
 
 def _needed_extras(store: Store) -> Iterator[Finding]:
