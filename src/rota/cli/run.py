@@ -96,14 +96,15 @@ def show(app: Rota, run_id: int, out: Output) -> None:
     rota run show 17
     """
     from rota.app.items import run_document
+    from rota.explain.mode import mode_of
 
-    record = app.runs.get(run_id)
-    document = run_document(record, app.runs.attempts(run_id), app.runs.events(run_id), app.settings.log.masked)
+    record, events = app.runs.get(run_id), app.runs.events(run_id)
+    document = run_document(record, app.runs.attempts(run_id), events, app.settings.log.masked)
     if out.as_json:
         out.document(document)
         return
-    held_by = record.held_by or app.runs.kept_back([record]).get(run_id)
-    out.one({**document, "attempts": None, "events": None, **_for_people(document), "held_by": held_by}, SHOWN)
+    told = {"held_by": record.held_by or app.runs.kept_back([record]).get(run_id), "mode": mode_of(record, events)}
+    out.one({**document, "attempts": None, "events": None, **_for_people(document), **told}, SHOWN)
     _tables(document, out)
 
 
