@@ -61,7 +61,6 @@ def _seldom_looking_for_garbage(command: Command) -> Command:
 @click.option("--threads", type=click.IntRange(1, 10_000), help="Runs at one time, in each process.")
 @click.option("--queues", metavar="A,B", help="Work on these queues only.")
 @click.option("--no-schedule", is_flag=True, help="Only work: fire no schedules, rescue nothing.")
-@click.option("--no-web", is_flag=True, hidden=True)
 @click.option("--host", show_default=LOCAL, help="Where to answer /healthz, with --port.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Answer /healthz and /readyz here; 0 takes a free one.")
 @click.option("--for", "lasting", type=duration, metavar="DURATION", help="End by itself after so long: 30s, 5m.")
@@ -77,7 +76,6 @@ def up(
     threads: int | None,
     queues: str | None,
     no_schedule: bool,
-    no_web: bool,  # noqa: ARG001 - there is nothing to leave out as yet
     host: str | None,
     port: int | None,
     lasting: float | None,
