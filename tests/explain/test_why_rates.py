@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rota import Rota
+from rota.app.runs import kept_back
 from rota.explain.obstacles import counted_up_to
 from rota.explain.status import Status
 from rota.model.queue import QueueStatus
@@ -135,9 +136,9 @@ def test_a_queue_whose_runs_a_rate_keeps_back_is_not_said_to_wait_for_long(
 
 def test_once_the_rate_allows_a_start_nothing_is_kept_back(rota: Rota, clock: ManualClock, waiting: list[int]) -> None:
     records = [rota.runs.get(each) for each in waiting]
-    assert set(rota.runs.kept_back(records).values()) == {"rate 2/m"}
+    assert set(kept_back(rota.store, records).values()) == {"rate 2/m"}
 
     clock.advance(seconds=30)
 
-    assert rota.runs.kept_back(records) == {}
+    assert kept_back(rota.store, records) == {}
     assert queue(rota.status()).held == 0

@@ -276,7 +276,7 @@ class Rota(Collection, Caller):
 
     def status(self) -> Status:
         """Whether all is well, and if not, why. Raises ``StoreError`` where the database is away or has no tables."""
-        from rota.app.jobs import here
+        from rota.explain.here import here
         from rota.explain.status import status
 
         return status(self.store, here(self))
@@ -291,7 +291,7 @@ class Rota(Collection, Caller):
     @checks
     def why_schedule(self, name: str, at: datetime | None = None, zone: tzinfo | None = UTC) -> Why:
         """What a schedule waits for; with ``at``, what became of that moment (naive: on the schedule's own clock)."""
-        from rota.app.jobs import here
+        from rota.explain.here import here
         from rota.explain.why_schedule import why_schedule
 
         return why_schedule(self.store, here(self), name, at, zone)

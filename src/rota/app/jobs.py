@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from rota.app.overrides import overridden, unknown_schedules
 from rota.app.said import describe
 from rota.errors import ConfigError, NotFoundError
-from rota.explain.here import Here
 from rota.model.suggestion import suggestion
 from rota.store import jobs
 
@@ -42,11 +41,6 @@ def find_job(app: Rota, name: str) -> JobEntry:
     if name not in entries:
         raise NotFoundError(f"there is no job {name!r}", hint=suggestion(name, entries))
     return entries[name]
-
-
-def here(app: Rota) -> Here:
-    """What this process knows beside the ledger, for who asks what is so."""
-    return Here(app.jobs, app.settings.environment)
 
 
 def mistakes(app: Rota) -> list[ConfigError]:

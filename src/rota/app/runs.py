@@ -43,12 +43,6 @@ class Runs:
         with self._store.read() as tx:
             return _found(runs.get(tx, run_id), run_id)
 
-    def kept_back(self, records: Sequence[RunRecord]) -> dict[int, str]:
-        """Those of them that a rate keeps from starting now, by id, with that rate: ``rate 2/m``."""
-        with self._store.read() as tx:
-            kept = rates.used_up(tx, self._store.now_us())
-        return {record.id: note for record in records if (note := kept.note(record))}
-
     def attempts(self, run_id: int) -> list[AttemptRecord]:
         """Every attempt that began, in order, however it ended; the one under way is the last."""
         with self._store.read() as tx:
@@ -128,6 +122,13 @@ class Runs:
     @staticmethod
     def _tell(tx: Transaction, kind: str, run_id: int, by: str, now: int) -> None:
         tx.events.append(run_event(kind, run_id, now, actor=by))
+
+
+def kept_back(store: Store, records: Sequence[RunRecord]) -> dict[int, str]:
+    """Those of them that a rate keeps from starting now, by id, with that rate: ``rate 2/m``."""
+    with store.read() as tx:
+        kept = rates.used_up(tx, store.now_us())
+    return {record.id: note for record in records if (note := kept.note(record))}
 
 
 def _locked(tx: Transaction, run_id: int) -> RunRecord:

@@ -73,8 +73,8 @@ def check(ctx: click.Context, place: str | None, out: Output) -> None:
 
 def _warnings(place: str | None) -> list[Finding]:
     """What a start would take, and is likely a slip."""
-    from rota.app.jobs import here
     from rota.explain.checks import unnamed_environment
+    from rota.explain.here import here
 
     app = load_application(place)
     return unnamed_environment(app.settings.environment, here(app).named)

@@ -31,9 +31,9 @@ def doctor(ctx: click.Context, place: str | None, url: str | None, out: Output) 
     \b
     rota doctor
     """
-    from rota.app.jobs import here
     from rota.cli.ledger import find_ledger
     from rota.explain.doctor import examine
+    from rota.explain.here import here
     from rota.version import __version__
 
     app = find_ledger(place, url)

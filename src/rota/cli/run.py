@@ -96,6 +96,7 @@ def show(app: Rota, run_id: int, out: Output) -> None:
     rota run show 17
     """
     from rota.app.items import run_document
+    from rota.app.runs import kept_back
     from rota.explain.mode import mode_of
 
     record, events = app.runs.get(run_id), app.runs.events(run_id)
@@ -103,7 +104,7 @@ def show(app: Rota, run_id: int, out: Output) -> None:
     if out.as_json:
         out.document(document)
         return
-    told = {"held_by": record.held_by or app.runs.kept_back([record]).get(run_id), "mode": mode_of(record, events)}
+    told = {"held_by": record.held_by or kept_back(app.store, [record]).get(run_id), "mode": mode_of(record, events)}
     out.one({**document, "attempts": None, "events": None, **_for_people(document), **told}, SHOWN)
     _tables(document, out)
 
@@ -216,8 +217,10 @@ def list_runs(
     app: Rota, records: Sequence[RunRecord], out: Output, *, cursor: str | None = None, empty: str = ""
 ) -> None:
     """A table of runs; the moment that they stand for is a column where any stands for one."""
+    from rota.app.runs import kept_back
+
     columns = [each for each in COLUMNS if each.key != "fire_due_at" or any(run.fire_due_at for run in records)]
-    kept = {} if out.as_json else app.runs.kept_back(records)
+    kept = {} if out.as_json else kept_back(app.store, records)
     rows = [run_row(record, out, kept.get(record.id)) for record in records]
     out.listing(rows, columns, cursor=cursor, empty=empty)
 

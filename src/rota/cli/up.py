@@ -266,10 +266,10 @@ def _warn_of_queues(app: Rota, names: tuple[str, ...]) -> None:
 
 def _warn_of_environment(app: Rota) -> None:
     """A child leaves it to us."""
-    from rota.app.jobs import here
     from rota.cli.logs import say
     from rota.explain.checks import unnamed_environment
     from rota.explain.finding import capitalised
+    from rota.explain.here import here
 
     for found in () if LEASH in os.environ else unnamed_environment(app.settings.environment, here(app).named):
         say(f"{capitalised(found.text)} {capitalised(found.todo)}.", logging.WARNING)
