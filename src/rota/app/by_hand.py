@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rota.errors import ConflictError
 from rota.model.event import run_event
 from rota.model.job import Job
-from rota.store import Transaction
+
+if TYPE_CHECKING:  # a child process imports this module, and asks for nothing by hand
+    from rota.store import Transaction
 
 
 def is_forced(job: Job, environment: str | None, force: bool) -> bool:
