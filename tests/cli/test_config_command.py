@@ -75,6 +75,7 @@ def test_check_answers_programs_with_a_document() -> None:
     assert json.loads(result.stdout) == {
         "ok": False,
         "problems": ["ROTA_WORKER__THREADS: should be greater than 0, not '0'"],
+        "warnings": [],
     }
 
 

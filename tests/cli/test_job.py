@@ -147,7 +147,7 @@ def given(city: str) -> None: ...
 
     policies = shop.json("job", "show", "given")["policies"]
 
-    assert (policies["concurrency_key"], policies["rate"]) == ("by_city(city)", "100/60s")
+    assert (policies["concurrency_key"], policies["rate"]) == ("by_city(city)", "100/m")
     assert policies["environments"] == ["production"]
     shop.app.close()
 

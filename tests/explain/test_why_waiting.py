@@ -179,7 +179,7 @@ def test_a_rate_tells_until_when_it_holds(rota: Rota, clock: ManualClock) -> Non
     why = rota.why_run(held.id)
 
     assert first(why) == "rate"
-    assert "starts no more than 1/60s; the next one may start 2026-03-05 12:01:00 UTC (in 1m)" in why.summary
+    assert "starts no more than 1/m; the next one may start 2026-03-05 12:01:00 UTC (in 1m)" in why.summary
 
     clock.advance(minutes=1)
     run_due(rota)

@@ -276,9 +276,10 @@ class Rota(Collection, Caller):
 
     def status(self) -> Status:
         """Whether all is well, and if not, why. Raises ``StoreError`` where the database is away or has no tables."""
+        from rota.explain.here import here
         from rota.explain.status import status
 
-        return status(self.store)
+        return status(self.store, here(self))
 
     @checks
     def why_run(self, run_id: int, zone: tzinfo | None = UTC) -> Why:
@@ -290,9 +291,10 @@ class Rota(Collection, Caller):
     @checks
     def why_schedule(self, name: str, at: datetime | None = None, zone: tzinfo | None = UTC) -> Why:
         """What a schedule waits for; with ``at``, what became of that moment (naive: on the schedule's own clock)."""
-        from rota.explain.why_schedule import Here, why_schedule
+        from rota.explain.here import here
+        from rota.explain.why_schedule import why_schedule
 
-        return why_schedule(self.store, Here(self.jobs, self.settings.environment), name, at, zone)
+        return why_schedule(self.store, here(self), name, at, zone)
 
     # --- working
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from rota.errors import ConfigError
 from rota.model.job import Job
-from rota.model.policy import OF_A_JOB, read_policies
+from rota.model.policy import DEFAULT_TIMEOUT, OF_A_JOB, read_policies
 from rota.model.schedule import Definition
 
 JobFunction = Callable[..., Any]
@@ -36,7 +36,7 @@ class Declaration:
             function=function,
             description=_first_line(function),
             overlap=self.policies.get("overlap", "skip" if self.policies.get("schedule") else None),
-            **self._those(_OF_JOB),
+            **self._bounded(self._those(_OF_JOB)),
         )
         _check_process(job)
         if (job.destructive or job.sends) and not job.wants_run:
@@ -63,6 +63,14 @@ class Declaration:
             return None
         return Definition(job=job, trigger=self.policies["schedule"], **self._those(_OF_SCHEDULE))
 
+    @staticmethod
+    def _bounded(policies: dict[str, Any]) -> dict[str, Any]:
+        """Who gives ``hard_timeout`` alone has not said that its body may be told to stop later than that."""
+        hard = policies.get("hard_timeout")
+        if hard is None or "timeout" in policies:
+            return policies
+        return {**policies, "timeout": min(DEFAULT_TIMEOUT, hard)}
+
     def _those(self, names: set[str]) -> dict[str, Any]:
         return {name: value for name, value in self.policies.items() if name in names}
 
@@ -78,7 +86,7 @@ def _check_process(job: Job) -> None:
     if job.hard_timeout is not None and job.timeout is not None and job.hard_timeout < job.timeout:
         raise ConfigError(
             f"job {job.name!r} is killed after {job.hard_timeout:g} s, before it is told to stop at {job.timeout:g} s",
-            hint="Give a timeout that is shorter than hard_timeout.",
+            hint="Give a timeout that is shorter than hard_timeout, or none at all.",
         )
 
 

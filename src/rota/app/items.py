@@ -11,6 +11,7 @@ from typing import Any
 from rota.clock import from_us
 from rota.errors import RotaError
 from rota.explain.finding import Finding
+from rota.explain.mode import mode_of
 from rota.explain.status import Status, health_of
 from rota.explain.why import Why
 from rota.explain.why_schedule import standing
@@ -49,14 +50,19 @@ def run_item(record: RunRecord) -> Item:
 def run_document(
     record: RunRecord,
     attempts: Sequence[AttemptRecord] = (),
-    events: Sequence[Event] = (),
+    events: Sequence[Event] | None = None,
     secret_words: Iterable[str] = (),
 ) -> Item:
-    """One run with all that is kept of it; arguments that are secret by their name are masked."""
+    """One run with all that is kept of it; arguments that are secret by their name are masked.
+
+    With its ``events`` it is known how its node had it done: ``applied_mode``.
+    """
     values = {name: _json(getattr(record, name)) for name in _RUN_JSON}
     values["arguments"] = masked(values["arguments"], secret_words)
+    if events is not None:
+        values["applied_mode"] = mode_of(record, events).applied
     tries = [attempt_item(each) for each in attempts]
-    return {**run_item(record), **values, "attempts": tries, "events": [event_item(each) for each in events]}
+    return {**run_item(record), **values, "attempts": tries, "events": [event_item(each) for each in events or ()]}
 
 
 def attempt_item(record: AttemptRecord) -> Item:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from rota.errors import ConflictError, NotFoundError
+from rota.explain import rates
 from rota.model.edge import Count, checked
 from rota.model.event import Event
 from rota.model.policy import RATE
@@ -22,7 +23,7 @@ class Queues:
 
     def all(self) -> list[QueueStatus]:
         with self._store.read() as tx:
-            return queues.filled(tx)
+            return rates.filled(tx, self._store.now_us())
 
     def get(self, name: str) -> QueueRecord:
         with self._store.read() as tx:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rota.errors import ConfigError, ConflictError
+from rota.app.by_hand import is_forced, record_forced
+from rota.errors import ConfigError
 from rota.forks import tell_of_forks
 from rota.model.job import Job
 from rota.model.options import Options
@@ -79,16 +80,13 @@ class Requests:
     def trigger(self, job: str, given: tuple[Any, ...], arguments: Mapping[str, Any], options: Options) -> RunHandle:
         """By hand: refused where the job is off, unless that is asked for, and then it is recorded."""
         spec, environment = self._app.enqueuer.job(job), self._app.enqueuer.environment
-        enabled = spec.enabled_in(environment)
-        if not enabled and not options.force_disabled:
-            raise ConflictError(
-                f"job {job!r} is off in the environment {environment!r}",
-                hint="Give options(force_disabled=True) (`rota job run --force`) to run it all the same.",
-            )
-        options = replace(options, by=options.by or "manual")
-        handle = self._insert(spec, spec.by_name(given, arguments), options)
-        if not enabled:
-            self._record_forced(handle.id, job, options)
+        forced = is_forced(spec, environment, options.force_disabled)
+        by = options.by or "manual"
+        handle = self._insert(spec, spec.by_name(given, arguments), replace(options, by=by))
+        if forced:
+            store = self._app.store
+            with store.write() as tx:
+                record_forced(tx, spec, environment, [handle.id], by, store.now_us())
         return _waited_for(handle, options)
 
     def _insert(self, spec: Job, arguments: Mapping[str, Any], options: Options) -> RunHandle:
@@ -102,14 +100,6 @@ class Requests:
         """In a transaction of the caller's, no tables are made: it may be rolled back."""
         if options.connection is None:
             self.ready()
-
-    def _record_forced(self, run_id: int, job: str, options: Options) -> None:
-        from rota.model.event import run_event
-
-        store = self._app.store
-        data = {"job": job, "environment": self._app.enqueuer.environment}
-        with store.write() as tx:
-            tx.events.append(run_event("run.forced", run_id, store.now_us(), actor=options.by, data=data))
 
 
 _MANY_KEYS = 'Give a function of the arguments: options(key=lambda to: f"welcome:{to}").'

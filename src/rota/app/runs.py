@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from rota.errors import ConflictError, NotFoundError
+from rota.explain import rates
 from rota.model.edge import Count, checked
 from rota.model.event import Event, run_event
 from rota.model.policy import choice
@@ -120,6 +122,13 @@ class Runs:
     @staticmethod
     def _tell(tx: Transaction, kind: str, run_id: int, by: str, now: int) -> None:
         tx.events.append(run_event(kind, run_id, now, actor=by))
+
+
+def kept_back(store: Store, records: Sequence[RunRecord]) -> dict[int, str]:
+    """Those of them that a rate keeps from starting now, by id, with that rate: ``rate 2/m``."""
+    with store.read() as tx:
+        kept = rates.used_up(tx, store.now_us())
+    return {record.id: note for record in records if (note := kept.note(record))}
 
 
 def _locked(tx: Transaction, run_id: int) -> RunRecord:

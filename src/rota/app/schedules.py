@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Unpack
 
+from rota.app.by_hand import is_forced, record_forced
 from rota.app.skipped_moments import counts_from, is_off, passed
 from rota.calendar import Trigger
 from rota.clock import from_us, to_us
@@ -189,17 +190,23 @@ class Schedules:
             waiting.cancel(tx, record, now, f"its schedule was removed by {by}")
             self._tell(tx, "schedule.removed", name, by, now)
 
-    def run_now(self, name: str, *, by: str) -> int:
-        """A run as the schedule would make it, now; uses up no due moment. Returns the run's id."""
-        return self._fire_by_hand(name, None, FireKind.MANUAL, by)[0]
+    def run_now(self, name: str, *, by: str, force_disabled: bool = False) -> int:
+        """A run as the schedule would make it, now; uses up no due moment. Returns the run's id.
 
-    def backfill(self, name: str, first: datetime, last: datetime, *, by: str) -> list[int]:
+        Raises ``ConflictError`` where its job is off, unless that is forced.
+        """
+        return self._fire_by_hand(name, None, FireKind.MANUAL, by, force_disabled)[0]
+
+    def backfill(
+        self, name: str, first: datetime, last: datetime, *, by: str, force_disabled: bool = False
+    ) -> list[int]:
         """Runs for the due moments of a past range, both ends included, due now; ``run.as_of`` is the moment.
 
-        A moment that was backfilled before is left out. Raises ``ConfigError`` for a range of more than 10,000.
+        A moment that was backfilled before is left out. Raises ``ConfigError`` for a range of more than 10,000, and
+        ``ConflictError`` as ``run_now``.
         """
         moments = [to_us(moment) for moment in self.due_moments(name, first, last)]
-        return self._fire_by_hand(name, moments, FireKind.BACKFILL, by) if moments else []
+        return self._fire_by_hand(name, moments, FireKind.BACKFILL, by, force_disabled) if moments else []
 
     def due_moments(self, name: str, first: datetime, last: datetime) -> list[datetime]:
         """The due moments of a past range, both ends included. Raises as ``backfill`` does."""
@@ -213,12 +220,13 @@ class Schedules:
             raise ConfigError(f"the range has more than {BACKFILL_MOST:,} due moments", hint="Backfill it in parts.")
         return moments
 
-    def _fire_by_hand(self, name: str, moments: list[int] | None, kind: FireKind, by: str) -> list[int]:
+    def _fire_by_hand(self, name: str, moments: list[int] | None, kind: FireKind, by: str, force: bool) -> list[int]:
         now = self._store.now_us()
         with self._store.write() as tx:
             record = _live(schedules.lock(tx, name), name)
             definition = Definition.from_json(record.definition)
             job = self._enqueuer.job(record.job)
+            forced = is_forced(job, self._enqueuer.environment, force)
             reason = f"asked for by {by}"
             asked = [
                 NewFire(schedule=name, due_at=moment, kind=kind, verdict=Verdict.FIRED, reason=reason)
@@ -231,6 +239,8 @@ class Schedules:
             ]
             ids = insert_all(tx, [_asked(run, kind, by, now) for run in made])
             self._tell(tx, f"schedule.{kind}", name, by, now, runs=len(ids))
+            if forced:
+                record_forced(tx, job, self._enqueuer.environment, ids, by, now)
             tx.announce()
         if not ids and moments is None:
             raise ConflictError(f"schedule {name!r} was run by hand in this very moment")

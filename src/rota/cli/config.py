@@ -14,6 +14,7 @@ from rota.cli.output import Column, Output
 from rota.errors import ConfigError, SettingsError
 
 if TYPE_CHECKING:
+    from rota.explain.finding import Finding
     from rota.model.settings import Settings
 
 COLUMNS = (Column("name", "setting"), Column("value"), Column("origin"))
@@ -55,14 +56,28 @@ def check(ctx: click.Context, place: str | None, out: Output) -> None:
     \b
     rota config check && rota up
     """
+    from rota.app.items import finding_item
+
     problems = _problems(place)
+    warnings = [] if problems else _warnings(place)
     if out.as_json:
-        out.document({"ok": not problems, "problems": problems})
+        told = [finding_item(each) for each in warnings]
+        out.document({"ok": not problems, "problems": problems, "warnings": told})
     elif problems:
         raise SettingsError(problems)
     else:
         click.echo("The settings and the application can be used.")
+        out.findings(warnings, "!")
     ctx.exit(Exit.USAGE if problems else Exit.OK)
+
+
+def _warnings(place: str | None) -> list[Finding]:
+    """What a start would take, and is likely a slip."""
+    from rota.explain.checks import unnamed_environment
+    from rota.explain.here import here
+
+    app = load_application(place)
+    return unnamed_environment(app.settings.environment, here(app).named)
 
 
 def _in_force(place: str | None, out: Output) -> Settings:

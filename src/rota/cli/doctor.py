@@ -33,12 +33,13 @@ def doctor(ctx: click.Context, place: str | None, url: str | None, out: Output) 
     """
     from rota.cli.ledger import find_ledger
     from rota.explain.doctor import examine
+    from rota.explain.here import here
     from rota.version import __version__
 
     app = find_ledger(place, url)
     ctx.call_on_close(app.close)
     database = app.settings.database.url
-    ctx.exit(show(examine(app.store, database, __version__), out, database=without_password(database)))
+    ctx.exit(show(examine(app.store, database, __version__, here(app)), out, database=without_password(database)))
 
 
 def show(findings: Sequence[Finding], out: Output, *, database: str) -> Exit:

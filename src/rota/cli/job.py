@@ -9,7 +9,7 @@ import click
 
 from rota.cli.arguments import arguments_options, read_arguments
 from rota.cli.groups import Group
-from rota.cli.options import acting_user, timeout_option, with_code, with_ledger, with_output
+from rota.cli.options import acting_user, force_option, timeout_option, with_code, with_ledger, with_output
 from rota.cli.output import Column, Output
 from rota.cli.policies import given_policies, policy_options
 from rota.cli.terminal import echo
@@ -80,7 +80,7 @@ def show(app: Rota, name: str, out: Output) -> None:
         return
     item = {"job": name, **_policies(entry), "last day": _figures_text(day)}
     out.one(item, [Column(key, show=SHOWN.get(key)) for key in item])
-    _tables(document["schedules"], records, out)
+    _tables(app, document["schedules"], records, out)
 
 
 @job.command()
@@ -89,7 +89,7 @@ def show(app: Rota, name: str, out: Output) -> None:
 @click.option("--wait", is_flag=True, help="Wait for the end: exit 0 if it succeeded, 1 if not, 124 on time-out.")
 @timeout_option
 @policy_options(OF_A_CALL)
-@click.option("--force", is_flag=True, help="Also if it is off in this environment.")
+@force_option
 @with_code
 @with_output
 @click.pass_context
@@ -183,7 +183,7 @@ def _document(app: Rota, entry: JobEntry, day: Figures, records: Sequence[RunRec
     }
 
 
-def _tables(schedules: Sequence[dict[str, Any]], records: Sequence[RunRecord], out: Output) -> None:
+def _tables(app: Rota, schedules: Sequence[dict[str, Any]], records: Sequence[RunRecord], out: Output) -> None:
     from rota.cli.run import list_runs
     from rota.cli.schedule_page import list_schedules
 
@@ -192,7 +192,7 @@ def _tables(schedules: Sequence[dict[str, Any]], records: Sequence[RunRecord], o
         list_schedules(schedules, out)
     if records:
         echo()
-        list_runs(records, out)
+        list_runs(app, records, out)
 
 
 def _figures_text(figures: Figures) -> str:

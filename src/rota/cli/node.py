@@ -10,7 +10,7 @@ from rota.cli.groups import Group
 from rota.cli.names import known_node
 from rota.cli.options import acting_user, limit_option, with_ledger, with_output
 from rota.cli.output import Column, Output
-from rota.cli.status import NODES
+from rota.cli.status import NODES, slots_text
 
 if TYPE_CHECKING:
     from rota.app import Rota
@@ -36,6 +36,7 @@ def ls(app: Rota, limit: int, out: Output) -> None:
     items = [node_item(each) for each in app.nodes.all(limit)]
     if not out.as_json:
         for item in items:
+            item["slots_text"] = slots_text(item)
             item["duties"] = ", ".join(duty["name"] for duty in item["duties"] if duty["stale"]) or None
     columns = (*NODES[:-1], Column("started_at", "started", Output.distance), Column("duties", "stale duties"))
     out.listing(items, columns, empty="No node has been seen in the last hour. Start one: rota up")

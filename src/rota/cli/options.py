@@ -106,6 +106,9 @@ after_option = click.option("--after", metavar="CURSOR", help="Go on where a lis
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 """Gives ``yes: bool``; hand it to ``confirm``."""
 
+force_option = click.option("--force", is_flag=True, help="Also if its job is off in this environment.")
+"""Gives ``force: bool``."""
+
 timeout_option = click.option("--timeout", type=duration, metavar="DURATION", help="Wait no longer: 90s, 15m.")
 """Gives ``timeout: float | None``, in seconds."""
 

@@ -50,8 +50,8 @@ def _at_a_terminal(table: Mapping[str, Policy]) -> dict[str, Policy]:
 def _form(policy: Policy) -> dict[str, Any]:
     kind = policy.kind
     form = {"type": click.Choice(kind.choices)} if kind.choices else FORMS[kind]
-    if kind in {MOMENT, LENGTH} and policy.default is None:
-        return {**form, "type": _or_none(form["type"])}
+    if kind in {MOMENT, LENGTH}:
+        return {**form, "type": _or_none(form["type"]), "metavar": f"{form['metavar']}|none"}
     return form
 
 

@@ -77,6 +77,7 @@ def ls(
     if not records:
         _refuse_unknown(app, **filters)
     list_runs(
+        app,
         records,
         out,
         cursor=str(records[-1].id) if len(records) == limit else None,
@@ -95,13 +96,16 @@ def show(app: Rota, run_id: int, out: Output) -> None:
     rota run show 17
     """
     from rota.app.items import run_document
+    from rota.app.runs import kept_back
+    from rota.explain.mode import mode_of
 
-    record = app.runs.get(run_id)
-    document = run_document(record, app.runs.attempts(run_id), app.runs.events(run_id), app.settings.log.masked)
+    record, events = app.runs.get(run_id), app.runs.events(run_id)
+    document = run_document(record, app.runs.attempts(run_id), events, app.settings.log.masked)
     if out.as_json:
         out.document(document)
         return
-    out.one({**document, "attempts": None, "events": None, **_for_people(document)}, SHOWN)
+    told = {"held_by": record.held_by or kept_back(app.store, [record]).get(run_id), "mode": mode_of(record, events)}
+    out.one({**document, "attempts": None, "events": None, **_for_people(document), **told}, SHOWN)
     _tables(document, out)
 
 
@@ -209,18 +213,24 @@ def show_why(answer: Why, out: Output) -> None:
     out.findings(answer.facts[1:])
 
 
-def list_runs(records: Sequence[RunRecord], out: Output, *, cursor: str | None = None, empty: str = "") -> None:
+def list_runs(
+    app: Rota, records: Sequence[RunRecord], out: Output, *, cursor: str | None = None, empty: str = ""
+) -> None:
     """A table of runs; the moment that they stand for is a column where any stands for one."""
+    from rota.app.runs import kept_back
+
     columns = [each for each in COLUMNS if each.key != "fire_due_at" or any(run.fire_due_at for run in records)]
-    out.listing([run_row(record, out) for record in records], columns, cursor=cursor, empty=empty)
+    kept = {} if out.as_json else kept_back(app.store, records)
+    rows = [run_row(record, out, kept.get(record.id)) for record in records]
+    out.listing(rows, columns, cursor=cursor, empty=empty)
 
 
-def run_row(record: RunRecord, out: Output) -> dict[str, Any]:
+def run_row(record: RunRecord, out: Output, kept: str | None = None) -> dict[str, Any]:
     """A run as an item; for people, with how long it took and the one thing to say about it."""
     from rota.app.items import run_item
 
     item = run_item(record)
-    return item if out.as_json else {**item, "took": _took(item), "note": _note(record)}
+    return item if out.as_json else {**item, "took": _took(item), "note": _note(record) or kept}
 
 
 def show_end(app: Rota, record: RunRecord, out: Output) -> None:

@@ -15,6 +15,7 @@ from rota.cli.options import (
     acting_user,
     after_option,
     confirm,
+    force_option,
     job_option,
     limit_option,
     with_code,
@@ -178,16 +179,17 @@ def resume(app: Rota, name: str, out: Output) -> None:
 
 @schedule.command()
 @name_argument
+@force_option
 @with_code
 @with_output
-def run(app: Rota, name: str, out: Output) -> None:
+def run(app: Rota, name: str, force: bool, out: Output) -> None:
     """Run it now, as it would run by itself; no due moment is used up.
 
     \b
     rota schedule run shop/sync
     """
     known_schedule(app, name)
-    run_id = app.schedules.run_now(name, by=acting_user())
+    run_id = app.schedules.run_now(name, by=acting_user(), force_disabled=force)
     if out.as_json:
         from rota.app.items import run_document
 
@@ -226,10 +228,13 @@ def next_(app: Rota, name: str, count: int, out: Output) -> None:
     "--to", "last", type=moment, default="now", show_default=True, metavar="MOMENT", help="The last one, or after it."
 )
 @click.option("--dry-run", is_flag=True, help="Only tell which moments.")
+@force_option
 @yes_option
 @with_code
 @with_output
-def backfill(app: Rota, name: str, first: datetime, last: datetime, dry_run: bool, yes: bool, out: Output) -> None:
+def backfill(
+    app: Rota, name: str, first: datetime, last: datetime, dry_run: bool, force: bool, yes: bool, out: Output
+) -> None:
     """Make runs for the due moments of a past range, both ends included; asks if there are more than ten.
 
     \b
@@ -244,7 +249,9 @@ def backfill(app: Rota, name: str, first: datetime, last: datetime, dry_run: boo
         return
     if len(moments) > MANY:
         confirm(f"make {counted(len(moments), 'run')} of schedule {name}?", yes=yes)
-    ids = app.schedules.backfill(name, moments[0], moments[-1], by=acting_user()) if moments else []
+    ids = []
+    if moments:
+        ids = app.schedules.backfill(name, moments[0], moments[-1], by=acting_user(), force_disabled=force)
     out.listing(
         [{"id": run_id} for run_id in ids],
         [Column("id", "run")],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -73,6 +74,7 @@ NODES = (
     Column("seen_at", "heartbeat", Output.distance),
     Column("running"),
     Column("threads"),
+    Column("slots_text", "slots"),
     Column("queues", show=lambda _, names: ",".join(names)),
     Column("version"),
     Column("duties"),
@@ -127,4 +129,10 @@ def _runs(figures: Figures) -> str:
 def _node(item: dict[str, Any]) -> dict[str, Any]:
     """For people, of the duties only what is wrong."""
     stale = [duty["name"] for duty in item["duties"] if duty["stale"]]
-    return {**item, "duties": f"stale: {', '.join(stale)}" if stale else "ok" if item["duties"] else ""}
+    duties = f"stale: {', '.join(stale)}" if stale else "ok" if item["duties"] else ""
+    return {**item, "slots_text": slots_text(item), "duties": duties}
+
+
+def slots_text(item: Mapping[str, Any]) -> str:
+    """``1 of 2 busy``; nothing of a node that has none."""
+    return f"{item['slots_busy']} of {item['slots']} busy" if item["slots"] else ""

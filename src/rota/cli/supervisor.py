@@ -30,7 +30,7 @@ class Supervisor:
     """Watches over ``count`` children. One that dies leaves its runs to the others, which see it at once."""
 
     def __init__(self, application: str, arguments: list[str], count: int, settings: NodeSettings) -> None:
-        command = [sys.executable, "-m", "rota", "--app", application, "up", "--no-web", *arguments]
+        command = [sys.executable, "-m", "rota", "--app", application, "up", *arguments]
         self._children = [_Child(command, settings.lease) for _ in range(count)]
         self._drain = settings.drain
 

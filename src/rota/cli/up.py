@@ -61,7 +61,6 @@ def _seldom_looking_for_garbage(command: Command) -> Command:
 @click.option("--threads", type=click.IntRange(1, 10_000), help="Runs at one time, in each process.")
 @click.option("--queues", metavar="A,B", help="Work on these queues only.")
 @click.option("--no-schedule", is_flag=True, help="Only work: fire no schedules, rescue nothing.")
-@click.option("--no-web", is_flag=True, hidden=True)
 @click.option("--host", show_default=LOCAL, help="Where to answer /healthz, with --port.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Answer /healthz and /readyz here; 0 takes a free one.")
 @click.option("--for", "lasting", type=duration, metavar="DURATION", help="End by itself after so long: 30s, 5m.")
@@ -77,7 +76,6 @@ def up(
     threads: int | None,
     queues: str | None,
     no_schedule: bool,
-    no_web: bool,  # noqa: ARG001 - there is nothing to leave out as yet
     host: str | None,
     port: int | None,
     lasting: float | None,
@@ -104,6 +102,7 @@ def up(
     set_up_logging(app.settings)
     _warn_of_removed(app.prepare())
     _warn_of_queues(app, _names(queues))
+    _warn_of_environment(app)
     count = processes or app.settings.processes
     settings = _recycled(app.settings.node, recycle_after, recycle_memory)
     settings = replace(settings, drain=settings.drain if drain is None else drain)
@@ -263,6 +262,17 @@ def _warn_of_queues(app: Rota, names: tuple[str, ...]) -> None:
     for name in names:
         if name not in known | {"*"}:
             say(f"No job of the code uses the queue {name!r}. {suggestion(name, known)}", logging.WARNING)
+
+
+def _warn_of_environment(app: Rota) -> None:
+    """A child leaves it to us."""
+    from rota.cli.logs import say
+    from rota.explain.checks import unnamed_environment
+    from rota.explain.finding import capitalised
+    from rota.explain.here import here
+
+    for found in () if LEASH in os.environ else unnamed_environment(app.settings.environment, here(app).named):
+        say(f"{capitalised(found.text)} {capitalised(found.todo)}.", logging.WARNING)
 
 
 def _warn_of_removed(events: list[Event]) -> None:

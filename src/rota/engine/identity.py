@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 
 from rota.engine.declarer import Application
-from rota.model.node import NewNode, NodeSettings, host_identity, new_node_id
+from rota.model.node import NewNode, NodeSettings, Slots, host_identity, new_node_id
 from rota.model.process import resident_bytes
 from rota.store import Store, Transaction, nodes, releases
 
@@ -25,7 +26,15 @@ def steady_seconds() -> float:
 class NodeIdentity:
     """The node's row and lease. An identity that was given up for lost never comes back: ``renew`` makes a new one."""
 
-    def __init__(self, store: Store, settings: NodeSettings, version: str, application: Application) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: NodeSettings,
+        version: str,
+        application: Application,
+        environment: str | None = None,
+        slots: Callable[[], Slots] = Slots,
+    ) -> None:
         self.id = new_node_id()
         self.owner = application.name
         self.release_id = ""
@@ -34,6 +43,8 @@ class NodeIdentity:
         self._settings = settings
         self._version = version
         self._application = application
+        self._environment = environment
+        self._slots = slots
         self._beaten_at: float | None = None
         self._gap_ended_at: float | None = None
         self._clock_distance: float | None = None
@@ -78,6 +89,8 @@ class NodeIdentity:
             owner=self.owner,
             release_id=release_id,
             threads=self._settings.threads,
+            environment=self._environment,
+            slots=self._slots().number,
         )
 
     def beat(self, running: int) -> bool:
@@ -85,8 +98,9 @@ class NodeIdentity:
         at = self._now()
         with self._store.write() as tx:
             now = self._store.now_us()
+            until, slots = now + self._lease_us, self._slots()
             known, draining = nodes.beat(
-                tx, self.id, now=now, lease_until=now + self._lease_us, running=running, rss=resident_bytes()
+                tx, self.id, now=now, lease_until=until, running=running, slots=slots, rss=resident_bytes()
             )
         if not known:
             return False

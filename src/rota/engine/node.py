@@ -35,7 +35,7 @@ from rota.executors.process.executor import ProcessExecutor
 from rota.executors.thread import ThreadExecutor
 from rota.model.attempt import Caps, End
 from rota.model.event import Event
-from rota.model.node import NodeSettings
+from rota.model.node import NodeSettings, Slots
 from rota.model.run import AttemptRecord
 from rota.shown import counted
 from rota.store import Store, attempts, nodes, queues, runs
@@ -69,7 +69,7 @@ class Node:
         jobs = enqueuer.jobs
         self.store = store
         self.settings = settings
-        self.identity = NodeIdentity(store, settings, version, application)
+        self.identity = NodeIdentity(store, settings, version, application, enqueuer.environment, self._slots)
         self.stopped = threading.Event()
         self.asked_to_stop = threading.Event()
         self.fatal: StoreReplacedError | None = None
@@ -108,6 +108,10 @@ class Node:
             slots = ProcessExecutor(self.settings.slots, child, self.store.now_us, self._caps, self.inflight.end)
             executors["process"] = slots
         return executors
+
+    def _slots(self) -> Slots:
+        size = self._executors["process"].size if "process" in self._executors else 0
+        return Slots(size, min(size, self.inflight.count("process")))
 
     @property
     def _caps(self) -> Caps:

@@ -11,6 +11,7 @@ from rota.engine.inflight import InFlight
 from rota.errors import RunCancelledError
 from rota.executors.port import Executor, Kind
 from rota.model.attempt import Envelope
+from rota.model.event import RESTRICTED, run_event
 from rota.model.job import Job
 from rota.model.node import NodeSettings
 from rota.model.retry import SUSPECT
@@ -66,20 +67,35 @@ class Worker:
 
     def begin(self, envelopes: list[Envelope]) -> None:
         """Hand claimed runs to their executors."""
-        for kind, mine in self._by_kind(envelopes).items():
-            executor, jobs = self._executors[kind], self._jobs
-            attempts = [executor.attempt(self._as_here(each, jobs[each.job]), jobs[each.job]) for each in mine]
+        for kind, mine in self._by_kind(self._as_here(envelopes)).items():
+            executor = self._executors[kind]
+            attempts = [executor.attempt(each, self._jobs[each.job]) for each in mine]
             for attempt in attempts:
                 if attempt.envelope.cancel_by is not None:
                     attempt.interrupt(RunCancelledError(f"cancelled by {attempt.envelope.cancel_by}"))
             self._inflight.begin(attempts)
             executor.submit(attempts)
 
-    def _as_here(self, envelope: Envelope, job: Job) -> Envelope:
-        """Whoever asked for it may have another environment, or none: where the body is done, it destroys nothing."""
+    def _as_here(self, envelopes: list[Envelope]) -> list[Envelope]:
+        """Whoever asked for them may have another environment, or none: where a body is done, it destroys nothing."""
+        here = [self._careful(each, self._jobs[each.job]) for each in envelopes]
+        changed = [each for each, asked in zip(here, envelopes, strict=True) if each.mode != asked.mode]
+        if changed:
+            self._record(changed)
+        return here
+
+    def _careful(self, envelope: Envelope, job: Job) -> Envelope:
         if envelope.mode == "dry_run" or not (job.destructive or job.sends):
             return envelope
         return envelope._replace(mode=job.mode_in(self._environment) or envelope.mode)
+
+    def _record(self, changed: list[Envelope]) -> None:
+        """Before they begin: their rows have what they were asked for as."""
+        now = self._store.now_us()
+        with self._store.write() as tx:
+            for each in changed:
+                data = {"job": each.job, "attempt": each.attempt, "mode": each.mode, "environment": self._environment}
+                tx.events.append(run_event(RESTRICTED, each.id, now, data=data))
 
     def _by_kind(self, envelopes: list[Envelope]) -> dict[Kind, list[Envelope]]:
         """By the kind of executor that does each: a suspect is done apart, where that can be."""

@@ -7,17 +7,19 @@ way of one run or schedule, ``/readyz`` whether the database answers.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from rota.errors import RotaError
 from rota.explain.finding import Finding, Severity, finding
+from rota.explain.here import Here
 from rota.explain.words import SECOND, Words, by_whom, counted_up_to, span
 from rota.model.figures import Figures
 from rota.model.node import DutyRecord, NodeState, NodeStatus, host_identity
 from rota.model.process import process_exists
 from rota.model.queue import QueueStatus
-from rota.shown import counted
-from rota.store import Store, Transaction, leases, migrate, releases, runs
+from rota.model.suggestion import nearest
+from rota.shown import counted, shown
+from rota.store import Store, Transaction, jobs, leases, migrate, releases, runs
 from rota.store.database import SEE_DOCTOR
 from rota.store.migrate import SchemaStatus
 from rota.store.schema import applied as applied_migrations
@@ -32,6 +34,8 @@ SHOWN = 10
 FEW_RUNS = 20
 """Of fewer runs an hour, a share says nothing."""
 POOR_SUCCESS = 0.9
+WELL_KNOWN = frozenset({"development", "test", "staging", "production"})
+"""Environments that need no job to name them."""
 ESSENTIAL = {"scheduler": "no due moment is judged", "stager": "nothing that waits becomes work",
              "worker": "no run starts", "finisher": "no result is kept"}  # fmt: skip
 """Without any living duty of this name, what does not happen."""
@@ -166,6 +170,36 @@ def of_nodes(nodes: Sequence[NodeStatus], words: Words) -> list[Finding]:
     """All that is wrong with nodes."""
     duties = [*stale_duties(nodes, words), *missing_duties(nodes)]
     return [*no_node(nodes, words), *duties, *silent_nodes(nodes, words), *unable(nodes), *blocked_loops(nodes, words)]
+
+
+# --- environments
+
+
+def unnamed_environment(environment: str | None, named: Collection[str]) -> list[Finding]:
+    """One that no job names, where jobs name some: a slip turns them off without a word."""
+    if environment is None or environment in {*WELL_KNOWN, *named} or not named:
+        return []
+    there = sorted(named)
+    alike = (each for each in there if each.startswith(environment) or environment.startswith(each))
+    meant = nearest(environment, there) or next(alike, None)
+    text = f"environment {shown(environment)} is named by no job; they name {', '.join(there[:SHOWN])}"
+    text += ", …" if len(there) > SHOWN else ""
+    text += f": did you mean {meant}?" if meant else ""
+    todo = "those jobs do not run by themselves here: see ROTA_ENVIRONMENT, and environment in rota.toml or in the code"
+    return [finding("environment", text, WARNING, todo, environment=environment, named=there)]
+
+
+def unnamed_environments(tx: Transaction, nodes: Sequence[NodeStatus], here: Here) -> list[Finding]:
+    """Of this process, by the jobs of its code if it has any, and of living nodes, by those of their application."""
+    living = {(node.record.environment, node.record.owner) for node in nodes if node.alive}
+    if not {here.environment, *(environment for environment, _ in living)} - {None, *WELL_KNOWN}:
+        return []
+    told = jobs.environments(tx)
+    everywhere = {name for names in told.values() for name in names}
+    found = unnamed_environment(here.environment, here.named if here.jobs else everywhere)
+    for environment, owner in sorted(living, key=str):
+        found += unnamed_environment(environment, told.get(owner, set()))
+    return list({each.data["environment"]: each for each in found}.values())
 
 
 # --- schedules, queues, runs

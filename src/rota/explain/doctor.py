@@ -14,6 +14,7 @@ from rota.errors import RotaError
 from rota.explain import checks
 from rota.explain.clock_set_back import clock_set_back
 from rota.explain.finding import Finding, Severity, finding
+from rota.explain.here import NOWHERE, Here
 from rota.explain.words import SECOND, Words, span
 from rota.shown import counted
 from rota.store import Store, migrate, nodes, schedules
@@ -27,6 +28,8 @@ NO_DISK = 100 * MIB
 SCARCE = 0.8
 RESTING, BUSY = 4, 33
 """Connections of one process: see ``rota.store.postgres``."""
+EXTRAS = {"postgres": ("psycopg", "psycopg_pool"), "holidays": ("holidays",)}
+"""What each extra installs: all of it is needed."""
 INFO, WARNING, PROBLEM = Severity.INFO, Severity.WARNING, Severity.PROBLEM
 _NAMES = {
     "database_unreachable": "database",
@@ -50,12 +53,12 @@ def name_of(found: Finding) -> str:
     return _NAMES.get(found.kind, found.kind.replace("_", " "))
 
 
-def examine(store: Store, url: str, version: str) -> list[Finding]:
+def examine(store: Store, url: str, version: str, here: Here = NOWHERE) -> list[Finding]:
     """Everything, as far as the database answers; ``version`` is that of the Rota which looks."""
     database = check_database(store)
     found = [*_zones(), *_extras(url), *database]
     if not _failed(database):
-        for check in (_clock, partial(_nodes, version), _left_behind, _needed_extras):
+        for check in (_clock, partial(_nodes, version), partial(_environments, here), _left_behind, _needed_extras):
             found += _safely(check, store)
     return found
 
@@ -167,13 +170,18 @@ def _zones() -> Iterator[Finding]:
 
 
 def _extras(database: str) -> Iterator[Finding]:
-    have = {
-        extra: find_spec(module) is not None for extra, module in (("postgres", "psycopg"), ("holidays", "holidays"))
-    }
-    text = ", ".join(f"{extra} {'installed' if there else 'not installed'}" for extra, there in have.items())
-    needed = database.startswith("postgres") and not have["postgres"]
+    missing = {extra: [name for name in names if find_spec(name) is None] for extra, names in EXTRAS.items()}
+    text = ", ".join(f"{extra} {_installed(extra, lacks)}" for extra, lacks in missing.items())
+    needed = database.startswith("postgres") and bool(missing["postgres"])
     todo = "install it: pip install 'rota[postgres]'" if needed else ""
     yield finding("extras", text, PROBLEM if needed else INFO, todo)
+
+
+def _installed(extra: str, lacks: list[str]) -> str:
+    """``installed``, ``not installed``, or ``without psycopg_pool``."""
+    if not lacks:
+        return "installed"
+    return "not installed" if len(lacks) == len(EXTRAS[extra]) else f"without {', '.join(lacks)}"
 
 
 def _needed_extras(store: Store) -> Iterator[Finding]:
@@ -210,6 +218,11 @@ def _nodes(version: str, store: Store) -> Iterator[Finding]:
     stale = [replace(each, severity=PROBLEM) for each in checks.stale_duties(alive, words)]
     wrong = [*stale, *checks.missing_duties(alive)]
     yield from wrong or [finding("duties", "every duty of every node works")]
+
+
+def _environments(here: Here, store: Store) -> Iterator[Finding]:
+    with store.read() as tx:
+        yield from checks.unnamed_environments(tx, nodes.survey(tx, store.now_us()), here)
 
 
 def _left_behind(store: Store) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,15 +11,25 @@ from typing import Any
 from rota.explain import checks
 from rota.explain.finding import Finding, Severity, finding
 from rota.explain.words import Words, counted_up_to
-from rota.model.node import NodeState, NodeStatus
+from rota.model.node import NodeRecord, NodeState, NodeStatus
 from rota.model.queue import QueueRecord
 from rota.model.rate import Rate
 from rota.model.retry import SUSPECT
 from rota.model.run import PAUSED, RunningRun, RunRecord
 from rota.shown import counted
-from rota.store import Transaction, queues, releases, runs, schedules
+from rota.store import Transaction, jobs, queues, releases, runs, schedules
 
 SHOWN = 3
+SEE_WHY_NO_PROCESS = "the logs of the nodes say why: no process can be started; to start another node: rota up"
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """A rate that a run starts under, the bucket it is counted in, and how many go before the run."""
+
+    rate: str
+    bucket: str
+    ahead: int
 
 
 @dataclass
@@ -42,11 +53,10 @@ class Obstacles:
             *self._suspect(),
             *self._key_full(),
             *self._queue_full(queue),
-            *self._queue_rate(queue),
-            *self._job_rate(),
+            *(rates := [*self._queue_rate(queue), *self._job_rate()]),
             *self._busy(),
             *self.duty("worker"),
-            *self._ahead(),
+            *(() if rates else self._ahead()),
         ]
         return facts or [finding("ready", "nothing stands in its way: it starts with the next claim")]
 
@@ -146,36 +156,74 @@ class Obstacles:
     def _queue_rate(self, queue: QueueRecord | None) -> list[Finding]:
         if queue is None or queue.rate is None:
             return []
-        return self._used_up("queue_rate", "queue", queue.name, queue.rate, queues.bucket(queue.name))
+        ahead = runs.count_ahead(self.tx, self.record)
+        return self._used_up("queue_rate", "queue", queue.name, Rated(queue.rate, queues.bucket(queue.name), ahead))
 
     def _job_rate(self) -> list[Finding]:
         record, given = self.record, self.policies.get("rate")
         if record.rate_key is None or record.held_by is not None or given is None:
             return []
-        return self._used_up("rate", "job", record.job, given, record.rate_key)
+        ahead = runs.count_rated_ahead(self.tx, record)
+        return self._used_up("rate", "job", record.job, Rated(given, record.rate_key, ahead))
 
-    def _used_up(self, kind: str, noun: str, name: str, given: str, bucket: str) -> list[Finding]:
-        """A rate that allows no start now, and when it does."""
-        rate = Rate.parse(given)
-        full_at = rate.bounded(queues.buckets(self.tx, [bucket]).get(bucket, 0), self.words.now)
-        if rate.allowed(full_at, self.words.now):
+    def _used_up(self, kind: str, noun: str, name: str, rated: Rated) -> list[Finding]:
+        """A rate that does not let it start now: when it lets the next one, and about when this one."""
+        rate, words = Rate.parse(rated.rate), self.words
+        full_at = rate.bounded(queues.buckets(self.tx, [rated.bucket]).get(rated.bucket, 0), words.now)
+        turn_at = rate.turn_at(full_at, words.now, rated.ahead)
+        if turn_at <= words.now:
             return []
-        until = rate.next_at(full_at)
-        text = f"{noun} {name} starts no more than {given}; the next one may start {self.words.both(until)}"
-        data: dict[str, Any] = {noun: name}
-        return [finding(kind, text, rate=given, until=until, **data)]
+        until = rate.turn_at(full_at, words.now, 0)
+        text = f"{noun} {name} starts no more than {rated.rate}; the next one may start {words.both(until)}"
+        if rated.ahead:
+            go = f"{counted_up_to(rated.ahead, 'run')} go{'es' if rated.ahead == 1 else ''} before it"
+            text += f"; {go}, so its own start may be about {words.both(turn_at)}"
+        data: dict[str, Any] = {noun: name, "ahead": rated.ahead, "turn_at": turn_at}
+        return [finding(kind, text, rate=rated.rate, until=until, **data)]
 
     def _busy(self) -> list[Finding]:
         serving = self._serving()
         if serving and all(node.state is NodeState.DRAINING for node in serving):
             text = f"every node that serves queue {self.record.queue} finishes what it has, and stops"
             return [finding("nodes_draining", text)]
-        working = [node for node in serving if node.state is NodeState.ALIVE]
-        threads, running = sum(node.record.threads for node in working), sum(node.record.running for node in working)
-        if not working or running < threads:
+        working = [node.record for node in serving if node.state is NodeState.ALIVE and self._knows(node)]
+        if not working:
+            return []
+        return self._slots_busy(working) if self._needs_a_slot(working) else self._threads_busy(working)
+
+    def _needs_a_slot(self, working: Sequence[NodeRecord]) -> bool:
+        """A suspect is done apart where that can be."""
+        suspect = self.record.suspected >= SUSPECT and any(node.slots for node in working)
+        return suspect or self.policies.get("executor") == "process"
+
+    def _threads_busy(self, working: Sequence[NodeRecord]) -> list[Finding]:
+        threads = sum(node.threads for node in working)
+        running = sum(node.running - node.slots_busy for node in working)
+        if running < threads:
             return []
         text = f"all {counted(threads, 'thread')} of the nodes that serve queue {self.record.queue} are busy"
         return [finding("busy", text, threads=threads, running=running)]
+
+    def _slots_busy(self, working: Sequence[NodeRecord]) -> list[Finding]:
+        """Counted by the runs themselves: a node tells of its slots with its next heartbeat only."""
+        slots, queue = sum(node.slots for node in working), self.record.queue
+        if not slots:
+            text = f"it needs a process of its own, and no node that serves queue {queue} can start one"
+            return [finding("no_slots", text, Severity.WARNING, SEE_WHY_NO_PROCESS, queue=queue)]
+        holders = self._in_slots(runs.on_nodes(self.tx, [node.id for node in working]))
+        if len(holders) < slots:
+            return []
+        text = f"all {counted(slots, 'slot')} of the nodes that serve queue {queue} are busy"
+        text += _running(holders[: SHOWN + 1], self.words)
+        todo = "it starts when one of them ends; to have more: worker.slots in the settings"
+        data = {"slots": slots, "runs": [run.id for run in holders[:SHOWN]]}
+        return [finding("slots_busy", text, Severity.INFO, todo, **data)]
+
+    def _in_slots(self, running: Sequence[RunningRun]) -> list[RunningRun]:
+        """Those that are done in processes of their own."""
+        told = jobs.definitions(self.tx, {run.job for run in running})
+        apart = {name for name, text in told.items() if json.loads(text).get("executor") == "process"}
+        return [run for run in running if run.suspected >= SUSPECT or run.job in apart]
 
     def _ahead(self) -> list[Finding]:
         if self.record.held_by is not None:

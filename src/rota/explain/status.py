@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from rota.explain import checks
+from rota.explain import checks, rates
 from rota.explain.clock_set_back import clock_set_back
 from rota.explain.finding import Finding, Severity
+from rota.explain.here import NOWHERE, Here
 from rota.explain.overrun import overruns, past_their_time
 from rota.explain.words import SECOND, Words
 from rota.model.figures import Figures
@@ -15,7 +16,6 @@ from rota.model.node import NodeStatus
 from rota.model.queue import QueueStatus
 from rota.store import Store, Transaction, counters, migrate, runs, schedules
 from rota.store import nodes as all_nodes
-from rota.store import queues as all_queues
 from rota.store.migrate import SchemaStatus
 
 OVERDUE_AFTER_US = 60 * SECOND
@@ -73,13 +73,13 @@ def health_of(reason: Finding) -> Health:
     return Health.DOWN if reason.severity is Severity.PROBLEM else Health.DEGRADED
 
 
-def status(store: Store) -> Status:
+def status(store: Store, here: Here = NOWHERE) -> Status:
     """Raises ``StoreError`` where the database is away or has no tables."""
     now = store.now_us()
     schema = migrate.peek(store.database)
     with store.read() as tx:
         words = Words(now)
-        nodes, queues = tuple(all_nodes.survey(tx, now)), tuple(all_queues.filled(tx))
+        nodes, queues = tuple(all_nodes.survey(tx, now)), tuple(rates.filled(tx, now))
         hour = counters.figures(tx, now, 60)
         overdue, overdue_count = _overdue(tx, now)
         aside = schedules.aside(tx, NAMED)
@@ -93,6 +93,7 @@ def status(store: Store) -> Status:
             *checks.waiting_queues(queues, nodes, words),
             *checks.unknown_jobs(tx, queues, nodes, words),
             *checks.many_failures(hour),
+            *checks.unnamed_environments(tx, nodes, here),
             *past_their_time(overruns(tx, now), words),
         )
         return Status(

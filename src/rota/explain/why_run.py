@@ -12,6 +12,7 @@ from rota.errors import NotFoundError
 from rota.explain import checks
 from rota.explain.finding import Finding, Severity, finding
 from rota.explain.lateness import CAUSES, Lateness, Waits, lateness
+from rota.explain.mode import careful, mode_of
 from rota.explain.obstacles import Obstacles
 from rota.explain.overrun import Overrun, past_its_time, timeout_us
 from rota.explain.why import Why
@@ -108,7 +109,7 @@ class _Case:
 
     def past(self) -> list[Finding]:
         """How it came there."""
-        return [*self._origin(), *self._earlier(), *self._lateness()]
+        return [*self._origin(), *careful(mode_of(self.record, self.events)), *self._earlier(), *self._lateness()]
 
     def _obstacles(self) -> Obstacles:
         return Obstacles(self.tx, self.record, self.words, self.nodes, self.policies)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
@@ -12,10 +12,10 @@ from rota.errors import NotFoundError, RotaError
 from rota.explain import checks
 from rota.explain.due_or_not import asked, not_due
 from rota.explain.finding import Finding, Severity, finding
+from rota.explain.here import Here
 from rota.explain.why import Why
 from rota.explain.words import SECOND, Words, by_whom, span
 from rota.model.fire import FireKind, FireRecord, Verdict
-from rota.model.job import Job
 from rota.model.node import NodeStatus
 from rota.model.schedule import Definition, ScheduleRecord
 from rota.shown import counted
@@ -24,14 +24,6 @@ from rota.store import Store, Transaction, events, fires, jobs, nodes, runs, sch
 LATELY = 5
 HARDLY_OVERDUE_US = 5 * SECOND
 """A due moment this fresh may just be being judged."""
-
-
-@dataclass(frozen=True, slots=True)
-class Here:
-    """What this process knows beside the ledger: its jobs, and its environment."""
-
-    jobs: Mapping[str, Job]
-    environment: str | None
 
 
 def why_schedule(store: Store, here: Here, name: str, at: datetime | None = None, zone: tzinfo | None = UTC) -> Why:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+RESTRICTED = "run.restricted"
 KINDS = {
     "run.succeeded": "an attempt ended well; to listeners only, the run's row and the counters keep it",
     "run.retried": "an attempt failed, and another will follow",
@@ -19,6 +20,7 @@ KINDS = {
     "run.crashed": "its own process died, and another attempt will follow",
     "run.quarantined": "the process that did it died, or its node was lost, too often: a dead letter",
     "run.refused": "a result came from an attempt that had lost its run",
+    RESTRICTED: "its node's environment let the body do less than it was asked for: dry_run, or muted",
     "run.retried_by_hand": "a person sent a dead letter back",
     "run.dismissed": "a person closed a dead letter",
     "run.forced": "a person ran a job that is off in this environment",

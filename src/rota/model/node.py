@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 from rota.model.settings import NodeSettings as NodeSettings
@@ -27,11 +28,16 @@ class NodeRecord:
     owner: str
     """The application that it works for, and its version of that."""
     release_id: str
+    environment: str | None
     threads: int
     started_at: int
     seen_at: int
     lease_until: int
     running: int
+    """All attempts under way, those in slots too."""
+    slots: int
+    """Attempts at one time in processes of their own, as of its last heartbeat; 0 where it can start none."""
+    slots_busy: int
     rss: int | None
     draining_at: int | None
     stopped_at: int | None
@@ -52,6 +58,13 @@ class Blocked:
     """``jobs.py:17 in sync``."""
 
 
+class Slots(NamedTuple):
+    """What a node has for attempts in processes of their own."""
+
+    number: int = 0
+    busy: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewNode:
     """A node about to be registered; ``queues`` joined by commas."""
@@ -64,6 +77,8 @@ class NewNode:
     owner: str
     release_id: str
     threads: int
+    environment: str | None = None
+    slots: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -228,7 +228,7 @@ PRIORITY = Kind(
 RATE = Kind(
     lambda value: Rate.parse(value) if isinstance(value, str) else _one_of(Rate)(value),
     'text such as "100/m"',
-    plain=lambda rate: f"{rate.count}/{rate.period_us // 1_000_000}s",
+    plain=str,
 )
 RETRY = Kind(
     lambda value: value if isinstance(value, Retry) else Retry(attempts=_one_of(int)(value)),

@@ -41,6 +41,14 @@ class Rate:
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
                 raise ConfigError(f"{shown(self)} cannot be kept", hint=_HINT)
 
+    def __str__(self) -> str:
+        """As people write it: ``100/m``, ``2/90s``."""
+        unit, length = next(
+            each for each in reversed(_PERIODS_US.items()) if not self.period_us % each[1] or each[0] == "s"
+        )
+        periods = self.period_us // length
+        return f"{self.count}/{'' if periods == 1 else periods}{unit}"
+
     @property
     def step_us(self) -> int:
         """The time in which one start is earned."""
@@ -62,3 +70,7 @@ class Rate:
     def next_at(self, full_at_us: int) -> int:
         """The moment from which one more may start, for an empty bucket."""
         return full_at_us - (self.count - 1) * self.step_us
+
+    def turn_at(self, full_at_us: int, now_us: int, ahead: int) -> int:
+        """The moment from which one may start that so many go before; each of them takes the first that it may."""
+        return max(now_us, self.next_at(max(full_at_us, now_us)) + ahead * self.step_us)

@@ -161,6 +161,7 @@ class RunningRun:
     job: str
     node: str
     started_at: int
+    suspected: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

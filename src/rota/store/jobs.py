@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rota.store.database import Transaction
@@ -34,6 +35,19 @@ def of_others(tx: Transaction, owner: str) -> list[tuple[str, str, str]]:
 
 def all_jobs(tx: Transaction) -> list[JobRecord]:
     return [record(JobRecord, row) for row in tx.all("jobs.all")]
+
+
+def definitions(tx: Transaction, names: Iterable[str]) -> dict[str, str]:
+    """The policies of some jobs, as JSON, by name."""
+    return {name: text for name, text in tx.over("jobs.definitions", [(name,) for name in names])}
+
+
+def environments(tx: Transaction) -> dict[str, set[str]]:
+    """Those that jobs name, by application."""
+    found: dict[str, set[str]] = {}
+    for owner, definition in tx.all("jobs.naming_environments"):
+        found.setdefault(owner, set()).update(json.loads(definition).get("environments") or ())
+    return found
 
 
 def get(tx: Transaction, name: str) -> JobRecord | None:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from rota.model.node import Blocked, DutyRecord, NewNode, NodeProcess, NodeRecord, NodeStatus, state_of
+from rota.model.node import Blocked, DutyRecord, NewNode, NodeProcess, NodeRecord, NodeStatus, Slots, state_of
 from rota.store.database import Transaction
 from rota.store.rows import as_row, record
 
@@ -20,9 +20,12 @@ def register(tx: Transaction, node: NewNode, now: int, lease_until: int) -> None
     tx.run("nodes.register", **parameters, now=now, lease_until=lease_until)
 
 
-def beat(tx: Transaction, node: str, *, now: int, lease_until: int, running: int, rss: int | None) -> tuple[bool, bool]:
+def beat(
+    tx: Transaction, node: str, *, now: int, lease_until: int, running: int, slots: Slots, rss: int | None
+) -> tuple[bool, bool]:
     """Extend a node's lease. Returns whether it had not been given up for lost, and whether it is to drain."""
-    row = tx.one("nodes.beat", id=node, now=now, lease_until=lease_until, running=running, rss=rss)
+    work = {"running": running, "slots": slots.number, "slots_busy": slots.busy, "rss": rss}
+    row = tx.one("nodes.beat", id=node, now=now, lease_until=lease_until, **work)
     return row is not None, row is not None and row[0] is not None
 
 

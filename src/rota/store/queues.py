@@ -81,6 +81,13 @@ def waiting(tx: Transaction, name: str, cap: int = COUNT_CAP) -> tuple[int, int 
     return count, oldest
 
 
+def waiting_of(tx: Transaction, name: str, jobs: Iterable[str], cap: int = COUNT_CAP) -> tuple[int, int | None]:
+    """As ``waiting``, of these jobs alone."""
+    found = tx.over("queues.waiting_of", [(job,) for job in jobs], name=name, cap=cap)
+    count, oldest = found[0] if found else (0, None)
+    return count, oldest
+
+
 def held(tx: Transaction, name: str, cap: int = COUNT_CAP) -> int:
     """How many of its runs are set aside by a limit."""
     return int((tx.one("queues.held", name=name, cap=cap) or (0,))[0])
@@ -107,6 +114,11 @@ def lock_limits(tx: Transaction) -> None:
 def buckets(tx: Transaction, names: Iterable[str]) -> dict[str, int]:
     """The moments at which rate limits are full again, of those that were ever used."""
     return {name: full_at for name, full_at in tx.over("queues.buckets", [(name,) for name in names])}
+
+
+def not_full(tx: Transaction, now: int) -> dict[str, int]:
+    """The moments at which rate limits are full again, of those that are not."""
+    return {name: full_at for name, full_at in tx.all("queues.not_full", now=now)}
 
 
 def save_buckets(tx: Transaction, full_at: Mapping[str, int]) -> None:

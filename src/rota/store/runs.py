@@ -324,6 +324,11 @@ def holders_of_queue(tx: Transaction, queue: str, limit: int) -> list[RunningRun
     return [record(RunningRun, row) for row in tx.all("runs.holders_of_queue", queue=queue, limit=limit)]
 
 
+def on_nodes(tx: Transaction, nodes: Iterable[str], cap: int = COUNT_CAP) -> list[RunningRun]:
+    """What some nodes have under way, the longest first."""
+    return [record(RunningRun, row) for row in tx.over("runs.on_nodes", [(node,) for node in nodes], cap=cap)]
+
+
 def strays(tx: Transaction, limit: int) -> list[int]:
     """Running ones whose node is not in the ledger: no node will bring them back."""
     return [run_id for (run_id,) in tx.all("runs.strays", limit=limit)]
@@ -337,6 +342,12 @@ def count_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> int:
     waiting = [(job,) for job in waiting_jobs(tx, run.queue)]
     [(count,)] = tx.over("runs.count_ahead", waiting, queue=run.queue, cap=cap, turn=turn_of(run), id=run.id)
     return int(count)
+
+
+def count_rated_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> int:
+    """How many of its job, in any queue, would be started before it."""
+    row = tx.one("runs.count_rated_ahead", job=run.job, turn=turn_of(run), id=run.id, cap=cap)
+    return int(row[0]) if row else 0
 
 
 def count_held_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> int:

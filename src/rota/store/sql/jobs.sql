@@ -14,5 +14,12 @@ SELECT name, owner, code, queue, definition, registered_at FROM rota_job ORDER B
 -- name: get
 SELECT name, owner, code, queue, definition, registered_at FROM rota_job WHERE name = :name;
 
+-- name: definitions
+SELECT name, definition FROM rota_job WHERE name /* among(asked text) */;
+
+-- name: naming_environments
+-- An application may have very many jobs, and mostly none names any.
+SELECT owner, definition FROM rota_job WHERE definition NOT LIKE '%"environments": null%';
+
 -- name: of_others
 SELECT name, owner, code FROM rota_job WHERE owner <> :owner;

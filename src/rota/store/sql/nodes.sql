@@ -4,7 +4,8 @@ VALUES (/* parameters(new_node) */, :now, :now, :lease_until);
 
 -- name: beat
 -- Extend the lease; a node that was given up for lost gets no row back and must start anew.
-UPDATE rota_node SET seen_at = :now, lease_until = :lease_until, running = :running, rss = :rss
+UPDATE rota_node SET seen_at = :now, lease_until = :lease_until, running = :running, slots = :slots,
+    slots_busy = :slots_busy, rss = :rss
 WHERE id = :id AND lost_at IS NULL AND stopped_at IS NULL
 RETURNING draining_at;
 
@@ -29,7 +30,7 @@ SELECT DISTINCT node.id FROM rota_node AS node JOIN rota_run AS run ON run.node 
 WHERE node.lost_at IS NOT NULL OR node.stopped_at IS NOT NULL;
 
 -- name: stop
-UPDATE rota_node SET stopped_at = :now, running = 0 WHERE id = :id AND stopped_at IS NULL;
+UPDATE rota_node SET stopped_at = :now, running = 0, slots_busy = 0 WHERE id = :id AND stopped_at IS NULL;
 
 -- name: drain
 UPDATE rota_node SET draining_at = :now WHERE id = :id AND draining_at IS NULL AND stopped_at IS NULL AND lost_at IS NULL;

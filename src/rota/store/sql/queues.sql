@@ -27,6 +27,13 @@ SELECT count(*), min(due_at) FROM (
     SELECT due_at FROM rota_run WHERE queue = :name AND state = 'available' AND held_by IS NULL LIMIT :cap
 ) AS head;
 
+-- name: waiting_of
+-- The same of some jobs.
+SELECT count(*), min(due_at) FROM (
+    SELECT run.due_at FROM /* rows(asked text) */ AS given, rota_run AS run
+    WHERE run.job = given.asked AND run.queue = :name AND run.state = 'available' AND run.held_by IS NULL LIMIT :cap
+) AS head;
+
 -- name: held
 SELECT count(*) FROM (SELECT 1 FROM rota_run WHERE held_by IS NOT NULL AND queue = :name LIMIT :cap) AS head;
 
@@ -51,6 +58,9 @@ SELECT term FROM rota_lease WHERE name = 'rota:limits'
 
 -- name: buckets
 SELECT name, full_at FROM rota_bucket WHERE name /* among(name text) */;
+
+-- name: not_full
+SELECT name, full_at FROM rota_bucket WHERE full_at > :now;
 
 -- name: save_buckets
 INSERT INTO rota_bucket (name, full_at) SELECT name, full_at FROM /* rows(name text, full_at bigint) */ AS new

@@ -299,6 +299,15 @@ SELECT count(*) FROM (
     LIMIT :cap
 ) AS counted;
 
+-- name: count_rated_ahead
+-- How many of one job go before a turn, by their due moments: from queue to queue by the index.
+SELECT count(*) FROM (
+    SELECT other.id FROM rota_queue AS queue, rota_run AS other
+    WHERE other.queue = queue.name AND other.job = :job AND other.state = 'available' AND other.held_by IS NULL
+      AND (other.due_at + other.priority_us, other.id) < (:turn, :id)
+    LIMIT :cap
+) AS counted;
+
 -- name: oldest
 -- A stretch of the oldest runs, for the pruner to judge.
 SELECT /* columns(run_age) */ FROM rota_run WHERE id > :after ORDER BY id LIMIT :limit;
@@ -331,6 +340,12 @@ SELECT /* columns(running_run) */ FROM rota_run
 WHERE state = 'running' AND queue = :queue
 ORDER BY started_at, id
 LIMIT :limit;
+
+-- name: on_nodes
+SELECT /* columns(running_run) */ FROM rota_run AS run
+WHERE run.state = 'running' AND run.node /* among(name text) */
+ORDER BY started_at, id
+LIMIT :cap;
 
 -- name: count_held_ahead
 -- How many wait for the same limit in the same queue and go first.

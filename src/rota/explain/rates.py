@@ -1,0 +1,78 @@
+"""What rates keep back: which of them are used up, and the runs that wait for one.
+
+No row of the ledger is changed for such a run: nobody touches it until its rate allows the next start. So whoever tells
+of runs asks here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from rota.model.queue import QueueStatus
+from rota.model.rate import Rate
+from rota.model.run import RunRecord, RunState
+from rota.store import Transaction, jobs, queues, runs
+from rota.store.queues import COUNT_CAP
+
+_JOB = "job:"
+"""Before the name of a job in that of its rate's bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsedUp:
+    """The rates that allow no start now, as text: by the name of their job, or of their queue."""
+
+    jobs: Mapping[str, str]
+    queues: Mapping[str, str]
+
+    def note(self, run: RunRecord) -> str | None:
+        """What keeps a run back: ``rate 2/m``."""
+        if run.state != RunState.AVAILABLE or run.held_by is not None:
+            return None
+        if run.rate_key is not None and run.job in self.jobs:
+            return f"rate {self.jobs[run.job]}"
+        return f"rate {self.queues[run.queue]} of its queue" if run.queue in self.queues else None
+
+
+def used_up(tx: Transaction, now: int) -> UsedUp:
+    buckets = queues.not_full(tx, now)
+    if not buckets:
+        return UsedUp({}, {})
+    names = [name.removeprefix(_JOB) for name in buckets if name.startswith(_JOB)]
+    of_jobs = {name: json.loads(text).get("rate") for name, text in jobs.definitions(tx, names).items()}
+    of_queues = {each.name: each.rate for each in queues.all_queues(tx)}
+
+    def none_left(rate: str | None, bucket: str) -> bool:
+        return rate is not None and bucket in buckets and not _allowed(rate, buckets[bucket], now)
+
+    return UsedUp(
+        jobs={name: rate for name, rate in of_jobs.items() if none_left(rate, f"{_JOB}{name}")},
+        queues={name: rate or "" for name, rate in of_queues.items() if none_left(rate, queues.bucket(name))},
+    )
+
+
+def filled(tx: Transaction, now: int) -> list[QueueStatus]:
+    """All queues with what is in them: what a rate keeps back is held."""
+    kept = used_up(tx, now)
+    return [_with_held(tx, status, kept) for status in queues.filled(tx)]
+
+
+def _allowed(given: str, full_at: int, now: int) -> int:
+    rate = Rate.parse(given)
+    return rate.allowed(rate.bounded(full_at, now), now)
+
+
+def _with_held(tx: Transaction, status: QueueStatus, kept: UsedUp) -> QueueStatus:
+    name = status.record.name
+    if name in kept.queues:
+        held = min(COUNT_CAP, status.held + status.waiting)
+        return replace(status, waiting=0, held=held, oldest_due_at=None)
+    waiting = runs.waiting_jobs(tx, name, limit=COUNT_CAP) if kept.jobs and status.waiting else []
+    back = [job for job in waiting if job in kept.jobs]
+    if not back:
+        return status
+    count, oldest = queues.waiting_of(tx, name, [job for job in waiting if job not in kept.jobs])
+    held = min(COUNT_CAP, status.held + queues.waiting_of(tx, name, back)[0])
+    return replace(status, waiting=count, held=held, oldest_due_at=oldest)
