@@ -78,16 +78,20 @@ class Worker:
 
     def _as_here(self, envelopes: list[Envelope]) -> list[Envelope]:
         """Whoever asked for them may have another environment, or none: where a body is done, it destroys nothing."""
-        here = [self._careful(each, self._jobs[each.job]) for each in envelopes]
+        jobs = [self._jobs[name] for name in {each.job for each in envelopes}]
+        touchy = {job.name for job in jobs if job.destructive or job.sends}
+        if not touchy:
+            return envelopes
+        here = [self._careful(each) if each.job in touchy else each for each in envelopes]
         changed = [each for each, asked in zip(here, envelopes, strict=True) if each.mode != asked.mode]
         if changed:
             self._record(changed)
         return here
 
-    def _careful(self, envelope: Envelope, job: Job) -> Envelope:
-        if envelope.mode == "dry_run" or not (job.destructive or job.sends):
+    def _careful(self, envelope: Envelope) -> Envelope:
+        if envelope.mode == "dry_run":
             return envelope
-        return envelope._replace(mode=job.mode_in(self._environment) or envelope.mode)
+        return envelope._replace(mode=self._jobs[envelope.job].mode_in(self._environment) or envelope.mode)
 
     def _record(self, changed: list[Envelope]) -> None:
         """Before they begin: their rows have what they were asked for as."""
