@@ -23,7 +23,7 @@ from rota.store import Store, Transaction
 from rota.store.database import Work
 
 logger = logging.getLogger("rota.engine")
-MOST_AT_ONCE = 1_000
+MOST_AT_ONCE = 2_000
 
 
 class Finisher:

@@ -17,9 +17,9 @@ from rota.model.node import NodeSettings
 from rota.model.retry import SUSPECT
 from rota.store import Store, runs
 
-AHEAD_SECONDS = 0.05
+AHEAD_SECONDS = 0.1
 """Runs are claimed ahead of their turn by what the node works off in this time: none, where bodies take long."""
-MOST_AHEAD = 1_000
+MOST_AHEAD = 2_000
 STALE_SECONDS = 1.0
 """A run claimed ahead that has waited this long is given back: others may be free."""
 
