@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import pytest
@@ -15,6 +16,9 @@ from click.testing import CliRunner, Result
 
 from rota import Rota
 from rota.cli.main import main
+from tests.ledgers import ledger_url, migrated_file, postgres_ledger, shared_postgres, sqlite_ledger
+
+__all__ = ["ledger_url", "migrated_file", "postgres_ledger", "shared_postgres", "sqlite_ledger"]
 
 SOURCE = '''
 from rota import Retry, Rota, Run, cron, every
@@ -110,17 +114,18 @@ def empty_shop(place: Path) -> Shop:
 
 
 @pytest.fixture
-def shop(empty_shop: Shop) -> Iterator[Shop]:
+def shop(migrated_file: Path, empty_shop: Shop) -> Iterator[Shop]:
     """An application that was started once."""
+    copyfile(migrated_file, empty_shop.place / "rota.db")
     empty_shop.app.prepare()
     yield empty_shop
     empty_shop.app.close()
 
 
 @pytest.fixture
-def shop_anywhere(place: Path, database_url: str) -> Iterator[Shop]:
+def shop_anywhere(place: Path, ledger_url: str) -> Iterator[Shop]:
     """An application that was started once, on each kind of database."""
-    shop = open_shop(place, database_url)
+    shop = open_shop(place, ledger_url)
     shop.app.prepare()
     yield shop
     shop.app.close()

@@ -28,9 +28,9 @@ def say(run: Run, text: str = "") -> None:
 
 
 @pytest.fixture
-def evil(place: Path, database_url: str) -> Iterator[Shop]:
+def evil(place: Path, ledger_url: str) -> Iterator[Shop]:
     """A shop in whose ledger somebody wrote what he liked, wherever text is taken."""
-    shop = open_shop(place, database_url, SOURCE)
+    shop = open_shop(place, ledger_url, SOURCE)
     app = shop.app
     app.prepare()
     app.options(key=EVIL, by=EVIL).enqueue("say", text=EVIL)
