@@ -13,11 +13,18 @@ from apps.codenotify.demo.mail_catcher import MailCatcher
 from apps.codenotify.demo.webhook_sink import WebhookSink
 from apps.codenotify.services import Services
 from apps.codenotify.settings import ENDPOINTS, WEBHOOKS, Settings
+from tests.codenotify.compiled import compiled_once
 from tests.codenotify.helpers import WallClock
 
 Open = Callable[..., Services]
 NOBODY = "http://127.0.0.1:1"
 """What a test has not asked for is not there; nothing ever leaves this machine."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements() -> Iterator[None]:
+    with compiled_once():
+        yield
 
 
 @pytest.fixture
