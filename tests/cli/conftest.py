@@ -6,6 +6,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfile
@@ -84,14 +85,21 @@ def open_shop(place: Path, url: str, source: str = SOURCE) -> Shop:
     return Shop(place, module, url)
 
 
+@contextmanager
+def working_in(place: Path) -> Iterator[Path]:
+    """With this working directory, and no settings around."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("ROTA_")]:
+            patch.delenv(name)
+        patch.chdir(place)
+        patch.setattr(sys, "path", [str(place), *sys.path])
+        yield place
+
+
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory, with no settings around."""
-    for name in [name for name in os.environ if name.startswith("ROTA_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    return tmp_path
+def place(tmp_path: Path) -> Iterator[Path]:
+    with working_in(tmp_path):
+        yield tmp_path
 
 
 @pytest.fixture
