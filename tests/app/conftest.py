@@ -7,6 +7,9 @@ import pytest
 
 from rota import Rota
 from rota.testing import ManualClock
+from tests.ledgers import ledger_url, migrated_file, postgres_ledger, shared_postgres, sqlite_ledger
+
+__all__ = ["ledger_url", "migrated_file", "postgres_ledger", "shared_postgres", "sqlite_ledger"]
 
 
 @pytest.fixture
@@ -15,7 +18,7 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def rota(database_url: str, clock: ManualClock) -> Iterator[Rota]:
-    app = Rota(database_url, clock=clock)
+def rota(ledger_url: str, clock: ManualClock) -> Iterator[Rota]:
+    app = Rota(ledger_url, clock=clock)
     yield app
     app.close()

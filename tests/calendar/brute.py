@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
@@ -136,6 +136,7 @@ def _items(low: int, high: int) -> st.SearchStrategy[Part]:
     return st.one_of(star, single, single, spread, stepped, onward, star)
 
 
+@cache
 def field(low: int, high: int) -> st.SearchStrategy[Part]:
     def join(items: list[Part]) -> Part:
         return ",".join(text for text, _ in items), frozenset().union(*(values for _, values in items))
@@ -162,6 +163,7 @@ def _nearest_weekday(day: date, number: int) -> bool:
     return day == min(working, key=lambda each: abs((each - wanted).days))
 
 
+@cache
 def days_of_month() -> st.SearchStrategy[DayPart]:
     plain = _items(1, 31).map(lambda part: (part[0], lambda day: day.day in part[1]))
     last = st.integers(0, 30).map(lambda n: (f"L-{n}" if n else "L", lambda day: day.day == _length(day) - n))
@@ -172,6 +174,7 @@ def days_of_month() -> st.SearchStrategy[DayPart]:
     return _day_list(st.one_of(plain, plain, st.just(("*", lambda day: True)), last, near, last_near))
 
 
+@cache
 def days_of_week() -> st.SearchStrategy[DayPart]:
     plain = _items(0, 6).map(lambda part: (part[0], lambda day: day.isoweekday() % 7 in part[1]))
     name = st.integers(0, 6).map(lambda n: (_NAMES[n].title(), lambda day: day.isoweekday() % 7 == n))

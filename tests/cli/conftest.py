@@ -6,8 +6,10 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import pytest
@@ -15,6 +17,9 @@ from click.testing import CliRunner, Result
 
 from rota import Rota
 from rota.cli.main import main
+from tests.ledgers import ledger_url, migrated_file, postgres_ledger, shared_postgres, sqlite_ledger
+
+__all__ = ["ledger_url", "migrated_file", "postgres_ledger", "shared_postgres", "sqlite_ledger"]
 
 SOURCE = '''
 from rota import Retry, Rota, Run, cron, every
@@ -80,14 +85,21 @@ def open_shop(place: Path, url: str, source: str = SOURCE) -> Shop:
     return Shop(place, module, url)
 
 
+@contextmanager
+def working_in(place: Path) -> Iterator[Path]:
+    """With this working directory, and no settings around."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("ROTA_")]:
+            patch.delenv(name)
+        patch.chdir(place)
+        patch.setattr(sys, "path", [str(place), *sys.path])
+        yield place
+
+
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty working directory, with no settings around."""
-    for name in [name for name in os.environ if name.startswith("ROTA_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    return tmp_path
+def place(tmp_path: Path) -> Iterator[Path]:
+    with working_in(tmp_path):
+        yield tmp_path
 
 
 @pytest.fixture
@@ -110,17 +122,18 @@ def empty_shop(place: Path) -> Shop:
 
 
 @pytest.fixture
-def shop(empty_shop: Shop) -> Iterator[Shop]:
+def shop(migrated_file: Path, empty_shop: Shop) -> Iterator[Shop]:
     """An application that was started once."""
+    copyfile(migrated_file, empty_shop.place / "rota.db")
     empty_shop.app.prepare()
     yield empty_shop
     empty_shop.app.close()
 
 
 @pytest.fixture
-def shop_anywhere(place: Path, database_url: str) -> Iterator[Shop]:
+def shop_anywhere(place: Path, ledger_url: str) -> Iterator[Shop]:
     """An application that was started once, on each kind of database."""
-    shop = open_shop(place, database_url)
+    shop = open_shop(place, ledger_url)
     shop.app.prepare()
     yield shop
     shop.app.close()

@@ -183,11 +183,13 @@ def test_tables_that_are_in_the_way(
 
 
 @pytest.mark.parametrize("command", [["run", "ls"], ["status"], ["db", "migrate"]], ids=" ".join)
-def test_a_newer_schema(shop_anywhere: Shop, command: list[str]) -> None:
-    with shop_anywhere.app.store.database.exclusive() as tx:
+def test_a_newer_schema(place: Path, database_url: str, command: list[str]) -> None:
+    shop = open_shop(place, database_url)
+    shop.app.prepare()
+    with shop.app.store.database.exclusive() as tx:
         tx.script("INSERT INTO rota_migration VALUES (99, '0099_later', 0);")
 
-    assert_two_lines(shop_anywhere.rota(*command), 6, "at schema 99, newer than", "Upgrade Rota")
+    assert_two_lines(shop.rota(*command), 6, "at schema 99, newer than", "Upgrade Rota")
 
 
 def test_a_wrong_setting(shop: Shop) -> None:

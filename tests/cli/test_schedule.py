@@ -251,8 +251,8 @@ def test_a_paused_schedule_has_no_next_moment_for_people(shop: Shop) -> None:
         assert row(shown, "shop/sync")[2:4] == ["paused", "code"], command
 
 
-def test_a_schedule_whose_job_is_off_here_is_not_shown_as_active(place: Path, database_url: str) -> None:
-    shop = open_shop(place, database_url)
+def test_a_schedule_whose_job_is_off_here_is_not_shown_as_active(place: Path, ledger_url: str) -> None:
+    shop = open_shop(place, ledger_url)
     object.__setattr__(shop.app.settings, "environment", "laptop")
     shop.app.prepare()
     shop.app.schedules.add("once", "shop/sync", at(datetime(2020, 1, 1, tzinfo=UTC)), by="anna")

@@ -6,12 +6,13 @@ import json
 import logging
 import unicodedata
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from rota.cli.logs import ConsoleFormatter
-from tests.cli.conftest import Shop, open_shop
+from tests.cli.conftest import Shop, open_shop, working_in
 
 EVIL = "\x1b[31mred\x1b]0;title\x07\x9b2J\u202egnol\r\nError: forged\u2028line\x7f"
 SOURCE = """
@@ -28,9 +29,27 @@ def say(run: Run, text: str = "") -> None:
 
 
 @pytest.fixture
-def evil(place: Path, database_url: str) -> Iterator[Shop]:
+def evil(place: Path, ledger_url: str) -> Iterator[Shop]:
+    with written_to(place, ledger_url) as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def evil_to_look_at(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One for all that change nothing."""
+    place = tmp_path_factory.mktemp("evil")
+    with ExitStack() as around:
+        url = f"sqlite:///{place}/rota.db"
+        if request.param == "postgres":
+            url = around.enter_context(request.getfixturevalue("databases").lend())
+        around.enter_context(working_in(place))
+        yield around.enter_context(written_to(place, url))
+
+
+@contextmanager
+def written_to(place: Path, url: str) -> Iterator[Shop]:
     """A shop in whose ledger somebody wrote what he liked, wherever text is taken."""
-    shop = open_shop(place, database_url, SOURCE)
+    shop = open_shop(place, url, SOURCE)
     app = shop.app
     app.prepare()
     app.options(key=EVIL, by=EVIL).enqueue("say", text=EVIL)
@@ -61,19 +80,15 @@ def check(*texts: str) -> None:
         "run why 1",
         "run why 2",
         "run why 3",
-        "run cancel 3",
         "run wait 1",
         "dead ls",
         "queue ls",
-        "queue pause default --why EVIL",
         "status",
         "doctor",
         "schedule ls",
         "schedule show EVIL",
         "schedule why EVIL",
         "schedule next EVIL",
-        "schedule rm EVIL",
-        "schedule resume EVIL",
         "job ls",
         "job show say",
         "job show EVIL",
@@ -84,7 +99,6 @@ def check(*texts: str) -> None:
         "run ls --EVIL",
         "run EVIL",
         "EVIL",
-        "node drain EVIL",
         "schedule why say --at EVIL",
         "run ls --store sqlite:////tmp/EVIL",
         "--app EVIL run ls",
@@ -92,16 +106,34 @@ def check(*texts: str) -> None:
         "cron explain EVIL",
     ],
 )
-def test_what_a_command_shows_is_visible(evil: Shop, command: str) -> None:
+def test_what_a_command_shows_is_visible(evil_to_look_at: Shop, command: str) -> None:
+    check_what_is_shown(evil_to_look_at, command)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run cancel 3",
+        "queue pause default --why EVIL",
+        "schedule rm EVIL",
+        "schedule resume EVIL",
+        "node drain EVIL",
+    ],
+)
+def test_what_a_command_shows_of_its_change_is_visible(evil: Shop, command: str) -> None:
+    check_what_is_shown(evil, command)
+
+
+def check_what_is_shown(shop: Shop, command: str) -> None:
     words = [word.replace("EVIL", EVIL) for word in command.split()]
 
-    result = evil.rota(*words)
+    result = shop.rota(*words)
 
     check(result.stdout, result.stderr)
 
 
-def test_json_is_exact_and_harmless(evil: Shop) -> None:
-    result = evil.rota("run", "show", "1", "--json")
+def test_json_is_exact_and_harmless(evil_to_look_at: Shop) -> None:
+    result = evil_to_look_at.rota("run", "show", "1", "--json")
 
     check(result.stdout)
     assert json.loads(result.stdout)["arguments"] == {"text": EVIL}

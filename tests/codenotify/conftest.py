@@ -5,19 +5,45 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from shutil import copyfile
 
 import pytest
 
+from apps.codenotify.database import connect, create_tables
 from apps.codenotify.demo.contest_server import ContestServer
 from apps.codenotify.demo.mail_catcher import MailCatcher
 from apps.codenotify.demo.webhook_sink import WebhookSink
 from apps.codenotify.services import Services
 from apps.codenotify.settings import ENDPOINTS, WEBHOOKS, Settings
+from apps.codenotify.tables import metadata
+from tests.codenotify.compiled import compiled_once
 from tests.codenotify.helpers import WallClock
 
 Open = Callable[..., Services]
 NOBODY = "http://127.0.0.1:1"
 """What a test has not asked for is not there; nothing ever leaves this machine."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements() -> Iterator[None]:
+    with compiled_once():
+        yield
+
+
+@pytest.fixture(scope="session")
+def with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database that has the application's tables, to be copied."""
+    file = tmp_path_factory.mktemp("codenotify") / "rota.db"
+    engine = connect(f"sqlite:///{file}")
+    create_tables(engine, metadata)
+    engine.dispose()
+    return file
+
+
+@pytest.fixture
+def sqlite_url(with_tables: Path, tmp_path: Path) -> str:
+    copyfile(with_tables, tmp_path / "rota.db")
+    return f"sqlite:///{tmp_path / 'rota.db'}"
 
 
 @pytest.fixture

@@ -70,7 +70,13 @@ def move_contest(services: Services, contest_id: int, start: datetime) -> None:
 
 def add_user(services: Services, name: str = "ada", **columns: Any) -> int:
     """Somebody verified who wants a mail 24 h before every Codeforces contest, unless said otherwise."""
-    row = {
+    with writing(services.engine) as connection:
+        key = connection.execute(users.insert().values(_user(name) | columns)).inserted_primary_key
+    return int(key[0])
+
+
+def _user(name: str) -> dict[str, Any]:
+    return {
         "email": f"{name}@example.test",
         "name": name.title(),
         "role": "user",
@@ -84,9 +90,16 @@ def add_user(services: Services, name: str = "ada", **columns: Any) -> int:
         "time_zone": "UTC",
         "created_at": NOW - 30 * DAY,
     }
+
+
+def add_users(services: Services, number: int, **columns: Any) -> None:
+    """So many as ``add_user`` adds, in one statement: user0, user1, …, each with a phone and a push token."""
+    rows = [
+        _user(f"user{each}") | {"phone": f"+1555{each:04}", "push_token": f"token{each}"} | columns
+        for each in range(number)
+    ]
     with writing(services.engine) as connection:
-        key = connection.execute(users.insert().values(row | columns)).inserted_primary_key
-    return int(key[0])
+        connection.execute(users.insert(), rows)
 
 
 def change_user(services: Services, user_id: int, **columns: Any) -> None:

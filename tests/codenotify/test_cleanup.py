@@ -17,6 +17,7 @@ from tests.codenotify.helpers import (
     NOW,
     add_contest,
     add_user,
+    add_users,
     announce,
     change_user,
     count,
@@ -165,8 +166,7 @@ def test_a_second_run_finds_nothing(services):
 
 
 def test_each_step_and_batch_is_audited_with_its_cutoff(services):
-    for number in range(600):
-        add_user(services, f"old{number}", last_login_at=NOW - 200 * DAY)
+    add_users(services, 600, last_login_at=NOW - 200 * DAY)
 
     clean(services)
 

@@ -22,6 +22,7 @@ from tests.codenotify.helpers import (
     NOW,
     add_contest,
     add_user,
+    add_users,
     announce,
     contest_of,
     rows,
@@ -176,8 +177,7 @@ def test_cn_b10_only_read_notifications_go(services, mails, wall):
 
 
 def test_cn_b11_time_that_is_up_stops_the_job_between_batches_and_harms_nothing(services, mails, wall):
-    for number in range(120):
-        add_user(services, f"user{number}")
+    add_users(services, 120)
     add_contest(services, announce())
     home = FakeHome()
     run = make_run(as_of=wall(), home=home)

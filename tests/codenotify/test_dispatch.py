@@ -22,6 +22,7 @@ from tests.codenotify.helpers import (
     WallClock,
     add_contest,
     add_user,
+    add_users,
     announce,
     change_contest,
     change_user,
@@ -227,8 +228,7 @@ def test_a_failed_run_tried_again_still_says_what_failed(services, mails, wall):
 
 
 def test_a_provider_that_is_down_is_not_asked_for_everybody(services, mails, hooks, wall):
-    for number in range(120):
-        add_user(services, f"user{number}", channels=ALL_ON, phone=f"+1555{number:04}")
+    add_users(services, 120, channels={"email": True, "whatsapp": True})
     add_contest(services, announce())
     hooks.scenarios["whatsapp"] = "outage"
 
@@ -242,8 +242,7 @@ def test_a_provider_that_is_down_is_not_asked_for_everybody(services, mails, hoo
 
 
 def test_what_was_not_come_to_is_sent_when_the_provider_is_back(services, hooks, mails, wall):
-    for number in range(120):
-        add_user(services, f"user{number}", channels={"whatsapp": True}, phone=f"+1555{number:04}")
+    add_users(services, 120, channels={"whatsapp": True})
     add_contest(services, announce())
     hooks.scenarios["whatsapp"] = "outage"
     tried = run_dispatch(services, wall).counts["failed"]
@@ -259,8 +258,7 @@ def test_what_was_not_come_to_is_sent_when_the_provider_is_back(services, hooks,
 
 
 def test_a_provider_that_stays_down_is_asked_a_little_by_each_run(services, hooks, mails, wall):
-    for number in range(120):
-        add_user(services, f"user{number}", channels={"whatsapp": True}, phone=f"+1555{number:04}")
+    add_users(services, 120, channels={"whatsapp": True})
     add_contest(services, announce())
     hooks.scenarios["whatsapp"] = "outage"
     run_dispatch(services, wall)
@@ -328,8 +326,7 @@ def test_six_contests_may_be_one_message_and_six_ledger_rows(open_services, mail
 
 def test_together_means_together_across_pages_too(open_services, mails, wall):
     services = open_services(coalesce_min=2)
-    for number in range(70):
-        add_user(services, f"user{number}", notify_before_hours=168)
+    add_users(services, 70, notify_before_hours=168)
     for number in range(3):
         add_contest(services, announce(str(number), NOW + (number + 1) * DAY))
 
@@ -582,8 +579,7 @@ def test_no_address_and_no_name_appears_in_the_result(services, mails, hooks, wa
 
 
 def test_many_people_are_told_by_pages(services, mails, wall):
-    for number in range(250):
-        add_user(services, f"user{number}")
+    add_users(services, 250)
     add_contest(services, announce())
     run = make_run(as_of=wall())
 
@@ -596,8 +592,7 @@ def test_many_people_are_told_by_pages(services, mails, wall):
 
 
 def test_a_run_stopped_half_way_goes_on_where_it_was(services, mails, wall):
-    for number in range(270):
-        add_user(services, f"user{number}")
+    add_users(services, 270)
     add_contest(services, announce())
     home = FakeHome()
     run = make_run(as_of=wall(), home=home)

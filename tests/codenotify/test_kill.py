@@ -14,7 +14,7 @@ import pytest
 from apps.codenotify import dispatch
 from apps.codenotify.tables import deliveries
 from rota.testing import make_run
-from tests.codenotify.helpers import NOW, add_contest, add_user, announce, rows, statuses
+from tests.codenotify.helpers import NOW, add_contest, add_users, announce, rows, statuses
 
 pytestmark = pytest.mark.long
 
@@ -67,8 +67,7 @@ def kill_at(number: int, worker: list[Worker], catcher, attribute: str) -> None:
 def test_killed_after_mails_were_accepted_none_is_sent_twice_and_none_untouched_is_lost(
     services, settings, mails, wall
 ):
-    for number in range(120):
-        add_user(services, f"user{number}")
+    add_users(services, 120)
     add_contest(services, announce())
     worker: list[Worker] = []
     kill_at(70, worker, mails, "keep")
@@ -87,8 +86,7 @@ def test_killed_after_mails_were_accepted_none_is_sent_twice_and_none_untouched_
 
 @pytest.mark.parametrize("number", [1, 70, 120])
 def test_killed_after_webhooks_were_accepted_everybody_has_exactly_one(services, settings, hooks, mails, wall, number):
-    for user in range(120):
-        add_user(services, f"user{user}", channels={"push": True}, push_token=f"token{user}")
+    add_users(services, 120, channels={"push": True})
     add_contest(services, announce())
     worker: list[Worker] = []
     kill_at(number, worker, hooks, "take")

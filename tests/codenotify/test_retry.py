@@ -14,6 +14,7 @@ from tests.codenotify.helpers import (
     NOW,
     add_contest,
     add_user,
+    add_users,
     announce,
     change_user,
     dump,
@@ -92,8 +93,7 @@ def test_who_opted_out_meanwhile_gets_nothing(failed_once, mails, wall):
 
 
 def test_at_most_a_hundred_a_run(services, mails, wall):
-    for number in range(130):
-        add_user(services, f"user{number}")
+    add_users(services, 130)
     add_contest(services, announce())
     for number in range(130):
         mails.bouncing[f"user{number}@example.test"] = "soft-bounce" if number % 3 else "ok"

@@ -18,7 +18,7 @@ from apps.codenotify.links import keep_token, unsubscribe_token
 from apps.codenotify.tables import deliveries, users
 from rota import Rota
 from rota.testing import ManualClock, make_run, run_due
-from tests.codenotify.helpers import DAY, NOW, add_user, change_user, count, dump, inbox, rows, statuses
+from tests.codenotify.helpers import DAY, NOW, add_user, add_users, change_user, count, dump, inbox, rows, statuses
 from tests.codenotify.helpers import ledger as ledger_of
 
 SECOND, JUST = timedelta(seconds=1), timedelta(microseconds=1)
@@ -41,15 +41,6 @@ def again(services):
 
 def take_over(services):
     return dispatch.dispatch_notifications(make_run(as_of=services.now()), services)
-
-
-def add_many(services, number, **columns):
-    """People by the thousand, in one statement."""
-    add_user(services, "first", **columns)
-    first = rows(services, users)[0]._asdict()
-    more = [first | {"id": each, "email": f"user{each}@example.test"} for each in range(2, number + 1)]
-    with writing(services.engine) as connection:
-        connection.execute(users.insert(), more)
 
 
 def is_active(services, user_id=1):
@@ -328,7 +319,7 @@ def test_a_run_held_up_past_the_180_days_warns_nobody(services, mails, wall):
 
 
 def test_what_an_outage_kept_back_arrives_later_once(services, mails, wall):
-    add_many(services, 250, last_login_at=AWAY)
+    add_users(services, 250, last_login_at=AWAY)
     mails.scenario = "outage"
     result = clean(services)
     mails.scenario = "ok"
@@ -365,7 +356,7 @@ def test_muted_senders_warn_nobody_and_the_clean_up_is_done(services, mails):
 
 
 def test_more_than_half_of_all_people_are_not_written_to(services, mails):
-    add_many(services, 1_001, last_login_at=AWAY, refresh_token_hash="hash")
+    add_users(services, 1_001, last_login_at=AWAY, refresh_token_hash="hash")
 
     result = clean(services)
 
@@ -390,7 +381,7 @@ def test_a_warning_that_cannot_be_entered_leaves_the_other_steps_done(services, 
 
 
 def test_what_was_sent_before_a_page_could_not_be_entered_is_counted(services, mails):
-    add_many(services, 250, last_login_at=AWAY)
+    add_users(services, 250, last_login_at=AWAY)
     with writing(services.engine) as connection:
         connection.execute(
             text(
@@ -416,8 +407,7 @@ def test_the_row_that_prevents_a_second_mail_is_kept_till_the_account_is_quiet(d
 
 def test_two_clean_ups_at_once_warn_everybody_once(database_url, open_services, mails):
     workers = [open_services(notify_inactive=True) for _ in range(2)]
-    for number in range(250):
-        add_user(workers[0], f"user{number}", last_login_at=AWAY)
+    add_users(workers[0], 250, last_login_at=AWAY)
 
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(clean, workers))

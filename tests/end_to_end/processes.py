@@ -72,12 +72,13 @@ def children(parent: int) -> set[int]:
 
 def until(what: str, holds: Callable[[], bool], within: float = 120.0, log: Path | None = None) -> None:
     """Wait for something that another process will bring about; fail, saying what, when it does not."""
-    give_up_at = time.monotonic() + within
+    give_up_at, pause = time.monotonic() + within, 0.001
     while not holds():
         if time.monotonic() > give_up_at:
             told = log.read_text()[-3000:] if log is not None and log.exists() else ""
             raise AssertionError(f"not within {within} s: {what}\n{told}")
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.2, 0.05)  # to look takes the time of who is waited for
 
 
 def open_app(url: str) -> Rota:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
-import re
 import subprocess
 import time
 
@@ -38,7 +38,7 @@ def declare(rota: Rota) -> Rota:
     @rota.job("deaf", retry=Retry(attempts=1), timeout=5)
     def deaf() -> None:
         """In C, without ever letting go of the interpreter."""
-        re.match(r"(a+)+$", "a" * 60 + "b")
+        ctypes.PyDLL(None).sleep(600)
 
     @rota.job("orphans", retry=Retry(attempts=1))
     def orphans(count: int) -> int:

@@ -12,9 +12,9 @@ from rota import Rota
 from rota.engine.node import Node
 from rota.model.node import NodeSettings
 from rota.testing import ManualClock
-from tests.ledgers import ledger_url, postgres_ledger, shared_postgres, sqlite_ledger
+from tests.ledgers import ledger_url, migrated_file, postgres_ledger, shared_postgres, sqlite_ledger
 
-__all__ = ["ledger_url", "postgres_ledger", "shared_postgres", "sqlite_ledger"]
+__all__ = ["ledger_url", "migrated_file", "postgres_ledger", "shared_postgres", "sqlite_ledger"]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def until(holds: Callable[[], Any]) -> None:
     while not holds():
         assert time.monotonic() < give_up_at, "it did not happen"
         threading.Event().wait(pause)
-        pause = min(pause * 1.2, 0.02)  # to look takes the time of who is waited for
+        pause = min(pause * 1.2, 0.05)  # to look takes the time of who is waited for
 
 
 def finish(node: Node) -> None:

@@ -10,8 +10,17 @@ from rota.engine.node import Node
 from rota.model.node import NodeSettings
 from tests.app.conftest import clock, rota
 from tests.explain.helpers import Gate
+from tests.ledgers import ledger_url, migrated_file, postgres_ledger, shared_postgres, sqlite_ledger
 
-__all__ = ["clock", "rota"]
+__all__ = [
+    "clock",
+    "ledger_url",
+    "migrated_file",
+    "postgres_ledger",
+    "rota",
+    "shared_postgres",
+    "sqlite_ledger",
+]
 
 LONG = 1_000_000.0
 

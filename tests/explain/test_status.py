@@ -231,7 +231,9 @@ def test_an_older_schema_is_told(rota: Rota, start: Start, monkeypatch: pytest.M
     assert status.reasons[0].todo == "Run: rota db migrate"
 
 
-def test_a_database_without_tables_is_an_error(rota: Rota) -> None:
+def test_a_database_without_tables_is_an_error(database_url: str) -> None:
+    rota = Rota(database_url)
+
     with pytest.raises(StoreError):
         rota.status()
 

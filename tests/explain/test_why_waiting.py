@@ -141,9 +141,9 @@ def test_a_queue_that_no_node_serves_is_told_with_those_that_are(rota: Rota, sta
 
 
 def test_a_job_that_the_nodes_do_not_know_is_told(
-    rota: Rota, start: Start, database_url: str, clock: ManualClock
+    rota: Rota, start: Start, ledger_url: str, clock: ManualClock
 ) -> None:
-    newer = Rota(database_url, name="newer", clock=clock)
+    newer = Rota(ledger_url, name="newer", clock=clock)
 
     @newer.job("new")
     def new() -> None: ...

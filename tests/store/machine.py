@@ -6,8 +6,9 @@ import itertools
 import tempfile
 from collections import Counter, defaultdict
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
-from shutil import copyfile, rmtree
+from shutil import rmtree
 from typing import Any
 
 from hypothesis import strategies as st
@@ -25,6 +26,7 @@ from rota.model.run import MOVES, NewRun, RunRecord, RunState, Settled
 from rota.store import Store, batches, nodes, open_store, queues, runs
 from rota.testing import ManualClock
 from tests.ledgers import migrated
+from tests.scratch import scratch
 
 JOB = Job(name="job", function=lambda: None, rate=Rate.parse("3/m"))
 MINUTE = 60_000_000
@@ -40,21 +42,24 @@ class Somebody:
         return True
 
 
+@cache
+def empty_ledger() -> bytes:
+    with tempfile.TemporaryDirectory(dir=scratch()) as folder:
+        migrated(f"sqlite:///{folder}/rota.db")
+        return Path(folder, "rota.db").read_bytes()
+
+
 class Ledger(RuleBasedStateMachine):
     claims = Bundle("claims")
     """Every claim ever made: also of attempts that have lost their run since."""
     ids = Bundle("ids")
-    template: Path | None = None
 
     def __init__(self) -> None:
         super().__init__()
         self.numbers = itertools.count(1)
-        self.folder = Path(tempfile.mkdtemp(prefix="rota-machine-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="rota-machine-", dir=scratch()))
         path = self.folder / "rota.db"
-        if Ledger.template is None:
-            Ledger.template = Path(tempfile.mkdtemp(prefix="rota-machine-")) / "rota.db"
-            migrated(f"sqlite:///{Ledger.template}")
-        copyfile(Ledger.template, path)
+        path.write_bytes(empty_ledger())
         self.clock = ManualClock()
         self.store: Store = open_store(f"sqlite:///{path}?synchronous=normal", self.clock)
         self.runs = Runs(self.store)
