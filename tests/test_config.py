@@ -78,7 +78,7 @@ def test_all_mistakes_of_all_sources_are_told_at_once_each_with_its_place(tmp_pa
         "rota.toml:worker.threads: should be a whole number, not 'lots'",
         "ROTA_KEEP__RUNS_DAYS: should be greater than 0, not '0'",
         "ROTA_LOG__LEVEL: should be 'debug', 'info', 'warning' or 'error', not 'loud'",
-        """rota.toml:queues.mail.rate: 'fast' is not a rate; Write "100/m", "5/s" or "1000/24h".""",
+        """rota.toml:queues.mail.rate: 'fast' is not a rate (Write "100/m", "5/s" or "1000/24h".)""",
     ]
 
 

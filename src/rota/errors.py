@@ -40,6 +40,15 @@ class RotaError(Exception):
         if hint:
             self.add_note(f"Hint: {hint}")  # so that a traceback shows it too
 
+    @property
+    def line(self) -> str:
+        """What is wrong and what to do, in one line: for lists of mistakes."""
+        return f"{self._wrong} ({self.hint})" if self.hint else self._wrong
+
+    @property
+    def _wrong(self) -> str:
+        return str(self)
+
 
 class ConfigError(RotaError):
     """The application or its settings are wrong."""
@@ -77,6 +86,11 @@ class CronError(ConfigError, ValueError):
             lines.append("  " + "".join(char if char.isprintable() else " " for char in self.expression).rstrip())
             lines.append("  " + " " * start + "^" * max(end - start, 1))
         return "\n".join([*lines, self.hint] if self.hint else lines)
+
+    @property
+    def _wrong(self) -> str:
+        message = super().__str__()
+        return f"{message}, in {self.expression!r}" if self.expression.strip() else message
 
 
 class UnknownZoneError(ConfigError, ValueError):

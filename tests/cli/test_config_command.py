@@ -174,3 +174,30 @@ def test_what_the_code_of_the_application_gives_is_shown_as_such(place: Path) ->
     assert "What the application gives in its code is not shown: there is no module 'nowhere'" in elsewhere.stderr
     assert '"sqlite:///named.db"' in elsewhere.stdout
     assert not (place / "given.db").exists()
+
+
+def test_check_shows_a_wrong_expression_as_a_start_does(place: Path) -> None:
+    shop = open_shop(place, f"sqlite:///{place}/rota.db", WRONG_CRON)
+
+    told, started = (shop.rota(*words).stderr for words in (("config", "check"), ("up",)))
+
+    assert told == started
+    assert "\n  0 25 * * *\n    ^^\n" in told
+    [problem] = problems(shop)
+    assert problem.endswith("line 4: hour: 25 is outside 0-23, in '0 25 * * *' (allowed: 0-23)")
+
+
+def test_a_wrong_expression_in_the_settings_is_told_in_one_line(place: Path) -> None:
+    shop = open_shop(place, f"sqlite:///{place}/rota.db", SCHEDULED)
+    (place / "rota.toml").write_text('[schedules.beat]\ncron = "0 25 * * *"')
+
+    told = shop.rota("config", "check").stderr
+
+    assert "rota.toml:schedules.beat.cron: hour: 25 is outside 0-23, in '0 25 * * *' (allowed: 0-23)\n" in told
+
+
+WRONG_CRON = """
+from rota import Rota, cron
+rota = Rota({url!r})
+rota.job("a", schedule=cron("0 25 * * *"))(print)
+"""

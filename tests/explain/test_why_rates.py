@@ -42,6 +42,17 @@ def test_each_is_told_how_many_go_before_it_and_about_when_it_starts(rota: Rota,
     assert found[3].endswith("; 3 runs go before it, so its own start may be about 2026-03-05 12:02:00 UTC (in 2m).")
 
 
+def test_its_time_is_told_as_held_by_the_rate_while_it_waits(
+    rota: Rota, clock: ManualClock, waiting: list[int]
+) -> None:
+    clock.advance(seconds=20)
+
+    [late] = [fact for fact in rota.why_run(waiting[3]).facts if fact.kind in {"late", "waiting"}]
+
+    assert "20s held back (rate 2/m)" in late.text
+    assert "in the queue" not in late.text
+
+
 def test_its_start_is_then(rota: Rota, clock: ManualClock, waiting: list[int]) -> None:
     for _ in range(3):
         clock.advance(seconds=30)

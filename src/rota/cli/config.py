@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rota.cli.application import load_application, named_application
-from rota.cli.errors import Exit
+from rota.cli.application import WHERE, load_application, named_application
+from rota.cli.errors import Exit, report
 from rota.cli.groups import Group
 from rota.cli.options import app_option, with_output
 from rota.cli.output import Column, Output
@@ -58,17 +58,19 @@ def check(ctx: click.Context, place: str | None, out: Output) -> None:
     """
     from rota.app.items import finding_item
 
-    problems = _problems(place)
-    warnings = [] if problems else _warnings(place)
+    mistakes = _mistakes(place)
+    warnings = [] if mistakes else _warnings(place)
     if out.as_json:
         told = [finding_item(each) for each in warnings]
-        out.document({"ok": not problems, "problems": problems, "warnings": told})
-    elif problems:
-        raise SettingsError(problems)
+        problems = list(dict.fromkeys(line for each in mistakes for line in _lines(each)))
+        out.document({"ok": not mistakes, "problems": problems, "warnings": told})
+    elif mistakes:
+        for each in mistakes:
+            report(each, debug=False)
     else:
         click.echo("The settings and the application can be used.")
         out.findings(warnings, "!")
-    ctx.exit(Exit.USAGE if problems else Exit.OK)
+    ctx.exit(Exit.USAGE if mistakes else Exit.OK)
 
 
 def _warnings(place: str | None) -> list[Finding]:
@@ -93,10 +95,10 @@ def _in_force(place: str | None, out: Output) -> Settings:
         return settings
 
 
-def _problems(place: str | None) -> list[str]:
-    """A line each; a mistake of the settings that the application meets too is told once."""
+def _mistakes(place: str | None) -> list[ConfigError]:
+    """One of the settings that the application meets too is told once."""
     found = [*_mistakes_of_settings(), *_mistakes_of_application(place)]
-    return list(dict.fromkeys(line for error in found for line in _lines(error)))
+    return list({str(error): error for error in reversed(found)}.values())[::-1]
 
 
 def _mistakes_of_settings() -> list[ConfigError]:
@@ -124,4 +126,5 @@ def _mistakes_of_application(place: str | None) -> list[ConfigError]:
 def _lines(error: ConfigError) -> list[str]:
     if isinstance(error, SettingsError):
         return error.problems
-    return [f"{error} ({error.hint})" if error.hint else str(error)]
+    where = [note.removeprefix(WHERE) for note in getattr(error, "__notes__", []) if note.startswith(WHERE)]
+    return [": ".join([*where, error.line])]

@@ -15,6 +15,7 @@ from rota.explain.lateness import CAUSES, Lateness, Waits, lateness
 from rota.explain.mode import careful, mode_of
 from rota.explain.obstacles import Obstacles
 from rota.explain.overrun import Overrun, past_its_time, timeout_us
+from rota.explain.rates import used_up
 from rota.explain.why import Why
 from rota.explain.words import SECOND, Words, by_whom, span
 from rota.model.event import Event
@@ -52,6 +53,13 @@ def why_run(store: Store, run_id: int, zone: tzinfo | None = UTC) -> Why:
     )
 
 
+def _waits(tx: Transaction, record: RunRecord, now: int) -> Waits:
+    """What the row remembers. Of a run that a rate keeps back still, the claim will write it down."""
+    if record.held_since is None and (rate := used_up(tx, now).note(record)):
+        return Waits(record.staged_at, record.staged_at or record.created_at, rate)
+    return Waits(record.staged_at, record.held_since, record.held_for)
+
+
 _VERBS = {
     RunState.SCHEDULED: "waits",
     RunState.AVAILABLE: "waits",
@@ -87,7 +95,7 @@ class _Case:
             nodes=all_nodes.survey(tx, words.now),
             events=events.of_run(tx, record.id),
             attempts=attempts.of_run(tx, record),
-            waits=Waits(record.staged_at, record.held_since, record.held_for),
+            waits=_waits(tx, record, words.now),
             fire=fires.of_run(tx, record.id),
             policies=json.loads(job.definition) if job else {},
         )

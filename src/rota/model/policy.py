@@ -165,10 +165,18 @@ def _count(value: Any) -> int:
     return count
 
 
+def _trigger_hint(text: str) -> str:
+    """``every 10s`` is how people speak of an interval; all else may be meant as cron."""
+    first, _, rest = text.strip().partition(" ")
+    return (
+        f"Write every({rest!r})." if first.lower() == "every" else f"Write cron({text!r}), or every(…) for an interval."
+    )
+
+
 def _trigger(value: Any) -> Trigger:
     """A trigger is made by a word of ours: text alone does not say of which kind it is."""
     if isinstance(value, str):
-        raise ConfigError("it is no trigger", hint=f"Write cron({value!r}), or every(…) for an interval.")
+        raise ConfigError("it is no trigger", hint=_trigger_hint(value))
     if Trigger not in type(value).__mro__:  # to look at a protocol's methods takes long, and ours say so themselves
         _one_of(Trigger)(value)
     trigger: Trigger = value

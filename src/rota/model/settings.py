@@ -52,7 +52,7 @@ def _size(given: Any) -> int:
     try:
         return size_in_bytes("" if isinstance(given, bool) else given)
     except ConfigError as error:
-        raise ValueError(f"{error}; {error.hint}") from None
+        raise ValueError(error.line) from None
 
 
 def _words(given: Any) -> Any:
@@ -77,7 +77,7 @@ def _readable(read: Callable[[str], object]) -> Read:
             if isinstance(given, str):
                 read(given)
         except ConfigError as error:
-            raise ValueError(f"{error}; {error.hint}" if error.hint else str(error)) from None
+            raise ValueError(error.line) from None
         return given
 
     return Read(look)
