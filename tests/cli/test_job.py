@@ -172,7 +172,8 @@ def test_ctrl_c_while_waiting_leaves_the_run_alone_and_says_so(shop: Shop) -> No
         waiting.send_signal(signal.SIGINT)
         _, said = waiting.communicate(timeout=60)
 
-    assert waiting.returncode == 130
+    # Python ends itself by the signal where that came while a module was being made; to the shell both are 130
+    assert waiting.returncode in {130, -signal.SIGINT}
     assert said.startswith(f"Run {record.id} goes on; stop it with: rota run cancel {record.id}")
     assert shop.app.runs.get(record.id).state == "available"
 

@@ -329,6 +329,28 @@ def test_those_in_line_go_one_after_the_other_also_where_all_came_due_at_once(ap
     assert sorted(done) == list(range(40))
 
 
+def test_places_left_under_very_many_keys_are_found_in_one_go(app: Rota) -> None:
+    app.job("sync", concurrency=1, concurrency_key=lambda city, n: city)(lambda city, n: None)
+    app.prepare()
+    app.enqueue_many("sync", [{"city": str(city), "n": n} for n in range(2) for city in range(1_200)])
+    with app.store.write() as tx:
+        tx.script("UPDATE rota_run SET state = 'cancelled', finished_at = 1 WHERE held_by IS NULL;")
+
+    run_due(app)
+
+    assert [queue.held for queue in app.queues.all()] == [0]
+    assert len(app.runs.page(state="succeeded", limit=2_000)) == 1_200
+
+
+def test_a_run_that_is_cancelled_leaves_its_place_at_once(app: Rota) -> None:
+    app.job("single", concurrency=1)(lambda: None)
+    first, second = app.enqueue("single"), app.enqueue("single")
+
+    app.runs.cancel(first.id, by="anna")
+
+    assert second.record().held_by is None
+
+
 def test_a_run_that_nobody_takes_holds_no_place(app: Rota, start: Start, clock: ManualClock) -> None:
     app.job("sync", concurrency=1)(lambda number: None)
     elsewhere = app.options(queue="paused").enqueue("sync", number=0)

@@ -233,6 +233,33 @@ def test_no_process_is_left_where_the_node_is_killed(notes: Path, tmp_path: Path
     until(lambda: not any(process_exists(pid) for pid in pids(tmp_path / "notes")))
 
 
+def test_a_child_that_a_thread_of_the_node_forked_keeps_no_slot_alive(tmp_path: Path) -> None:
+    environment = {**os.environ, "ROTA_DATABASE": f"sqlite:///{tmp_path}/own.db", "NOTES": str(tmp_path / "notes")}
+    (tmp_path / "notes").touch()
+    program = (
+        "import os, time\n"
+        "from tests.executors.bodies import rota, note\n"
+        "from rota.model.node import NodeSettings\n"
+        "rota.prepare(); rota.enqueue('process/stays'); rota.node(NodeSettings(poll=0.05)).start()\n"
+        "while open(os.environ['NOTES']).read().count('pid ') < 2: time.sleep(0.01)\n"
+        "if os.fork() == 0:\n"
+        "    note(f'forked {os.getpid()}')\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], env=environment) as node:
+        try:
+            until(lambda: "forked" in (tmp_path / "notes").read_text())
+        finally:
+            node.send_signal(signal.SIGKILL)
+    forked = int((tmp_path / "notes").read_text().split("forked ")[1].split()[0])
+
+    try:
+        until(lambda: not any(process_exists(pid) for pid in pids(tmp_path / "notes")))
+        assert process_exists(forked)
+    finally:
+        os.kill(forked, signal.SIGKILL)
+
+
 def test_an_envelope_and_an_end_go_through_json_unchanged() -> None:
     envelope = make_envelope(arguments={"city": "Lyon"})
     ended = Ended(End.FAILED, 1, 2, error="broken", progress=None, log="a\nb")

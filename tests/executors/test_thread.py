@@ -14,7 +14,7 @@ import pytest
 from rota.body.attempt import Attempt
 from rota.body.place import lent
 from rota.executors.thread import ThreadExecutor
-from rota.model.attempt import Caps, Ended, Envelope
+from rota.model.attempt import Caps, End, Ended, Envelope
 from rota.model.job import Job
 from rota.testing import FakeHome, make_envelope
 from tests.engine.helpers import until
@@ -25,9 +25,9 @@ _numbers = count(1)
 class Bench:
     """An executor, and what came out of it."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, trusted: Callable[[], bool] = lambda: True) -> None:
         self.ended: list[tuple[int, Ended]] = []
-        self.executor = ThreadExecutor(threads, FakeHome(), lambda: 1, Caps(), self._end)
+        self.executor = ThreadExecutor(threads, FakeHome(), lambda: 1, Caps(), self._end, trusted=trusted)
 
     def attempts(self, number: int, body: Callable[[], Any] = lambda: None) -> list[Attempt]:
         job = Job(name="job", function=body)
@@ -220,3 +220,18 @@ def test_a_place_that_is_lent_is_one_thread_more_until_it_is_taken_again(bench: 
     until(lambda: len(one.ended) == 7)
     assert max(most) == 1
     until(lambda: one.executor._crew._started == 1)
+
+
+def test_no_body_begins_on_a_node_whose_lease_is_about_to_lapse() -> None:
+    begun: list[int] = []
+    bench = Bench(2, trusted=lambda: False)
+
+    async def awaited() -> None:
+        begun.append(1)
+
+    bench.executor.submit([*bench.attempts(3, lambda: begun.append(1)), *bench.attempts(2, awaited)])
+    until(lambda: len(bench.ended) == 5)
+    bench.executor.stop()
+
+    assert begun == []
+    assert {ended.end for _, ended in bench.ended} == {End.HANDED_BACK}

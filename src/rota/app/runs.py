@@ -69,6 +69,8 @@ class Runs:
             waiting = (RunState.SCHEDULED, RunState.AVAILABLE)
             if record.state in waiting and runs.close(tx, run_id, now, by):
                 self._move_in_batch(tx, record, 0, 1)
+                if record.limit_key is not None:
+                    runs.release(tx, [record.limit_key])
                 self._tell(tx, "run.cancelled", run_id, by, now)
                 state = RunState.CANCELLED
             elif runs.request_cancel(tx, run_id, now, by):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rota.engine.identity import NodeIdentity
 from rota.engine.inflight import InFlight
 from rota.errors import RunLostError, RunTimedOutError
+from rota.model.run import LEASE_LAPSES
 
 EVERY_SECONDS = 0.25
 
@@ -23,5 +24,5 @@ class Guard:
         for attempt in self._inflight.overdue():
             attempt.interrupt(RunTimedOutError(f"the run took longer than its {attempt.job.timeout:g} s"))
         if len(self._inflight) and not self._identity.trusted():
-            self._inflight.interrupt_all(RunLostError("the node could not renew its lease, which is about to lapse"))
+            self._inflight.interrupt_all(RunLostError(LEASE_LAPSES))
         return False

@@ -98,15 +98,22 @@ class Node:
         desk = LedgerDesk(self.store, self._enqueuer)
         inflight = self.inflight
         return ThreadExecutor(
-            self.settings.threads, desk, self.store.now_us, self._caps, inflight.end, inflight.room.set
+            self.settings.threads,
+            desk,
+            self.store.now_us,
+            self._caps,
+            inflight.end,
+            inflight.room.set,
+            self.identity.trusted,
         )
 
     def _make_executors(self, child: Sequence[str] | None) -> dict[Kind, Executor[Any]]:
         """``child`` is the command that starts a process for one slot; without it, this node has no slots."""
         executors: dict[Kind, Executor[Any]] = {"thread": self._threads}
         if child is not None:
-            slots = ProcessExecutor(self.settings.slots, child, self.store.now_us, self._caps, self.inflight.end)
-            executors["process"] = slots
+            executors["process"] = ProcessExecutor(
+                self.settings.slots, child, self.store.now_us, self._caps, self.inflight.end, self.identity.trusted
+            )
         return executors
 
     def _slots(self) -> Slots:

@@ -44,8 +44,7 @@ class Stager:
         self.interval = self._poll if next_at is None else max(0.001, min(self._poll, (next_at - now) / 1_000_000))
         more = self._stage(now) if next_at is not None and next_at <= now else False
         each_apart(ripe, lambda some: self._complete(some, now), lambda batch, error: self._give_up(batch, error, now))
-        self._sweep_now_and_then(now)
-        return more
+        return self._sweep_now_and_then(now) or more
 
     def _stage(self, now: int) -> bool:
         with self._store.write() as tx:
@@ -89,15 +88,20 @@ class Stager:
         runs.insert(tx, [run])
         return _finished(batch, now)
 
-    def _sweep_now_and_then(self, now: int) -> None:
-        """Runs that wait for a shared limit nobody uses any more: a crash between two commits could leave them so."""
-        if self._swept_at is not None and now - self._swept_at < SWEEP_SECONDS * 1_000_000:
-            return
+    def _sweep_now_and_then(self, now: int) -> bool:
+        """Runs that wait for a shared limit nobody uses any more: a crash between two commits could leave them so.
+
+        Returns whether there are more keys to look at.
+        """
+        resting = self._swept_at is not None and now - self._swept_at < SWEEP_SECONDS * 1_000_000
+        if resting and not self._swept_up_to:
+            return False
         self._swept_at = now
         with self._store.read() as tx:
             waiting = runs.held_keys(tx, self._swept_up_to, AT_ONCE)
         self._swept_up_to = max(waiting) if len(waiting) == AT_ONCE else ""
         let_go(self._store, waiting)
+        return bool(self._swept_up_to)
 
 
 def _counts(batch: Batch) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from contextlib import contextmanager, suppress
 from rota.body import place
 from rota.body.attempt import Attempt
 from rota.body.desk import Desk
-from rota.errors import ConflictError
+from rota.errors import ConflictError, RunLostError
 from rota.executors.crew import Crew
 from rota.executors.loop import Blocking, EventLoop
 from rota.executors.port import OnEnd
 from rota.model.attempt import Caps, Envelope
 from rota.model.job import Job
+from rota.model.run import LEASE_LAPSES
 
 MOST_LENT = 256
 """Beyond, each further thread would wait for runs that come after all of these."""
@@ -27,7 +28,7 @@ class ThreadExecutor:
     """Does attempts as they come, at most ``threads`` of the ``def`` kind at one time; threads start when needed.
 
     A body that waits for a run lends its place: another thread takes it, and when the body has its place back, the next
-    thread that is free ends. ``room`` is called when a place is lent.
+    thread that is free ends. ``room`` is called when a place is lent. No body begins where the node is not ``trusted``.
     """
 
     def __init__(
@@ -38,7 +39,9 @@ class ThreadExecutor:
         caps: Caps,
         ended: OnEnd,
         room: Callable[[], None] = lambda: None,
+        trusted: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._trusted = trusted
         self._room = room
         self._lent = 0
         self._lending = threading.Lock()
@@ -49,7 +52,7 @@ class ThreadExecutor:
         self._pid = os.getpid()
         self._crew: Crew[Attempt] = Crew(threads, self._do, "rota-work")
         self._loop = EventLoop(self._await)
-        self._place = self._lend
+        self._place = self._lend  # made once, as it is set for each attempt
 
     @property
     def size(self) -> int:
@@ -96,6 +99,7 @@ class ThreadExecutor:
 
     def _do(self, attempt: Attempt) -> None:
         place.current.set(self._place)
+        self._look_at_lease(attempt)
         end = attempt.perform()
         self._end_forks()
         self._ended(attempt, end)
@@ -118,9 +122,15 @@ class ThreadExecutor:
 
     async def _await(self, attempt: Attempt) -> None:
         place.current.set(self._place)  # it counts among all that are under way, though it takes no thread
+        self._look_at_lease(attempt)
         end = await attempt.perform_async()
         self._end_forks()
         self._ended(attempt, end)
+
+    def _look_at_lease(self, attempt: Attempt) -> None:
+        """A node that was frozen wakes with runs claimed ahead that others have done: before any duty looks."""
+        if not self._trusted():
+            attempt.interrupt(RunLostError(LEASE_LAPSES))
 
     def _end_forks(self) -> None:
         """A body that forked, and whose child came back here: the child is no worker, and must not become one."""

@@ -33,7 +33,7 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        return f"{capitalised(self.text)}."
+        return capitalised(self.text) + ("" if self.text.endswith("?") else ".")
 
 
 def finding(kind: str, text: str, /, severity: Severity = Severity.INFO, todo: str = "", **data: Any) -> Finding:

@@ -232,6 +232,8 @@ class Progress:
     peak_rss: int | None
 
 
+LEASE_LAPSES = "the node could not renew its lease, which is about to lapse"
+"""Why a node stops what it does, and begins nothing more."""
 NODE_LOST = "the node was lost"
 """The error of an attempt whose node was given up for lost."""
 

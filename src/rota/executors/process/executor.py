@@ -14,6 +14,7 @@ from rota.executors.process.remote import RemoteAttempt
 from rota.executors.process.slot import Slot
 from rota.model.attempt import Caps, End, Ended, Envelope
 from rota.model.job import Job
+from rota.model.run import LEASE_LAPSES
 
 logger = logging.getLogger("rota.engine")
 LONGEST_PAUSE = 30.0
@@ -22,7 +23,16 @@ LONGEST_PAUSE = 30.0
 class ProcessExecutor:
     """At most ``slots`` attempts at one time. ``command`` starts a child; three descriptors are added to it."""
 
-    def __init__(self, slots: int, command: Sequence[str], now_us: Callable[[], int], caps: Caps, ended: OnEnd) -> None:
+    def __init__(
+        self,
+        slots: int,
+        command: Sequence[str],
+        now_us: Callable[[], int],
+        caps: Caps,
+        ended: OnEnd,
+        trusted: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._trusted = trusted
         self.error = ""
         """Why no child could be started, the last time it was tried."""
         self._limit = slots
@@ -88,6 +98,10 @@ class ProcessExecutor:
 
     def _perform(self, slot: Slot, attempt: RemoteAttempt) -> Ended:
         """However the slot fails, the attempt ends, and its thread goes on."""
+        if not self._trusted():
+            attempt.unusable(LEASE_LAPSES)
+            assert attempt.ended is not None  # noqa: S101 - it is now
+            return attempt.ended
         try:
             slot.perform(attempt)
         except BaseException as error:

@@ -19,6 +19,7 @@ from contextlib import suppress
 from rota.executors.process import group
 from rota.executors.process.pipe import Pipe
 from rota.executors.process.remote import RemoteAttempt
+from rota.forks import tell_of_forks
 from rota.model.attempt import End
 from rota.model.size import show_size
 
@@ -47,6 +48,15 @@ class Slot:
         self._leash = self._marks = -1
         self._done = 0
         self._ended: set[int] = set()
+        tell_of_forks(self)
+
+    def after_fork(self) -> None:
+        """In a child that a thread of this process forked: it must not keep the warden from seeing our end."""
+        if self._process is not None and self._pipe is not None:
+            for descriptor in (self._leash, self._marks, self._pipe.descriptor):
+                with suppress(OSError):
+                    os.close(descriptor)
+        self._process = self._pipe = None
 
     def perform(self, attempt: RemoteAttempt) -> None:
         """Do one attempt; returns when it has ended, in whatever way."""
