@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -178,10 +179,12 @@ def dies(run: Run) -> None:
 
 
 @apart(hard_timeout=1.5, timeout=1.0)
-def writes_to_every_descriptor() -> None:
+def writes_to_every_pipe() -> None:
+    """Not into files: a body before it in this process may have opened the ledger."""
     for descriptor in range(3, 64):
         with suppress(OSError):
-            os.write(descriptor, b"xxxxxxxx")
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.write(descriptor, b"xxxxxxxx")
     time.sleep(60)
 
 

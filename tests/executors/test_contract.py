@@ -174,8 +174,8 @@ def test_a_body_that_kills_its_process_is_quarantined_and_harms_no_other() -> No
     assert all(handle.wait(60).crashes == 0 for handle in neighbours)
 
 
-def test_a_body_that_writes_to_every_descriptor_takes_no_slot_with_it() -> None:
-    record = run("process/writes_to_every_descriptor")
+def test_a_body_that_writes_to_every_pipe_takes_no_slot_with_it() -> None:
+    record = run("process/writes_to_every_pipe")
 
     assert record.state == "failed"
     assert run("process/returns", value=1).state == "succeeded"
