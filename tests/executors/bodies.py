@@ -18,6 +18,11 @@ from typing import Any
 from rota import Cancelled, Failed, JobResult, Retry, Rota, Run, Snoozed
 
 rota = Rota()
+EATER = [
+    sys.executable,
+    "-c",
+    "import time\nkept = []\nwhile True:\n    kept.append(bytearray(25_000_000)); time.sleep(0.02)",
+]
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
@@ -133,6 +138,18 @@ def stuck_in_sleep(run: Run) -> None:
         note(f"finally {run.id}")
 
 
+def start_daemon(command: list[str]) -> int:
+    """In a session of its own, and nobody's child: as a program does that puts itself in the background."""
+    number, told = os.pipe()
+    if os.fork() == 0:
+        os.setsid()
+        daemon = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.write(told, str(daemon.pid).encode())
+        os._exit(0)
+    os.wait()
+    return int(os.read(number, 20))
+
+
 @apart(timeout=0.2, hard_timeout=1.0)
 def holds_the_gil(run: Run) -> None:
     note(f"pid {os.getpid()}")
@@ -145,16 +162,20 @@ def ignores_sigterm(run: Run) -> None:
     child = subprocess.Popen(SLEEPER)
     note(f"pid {os.getpid()}")
     note(f"pid {child.pid}")
+    note(f"pid {subprocess.Popen(SLEEPER, start_new_session=True).pid}")
+    note(f"pid {start_daemon(SLEEPER)}")
     while True:
         time.sleep(60)
 
 
 @apart(timeout=None)
 def stays() -> None:
-    """Two processes that nobody but the warden ends."""
+    """Four processes that nobody but the warden ends."""
     child = subprocess.Popen(SLEEPER)
-    note(f"pid {os.getpid()}")
+    note(f"pid {subprocess.Popen(SLEEPER, start_new_session=True).pid}")
+    note(f"pid {start_daemon(SLEEPER)}")
     note(f"pid {child.pid}")
+    note(f"pid {os.getpid()}")
     ctypes.PyDLL(None).usleep(600_000_000)
 
 
@@ -168,8 +189,13 @@ def hog() -> None:
 
 @apart(memory="300MB")
 def hog_by_a_grandchild() -> None:
-    eat = "import time\nkept = []\nwhile True:\n    kept.append(bytearray(25_000_000)); time.sleep(0.02)"
-    subprocess.run([sys.executable, "-c", eat], check=True)
+    subprocess.run(EATER, check=True)
+
+
+@apart(memory="300MB")
+def hog_by_a_daemon() -> None:
+    start_daemon(EATER)
+    time.sleep(60)
 
 
 @apart(retry=Retry(attempts=5, delays=[0.01]))
@@ -178,13 +204,20 @@ def dies(run: Run) -> None:
     os._exit(3)
 
 
-@apart(hard_timeout=1.5, timeout=1.0)
+@apart(retry=Retry(attempts=1, delays=[0.01]))
 def writes_to_every_pipe() -> None:
     """Not into files: a body before it in this process may have opened the ledger."""
     for descriptor in range(3, 64):
         with suppress(OSError):
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 os.write(descriptor, b"xxxxxxxx")
+    time.sleep(60)
+
+
+@apart(retry=Retry(attempts=1, delays=[0.01]))
+def closes_every_descriptor() -> None:
+    """As a library does that makes itself a daemon."""
+    os.closerange(3, 256)
     time.sleep(60)
 
 
@@ -213,5 +246,5 @@ def waits_for_all_its_children() -> int:
 
 
 @apart()
-def leaves_a_child_behind() -> int:
-    return subprocess.Popen(SLEEPER).pid
+def leaves_a_child_behind() -> list[int]:
+    return [subprocess.Popen(SLEEPER).pid, start_daemon(SLEEPER)]

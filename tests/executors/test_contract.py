@@ -149,7 +149,7 @@ def test_a_body_that_nothing_reaches_is_killed_with_all_that_it_started(notes: P
     assert run("process/returns", value=1).state == "succeeded"
 
 
-@pytest.mark.parametrize("name", ["hog", "hog_by_a_grandchild"])
+@pytest.mark.parametrize("name", ["hog", "hog_by_a_grandchild", "hog_by_a_daemon"])
 def test_a_body_beyond_its_memory_is_stopped_and_named(name: str) -> None:
     kept_by_the_node = b"x" * 300_000_000
     neighbour = rota.enqueue("process/returns", value=1)
@@ -178,6 +178,15 @@ def test_a_body_that_writes_to_every_pipe_takes_no_slot_with_it() -> None:
     record = run("process/writes_to_every_pipe")
 
     assert record.state == "failed"
+    assert "wrote into the pipe to its node" in (record.error or "")
+    assert run("process/returns", value=1).state == "succeeded"
+
+
+def test_a_body_that_closes_every_descriptor_is_told_as_the_one_that_did() -> None:
+    record = run("process/closes_every_descriptor")
+
+    assert record.state == "failed"
+    assert "its body closed the pipe to its node" in (record.error or "")
     assert run("process/returns", value=1).state == "succeeded"
 
 
@@ -192,9 +201,10 @@ def test_a_child_of_the_bodys_that_comes_back_says_nothing_for_it() -> None:
 
 
 def test_what_a_body_leaves_running_is_ended_with_its_attempt() -> None:
-    left = int(run("process/leaves_a_child_behind").result or "0")
+    left = json.loads(run("process/leaves_a_child_behind").result or "[]")
 
-    until(lambda: not process_exists(left))
+    assert len(left) == 2
+    until(lambda: not any(map(process_exists, left)))
 
 
 def test_a_body_that_waits_for_all_its_children_has_its_own_alone() -> None:
@@ -226,7 +236,7 @@ def test_no_process_is_left_where_the_node_is_killed(notes: Path, tmp_path: Path
     )
     with subprocess.Popen([sys.executable, "-c", program], env=environment) as node:
         try:
-            until(lambda: len(pids(tmp_path / "notes")) == 2)
+            until(lambda: len(pids(tmp_path / "notes")) == 4)
         finally:
             node.send_signal(signal.SIGKILL)
 
@@ -241,7 +251,7 @@ def test_a_child_that_a_thread_of_the_node_forked_keeps_no_slot_alive(tmp_path: 
         "from tests.executors.bodies import rota, note\n"
         "from rota.model.node import NodeSettings\n"
         "rota.prepare(); rota.enqueue('process/stays'); rota.node(NodeSettings(poll=0.05)).start()\n"
-        "while open(os.environ['NOTES']).read().count('pid ') < 2: time.sleep(0.01)\n"
+        "while open(os.environ['NOTES']).read().count('pid ') < 4: time.sleep(0.01)\n"
         "if os.fork() == 0:\n"
         "    note(f'forked {os.getpid()}')\n"
         "time.sleep(60)\n"

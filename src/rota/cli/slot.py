@@ -7,6 +7,7 @@ the ledger (checkpoint, fan-out, emit, lock) it asks from here, under its fence.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -23,7 +24,8 @@ from rota.body.attempt import Attempt
 from rota.body.log import LogLines
 from rota.cli import warden
 from rota.errors import ConfigError
-from rota.executors.process.pipe import Pipe
+from rota.executors.process import group
+from rota.executors.process.pipe import EXIT_WITHOUT_PIPE, Pipe
 from rota.executors.process.remote import REASONS
 from rota.model.attempt import Caps, End, Ended, Envelope
 
@@ -39,8 +41,9 @@ def main() -> None:
     place, pipe, leash, marks = sys.argv[1], *map(int, sys.argv[2:5])
     for descriptor in (pipe, leash, marks):
         os.set_inheritable(descriptor, False)
-    warden.start(leash)  # first of all: it is to outlive whatever the application does
+    warden.start(leash, warden.GROUP_AND_DESCENDANTS)  # first of all: it is to outlive whatever the application does
     os.close(leash)
+    group.adopt_orphans()
     child = Child(Pipe(pipe), marks)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process above, which tells us
     signal.signal(signal.SIGTERM, child.nudge)
@@ -98,8 +101,10 @@ class Child:
                         self._stop = data
                         self._obey()
                 self._tell_progress()
-        except (EOFError, OSError):  # the process above is gone
-            os.killpg(0, signal.SIGKILL)
+        except (EOFError, OSError) as error:
+            if isinstance(error, OSError) and error.errno == errno.EBADF:
+                os._exit(EXIT_WITHOUT_PIPE)
+            group.end_with_descendants(self._pid)  # the process above is gone
 
     def work(self) -> None:
         while True:

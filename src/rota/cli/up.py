@@ -137,7 +137,7 @@ class _Working:
         from rota.shown import counted
 
         if LEASH in os.environ:
-            self._warden = warden.start(int(os.environ[LEASH]), self._node.settings.drain + STOP_SECONDS)
+            self._warden = warden.start(int(os.environ[LEASH]), patience=self._node.settings.drain + STOP_SECONDS)
         self._narrator.listen(self._app.listeners)
         gc.collect()
         gc.freeze()  # the code is here to stay: looking through it again and again is a tenth of a busy node's work

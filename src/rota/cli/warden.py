@@ -10,20 +10,32 @@ import os
 import signal
 from contextlib import suppress
 
-_SHELL = "exec 3<&0; {{ read _ <&3; {patience}kill -KILL 0; }} >/dev/null & echo $!"
-"""It ends at once, and leaves the warden to process 1."""
+GROUP = "kill -KILL 0"
+GROUP_AND_DESCENDANTS = """
+end() {
+    for list in /proc/$1/task/*/children; do
+        children=
+        read -r children < $list
+        for child in $children; do end $child; kill -KILL $child; done
+    done
+}
+kill -STOP $1; end $1; kill -KILL 0"""
+"""What it kills, by Linux's lists of children; ``$1`` is the process."""
 
 
-def start(leash: int, patience: float = 0.0) -> int:
+def start(leash: int, kill: str = GROUP, patience: float = 0.0) -> int:
     """Returns its number.
 
     ``leash`` is the end to read of a pipe that the watcher alone holds open, ``patience`` the seconds from its end on.
     """
-    script = _SHELL.format(patience=f"sleep {patience:g}; " if patience else "")
+    # the shell that is asked ends at once, and leaves the warden to process 1
+    pause = f"sleep {patience:g}; " if patience else ""
+    script = f"exec 3<&0; {{ read _ <&3; {pause}{kill}; }} >/dev/null & echo $!"
+    command = ["/bin/sh", "-c", script, "warden", str(os.getpid())]
     number, told = os.pipe()
     silent = (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
     actions = [(os.POSIX_SPAWN_DUP2, leash, 0), (os.POSIX_SPAWN_DUP2, told, 1), silent]
-    shell = os.posix_spawn("/bin/sh", ["/bin/sh", "-c", script], os.environ, file_actions=actions)
+    shell = os.posix_spawn("/bin/sh", command, os.environ, file_actions=actions)
     os.close(told)
     with os.fdopen(number, "rb") as answer:
         warden = int(answer.readline())

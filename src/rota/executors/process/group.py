@@ -6,6 +6,8 @@ import os
 import signal
 from contextlib import suppress
 
+PR_SET_CHILD_SUBREAPER = 36
+"""Of Linux's ``prctl``."""
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -69,10 +71,35 @@ def memory(pid: int) -> int:
     return resident(pid) + sum(map(resident, descendants(pid)))
 
 
+def adopt_orphans() -> None:
+    """Stay the forefather of all that this process starts, also of what puts itself in the background."""
+    import ctypes
+
+    with suppress(AttributeError, OSError):  # where the system has no such call
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 def end(group: int) -> None:
     """Kill every process of a group, whatever each of them is doing."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
+
+
+def end_with_descendants(leader: int) -> None:
+    """Kill the group of a process, and what descends from it in groups of their own."""
+    if leader != os.getpid():
+        _kill(leader, signal.SIGSTOP)  # it is to start no more
+    killed: set[int] = set()
+    while found := set(descendants(leader)) - killed:
+        for pid in found:
+            _kill(pid, signal.SIGKILL)
+        killed |= found
+    end(leader)
+
+
+def _kill(pid: int, number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
 
 
 def reap(groups: set[int]) -> None:

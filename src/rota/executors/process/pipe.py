@@ -14,6 +14,12 @@ from contextlib import suppress
 LENGTH = 4
 READ_AT_ONCE = 1_048_576
 LONGEST = 2**30
+EXIT_WITHOUT_PIPE = 76
+"""With which a child ends that finds its own end closed: its body did it (EX_PROTOCOL of ``sysexits.h``)."""
+
+
+class GarbledError(OSError):
+    """What was heard is no message: somebody else wrote into the pipe."""
 
 
 class Pipe:
@@ -46,7 +52,7 @@ class Pipe:
     def wait(self, seconds: float) -> bool:
         """Whether there is something to receive, at the latest after so long: a whole message, or the end.
 
-        Raises ``OSError`` for what is no message.
+        Raises ``GarbledError`` for what is no message.
         """
         give_up_at = time.monotonic() + seconds
         while self._length() is None and not self._ended:
@@ -79,7 +85,7 @@ class Pipe:
             return None
         length = int.from_bytes(self._heard[:LENGTH], "big")
         if length > LONGEST:
-            raise OSError(f"a message of {length:,} bytes, which is none of ours")
+            raise GarbledError(f"a message of {length:,} bytes, which is none of ours")
         return length if len(self._heard) >= LENGTH + length else None
 
     def _hear(self) -> None:

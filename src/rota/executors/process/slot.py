@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from rota.executors.process import group
-from rota.executors.process.pipe import Pipe
+from rota.executors.process.pipe import EXIT_WITHOUT_PIPE, GarbledError, Pipe
 from rota.executors.process.remote import RemoteAttempt
 from rota.forks import tell_of_forks
 from rota.model.attempt import End
@@ -69,8 +69,8 @@ class Slot:
                 self._send(attempt.order())
                 alive = self._watch(attempt)
                 break
-            except (OSError, EOFError):
-                how, alive = self._how_it_died(), False
+            except (OSError, EOFError) as error:
+                how, alive = self._how_it_died(error), False
                 begun = self._has_begun()
                 if begun:
                     break
@@ -88,7 +88,7 @@ class Slot:
         process, self._process = self._process, None
         if process is None:
             return
-        group.end(process.pid)
+        group.end_with_descendants(process.pid)
         process.wait()
         self._ended.add(process.pid)
         group.reap(self._ended)
@@ -153,12 +153,17 @@ class Slot:
         except BlockingIOError:
             return False
 
-    def _how_it_died(self) -> str:
+    def _how_it_died(self, error: OSError | EOFError) -> str:
+        """What ended the child, or what it did to the pipe where it is alive."""
         assert self._process is not None  # noqa: S101 - it was alive a moment ago
+        if isinstance(error, GarbledError):
+            return f"its body wrote into the pipe to its node: {error}"
         try:
             code = self._process.wait(2)
         except subprocess.TimeoutExpired:
-            return "its process closed the pipe"
+            code = EXIT_WITHOUT_PIPE
+        if code == EXIT_WITHOUT_PIPE:
+            return "its body closed the pipe to its node"
         if code >= 0:
             return f"its process ended itself with code {code}"
         name = signal.Signals(-code).name if -code in signal.valid_signals() else str(-code)
@@ -225,8 +230,8 @@ class Slot:
             if not self._running.wait(START_SECONDS):
                 return f"it said nothing for {START_SECONDS:.0f} s"
             kind, data = json.loads(self._running.receive())
-        except (EOFError, OSError):
-            return self._how_it_died()
+        except (EOFError, OSError) as error:
+            return self._how_it_died(error)
         if kind != "ready":
             return str(data)
         return ""
