@@ -11,7 +11,7 @@ from rota.explain.status import Status
 from rota.model.queue import QueueStatus
 from rota.store.queues import COUNT_CAP
 from rota.testing import ManualClock, run_due
-from tests.explain.helpers import Start, first
+from tests.explain.helpers import Start, first, sentence
 
 
 def queue(status: Status, name: str = "default") -> QueueStatus:
@@ -153,3 +153,39 @@ def test_once_the_rate_allows_a_start_nothing_is_kept_back(rota: Rota, clock: Ma
 
     assert kept_back(rota.store, records) == {}
     assert queue(rota.status()).held == 0
+
+
+@pytest.fixture
+def in_line(rota: Rota) -> list[int]:
+    """Runs of a job with a limit and a rate: two have begun; two may be claimed, and two stand in line behind them."""
+
+    @rota.job(concurrency=2, rate="2/m")
+    def slow() -> None: ...
+
+    rota.prepare()
+    handles = [slow.enqueue() for _ in range(6)]
+    run_due(rota)
+    return [each.id for each in handles[2:]]
+
+
+def test_who_stands_in_line_for_a_limit_with_room_is_told_that_the_rate_keeps_him(
+    rota: Rota, in_line: list[int]
+) -> None:
+    why = rota.why_run(in_line[3])
+
+    assert rota.runs.get(in_line[3]).held_by == "concurrency job:slow (limit 2)"
+    assert why.kinds[:2] == ("rate", "concurrency")
+    assert "; 3 runs go before it, so its own start may be about 2026-03-05 12:02:00 UTC (in 2m)" in why.summary
+    assert kept_back(rota.store, [rota.runs.get(in_line[3])]) == {in_line[3]: "concurrency job:slow (limit 2), rate 2/m"}
+
+
+def test_time_that_a_limit_and_a_rate_kept_is_told_as_both_while_it_waits_and_afterwards(
+    rota: Rota, clock: ManualClock, in_line: list[int]
+) -> None:
+    clock.advance(seconds=20)
+    assert "20s held back (concurrency job:slow (limit 2), rate 2/m)" in sentence(rota.why_run(in_line[3]), "late")
+
+    for _ in range(4):
+        clock.advance(seconds=30)
+        run_due(rota)
+    assert rota.runs.get(in_line[3]).held_for == "concurrency job:slow (limit 2), rate job:slow"

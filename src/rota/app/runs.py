@@ -127,7 +127,7 @@ class Runs:
 
 
 def kept_back(store: Store, records: Sequence[RunRecord]) -> dict[int, str]:
-    """Those of them that a rate keeps from starting now, by id, with that rate: ``rate 2/m``."""
+    """Those of them that a rate keeps from starting now, by id, with all that does: ``rate 2/m``."""
     with store.read() as tx:
         kept = rates.used_up(tx, store.now_us())
     return {record.id: note for record in records if (note := kept.note(record))}

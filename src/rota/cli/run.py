@@ -104,7 +104,7 @@ def show(app: Rota, run_id: int, out: Output) -> None:
     if out.as_json:
         out.document(document)
         return
-    told = {"held_by": record.held_by or kept_back(app.store, [record]).get(run_id), "mode": mode_of(record, events)}
+    told = {"held_by": kept_back(app.store, [record]).get(run_id) or record.held_by, "mode": mode_of(record, events)}
     out.one({**document, "attempts": None, "events": None, **_for_people(document), **told}, SHOWN)
     _tables(document, out)
 
@@ -230,7 +230,7 @@ def run_row(record: RunRecord, out: Output, kept: str | None = None) -> dict[str
     from rota.app.items import run_item
 
     item = run_item(record)
-    return item if out.as_json else {**item, "took": _took(item), "note": _note(record) or kept}
+    return item if out.as_json else {**item, "took": _took(item), "note": kept or _note(record)}
 
 
 def show_end(app: Rota, record: RunRecord, out: Output) -> None:

@@ -44,16 +44,14 @@ class Obstacles:
 
     def facts(self) -> list[Finding]:
         queue = queues.get(self.tx, self.record.queue)
+        rates = [*self._queue_rate(queue), *self._job_rate()]
         facts = [
             *self._paused(queue),
             *checks.no_node(self.nodes, self.words),
             *self._unserved(),
             *self._unknown(),
-            *self._held(),
             *self._suspect(),
-            *self._key_full(),
-            *self._queue_full(queue),
-            *(rates := [*self._queue_rate(queue), *self._job_rate()]),
+            *self._limits_and_rates(queue, rates),
             *self._busy(),
             *self.duty("worker"),
             *(() if rates else self._ahead()),
@@ -117,23 +115,32 @@ class Obstacles:
         text = f"it was running on {suspected} nodes that were lost, so it is done in a process of its own, or alone"
         return [finding("suspect", text, suspected=suspected)]
 
+    def _limits_and_rates(self, queue: QueueRecord | None, rates: Sequence[Finding]) -> list[Finding]:
+        """Who stands in line for a limit with room waits for those before him, and they for the rate."""
+        limits = [*self._held(), *self._queue_full(queue)]
+        return [*limits, *rates] if self._key_is_full else [*rates, *limits]
+
     def _held(self) -> list[Finding]:
+        """Also by a limit that is used up, and that no claim has held this run for yet."""
         record = self.record
-        if record.held_by is None:
-            return []
         if record.held_by == PAUSED:
             return self.schedule_paused()
-        ahead = runs.count_held_ahead(self.tx, record)
+        if record.held_by is None:
+            return [self._limit(self._holders())] if self._key_is_full else []
+        ahead = self._held_ahead
         behind = f"; {counted_up_to(ahead, 'run')} held like it go{'es' if ahead == 1 else ''} first" if ahead else ""
         return [self._limit(f"{self._holders()}{behind}")]
 
-    def _key_full(self) -> list[Finding]:
-        """A limit that is used up, and that no claim has held this run for yet."""
-        record = self.record
-        if record.held_by is not None or record.limit_key is None:
-            return []
-        holders = runs.holders_of_key(self.tx, record.limit_key, record.limit_count or 1)
-        return [self._limit(self._holders())] if len(holders) >= (record.limit_count or 1) else []
+    @cached_property
+    def _key_is_full(self) -> bool:
+        """By what is running."""
+        key, count = self.record.limit_key, self.record.limit_count or 1
+        return key is not None and len(runs.holders_of_key(self.tx, key, count)) >= count
+
+    @cached_property
+    def _held_ahead(self) -> int:
+        held = self.record.held_by is not None and self.record.held_by != PAUSED
+        return runs.count_held_ahead(self.tx, self.record) if held else 0
 
     def _limit(self, holders: str) -> Finding:
         record = self.record
@@ -161,9 +168,9 @@ class Obstacles:
 
     def _job_rate(self) -> list[Finding]:
         record, given = self.record, self.policies.get("rate")
-        if record.rate_key is None or record.held_by is not None or given is None:
+        if record.rate_key is None or record.held_by == PAUSED or given is None:
             return []
-        ahead = runs.count_rated_ahead(self.tx, record)
+        ahead = runs.count_rated_ahead(self.tx, record) + self._held_ahead
         return self._used_up("rate", "job", record.job, Rated(given, record.rate_key, ahead))
 
     def _used_up(self, kind: str, noun: str, name: str, rated: Rated) -> list[Finding]:

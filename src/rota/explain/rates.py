@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from rota.model.queue import QueueStatus
 from rota.model.rate import Rate
-from rota.model.run import RunRecord, RunState
+from rota.model.run import PAUSED, RunRecord, RunState
 from rota.store import Transaction, jobs, queues, runs
 from rota.store.queues import COUNT_CAP
 
@@ -28,8 +28,12 @@ class UsedUp:
     queues: Mapping[str, str]
 
     def note(self, run: RunRecord) -> str | None:
-        """What keeps a run back: ``rate 2/m``."""
-        if run.state != RunState.AVAILABLE or run.held_by is not None:
+        """What keeps a run back, where a rate does: ``rate 2/m``; after the limit that it stands in line for."""
+        rate = self._rate(run)
+        return rate if rate is None or run.held_by is None else f"{run.held_by}, {rate}"
+
+    def _rate(self, run: RunRecord) -> str | None:
+        if run.state != RunState.AVAILABLE or run.held_by == PAUSED:
             return None
         if run.rate_key is not None and run.job in self.jobs:
             return f"rate {self.jobs[run.job]}"

@@ -55,9 +55,10 @@ def why_run(store: Store, run_id: int, zone: tzinfo | None = UTC) -> Why:
 
 def _waits(tx: Transaction, record: RunRecord, now: int) -> Waits:
     """What the row remembers. Of a run that a rate keeps back still, the claim will write it down."""
-    if record.held_since is None and (rate := used_up(tx, now).note(record)):
-        return Waits(record.staged_at, record.staged_at or record.created_at, rate)
-    return Waits(record.staged_at, record.held_since, record.held_for)
+    since, reason = record.held_since, record.held_for
+    if record.state == RunState.AVAILABLE and (note := used_up(tx, now).note(record)):
+        since, reason = since or record.staged_at or record.created_at, note
+    return Waits(record.staged_at, since, reason)
 
 
 _VERBS = {

@@ -87,12 +87,13 @@ FROM picked WHERE run.id = picked.chosen
 RETURNING /* columns(claim) */;
 
 -- name: claim_chosen
--- Those that had to wait for a rate are told since when, as those that were held are.
+-- Those that had to wait for a rate are told since when, as those that were held are; some waited for both.
 UPDATE rota_run AS run SET state = 'running', attempt = attempt + 1, node = :node, claim = :claim, started_at = :now,
     as_of = coalesce(as_of, :now),
     held_since = CASE WHEN held_since IS NOT NULL OR picked.since IS NULL THEN held_since
         WHEN picked.since > coalesce(staged_at, created_at) THEN picked.since ELSE coalesce(staged_at, created_at) END,
-    held_for = CASE WHEN held_since IS NOT NULL OR picked.since IS NULL THEN held_for ELSE picked.reason END,
+    held_for = CASE WHEN picked.since IS NULL OR held_for LIKE '%' || picked.reason THEN held_for
+        ELSE coalesce(held_for || ', ', '') || picked.reason END,
     unique_key = CASE WHEN unique_until = 'start' THEN NULL ELSE unique_key END
 FROM /* rows(chosen bigint, since bigint, reason text) */ AS picked
 WHERE run.id = picked.chosen
