@@ -15,6 +15,7 @@ from rota.engine.line import Line, let_go
 from rota.engine.node import Node
 from rota.model.attempt import Envelope
 from rota.model.node import NodeSettings
+from rota.model.run import Held as Waiting
 from rota.store import runs
 from rota.testing import ManualClock, run_due
 from tests.engine.helpers import finish, work
@@ -419,7 +420,7 @@ def test_a_place_that_was_left_while_a_run_was_put_in_line_is_found_after_the_co
     finish(node)  # nobody is in line yet: it frees nobody's place
     second = app.enqueue("single")
     with app.store.write() as tx:
-        runs.hold(tx, [(second.id, line.place("job:single") or "")], 1)
+        runs.hold(tx, [Waiting(second.id, "job:single", line.place("job:single") or "")], 1)
     assert (first.state, second.record().held_by is not None) == ("succeeded", True)
 
     let_go(app.store, line.waiting)

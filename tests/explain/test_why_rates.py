@@ -173,19 +173,19 @@ def test_who_stands_in_line_for_a_limit_with_room_is_told_that_the_rate_keeps_hi
 ) -> None:
     why = rota.why_run(in_line[3])
 
-    assert rota.runs.get(in_line[3]).held_by == "concurrency job:slow (limit 2)"
+    assert rota.runs.get(in_line[3]).held_by == "concurrency job:slow"
     assert why.kinds[:2] == ("rate", "concurrency")
     assert "; 3 runs go before it, so its own start may be about 2026-03-05 12:02:00 UTC (in 2m)" in why.summary
-    assert kept_back(rota.store, [rota.runs.get(in_line[3])]) == {in_line[3]: "concurrency job:slow (limit 2), rate 2/m"}
+    assert kept_back(rota.store, [rota.runs.get(in_line[3])]) == {in_line[3]: "concurrency job:slow, rate 2/m"}
 
 
 def test_time_that_a_limit_and_a_rate_kept_is_told_as_both_while_it_waits_and_afterwards(
     rota: Rota, clock: ManualClock, in_line: list[int]
 ) -> None:
     clock.advance(seconds=20)
-    assert "20s held back (concurrency job:slow (limit 2), rate 2/m)" in sentence(rota.why_run(in_line[3]), "late")
+    assert "20s held back (concurrency job:slow, rate 2/m)" in sentence(rota.why_run(in_line[3]), "late")
 
     for _ in range(4):
         clock.advance(seconds=30)
         run_due(rota)
-    assert rota.runs.get(in_line[3]).held_for == "concurrency job:slow (limit 2), rate job:slow"
+    assert rota.runs.get(in_line[3]).held_for == "concurrency job:slow, rate job:slow"

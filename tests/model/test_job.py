@@ -64,14 +64,16 @@ def test_a_function_that_could_not_be_called_as_a_job_is_refused(function: Calla
     ],
 )
 def test_what_its_runs_are_counted_under(policies: dict[str, Any], key: str | None, count: int | None) -> None:
-    assert Job(name="job", function=lambda city: None, **policies).limit({"city": "Lyon"}) == (key, count)
+    job = Job(name="job", function=lambda city: None, **policies)
+
+    assert (job.limit_key({"city": "Lyon"}), job.limit_count) == (key, count)
 
 
 def test_a_key_that_cannot_be_made_says_why() -> None:
     job = Job(name="job", function=lambda city="x": None, concurrency_key=lambda city: city)
 
     with pytest.raises(ConfigError, match="concurrency_key cannot be made from no arguments: TypeError") as caught:
-        job.limit({})
+        job.limit_key({})
     assert "without the defaults" in caught.value.hint
 
 

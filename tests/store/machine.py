@@ -23,12 +23,12 @@ from rota.model.job import Job
 from rota.model.node import NewNode
 from rota.model.rate import Rate
 from rota.model.run import MOVES, NewRun, RunRecord, RunState, Settled
-from rota.store import Store, batches, nodes, open_store, queues, runs
+from rota.store import Store, batches, jobs, nodes, open_store, queues, runs
 from rota.testing import ManualClock
 from tests.ledgers import migrated
 from tests.scratch import scratch
 
-JOB = Job(name="job", function=lambda: None, rate=Rate.parse("3/m"))
+ONE, SHARED = "schedule:one", "job:job:shared"
 MINUTE = 60_000_000
 
 
@@ -70,6 +70,7 @@ class Ledger(RuleBasedStateMachine):
         self.ends: dict[tuple[int, int], int] = defaultdict(int)
         self.started: dict[str, list[int]] = defaultdict(list)
         self.dismissed = 0
+        self.job = Job(name="job", function=lambda: None)
         self.batch_of: dict[int, int] = {}
 
     @initialize()
@@ -79,6 +80,14 @@ class Ledger(RuleBasedStateMachine):
             self.batch = batches.add(tx, parent_run_id=0, job="job", total=3, then_job=None, then_arguments="{}", now=0)
         for _ in range(2):
             self.start_node()
+        self.release(2, rated=True)
+
+    @rule(count=st.sampled_from([None, 1, 2]), rated=st.booleans())
+    def release(self, count: int | None, *, rated: bool) -> None:
+        """A release of the application gives the job other limits."""
+        self.job = Job(name="job", function=lambda: None, concurrency=count, rate=Rate.parse("3/m") if rated else None)
+        with self.store.write() as tx:
+            jobs.register(tx, "default", [("job", "tests:job", "default", "{}", count)], self.store.now_us())
 
     def start_node(self) -> None:
         node, now = f"node-{self.births}", self.store.now_us()
@@ -92,17 +101,16 @@ class Ledger(RuleBasedStateMachine):
     @rule(
         target=ids,
         key=st.sampled_from([None, None, "a", "b"]),
-        limit=st.sampled_from([(None, None), ("one", 1), ("two", 2)]),
-        rated=st.booleans(),
+        limit=st.sampled_from([None, ONE, SHARED]),
         delay=st.sampled_from([0, 0, 30]),
         in_batch=st.booleans(),
         priority=st.integers(-1, 1),
     )
-    def enqueue(self, key: Any, limit: tuple[Any, Any], rated: bool, delay: int, in_batch: bool, priority: int) -> int:
+    def enqueue(self, key: Any, limit: str | None, delay: int, in_batch: bool, priority: int) -> int:
         now = self.store.now_us()
         in_batch = in_batch and len(self.batch_of) < 3
         run = self.new_run(now + delay * 1_000_000, key=key, limit=limit, priority=priority,
-                           rate_key="job:job" if rated else None, batch=self.batch if in_batch else None)  # fmt: skip
+                           batch=self.batch if in_batch else None)  # fmt: skip
         with self.store.write() as tx:
             run_id, new = runs.insert_one(tx, run)
         assert new or run_id in self.made
@@ -125,8 +133,7 @@ class Ledger(RuleBasedStateMachine):
         *,
         key: str | None = None,
         until: str | None = None,
-        limit: tuple[Any, Any] = (None, None),
-        rate_key: str | None = None,
+        limit: str | None = None,
         batch: int | None = None,
         priority: int = 0,
     ) -> NewRun:
@@ -134,7 +141,7 @@ class Ledger(RuleBasedStateMachine):
         return NewRun(
             job="job", queue="default", state=RunState.SCHEDULED if due_at > now else RunState.AVAILABLE,
             due_at=due_at, created_at=now, arguments="{}", priority=priority, unique_key=key, unique_until=until,
-            limit_key=limit[0], limit_count=limit[1], rate_key=rate_key, batch_id=batch,
+            limit_key=limit, batch_id=batch,
         )  # fmt: skip
 
     @rule(seconds=st.sampled_from([1, 5, 20, 61]))
@@ -152,15 +159,17 @@ class Ledger(RuleBasedStateMachine):
         who, now = self.nodes[node % len(self.nodes)], self.store.now_us()
         with self.store.write() as tx:
             [queue] = queues.survey(tx)
-            got = runs.claim(tx, "default", "job", Claimant(who, next(self.numbers)), room, now)
+            got: list[Envelope] = []
+            if not self.job.is_limited:
+                got = runs.claim(tx, "default", "job", Claimant(who, next(self.numbers)), room, now)
             if len(got) < room:
                 by = Claimant(who, next(self.numbers))
                 left = room - len(got)
-                got += claim_limited(tx, Wanted(queue, [JOB], left, suspects=suspects), by, now).claims
+                got += claim_limited(tx, Wanted(queue, [self.job], left, suspects=suspects), by, now).claims
         assert len(got) <= room
-        for each in got:
-            if self.seen[each.id].rate_key is not None:
-                self.started["rate"].append(now)
+        if self.job.rate is not None:
+            self.started["rate"] += [now] * len(got)
+        self.claimed_within_limits({each.id for each in got})
         return multiple(*((each, who) for each in got))
 
     @rule(claim=claims)
@@ -304,11 +313,18 @@ class Ledger(RuleBasedStateMachine):
     def keys_and_limits(self, now_rows: list[RunRecord]) -> None:
         unfinished = [run.unique_key for run in now_rows if run.unique_key and not RunState(run.state).ended]
         assert len(unfinished) == len(set(unfinished))
-        for key, count in (("one", 1), ("two", 2)):
-            assert sum(run.limit_key == key and run.state == RunState.RUNNING for run in now_rows) <= count
+        assert sum(run.limit_key == ONE and run.state == RunState.RUNNING for run in now_rows) <= 1
         for moment in self.started["rate"]:
             in_a_minute = [other for other in self.started["rate"] if moment <= other < moment + MINUTE]
             assert len(in_a_minute) <= 3 + 2  # a full bucket, and what is earned within the minute
+
+    def claimed_within_limits(self, claimed: set[int]) -> None:
+        """By what the job says now: also those that were asked for before it said so."""
+        running = [run for run in self.rows() if run.state == RunState.RUNNING]
+        if self.job.limit_count is not None:
+            assert not any(run.id in claimed and run.limit_key is None for run in running)
+            for key in {run.limit_key for run in running if run.id in claimed} - {ONE}:
+                assert sum(run.limit_key == key for run in running) <= self.job.limit_count
 
     def waits_are_sound(self, now_rows: list[RunRecord]) -> None:
         for run in now_rows:

@@ -116,7 +116,7 @@ def test_a_nul_shifts_no_text_into_the_next_row(analysed_never: Store) -> None:
 def test_hundreds_of_runs_are_found_by_index_in_a_table_nobody_has_analysed(
     analysed_never: Store, statement: str, index: str
 ) -> None:
-    insert(analysed_never, *(new_run(limit_key="k", limit_count=1) for _ in range(10_000)))
+    insert(analysed_never, *(new_run(limit_key="k") for _ in range(10_000)))
     database = analysed_never.database
     query = database._queries[statement]  # type: ignore[attr-defined]
     names = re.findall(r"%\((?!rows_)(\w+)\)s", query.sql)
@@ -146,7 +146,7 @@ def test_nulls_stand_beside_values_in_every_column(store: Store) -> None:
         store,
         new_run(),
         new_run(asked_by="anna", mode="muted", schedule="s", fire_id=1, fire_due_at=2, batch_id=3, unique_key="k",
-                unique_until="start", limit_key="l", limit_count=1, rate_key="r"),
+                unique_until="start", limit_key="l"),
         new_run(),
     )  # fmt: skip
 
@@ -157,7 +157,7 @@ def test_nulls_stand_beside_values_in_every_column(store: Store) -> None:
     assert second is not None
     assert replace(first, id=0) == replace(third, id=0)
     assert (first.asked_by, first.batch_id, first.limit_key) == (None, None, None)
-    assert (second.asked_by, second.batch_id, second.unique_key, second.limit_count) == ("anna", 3, "k", 1)
+    assert (second.asked_by, second.batch_id, second.unique_key, second.limit_key) == ("anna", 3, "k", "l")
 
 
 def test_moments_of_any_size_that_fits_come_back(store: Store) -> None:

@@ -22,6 +22,8 @@ class JobRow(NamedTuple):
     queue: str
     text: str
     """Its policies, as JSON."""
+    limit_count: int | None
+    """How many of its runs under one key may run at once."""
 
 
 class ScheduleRow(NamedTuple):
@@ -48,7 +50,7 @@ class Said:
         """Two processes that say the same are of one release."""
         digest = blake2b(f"{self.owner}\0{self.queues}".encode(), digest_size=12)
         for row in self.job_rows():
-            digest.update("\0".join((*row, "")).encode())  # none of them has a NUL in it
+            digest.update("\0".join((*map(str, row), "")).encode())  # none of them has a NUL in it
         for told in self._schedules_told():
             digest.update(told.encode())
         return NewRelease.of(digest.hexdigest(), self.owner, self.jobs, self.schedules)
@@ -71,7 +73,7 @@ class Said:
             alike = _POLICIES(job)
             if alike != last:  # which looks at what is the same object in both no closer, and takes no hashes
                 last, text = alike, _described(job, alike, texts)
-            yield JobRow(job.name, job.code, job.queue, text)
+            yield JobRow(job.name, job.code, job.queue, text, job.limit_count)
 
     def schedule_rows(self) -> Iterator[ScheduleRow]:
         for name, each in self.schedules.items():

@@ -13,7 +13,7 @@ from rota.app.skipped_moments import counts_from, is_off, passed
 from rota.calendar import Trigger
 from rota.clock import from_us, to_us
 from rota.engine import waiting
-from rota.engine.definition import fired_run, limits
+from rota.engine.definition import fired_run, limit_key
 from rota.engine.enqueue import CHUNK, Enqueuer, insert_all
 from rota.errors import ConfigError, ConflictError, NotFoundError
 from rota.model.arguments import check_arguments
@@ -233,9 +233,9 @@ class Schedules:
                 for moment in moments or [now]
             ]
             new = sorted(fires.add(tx, asked, now).items())
-            limit = limits(name, definition, job)
+            key = limit_key(name, definition, job)
             made = [
-                fired_run(self._enqueuer, name, definition, job, limit, due_at, fire, now) for (_, due_at), fire in new
+                fired_run(self._enqueuer, name, definition, job, key, due_at, fire, now) for (_, due_at), fire in new
             ]
             ids = insert_all(tx, [_asked(run, kind, by, now) for run in made])
             self._tell(tx, f"schedule.{kind}", name, by, now, runs=len(ids))

@@ -127,6 +127,8 @@ class Claimer:
         apart: dict[Kind, list[str]] = {}
         for job in jobs:
             apart.setdefault(self.kind_of(job, rooms), []).append(job)
+        if not queue.limited and any(self._jobs[job].is_limited for job in jobs):
+            queue = replace(queue, limited=True)
         found = [Work(queue, mine, kind) for kind, mine in apart.items() if kind in rooms]
         if queue.suspects and jobs:
             found.append(Work(queue, jobs, "process" if "process" in rooms else "thread", suspects=True))
@@ -140,7 +142,7 @@ class Claimer:
 
     def _guess_from(self, found: list[Work], unlimited: set[str]) -> None:
         """What is busy now; else what was the last time is as good a guess as any."""
-        busy = next((work for work in found if work.queue.name in unlimited and not work.suspects), None)
+        busy = next((work for work in found if not work.queue.limited and not work.suspects), None)
         if busy is not None:
             self._guess = busy
         elif self._guess is not None and self._guess.queue.name not in unlimited:
@@ -226,7 +228,7 @@ class Claimer:
                 return runs.claim(tx, queue, jobs[0], self._claimant(), room, now)
         with self._store.write(self._durable(jobs)) as tx:
             found = runs.candidates(tx, queue, jobs, room, limited=False)
-            free = [Chosen(each.id) for each in found if each.limit_key is None and each.rate_key is None]
+            free = [Chosen(each.id) for each in found if each.limit_key is None]
             return runs.claim_chosen(tx, free, self._claimant(), now) if free else []
 
     def _durable(self, jobs: Sequence[str]) -> bool:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from rota.engine.enqueue import Enqueuer, Origin
 from rota.model.job import Job
+from rota.model.limit import key_of_schedule
 from rota.model.options import Options
 from rota.model.run import NewRun
 from rota.model.schedule import Definition
-
-Limit = tuple[str | None, int | None]
-"""A key, and how many may run under it at once."""
 
 
 def fired_run(
@@ -17,16 +15,16 @@ def fired_run(
     schedule: str,
     definition: Definition,
     job: Job,
-    limit: Limit,
+    limit_key: str | None,
     moment: int,
     fire_id: int,
     now: int,
 ) -> NewRun:
-    """The run of a fire, counted under its ``limits``."""
+    """The run of a fire, counted under the ``limit_key`` of its schedule."""
     options = Options(queue=definition.queue, priority=definition.priority, by=f"schedule:{schedule}")
     origin = Origin(
         due_at=moment + definition.jitter_us(schedule, moment),
-        limit=limit,
+        limit_key=limit_key,
         schedule=schedule,
         fire_id=fire_id,
         fire_due_at=moment,
@@ -34,9 +32,7 @@ def fired_run(
     return enqueuer.new_run(job, definition.arguments, now, options, origin)
 
 
-def limits(schedule: str, definition: Definition, job: Job) -> Limit:
+def limit_key(schedule: str, definition: Definition, job: Job) -> str | None:
     """What the runs of a schedule are counted under: the job's own limit, else one of the schedule's."""
-    key, count = job.limit(definition.arguments)
-    if key is None and definition.overlap != "allow":
-        return f"schedule:{schedule}", 1
-    return key, count
+    key = job.limit_key(definition.arguments)
+    return key_of_schedule(schedule) if key is None and definition.overlap != "allow" else key

@@ -57,7 +57,7 @@ class LedgerDesk:
             )
             options, origin = Options(by=f"run:{envelope.id}"), Origin(batch_id=batch)
             pattern, rows = self._enqueuer.alike(child, items, now, options, origin)
-            limits = limits_of((key for _, key in rows), pattern.limit_count)
+            limits = limits_of((key for _, key in rows), child)
             line = Line(tx, pattern.queue, runs.turn_of(pattern), limits)
             insert_alike(tx, pattern, rows, line)
             tx.announce({(child.queue, child.name): len(items)})

@@ -30,8 +30,8 @@ class Origin:
 
     due_at: int | None = None
     batch_id: int | None = None
-    limit: tuple[str | None, int | None] | None = None
-    """The key and count to be limited by, instead of the job's own."""
+    limit_key: str | None = None
+    """What it is counted under, instead of the job's own."""
     schedule: str | None = None
     fire_id: int | None = None
     fire_due_at: int | None = None
@@ -87,8 +87,8 @@ class Enqueuer:
             PayloadError: an argument cannot be stored, is too large, is missing or is not known to the job.
         """
         text = self._text(job, arguments)
-        limit = origin.limit or job.limit(arguments)
-        return self._fill(job, text, limit, now, options, origin, options.key_of(job.name, arguments))
+        limit_key = origin.limit_key or job.limit_key(arguments)
+        return self._fill(job, text, limit_key, now, options, origin, options.key_of(job.name, arguments))
 
     def _text(self, job: Job, arguments: Mapping[str, Any]) -> str:
         check_arguments(job, arguments)
@@ -98,7 +98,7 @@ class Enqueuer:
         self,
         job: Job,
         text: str,
-        limit: tuple[str | None, int | None],
+        limit_key: str | None,
         now: int,
         options: Options,
         origin: Origin,
@@ -109,7 +109,6 @@ class Enqueuer:
                 f"job {job.name!r} takes no run, and cannot know that this one is dry: it would do its work",
                 hint="Give it a parameter `run: Run`, and look at run.dry_run.",
             )
-        limit_key, limit_count = limit
         due_at = options.due_us(now) if origin.due_at is None else origin.due_at
         priority = job.priority if options.priority is None else options.priority
         return NewRun(
@@ -130,8 +129,6 @@ class Enqueuer:
             unique_key=None if key is None else f"{job.name}:{payload.key(key, 'key')}",
             unique_until="start" if options.debounce is not None else None,
             limit_key=limit_key,
-            limit_count=limit_count,
-            rate_key=job.rate_key,
         )
 
     def new_run_by_name(self, name: str, arguments: Mapping[str, Any], now: int, options: Options) -> NewRun:
@@ -157,7 +154,7 @@ class Enqueuer:
         def ask() -> tuple[int, bool]:
             if options.connection is not None or run.limit_key is None or run.state is not RunState.AVAILABLE:
                 return self._within(options.connection, run, lambda tx: insert(tx, run), single=True)
-            limits = limits_of([run.limit_key], run.limit_count)
+            limits = limits_of([run.limit_key], job)
             return self._in_line(run, limits, lambda tx, line: insert(tx, _placed(run, line)))
 
         try:
@@ -185,12 +182,12 @@ class Enqueuer:
         made = [self.new_run(job, each, now, options) for each in items]
         if not made:
             return RunIds([], [])
-        found = self._insert_keyed(made, options)
+        found = self._insert_keyed(job, made, options)
         new = {run_id for run_id, is_new in found.values() if is_new}
         return RunIds([found[run.unique_key][0] for run in made], new)
 
-    def _insert_keyed(self, made: Sequence[NewRun], options: Options) -> dict[str | None, tuple[int, bool]]:
-        limits = limits_of((run.limit_key for run in made), made[0].limit_count)
+    def _insert_keyed(self, job: Job, made: Sequence[NewRun], options: Options) -> dict[str | None, tuple[int, bool]]:
+        limits = limits_of((run.limit_key for run in made), job)
         if options.connection is not None or not limits or made[0].state is not RunState.AVAILABLE:
             return self._within(options.connection, made[0], lambda tx: insert_keyed(tx, made), len(made))
 
@@ -204,7 +201,7 @@ class Enqueuer:
         pattern, rows = self.alike(job, items, self.store.now_us(), options)
         if not rows:
             return []
-        limits = limits_of((key for _, key in rows), pattern.limit_count)
+        limits = limits_of((key for _, key in rows), job)
         if options.connection is not None or not limits or pattern.state is not RunState.AVAILABLE:
             return self._within(options.connection, pattern, lambda tx: insert_alike(tx, pattern, rows), len(rows))
         return self._in_line(pattern, limits, lambda tx, line: insert_alike(tx, pattern, rows, line), len(rows))
@@ -227,9 +224,8 @@ class Enqueuer:
         self, job: Job, items: Iterable[Mapping[str, Any]], now: int, options: Options, origin: Origin = CALLER
     ) -> tuple[NewRun, list[tuple[str, str | None]]]:
         """What many runs have in common, and what each has of its own: arguments and limit key."""
-        limits = [(self._text(job, each), job.limit(each)) for each in items]
-        rows = [(text, limit[0]) for text, limit in limits]
-        return self._fill(job, "{}", limits[0][1] if limits else (None, None), now, options, origin), rows
+        rows = [(self._text(job, each), job.limit_key(each)) for each in items]
+        return self._fill(job, "{}", None, now, options, origin), rows
 
     def _within(
         self, connection: Any, run: NewRun, work: Callable[[Transaction], T], count: int = 1, *, single: bool = False

@@ -7,15 +7,19 @@ rate is used up is passed over as a whole, however many of its runs wait.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rota.engine.buckets import Buckets
+from rota.engine.line import waits_for
+from rota.errors import ConfigError
 from rota.model.attempt import Claimant, Envelope
 from rota.model.job import Job
+from rota.model.limit import count_under
 from rota.model.queue import QueueWork
 from rota.model.rate import Rate
-from rota.model.run import Candidate, Chosen
+from rota.model.run import Candidate, Chosen, Held
 from rota.store import Transaction, queues, runs
 
 LOOKAHEAD = 500
@@ -92,13 +96,28 @@ def _again_at(queue: QueueWork, buckets: Buckets) -> int | None:
     return buckets.next_at(queue.bucket)
 
 
+def limit_keys(tx: Transaction, candidates: Sequence[Candidate], jobs: Mapping[str, Job]) -> dict[int, str]:
+    """By run: what it is counted under. Those that were asked for before their job had a limit get their key now."""
+    keys = {each.id: each.limit_key for each in candidates if each.limit_key is not None}
+    unmarked = {each.id: jobs[each.job] for each in candidates if each.id not in keys and jobs[each.job].limit_count}
+    arguments = runs.arguments(tx, unmarked) if unmarked else {}
+    return keys | {run: _key_for(unmarked[run], text) for run, text in arguments.items()}
+
+
+def _key_for(job: Job, arguments: str) -> str:
+    try:
+        key = job.limit_key(json.loads(arguments))
+    except ConfigError:  # its own function fails for arguments of an earlier release: these are counted together
+        key = None
+    return key or f"job:{job.name}"
+
+
 class _Choice:
     """What becomes of the candidates of one claim."""
 
     def __init__(self, wanted: Wanted, buckets: Buckets) -> None:
         self.chosen: list[Chosen] = []
-        self.held: list[tuple[int, str]] = []
-        """Run and reason."""
+        self.held: list[Held] = []
         self.passed: dict[str, int] = {}
         """Jobs, and when their rates allow the next start."""
         self._wanted = wanted
@@ -114,26 +133,25 @@ class _Choice:
         if not jobs:
             return
         candidates = runs.candidates(tx, wanted.queue.name, list(jobs), room + wanted.beyond, suspects=wanted.suspects)
-        keys = {each.limit_key for each in candidates if each.limit_key is not None}
-        self._running = runs.running_by_key(tx, keys) if keys else {}
+        keys = limit_keys(tx, candidates, jobs)
+        self._running = runs.running_by_key(tx, set(keys.values())) if keys else {}
         for candidate in candidates:
             if len(self.chosen) >= room:
                 return
-            self._place(candidate, jobs[candidate.job])
+            self._place(candidate.id, keys.get(candidate.id), jobs[candidate.job])
 
-    def _place(self, candidate: Candidate, job: Job) -> None:
-        key, count = candidate.limit_key, candidate.limit_count
-        if key is not None and self._running.get(key, 0) >= (count or 1):
-            self.held.append((candidate.id, f"concurrency {key} (limit {count})"))
+    def _place(self, run: int, key: str | None, job: Job) -> None:
+        count = None if key is None else count_under(key, job.limit_count)
+        if key is not None and count is not None and self._running.get(key, 0) >= count:
+            self.held.append(Held(run, key, waits_for(key)))
             return
-        if candidate.rate_key is None or candidate.rate_key not in self._buckets:
-            self.chosen.append(Chosen(candidate.id))
+        if job.rate_key is None:
+            self.chosen.append(Chosen(run, key))
         elif self._pass_over(job):
             return
         else:
-            self._buckets.take(candidate.rate_key)
-            since = self._wanted.resting.get(job.name)
-            self.chosen.append(Chosen(candidate.id, since, f"rate {candidate.rate_key}"))
+            self._buckets.take(job.rate_key)
+            self.chosen.append(Chosen(run, key, self._wanted.resting.get(job.name), f"rate {job.rate_key}"))
         if key is not None:
             self._running[key] = self._running.get(key, 0) + 1
 

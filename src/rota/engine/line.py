@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from rota.model.job import Job
+from rota.model.limit import count_under
 from rota.store import Store, Transaction, runs
 
 
@@ -25,13 +27,18 @@ class Line:
 
     def place(self, key: str | None) -> str | None:
         """Why a run of this key has to wait; ``None``: it may be claimed."""
-        if key is None:
+        if key is None or key not in self._limits:
             return None
         if self._free[key] > 0:
             self._free[key] -= 1
             return None
         self.waiting.add(key)
-        return f"concurrency {key} (limit {self._limits[key]})"
+        return waits_for(key)
+
+
+def waits_for(key: str) -> str:
+    """Why a run stands in line."""
+    return f"concurrency {key}"
 
 
 def let_go(store: Store, waiting: Iterable[str]) -> None:
@@ -45,6 +52,6 @@ def let_go(store: Store, waiting: Iterable[str]) -> None:
         runs.release(tx, waiting)
 
 
-def limits_of(keys: Iterable[str | None], count: int | None) -> dict[str, int]:
-    """Of runs that are alike."""
-    return {key: count or 1 for key in keys if key is not None}
+def limits_of(keys: Iterable[str | None], job: Job) -> dict[str, int]:
+    """How many may run under each of the keys of one job."""
+    return {key: count for key in keys if key is not None if (count := count_under(key, job.limit_count)) is not None}

@@ -10,6 +10,7 @@ from rota.engine.waiting import by_batch
 from rota.model.event import Event
 from rota.model.fire import Verdict
 from rota.model.job import Job
+from rota.model.limit import count_under
 from rota.model.run import RunState
 from rota.model.schedule import Definition
 from rota.store import Transaction, batches, runs
@@ -24,7 +25,6 @@ class Due:
     plan: Plan
     job: Job
     limit_key: str | None = None
-    limit_count: int | None = None
 
     @property
     def overlap_among(self) -> tuple[str, str]:
@@ -38,7 +38,8 @@ class Due:
 
     @property
     def overlap_limit(self) -> int:
-        return 1 if self.overlap_among[0] == "schedule" else self.limit_count or 1
+        among, key = self.overlap_among
+        return 1 if among == "schedule" else count_under(key, self.job.limit_count) or 1
 
 
 def meet_overlap(tx: Transaction, due: list[Due], now: int) -> tuple[list[tuple[Due, Moments]], list[Event]]:

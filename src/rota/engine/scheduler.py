@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from rota.engine.apart import OUTAGE, each_apart
-from rota.engine.definition import fired_run, limits
+from rota.engine.definition import fired_run, limit_key
 from rota.engine.enqueue import Enqueuer, insert_all
 from rota.engine.identity import NodeIdentity
 from rota.engine.overlap import Due, meet_overlap
@@ -145,16 +145,16 @@ class Scheduler:
             self.unable.add(name, f"it cannot be read: {error}", now)
             return None
         self.unable.forget(name)
-        key, count = self._limits(schedule, definition, job) if name not in broken else (None, None)
+        key = self._limit_key(schedule, definition, job) if name not in broken else None
         reason = broken.get(name) or _off(job, self._enqueuer.environment)
         if reason:
             judged = replace(judged, moments=[_skipped(moments, reason) for moments in judged.moments])
-        return Due(name, definition, judged, job, key, count)
+        return Due(name, definition, judged, job, key)
 
     @staticmethod
-    def _limits(schedule: DueSchedule, definition: Definition, job: Job) -> tuple[str | None, int | None]:
+    def _limit_key(schedule: DueSchedule, definition: Definition, job: Job) -> str | None:
         try:
-            return limits(schedule.name, definition, job)
+            return limit_key(schedule.name, definition, job)
         except _BREAKING as error:
             raise _BrokenError(schedule.name, job.name, f"no run can be made: {error}") from error
 
@@ -193,9 +193,8 @@ class Scheduler:
         return fires.add(tx, verdicts, now, self._identity.id)
 
     def _run(self, due: Due, moment: int, fire_id: int, now: int) -> NewRun:
-        limit = due.limit_key, due.limit_count
         try:
-            return fired_run(self._enqueuer, due.name, due.definition, due.job, limit, moment, fire_id, now)
+            return fired_run(self._enqueuer, due.name, due.definition, due.job, due.limit_key, moment, fire_id, now)
         except _BREAKING as error:
             raise _BrokenError(due.name, due.job.name, f"no run can be made: {error}") from error
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from rota.engine.apart import each_apart
 from rota.engine.enqueue import Enqueuer
-from rota.engine.line import let_go
+from rota.engine.line import let_go, waits_for
 from rota.errors import RotaError
 from rota.model.batch import Batch
 from rota.model.event import Event
 from rota.model.node import NodeSettings
 from rota.model.options import Options
 from rota.model.payload import storable
+from rota.model.run import Held
 from rota.store import Store, Transaction, batches, runs, schedules
 
 logger = logging.getLogger("rota.engine")
@@ -53,13 +54,12 @@ class Stager:
             self._line_up(tx, staged, now)
         return bool(staged)
 
-    def _line_up(self, tx: Transaction, staged: list[tuple[int, str | None, int | None]], now: int) -> None:
+    def _line_up(self, tx: Transaction, staged: list[tuple[int, str | None]], now: int) -> None:
         """Those that share a limit wait in line, and so many are let go as may start."""
-        keyed = {run: (key, count or 1) for run, key, count in staged if key is not None}
-        if keyed:
-            held = [(run, f"concurrency {key} (limit {count})") for run, (key, count) in keyed.items()]
+        held = [Held(run, key, waits_for(key)) for run, key in staged if key is not None]
+        if held:
             runs.hold(tx, held, now)
-            runs.release(tx, {key for key, _ in keyed.values()})
+            runs.release(tx, {each.limit_key for each in held})
 
     def _complete(self, ripe: Sequence[int], now: int) -> None:
         with self._store.write() as tx:

@@ -11,6 +11,7 @@ from typing import Any
 from rota.explain import checks
 from rota.explain.finding import Finding, Severity, finding
 from rota.explain.words import Words, counted_up_to
+from rota.model.limit import count_under
 from rota.model.node import NodeRecord, NodeState, NodeStatus
 from rota.model.queue import QueueRecord
 from rota.model.rate import Rate
@@ -134,8 +135,14 @@ class Obstacles:
     @cached_property
     def _key_is_full(self) -> bool:
         """By what is running."""
-        key, count = self.record.limit_key, self.record.limit_count or 1
-        return key is not None and len(runs.holders_of_key(self.tx, key, count)) >= count
+        key, count = self.record.limit_key, self._count
+        return key is not None and count is not None and len(runs.holders_of_key(self.tx, key, count)) >= count
+
+    @cached_property
+    def _count(self) -> int | None:
+        """How many may run at once under the key of the run, by what its job says now."""
+        job, key = jobs.get(self.tx, self.record.job), self.record.limit_key
+        return None if key is None else count_under(key, job.limit_count if job else None)
 
     @cached_property
     def _held_ahead(self) -> int:
@@ -144,8 +151,8 @@ class Obstacles:
 
     def _limit(self, holders: str) -> Finding:
         record = self.record
-        text = f"no more than {record.limit_count} may run at once under {record.limit_key}{holders}"
-        return finding("concurrency", text, key=record.limit_key, count=record.limit_count)
+        text = f"no more than {self._count} may run at once under {record.limit_key}{holders}"
+        return finding("concurrency", text, key=record.limit_key, count=self._count)
 
     def _holders(self) -> str:
         holders = runs.holders_of_key(self.tx, self.record.limit_key or "", SHOWN + 1)
@@ -168,10 +175,10 @@ class Obstacles:
 
     def _job_rate(self) -> list[Finding]:
         record, given = self.record, self.policies.get("rate")
-        if record.rate_key is None or record.held_by == PAUSED or given is None:
+        if record.held_by == PAUSED or given is None:
             return []
         ahead = runs.count_rated_ahead(self.tx, record) + self._held_ahead
-        return self._used_up("rate", "job", record.job, Rated(given, record.rate_key, ahead))
+        return self._used_up("rate", "job", record.job, Rated(given, f"job:{record.job}", ahead))
 
     def _used_up(self, kind: str, noun: str, name: str, rated: Rated) -> list[Finding]:
         """A rate that does not let it start now: when it lets the next one, and about when this one."""

@@ -35,7 +35,7 @@ class UsedUp:
     def _rate(self, run: RunRecord) -> str | None:
         if run.state != RunState.AVAILABLE or run.held_by == PAUSED:
             return None
-        if run.rate_key is not None and run.job in self.jobs:
+        if run.job in self.jobs:
             return f"rate {self.jobs[run.job]}"
         return f"rate {self.queues[run.queue]} of its queue" if run.queue in self.queues else None
 

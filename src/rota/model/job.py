@@ -85,19 +85,22 @@ class Job:
             raise PayloadError(f"job {self.name!r} was given {twice[0]!r} twice", path=twice[0])
         return {**named, **arguments}
 
-    def limit(self, arguments: Mapping[str, Any]) -> tuple[str | None, int | None]:
-        """The key under which runs with these arguments are counted, and how many of them may run at once.
+    @property
+    def limit_count(self) -> int | None:
+        """How many of its runs with one key may run at once."""
+        one_at_a_time = self.concurrency_key is not None or self.overlap not in {None, "allow"}
+        return 1 if self.concurrency is None and one_at_a_time else self.concurrency
+
+    def limit_key(self, arguments: Mapping[str, Any]) -> str | None:
+        """The key under which runs with these arguments are counted.
 
         Raises:
             ConfigError: the job's own function for the key raised.
         """
-        count = self.concurrency
-        if count is None and (self.concurrency_key is not None or self.overlap not in {None, "allow"}):
-            count = 1
-        if count is None:
-            return None, None
+        if self.limit_count is None:
+            return None
         if self.concurrency_key is None:
-            return f"job:{self.name}", count
+            return f"job:{self.name}"
         try:
             key = self.concurrency_key(**arguments)
         except Exception as error:
@@ -106,7 +109,11 @@ class Job:
                 f" {type(error).__name__}: {error}",
                 hint="It is called with the arguments that were given, without the defaults of the job's function.",
             ) from error
-        return f"job:{self.name}:{payload.key(str(key), 'concurrency_key')}", count
+        return f"job:{self.name}:{payload.key(str(key), 'concurrency_key')}"
+
+    @property
+    def is_limited(self) -> bool:
+        return self.rate is not None or self.limit_count is not None
 
     @property
     def rate_key(self) -> str | None:

@@ -47,14 +47,21 @@ class Candidate(NamedTuple):
     turn: int
     """``due_at + priority_us``: the lowest goes first."""
     limit_key: str | None
-    limit_count: int | None
-    rate_key: str | None
+
+
+class Held(NamedTuple):
+    """A run that stands in line for a limit, and what is told of it."""
+
+    id: int
+    limit_key: str
+    reason: str
 
 
 class Chosen(NamedTuple):
     """A candidate to claim; since when it had to wait, and for what, where that was a rate."""
 
     id: int
+    limit_key: str | None = None
     since: int | None = None
     reason: str | None = None
 
@@ -80,8 +87,6 @@ class NewRun(NamedTuple):
     unique_key: str | None = None
     unique_until: str | None = None
     limit_key: str | None = None
-    limit_count: int | None = None
-    rate_key: str | None = None
     held_by: str | None = None
     """Why it has to wait in line, where it has to."""
     held_for: str | None = None
@@ -114,8 +119,6 @@ class RunRecord:
     batch_id: int | None
     unique_key: str | None
     limit_key: str | None
-    limit_count: int | None
-    rate_key: str | None
     held_by: str | None
     held_since: int | None
     """When it was held for the first time, and for what; they stay when it is let go."""

@@ -12,18 +12,22 @@ from rota.store.rows import record
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
-    """``owner`` is its application, ``code`` the function, ``definition`` its policies as JSON (``describe``)."""
+    """``owner`` is its application, ``code`` the function, ``definition`` its policies as JSON (``describe``).
+
+    ``limit_count``: how many of its runs under one key may run at once.
+    """
 
     name: str
     owner: str
     code: str
     queue: str
     definition: str
+    limit_count: int | None
     registered_at: int
 
 
-def register(tx: Transaction, owner: str, declared: Sequence[tuple[str, str, str, str]], now: int) -> None:
-    """Name, code, queue and policies (JSON) of each; one that is there already is what it says now."""
+def register(tx: Transaction, owner: str, declared: Sequence[tuple[str, str, str, str, int | None]], now: int) -> None:
+    """Name, code, queue, policies (JSON) and count of the limit of each; one that is there is what it says now."""
     if declared:
         tx.over("jobs.register", declared, owner=owner, now=now)
 

@@ -10,6 +10,7 @@ from rota.model.attempt import Claimant, Envelope
 from rota.model.run import (
     Candidate,
     Chosen,
+    Held,
     LostRun,
     NewRun,
     Rescued,
@@ -139,8 +140,13 @@ def hand_back(tx: Transaction, node: str, claimed: Sequence[tuple[int, int]]) ->
     tx.announce()
 
 
-def hold(tx: Transaction, held: Sequence[tuple[int, str]], now: int) -> None:
-    """Set aside runs that may not start yet: id and reason."""
+def arguments(tx: Transaction, ids: Iterable[int]) -> dict[int, str]:
+    """Of some runs, as JSON."""
+    return dict(tx.over("runs.arguments", [(run_id,) for run_id in ids]))
+
+
+def hold(tx: Transaction, held: Sequence[Held], now: int) -> None:
+    """Set aside runs that may not start yet."""
     tx.over("runs.hold", held, now=now)
 
 
@@ -200,12 +206,12 @@ def rescue(tx: Transaction, rescued: Sequence[Rescued]) -> None:
     tx.over("runs.rescue", [as_row(each) for each in rescued])
 
 
-def stage(tx: Transaction, now: int, limit: int) -> list[tuple[int, str | None, int | None]]:
-    """Make available what has come due. Returns the id of each, and key and count of the limit it is to wait for."""
+def stage(tx: Transaction, now: int, limit: int) -> list[tuple[int, str | None]]:
+    """Make available what has come due. Returns the id of each, and the key of the limit it is to wait for."""
     staged = tx.all("runs.stage", now=now, limit=limit)
     if staged:
-        tx.announce(Counter((queue, job) for _, _, _, queue, job in staged))
-    return [(run, key, count) for run, key, count, _, _ in staged]
+        tx.announce(Counter((queue, job) for _, _, queue, job in staged))
+    return [(run, key) for run, key, _, _ in staged]
 
 
 def next_due(tx: Transaction) -> int | None:

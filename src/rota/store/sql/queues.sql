@@ -8,7 +8,7 @@ ON CONFLICT (name) DO NOTHING;
 SELECT name, concurrency, rate,
     (SELECT 1 FROM rota_run AS run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL LIMIT 1) AS work,
     (SELECT 1 FROM rota_run AS run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL
-     AND (run.limit_key IS NOT NULL OR run.rate_key IS NOT NULL) LIMIT 1) AS limited,
+     AND run.limit_key IS NOT NULL LIMIT 1) AS limited,
     (SELECT 1 FROM rota_run AS run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL
      AND run.suspected >= 2 LIMIT 1) AS suspects
 FROM rota_queue AS queue

@@ -1,9 +1,9 @@
 -- name: candidates
 -- The heads of the jobs asked for, in one queue: what limits they share is weighed before they are claimed.
-SELECT head.id, head.job, head.turn, head.limit_key, head.limit_count, head.rate_key
+SELECT head.id, head.job, head.turn, head.limit_key
 FROM /* rows(wanted text) */ AS asked
 CROSS JOIN LATERAL (
-    SELECT id, job, due_at + priority_us AS turn, limit_key, limit_count, rate_key FROM rota_run
+    SELECT id, job, due_at + priority_us AS turn, limit_key FROM rota_run
     WHERE state = 'available' AND queue = :queue AND job = asked.wanted AND held_by IS NULL
       AND (suspected >= 2) = (CAST(:suspects AS BIGINT) = 1)
       AND NOT EXISTS (SELECT 1 FROM rota_queue WHERE name = :queue AND (paused_at IS NOT NULL

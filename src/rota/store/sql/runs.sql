@@ -9,10 +9,10 @@ RETURNING id, unique_key;
 -- name: insert_alike
 -- Many runs that differ in their arguments only, and in the limit that these lead to.
 INSERT INTO rota_run (job, queue, state, due_at, created_at, arguments, priority, priority_us, asked_by, mode,
-                 batch_id, limit_key, limit_count, rate_key, held_by, held_for, held_since)
+                 batch_id, limit_key, held_by, held_for, held_since)
 SELECT :job, :queue, :state, CAST(:due_at AS BIGINT), CAST(:created_at AS BIGINT), arguments,
        CAST(:priority AS BIGINT), CAST(:priority_us AS BIGINT), :asked_by, :mode, CAST(:batch_id AS BIGINT), limit_key,
-       CAST(:limit_count AS BIGINT), :rate_key, held, held, CASE WHEN held IS NOT NULL THEN CAST(:created_at AS BIGINT) END
+       held, held, CASE WHEN held IS NOT NULL THEN CAST(:created_at AS BIGINT) END
 FROM /* rows(arguments text, limit_key text, held text) */ AS new
 RETURNING id;
 
@@ -42,7 +42,7 @@ UPDATE rota_run SET state = 'available', staged_at = :now
 WHERE id IN (
     SELECT id FROM rota_run WHERE state = 'scheduled' AND due_at <= :now ORDER BY due_at LIMIT :limit /* skip locked */
 )
-RETURNING id, CASE WHEN held_by IS NULL THEN limit_key END, limit_count, queue, job;
+RETURNING id, CASE WHEN held_by IS NULL THEN limit_key END, queue, job;
 
 -- name: next_due
 SELECT min(due_at) FROM rota_run WHERE state = 'scheduled';
@@ -64,7 +64,7 @@ SELECT job FROM waiting WHERE job IS NOT NULL LIMIT :limit;
 -- Whether some of what these jobs have to claim is under limits.
 SELECT 1 FROM /* rows(name text) */ AS asked
 WHERE (SELECT 1 FROM rota_run AS run WHERE run.queue = :queue AND run.job = asked.name AND run.state = 'available'
-       AND run.held_by IS NULL AND (run.limit_key IS NOT NULL OR run.rate_key IS NOT NULL) LIMIT 1) = 1
+       AND run.held_by IS NULL AND run.limit_key IS NOT NULL LIMIT 1) = 1
 LIMIT 1;
 
 -- name: claim
@@ -73,7 +73,7 @@ LIMIT 1;
 WITH picked AS MATERIALIZED (
     SELECT id AS chosen FROM rota_run
     WHERE state = 'available' AND queue = :queue AND job = :job AND held_by IS NULL
-      AND limit_key IS NULL AND rate_key IS NULL AND suspected < 2
+      AND limit_key IS NULL AND suspected < 2
       AND NOT EXISTS (SELECT 1 FROM rota_queue WHERE name = :queue
                       AND (paused_at IS NOT NULL OR concurrency IS NOT NULL OR rate IS NOT NULL))
     ORDER BY due_at + priority_us, id
@@ -89,13 +89,13 @@ RETURNING /* columns(claim) */;
 -- name: claim_chosen
 -- Those that had to wait for a rate are told since when, as those that were held are; some waited for both.
 UPDATE rota_run AS run SET state = 'running', attempt = attempt + 1, node = :node, claim = :claim, started_at = :now,
-    as_of = coalesce(as_of, :now),
+    as_of = coalesce(as_of, :now), limit_key = coalesce(picked.counted, limit_key),
     held_since = CASE WHEN held_since IS NOT NULL OR picked.since IS NULL THEN held_since
         WHEN picked.since > coalesce(staged_at, created_at) THEN picked.since ELSE coalesce(staged_at, created_at) END,
     held_for = CASE WHEN picked.since IS NULL OR held_for LIKE '%' || picked.reason THEN held_for
         ELSE coalesce(held_for || ', ', '') || picked.reason END,
     unique_key = CASE WHEN unique_until = 'start' THEN NULL ELSE unique_key END
-FROM /* rows(chosen bigint, since bigint, reason text) */ AS picked
+FROM /* rows(chosen bigint, counted text, since bigint, reason text) */ AS picked
 WHERE run.id = picked.chosen
 RETURNING /* columns(claim) */;
 
@@ -115,16 +115,20 @@ GROUP BY run.limit_key;
 -- name: running_in_queue
 SELECT count(*) FROM rota_run WHERE state = 'running' AND queue = :queue AND node IS NOT NULL;
 
+-- name: arguments
+SELECT run.id, run.arguments FROM rota_run AS run WHERE run.id /* among(asked bigint) */;
+
 -- name: hold
 -- Set aside runs that may not start yet, so that nobody looks at them again before they may.
-UPDATE rota_run AS run SET held_by = given.reason,
+UPDATE rota_run AS run SET held_by = given.reason, limit_key = given.counted,
     held_since = coalesce(held_since, :now), held_for = coalesce(held_for, given.reason)
-FROM /* rows(held bigint, reason text) */ AS given
+FROM /* rows(held bigint, counted text, reason text) */ AS given
 WHERE run.id = given.held AND run.state = 'available';
 
 -- name: places_free
 -- By shared limit and queue with somebody in line: how many places there are for the first of them. Each queue has a line
 -- of its own, as nobody may be taking from another one. Mostly nobody is held at all, and that is asked first, once.
+-- A job that has given its limit up lets a thousand go at a time.
 WITH RECURSIVE line(limit_key, queue) AS (
     SELECT asked.name, (SELECT run.queue FROM rota_run AS run
                         WHERE run.limit_key = asked.name AND run.held_by IS NOT NULL AND run.held_by <> 'paused'
@@ -142,7 +146,9 @@ WITH RECURSIVE line(limit_key, queue) AS (
         (SELECT run.due_at + run.priority_us FROM rota_run AS run
          WHERE run.limit_key = line.limit_key AND run.queue = line.queue AND run.held_by IS NOT NULL AND run.held_by <> 'paused'
          ORDER BY run.due_at + run.priority_us, run.id LIMIT 1) AS turn,
-        (SELECT run.limit_count FROM rota_run AS run
+        (SELECT CASE WHEN run.limit_key LIKE 'schedule:%' THEN 1 ELSE coalesce(
+             (SELECT coalesce(job.limit_count, 1000) FROM rota_job AS job WHERE job.name = run.job), 1) END
+         FROM rota_run AS run
          WHERE run.limit_key = line.limit_key AND run.queue = line.queue AND run.held_by IS NOT NULL AND run.held_by <> 'paused'
          ORDER BY run.due_at + run.priority_us, run.id LIMIT 1) AS places
     FROM line WHERE queue IS NOT NULL

@@ -1,6 +1,6 @@
 -- name: candidates
 -- The heads of the jobs asked for, in one queue: what limits they share is weighed before they are claimed.
-SELECT run.id, run.job, run.due_at + run.priority_us, run.limit_key, run.limit_count, run.rate_key
+SELECT run.id, run.job, run.due_at + run.priority_us, run.limit_key
 FROM /* rows(wanted text) */ AS asked
 CROSS JOIN rota_run AS run ON run.id IN (
     SELECT id FROM rota_run

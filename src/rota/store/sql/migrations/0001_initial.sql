@@ -13,6 +13,7 @@ CREATE TABLE rota_job (
     code TEXT NOT NULL,
     queue TEXT NOT NULL,
     definition TEXT NOT NULL,
+    limit_count BIGINT,
     registered_at BIGINT NOT NULL
 );
 
@@ -109,8 +110,6 @@ CREATE TABLE rota_run (
     unique_key TEXT,
     unique_until TEXT,
     limit_key TEXT,
-    limit_count BIGINT,
-    rate_key TEXT,
     held_by TEXT,
     held_since BIGINT,
     held_for TEXT,
@@ -132,7 +131,7 @@ CREATE TABLE rota_run (
 -- A node asks for the jobs that its code knows: what it may not take costs it nothing, however much of it waits.
 CREATE INDEX rota_run_claimable ON rota_run (queue, job, (due_at + priority_us), id) WHERE state = 'available' AND held_by IS NULL;
 CREATE INDEX rota_run_claimable_limited ON rota_run (queue, job)
-    WHERE state = 'available' AND held_by IS NULL AND (limit_key IS NOT NULL OR rate_key IS NOT NULL);
+    WHERE state = 'available' AND held_by IS NULL AND limit_key IS NOT NULL;
 CREATE INDEX rota_run_suspected ON rota_run (queue, (due_at + priority_us), id)
     WHERE state = 'available' AND held_by IS NULL AND suspected >= 2;
 CREATE INDEX rota_run_due ON rota_run (due_at) WHERE state = 'scheduled';

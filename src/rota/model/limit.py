@@ -1,0 +1,19 @@
+"""Limits that runs share: the key that they are counted under, and how many of one key may run at one time.
+
+Only the key is kept with a run. How many is what the job says now, so that a release which changes it holds for those
+that wait already.
+"""
+
+from __future__ import annotations
+
+_OF_SCHEDULE = "schedule:"
+
+
+def key_of_schedule(name: str) -> str:
+    """For a schedule whose runs must not overlap, of a job without a limit of its own: one at a time."""
+    return f"{_OF_SCHEDULE}{name}"
+
+
+def count_under(key: str, of_job: int | None) -> int | None:
+    """How many may run at one time; ``None``: the job has given its limit up."""
+    return 1 if key.startswith(_OF_SCHEDULE) else of_job
