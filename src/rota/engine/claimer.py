@@ -172,8 +172,9 @@ class Claimer:
 
     def _in_turn(self, found: list[QueueWork]) -> list[QueueWork]:
         """Beginning after the queue that was served last, so that a long queue keeps no other from its turn."""
-        after = [queue for queue in found if queue.name > self._served_last]
-        return after + found[: len(found) - len(after)]
+        names = [queue.name for queue in found]  # in the order of the database, which need not be ours
+        first = names.index(self._served_last) + 1 if self._served_last in names else 0
+        return found[first:] + found[:first]
 
     def _claim_at_a_guess(self, rooms: Mapping[Kind, int]) -> list[Envelope]:
         """Most wakes are for the jobs that were busy last: asking for them first saves round trips before the body.

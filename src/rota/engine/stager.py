@@ -99,7 +99,7 @@ class Stager:
         self._swept_at = now
         with self._store.read() as tx:
             waiting = runs.held_keys(tx, self._swept_up_to, AT_ONCE)
-        self._swept_up_to = max(waiting) if len(waiting) == AT_ONCE else ""
+        self._swept_up_to = waiting[-1] if len(waiting) == AT_ONCE else ""
         let_go(self._store, waiting)
         return bool(self._swept_up_to)
 
