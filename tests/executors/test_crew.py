@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -47,6 +48,24 @@ def test_a_long_line_of_brief_work_is_left_to_one_thread_and_one_that_waits_brin
     crew.stop()
     until(lambda: crew._started == 0)  # the last of them may still be about to write
     os.close(file)
+
+
+def test_work_that_begins_to_wait_a_little_brings_the_others_back() -> None:
+    """Too little for the one to look stuck: it ends one item after the other."""
+    waits = threading.Event()
+
+    def work(item: int) -> None:
+        if waits.is_set():
+            time.sleep(0.0005)
+
+    crew: Crew[int] = Crew(16, work, "crew")
+    until(lambda: crew.add([0] * 2_000) or crew._alone)
+
+    waits.set()
+
+    until(lambda: crew.add([0] * 20 if len(crew.line) < 2_000 else []) or (not crew._alone and crew._awake > 8))
+    crew.line.clear()
+    crew.stop()
 
 
 def test_the_last_few_of_a_long_line_are_not_left_to_one_that_waits() -> None:

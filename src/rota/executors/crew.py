@@ -16,10 +16,12 @@ from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-LOOK_SECONDS = 0.004
+LOOK_SECONDS = 0.006
 """How long one number of threads is measured."""
 STUCK_SECONDS = 0.002
-"""One thread that ends nothing for so long does not work: it waits."""
+"""One thread that ends nothing for so long waits, unless this process is busy: then it waits for the interpreter."""
+LONGEST_SECONDS = 0.02
+"""The same, however busy the process is."""
 TRY_AGAIN_SECONDS = 1.0
 WORTH = 0.8
 """One thread is kept if it ends at least this share of what all of them do."""
@@ -135,30 +137,43 @@ class Crew(Generic[T]):
                 self._watched.clear()
                 self._call_enough()
                 self._watched.wait()
-            elif self._alone:
-                self._rate(STUCK_SECONDS, stuck_after=0)
-            elif time.monotonic() < try_at:
-                time.sleep(LOOK_SECONDS)
-            else:
-                self._try_alone()
+            elif time.monotonic() >= try_at:
+                self._try_both()
                 try_at = time.monotonic() + TRY_AGAIN_SECONDS
+            elif self._alone:
+                self._look_after_one(STUCK_SECONDS)
+            else:
+                time.sleep(LOOK_SECONDS)
 
-    def _try_alone(self) -> None:
-        all_of_them = self._rate(LOOK_SECONDS)
+    def _try_both(self) -> None:
+        """Measure all, then one, and leave it to whom more was done by."""
+        self._widen()
+        all_of_them = self._rate()
         self._alone = True
-        one = self._rate(LOOK_SECONDS, stuck_after=0)
+        one = self._rate()
         if self._alone and one is not None and all_of_them is not None and one < WORTH * all_of_them:
             self._widen()
 
-    def _rate(self, seconds: float, stuck_after: int | None = None) -> float | None:
+    def _rate(self) -> float | None:
         """Items worked off a second, from now on; ``None`` where the line became too short to tell."""
         begun, done = time.monotonic(), self.done
-        time.sleep(seconds)
-        if len(self.line) <= self._limit:
-            return None
-        if stuck_after is not None and self.done - done <= stuck_after:
-            self._widen()
-        return (self.done - done) / (time.monotonic() - begun)
+        while (left := begun + LOOK_SECONDS - time.monotonic()) > 0:
+            if self._alone:
+                self._look_after_one(left)
+            else:
+                time.sleep(left)
+        return (self.done - done) / (time.monotonic() - begun) if len(self.line) > self._limit else None
+
+    def _look_after_one(self, seconds: float) -> None:
+        """Bring the others back where the one that works off the line waits, and is not just kept from going on."""
+        begun, done, busy = time.monotonic(), self.done, time.process_time()
+        time.sleep(min(seconds, STUCK_SECONDS))
+        while self._alone and self.done == done and len(self.line) > self._limit:
+            waited = time.monotonic() - begun
+            if time.process_time() - busy < waited / 2 or waited > LONGEST_SECONDS:
+                self._widen()
+            else:
+                time.sleep(STUCK_SECONDS)
 
     def _widen(self) -> None:
         self._alone = False
