@@ -152,6 +152,14 @@ def test_a_burst_becomes_one_run_so_long_after_its_last_call_with_its_arguments(
     assert len(app.runs.page()) == 1
 
 
+def test_a_debounced_run_is_counted_under_the_key_of_its_newest_arguments(app: Rota) -> None:
+    app.job("index", concurrency_key=lambda n: n)(lambda n: None)
+    for number in range(2):
+        handle = app.options(key="k", debounce="10s").enqueue("index", n=number)
+
+    assert handle.record().limit_key == "job:index:1"
+
+
 def test_a_call_while_the_debounced_run_runs_is_not_lost(app: Rota, start: Start, clock: ManualClock) -> None:
     begun, go, done = threading.Event(), threading.Event(), []
 

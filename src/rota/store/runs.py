@@ -68,9 +68,9 @@ def _parameters(run: NewRun) -> dict[str, Any]:
 
 def debounce(tx: Transaction, run: NewRun) -> tuple[int, bool]:
     """Put off the waiting run of the same key, with the new arguments, or insert one."""
+    new = {"due_at": run.due_at, "arguments": run.arguments, "limit_key": run.limit_key}
     for _ in range(2):  # twice, for whoever enqueues the same at this very moment: the later call's arguments count
-        row = tx.one("runs.debounce", unique_key=run.unique_key, due_at=run.due_at, arguments=run.arguments)
-        if row:
+        if row := tx.one("runs.debounce", unique_key=run.unique_key, **new):
             return int(row[0]), False
         if row := tx.one("runs.insert_one", **_parameters(run)):
             return int(row[0]), True

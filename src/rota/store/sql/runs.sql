@@ -24,7 +24,7 @@ RETURNING id;
 
 -- name: debounce
 -- Let the waiting run of a key wait on, with the newest arguments.
-UPDATE rota_run SET due_at = :due_at, state = 'scheduled', arguments = :arguments, held_by = NULL
+UPDATE rota_run SET due_at = :due_at, state = 'scheduled', arguments = :arguments, limit_key = :limit_key, held_by = NULL
 WHERE unique_key = :unique_key AND state IN ('scheduled', 'available') AND attempt = 0
 RETURNING id;
 
