@@ -23,6 +23,8 @@ EATER = [
     "-c",
     "import time\nkept = []\nwhile True:\n    kept.append(bytearray(25_000_000)); time.sleep(0.02)",
 ]
+MOST_DESCRIPTORS = 4_096
+"""Those of a slot have the numbers that they have in its node, which may have very many open."""
 SLEEPER = [sys.executable, "-c", "import time; time.sleep(600)"]
 
 
@@ -207,7 +209,7 @@ def dies(run: Run) -> None:
 @apart(retry=Retry(attempts=1, delays=[0.01]))
 def writes_to_every_pipe() -> None:
     """Not into files: a body before it in this process may have opened the ledger."""
-    for descriptor in range(3, 64):
+    for descriptor in range(3, MOST_DESCRIPTORS):
         with suppress(OSError):
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 os.write(descriptor, b"xxxxxxxx")
@@ -217,7 +219,7 @@ def writes_to_every_pipe() -> None:
 @apart(retry=Retry(attempts=1, delays=[0.01]))
 def closes_every_descriptor() -> None:
     """As a library does that makes itself a daemon."""
-    os.closerange(3, 256)
+    os.closerange(3, MOST_DESCRIPTORS)
     time.sleep(60)
 
 
