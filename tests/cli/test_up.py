@@ -75,6 +75,21 @@ def test_without_a_level_the_lines_of_runs_are_shown(speaking: Shop) -> None:
     assert said[-1] == "Rota is down."
 
 
+@pytest.mark.parametrize(("above", "said"), [({}, "Ended before it was up."), ({"_ROTA_LEASH": "0"}, "")])
+def test_who_is_stopped_while_the_application_loads_says_so_where_nobody_above_does(
+    tmp_path: Path, above: dict[str, str], said: str
+) -> None:
+    (tmp_path / "slow.py").write_text("import time\nprint('loading', flush=True)\ntime.sleep(60)\n")
+    command = [sys.executable, "-m", "rota", "--app", "slow:rota", "up"]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **above}, **streams) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loading\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=60)[1].strip() == said
+    assert process.returncode == 128 + signal.SIGTERM
+
+
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_as_json_every_line_of_the_console_is_a_document(speaking: Shop, processes: str) -> None:
     lines = [json.loads(line) for line in said_by(speaking, "--processes", processes, ROTA_LOG__FORMAT="json")]

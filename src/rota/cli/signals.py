@@ -14,6 +14,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, TypeVar
 
+from rota.cli.supervisor import LEASH
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 ENDING = (signal.SIGTERM, signal.SIGINT)
 ASKING = (*ENDING, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()))
@@ -87,7 +89,8 @@ def _handle(number: signal.Signals, handler: Callable[[int, FrameType | None], N
 
 
 def _end_before_the_start(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - as the interpreter calls it
-    _write("Ended before it was up.")
+    if LEASH not in os.environ:  # else the process above tells of it, in the format that it knows already
+        _write("Ended before it was up.")
     os._exit(128 + number)
 
 
