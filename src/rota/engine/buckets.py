@@ -19,9 +19,6 @@ class Buckets:
         self._stored = queues.buckets(tx, rates) if rates else {}
         self._full_at = {name: rate.bounded(self._stored.get(name, 0), now) for name, rate in rates.items()}
 
-    def __contains__(self, name: str | None) -> bool:
-        return name in self._rates
-
     def allowed(self, name: str) -> int:
         """How many more may start now."""
         return self._rates[name].allowed(self._full_at[name], self._now)

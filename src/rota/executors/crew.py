@@ -146,7 +146,7 @@ class Crew(Generic[T]):
                 time.sleep(LOOK_SECONDS)
 
     def _try_both(self) -> None:
-        """Measure all, then one, and leave it to whom more was done by."""
+        """Measure all, then one; keep one unless it does clearly less."""
         self._widen()
         all_of_them = self._rate()
         self._alone = True

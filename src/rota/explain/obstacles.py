@@ -254,6 +254,6 @@ class Obstacles:
 
 
 def _running(holders: Sequence[RunningRun], words: Words) -> str:
-    """`` and run 7 on web-1:12 does, since …``."""
+    """``; running: run 7 on web-1:12 since …``."""
     shown = [f"run {run.id} on {run.node} since {words.both(run.started_at or words.now)}" for run in holders[:SHOWN]]
     return f"; running: {'; '.join(shown)}{'; …' if len(holders) > SHOWN else ''}"

@@ -12,7 +12,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def _read(path: str) -> bytes:
-    """As few calls of the system as can be: it is done after each attempt."""
+    """As few calls of the system as can be: it is done every 50 ms, for each process."""
     file = os.open(path, os.O_RDONLY)
     try:
         return b"".join(iter(lambda: os.read(file, 65_536), b""))
