@@ -161,6 +161,8 @@ class Slot:
         try:
             code = self._process.wait(2)
         except subprocess.TimeoutExpired:
+            if not isinstance(error, EOFError | ConnectionError):
+                return f"its process is frozen: {error}"
             code = EXIT_WITHOUT_PIPE
         if code == EXIT_WITHOUT_PIPE:
             return "its body closed the pipe to its node"
