@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rota import Rota, Run
+from rota import Rota, Run, every
 from rota.engine.claimer import Claimer
 from rota.engine.line import Line, let_go
 from rota.engine.node import Node
@@ -483,3 +483,23 @@ def test_a_clock_that_steps_back_lets_no_job_rest_for_long(app: Rota, start: Sta
     work(node)
 
     assert [handle.state for handle in handles] == ["succeeded"] * 2
+
+
+def test_those_of_a_schedule_that_wait_for_one_another_leave_the_line_one_at_a_time(
+    app: Rota, clock: ManualClock, start: Callable[..., Node]
+) -> None:
+    app.job("sync")(lambda: None)
+    node = start(app)
+    app.schedules.add("hourly", "sync", every("1h"), overlap="queue_all")
+    duties = {duty.name: duty for duty in node.duties}
+    for _ in range(4):
+        duties["declarer"].tick()
+        duties["scheduler"].tick()
+        clock.advance(hours=1)
+    assert len(node.claimer.claim({"thread": 4})[0]) == 1
+
+    duties["stager"].tick()
+
+    waiting = app.runs.page(state="available")
+    assert [run.limit_key for run in waiting] == ["schedule:hourly"] * 2
+    assert all(run.held_by for run in waiting)

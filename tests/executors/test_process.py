@@ -76,6 +76,23 @@ def test_a_child_that_died_while_it_was_idle_swallows_no_attempt() -> None:
     slot.close()
 
 
+def test_a_child_that_takes_no_orders_is_told_as_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rota.executors.process.slot.SEND_SECONDS", 0.05)
+    says_ready = "import os, sys, time; os.write(int(sys.argv[1]), b'\\0\\0\\0\\x0d[\"ready\", 1]\\n'); time.sleep(60)"
+    slot = Slot([sys.executable, "-c", says_ready])
+    attempt = ProcessExecutor(1, [], lambda: 1, Caps(), lambda *_: None).attempt(
+        make_envelope(job=JOB.name, arguments={"text": "x" * 1_000_000}), JOB
+    )
+
+    slot.perform(attempt)
+
+    assert attempt.ended is not None
+    assert attempt.ended.end is End.HANDED_BACK
+    assert (
+        attempt.ended.error == "no process could be started for it: its process is frozen: the other end does not read"
+    )
+
+
 @pytest.mark.parametrize(("step", "slow"), [("", SLOW + SLOWER), ("app.desk", SLOW)])
 def test_a_child_imports_nothing_slow_that_its_application_does_not_ask_for(step: str, slow: tuple[str, ...]) -> None:
     """Neither to be ready, nor, with all that a body may ask of the ledger, to begin the first one."""

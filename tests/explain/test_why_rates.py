@@ -108,6 +108,38 @@ def test_the_rate_of_a_queue_tells_the_same(rota: Rota) -> None:
     assert "ahead" not in why.kinds
 
 
+def test_time_that_the_rate_of_a_queue_kept_is_told_as_held_while_it_waits_and_afterwards(
+    rota: Rota, clock: ManualClock
+) -> None:
+    rota.job("mail")(lambda: None)
+    rota.prepare()
+    rota.queues.limit("default", "anna", None, "1/m")
+    handles = [rota.enqueue("mail") for _ in range(2)]
+    run_due(rota)
+    clock.advance(seconds=20)
+    assert "20s held back (rate 1/m of its queue)" in sentence(rota.why_run(handles[1].id), "late")
+
+    clock.advance(seconds=40)
+    run_due(rota)
+    assert "1m held back (rate 1/m of its queue)" in sentence(rota.why_run(handles[1].id), "late")
+
+
+def test_what_came_after_a_rate_allowed_a_start_again_was_not_held_by_it(rota: Rota, clock: ManualClock) -> None:
+    slow = rota.job("slow", rate="1/m")(lambda: None)
+    rota.prepare()
+    slow.enqueue()
+    behind = slow.enqueue()
+    run_due(rota)
+    rota.runs.cancel(behind.id, by="anna")
+    clock.advance(minutes=5)
+
+    later = slow.enqueue()
+    run_due(rota)
+
+    assert rota.runs.get(later.id).state == "succeeded"
+    assert rota.runs.get(later.id).held_for is None
+
+
 def test_they_count_as_held_and_what_waits_beside_them_as_waiting(rota: Rota, waiting: list[int]) -> None:
     rota.job("free")(lambda: None)
     rota.prepare()
@@ -188,4 +220,4 @@ def test_time_that_a_limit_and_a_rate_kept_is_told_as_both_while_it_waits_and_af
     for _ in range(4):
         clock.advance(seconds=30)
         run_due(rota)
-    assert rota.runs.get(in_line[3]).held_for == "concurrency job:slow, rate job:slow"
+    assert rota.runs.get(in_line[3]).held_for == "concurrency job:slow, rate 2/m"

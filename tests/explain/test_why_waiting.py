@@ -183,7 +183,7 @@ def test_a_rate_tells_until_when_it_holds(rota: Rota, clock: ManualClock) -> Non
 
     clock.advance(minutes=1)
     run_due(rota)
-    assert sentence(rota.why_run(held.id), "late") == "it started 1m late: 1m held back (rate job:slow)"
+    assert sentence(rota.why_run(held.id), "late") == "it started 1m late: 1m held back (rate 1/m)"
 
 
 def test_a_shared_limit_tells_who_holds_it(rota: Rota, start: Start, nodes_stop: list[tuple[Gate, Node]]) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rota.errors import ConfigError
-from rota.model.rate import Rate
+from rota.model.rate import Bucket, Rate
 
 SECOND = 1_000_000
 
@@ -43,20 +45,21 @@ def test_no_window_of_any_length_sees_more_starts_than_a_full_bucket_and_what_it
     count: int, period: int, waits: list[tuple[int, int]], window: int
 ) -> None:
     rate = Rate(count, period)
-    now, full_at = 10**12, 0
+    now = 10**12
+    bucket = Bucket.read(rate, None, now)
     starts: list[tuple[int, int]] = []
 
     for wait, wanted in waits:
         now += wait
-        allowed = rate.allowed(full_at, now)
-        assert 0 <= allowed <= count
-        got = min(allowed, wanted)
-        full_at = rate.taken(full_at, now, got)
+        bucket = Bucket.read(rate, bucket.full_at, now)
+        assert 0 <= bucket.allowed <= count
+        got = min(bucket.allowed, wanted)
+        bucket = bucket.taken(got)
         starts.append((now, got))
-        if rate.allowed(full_at, now) == 0:
-            assert rate.next_at(full_at) > now
-            assert rate.allowed(full_at, rate.next_at(full_at)) >= 1
-            assert rate.allowed(full_at, rate.next_at(full_at) - 1) == 0
+        if bucket.allowed == 0:
+            assert bucket.next_at > now
+            assert replace(bucket, now=bucket.next_at).allowed >= 1
+            assert replace(bucket, now=bucket.next_at - 1).allowed == 0
 
     for first, _ in starts:
         within = sum(got for at, got in starts if first <= at < first + window)
@@ -69,8 +72,8 @@ def test_no_window_of_any_length_sees_more_starts_than_a_full_bucket_and_what_it
 )
 def test_a_bucket_is_never_closed_for_longer_than_its_period(count: int, period: int, full_at: int, now: int) -> None:
     rate = Rate(count, period)
-    bounded = rate.bounded(full_at, now)
+    bounded = Bucket.read(rate, full_at, now)
 
-    assert rate.allowed(bounded, now + count * rate.step_us) == count
-    assert rate.allowed(bounded, now + rate.step_us) >= 1
-    assert rate.allowed(bounded, now) == rate.allowed(full_at, now)
+    assert replace(bounded, now=now + count * rate.step_us).allowed == count
+    assert replace(bounded, now=now + rate.step_us).allowed >= 1
+    assert bounded.allowed == Bucket(rate, full_at, now).allowed

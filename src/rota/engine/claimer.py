@@ -6,11 +6,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import count
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from rota.engine.inflight import InFlight
 from rota.engine.limits import LOOKAHEAD, Wanted, claim_limited
-from rota.executors.port import Kind
+from rota.engine.resting import Resting
+from rota.executors.port import Kind, kind_for
 from rota.model.attempt import Claimant, Envelope
 from rota.model.job import Job
 from rota.model.node import NodeSettings
@@ -32,14 +33,6 @@ class Identity(Protocol):
 
     def trusted(self) -> bool:
         """Whether its lease still stands."""
-
-
-class Rest(NamedTuple):
-    """A job that starts no more until its rate allows it. Microseconds of UTC."""
-
-    since: int
-    seen_at: int
-    until: int
 
 
 class Work(NamedTuple):
@@ -71,11 +64,11 @@ class Claimer:
         self._poll = settings.poll
         self._numbers = count(1)
         self._served_last = ""
-        self._looked_up_to: dict[str, str] = {}
-        """By queue with more jobs than are looked at at once: the last one looked at."""
+        self._window = _Window(jobs)
         self._some_held = False
         """Whether the last claim among limits met runs that had to wait: then the next one looks further."""
-        self._resting: dict[str, Rest] = {}
+        self._resting_jobs = Resting()
+        self._resting_queues = Resting()
         self._guess: Work | None = None
         self._guessed_at = 0.0
 
@@ -126,19 +119,13 @@ class Claimer:
     def _by_kind(self, queue: QueueWork, jobs: list[str], rooms: Mapping[Kind, int]) -> list[Work]:
         apart: dict[Kind, list[str]] = {}
         for job in jobs:
-            apart.setdefault(self.kind_of(job, rooms), []).append(job)
+            apart.setdefault(kind_for(self._jobs[job], rooms), []).append(job)
         if not queue.limited and any(self._jobs[job].is_limited for job in jobs):
             queue = replace(queue, limited=True)
-        found = [Work(queue, mine, kind) for kind, mine in apart.items() if kind in rooms]
+        found = [Work(queue, mine, kind) for kind, mine in apart.items()]
         if queue.suspects and jobs:
             found.append(Work(queue, jobs, "process" if "process" in rooms else "thread", suspects=True))
         return found
-
-    def kind_of(self, job: str, rooms: Mapping[Kind, Any]) -> Kind:
-        """Under a clock that a test moves there are no processes: a child would go by another clock."""
-        if self._store.manual and "process" not in rooms:
-            return "thread"
-        return "process" if self._jobs[job].executor == "process" else "thread"
 
     def _guess_from(self, found: list[Work], unlimited: set[str]) -> None:
         """What is busy now; else what was the last time is as good a guess as any."""
@@ -151,24 +138,13 @@ class Claimer:
 
     def _waiting(self, tx: Transaction, queue: QueueWork) -> tuple[QueueWork, list[str]]:
         """The jobs to claim from a queue. Those whose rate is used up rest, and do not make claims of others slower."""
-        known, now = self._known(tx, queue.name), self._store.now_us()
-        resting = {job: self._resting[job] for job in known if job in self._resting}
-        resting = {job: rest for job, rest in resting.items() if rest.seen_at <= now < rest.until}
+        known, now = self._window.known(tx, queue.name), self._store.now_us()
+        resting = self._resting_jobs.now(known, now)
         if not resting:
             return queue, known
         self._wait_until(min(rest.until for rest in resting.values()), now)
         jobs = [job for job in known if job not in resting]
         return replace(queue, limited=queue.limited and runs.some_limited(tx, queue.name, jobs)), jobs
-
-    def _known(self, tx: Transaction, queue: str) -> list[str]:
-        """The jobs that wait in a queue and that this node's code knows; others are left to the nodes that do."""
-        after = self._looked_up_to.pop(queue, "")
-        waiting = runs.waiting_jobs(tx, queue, after, JOBS_AT_ONCE)
-        if after and not waiting:
-            waiting = runs.waiting_jobs(tx, queue, "", JOBS_AT_ONCE)
-        if len(waiting) == JOBS_AT_ONCE:
-            self._looked_up_to[queue] = waiting[-1]
-        return [job for job in waiting if job in self._jobs]
 
     def _in_turn(self, found: list[QueueWork]) -> list[QueueWork]:
         """Beginning after the queue that was served last, so that a long queue keeps no other from its turn."""
@@ -199,23 +175,18 @@ class Claimer:
             room,
             beyond=LOOKAHEAD if self._some_held else 0,
             suspects=work.suspects,
-            resting={job: rest.since for job, rest in self._resting.items()},
+            resting=self._resting_jobs.of(work.jobs),
+            queue_rest=self._resting_queues.get(work.queue.name),
         )
         with self._store.write(self._durable(work.jobs)) as tx:
             limited = claim_limited(tx, wanted, self._claimant(), now)
         self._some_held = limited.held > 0
-        self._rest(work.jobs, limited.passed, now)
-        if limited.again_at is not None:
-            self._wait_until(limited.again_at, now)
+        self._resting_jobs.update(work.jobs, limited.passed, now)
+        again_at = limited.again_at
+        self._resting_queues.update([work.queue.name], {} if again_at is None else {work.queue.name: again_at}, now)
+        if again_at is not None:
+            self._wait_until(again_at, now)
         return limited.claims, bool(limited.held or limited.passed) or len(limited.claims) >= room
-
-    def _rest(self, asked: Sequence[str], passed: Mapping[str, int], now: int) -> None:
-        for job in asked:
-            if job in passed:
-                before = self._resting.get(job)
-                self._resting[job] = Rest(before.since if before else now, now, passed[job])
-            else:
-                self._resting.pop(job, None)
 
     def _wait_until(self, at: int, now: int) -> None:
         wait = max(0.001, (at - now) / 1_000_000)
@@ -245,6 +216,25 @@ class Claimer:
 
     def _serves(self, queue: str) -> bool:
         return "*" in self._served or queue in self._served
+
+
+class _Window:
+    """Which of the jobs that wait in a queue are looked at: where there are many, they take turns."""
+
+    def __init__(self, jobs: Mapping[str, Job]) -> None:
+        self._jobs = jobs
+        self._looked_up_to: dict[str, str] = {}
+        """By queue with more jobs than are looked at at once: the last one looked at."""
+
+    def known(self, tx: Transaction, queue: str) -> list[str]:
+        """Those that this node's code knows; others are left to the nodes that do."""
+        after = self._looked_up_to.pop(queue, "")
+        waiting = runs.waiting_jobs(tx, queue, after, JOBS_AT_ONCE)
+        if after and not waiting:
+            waiting = runs.waiting_jobs(tx, queue, "", JOBS_AT_ONCE)
+        if len(waiting) == JOBS_AT_ONCE:
+            self._looked_up_to[queue] = waiting[-1]
+        return [job for job in waiting if job in self._jobs]
 
 
 class _Solo:

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 
 from rota.engine.buckets import Buckets
 from rota.engine.line import waits_for
+from rota.engine.resting import Rest
 from rota.errors import ConfigError
 from rota.model.attempt import Claimant, Envelope
 from rota.model.job import Job
-from rota.model.limit import count_under
+from rota.model.limit import count_under, key_of_job
 from rota.model.queue import QueueWork
-from rota.model.rate import Rate
+from rota.model.rate import Rate, waits_for_rate
 from rota.model.run import Candidate, Chosen, Held
 from rota.store import Transaction, queues, runs
 
@@ -36,14 +37,15 @@ class Wanted:
     beyond: int = LOOKAHEAD
     """So many more are looked at."""
     suspects: bool = False
-    resting: Mapping[str, int] = field(default_factory=dict)
-    """Jobs that had to be passed over, and since when."""
+    resting: Mapping[str, Rest] = field(default_factory=dict)
+    """Jobs that had to be passed over."""
+    queue_rest: Rest | None = None
 
     @property
     def rates(self) -> dict[str, Rate]:
         """By the names that they are counted under."""
         own = {} if self.queue.rate is None else {self.queue.bucket: self.queue.rate}
-        return own | {job.rate_key: job.rate for job in self.jobs if job.rate and job.rate_key}
+        return own | {job.bucket: job.rate for job in self.jobs if job.rate and job.bucket}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class LimitedClaim:
     held: int
     """Runs set aside; when there were any, there may be others behind them that can start."""
     again_at: int | None = None
-    """The moment at which the queue's own rate allows the next start, if that is what stopped it."""
+    """The moment at which the queue's own rate allows the next start, if it allows none now."""
     passed: Mapping[str, int] = field(default_factory=dict)
     """Jobs that their rate kept from starting more, and when it allows the next start."""
 
@@ -76,8 +78,7 @@ def claim_limited(tx: Transaction, wanted: Wanted, by: Claimant, now: int) -> Li
         buckets.take(wanted.queue.bucket, len(choice.chosen))
     buckets.save(tx)
     claims = runs.claim_chosen(tx, choice.chosen, by, now) if choice.chosen else []
-    again_at = _again_at(wanted.queue, buckets) if room < 1 else None
-    return LimitedClaim(claims, len(choice.held), again_at, choice.passed)
+    return LimitedClaim(claims, len(choice.held), _again_at(wanted.queue, buckets), choice.passed)
 
 
 def _room(tx: Transaction, wanted: Wanted, buckets: Buckets) -> int:
@@ -96,7 +97,7 @@ def _again_at(queue: QueueWork, buckets: Buckets) -> int | None:
     return buckets.next_at(queue.bucket)
 
 
-def limit_keys(tx: Transaction, candidates: Sequence[Candidate], jobs: Mapping[str, Job]) -> dict[int, str]:
+def _limit_keys(tx: Transaction, candidates: Sequence[Candidate], jobs: Mapping[str, Job]) -> dict[int, str]:
     """By run: what it is counted under. Those that were asked for before their job had a limit get their key now."""
     keys = {each.id: each.limit_key for each in candidates if each.limit_key is not None}
     unmarked = {each.id: jobs[each.job] for each in candidates if each.id not in keys and jobs[each.job].limit_count}
@@ -109,7 +110,7 @@ def _key_for(job: Job, arguments: str) -> str:
         key = job.limit_key(json.loads(arguments))
     except ConfigError:  # its own function fails for arguments of an earlier release: these are counted together
         key = None
-    return key or f"job:{job.name}"
+    return key or key_of_job(job.name)
 
 
 class _Choice:
@@ -133,7 +134,7 @@ class _Choice:
         if not jobs:
             return
         candidates = runs.candidates(tx, wanted.queue.name, list(jobs), room + wanted.beyond, suspects=wanted.suspects)
-        keys = limit_keys(tx, candidates, jobs)
+        keys = _limit_keys(tx, candidates, jobs)
         self._running = runs.running_by_key(tx, set(keys.values())) if keys else {}
         for candidate in candidates:
             if len(self.chosen) >= room:
@@ -145,19 +146,30 @@ class _Choice:
         if key is not None and count is not None and self._running.get(key, 0) >= count:
             self.held.append(Held(run, key, waits_for(key)))
             return
-        if job.rate_key is None:
-            self.chosen.append(Chosen(run, key))
-        elif self._pass_over(job):
+        if self._pass_over(job):
             return
-        else:
-            self._buckets.take(job.rate_key)
-            self.chosen.append(Chosen(run, key, self._wanted.resting.get(job.name), f"rate {job.rate_key}"))
+        if job.bucket is not None:
+            self._buckets.take(job.bucket)
+        self.chosen.append(Chosen(run, key, *self._waited(job)))
         if key is not None:
             self._running[key] = self._running.get(key, 0) + 1
 
+    def _waited(self, job: Job) -> tuple[int, int, str] | tuple[()]:
+        """From when until when rates kept a run of this job back, and which."""
+        queue = self._wanted.queue
+        waited = []
+        if job.rate is not None and (rest := self._wanted.resting.get(job.name)):
+            waited.append((rest, waits_for_rate(job.rate)))
+        if queue.rate is not None and (rest := self._wanted.queue_rest):
+            waited.append((rest, waits_for_rate(queue.rate, of_queue=True)))
+        if not waited:
+            return ()
+        since, until = min(rest.since for rest, _ in waited), max(rest.until for rest, _ in waited)
+        return since, until, ", ".join(reason for _, reason in waited)
+
     def _pass_over(self, job: Job) -> bool:
         """Whether its rate allows no start now."""
-        if job.rate_key is None or self._buckets.allowed(job.rate_key):
+        if job.bucket is None or self._buckets.allowed(job.bucket):
             return False
-        self.passed[job.name] = self._buckets.next_at(job.rate_key)
+        self.passed[job.name] = self._buckets.next_at(job.bucket)
         return True

@@ -9,7 +9,7 @@ from typing import Any
 from rota.engine.claimer import Claimer, Identity
 from rota.engine.inflight import InFlight
 from rota.errors import RunCancelledError
-from rota.executors.port import Executor, Kind
+from rota.executors.port import Executor, Kind, kind_for
 from rota.model.attempt import Envelope
 from rota.model.event import RESTRICTED, run_event
 from rota.model.job import Job
@@ -102,12 +102,10 @@ class Worker:
                 tx.events.append(run_event(RESTRICTED, each.id, now, data=data))
 
     def _by_kind(self, envelopes: list[Envelope]) -> dict[Kind, list[Envelope]]:
-        """By the kind of executor that does each: a suspect is done apart, where that can be."""
-        kinds = {job: self._claimer.kind_of(job, self._executors) for job in {each.job for each in envelopes}}
         found: dict[Kind, list[Envelope]] = {}
         for each in envelopes:
-            apart = each.suspected >= SUSPECT and "process" in self._executors
-            found.setdefault("process" if apart else kinds[each.job], []).append(each)
+            kind = kind_for(self._jobs[each.job], self._executors, suspect=each.suspected >= SUSPECT)
+            found.setdefault(kind, []).append(each)
         return found
 
     def take_back(self, waiting_longer_than: float = 0.0) -> None:

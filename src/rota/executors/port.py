@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Literal, Protocol, TypeVar, get_args
 
 from rota.body.log import LogLines
@@ -13,6 +13,14 @@ from rota.model.job import Job
 
 Kind = Literal["thread", "process"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+def kind_for(job: Job, kinds: Container[Kind], *, suspect: bool = False) -> Kind:
+    """Who does a run of this job, of the kinds that a node has: a suspect is done apart where that can be.
+
+    There are no processes under a clock that a test moves: a child would go by another clock.
+    """
+    return "process" if "process" in kinds and (suspect or job.executor == "process") else "thread"
 
 
 class Underway(Protocol):

@@ -14,7 +14,7 @@ from rota.explain.words import Words, counted_up_to
 from rota.model.limit import count_under
 from rota.model.node import NodeRecord, NodeState, NodeStatus
 from rota.model.queue import QueueRecord
-from rota.model.rate import Rate
+from rota.model.rate import Bucket, Rate, bucket_of_job, bucket_of_queue
 from rota.model.retry import SUSPECT
 from rota.model.run import PAUSED, RunningRun, RunRecord
 from rota.shown import counted
@@ -171,23 +171,23 @@ class Obstacles:
         if queue is None or queue.rate is None:
             return []
         ahead = runs.count_ahead(self.tx, self.record)
-        return self._used_up("queue_rate", "queue", queue.name, Rated(queue.rate, queues.bucket(queue.name), ahead))
+        return self._used_up("queue_rate", "queue", queue.name, Rated(queue.rate, bucket_of_queue(queue.name), ahead))
 
     def _job_rate(self) -> list[Finding]:
         record, given = self.record, self.policies.get("rate")
         if record.held_by == PAUSED or given is None:
             return []
         ahead = runs.count_rated_ahead(self.tx, record) + self._held_ahead
-        return self._used_up("rate", "job", record.job, Rated(given, f"job:{record.job}", ahead))
+        return self._used_up("rate", "job", record.job, Rated(given, bucket_of_job(record.job), ahead))
 
     def _used_up(self, kind: str, noun: str, name: str, rated: Rated) -> list[Finding]:
         """A rate that does not let it start now: when it lets the next one, and about when this one."""
-        rate, words = Rate.parse(rated.rate), self.words
-        full_at = rate.bounded(queues.buckets(self.tx, [rated.bucket]).get(rated.bucket, 0), words.now)
-        turn_at = rate.turn_at(full_at, words.now, rated.ahead)
+        words, stored = self.words, queues.buckets(self.tx, [rated.bucket]).get(rated.bucket)
+        bucket = Bucket.read(Rate.parse(rated.rate), stored, words.now)
+        turn_at = bucket.turn_at(rated.ahead)
         if turn_at <= words.now:
             return []
-        until = rate.turn_at(full_at, words.now, 0)
+        until = bucket.turn_at(0)
         text = f"{noun} {name} starts no more than {rated.rate}; the next one may start {words.both(until)}"
         if rated.ahead:
             go = f"{counted_up_to(rated.ahead, 'run')} go{'es' if rated.ahead == 1 else ''} before it"

@@ -11,13 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from rota.model.queue import QueueStatus
-from rota.model.rate import Rate
+from rota.model.rate import Bucket, Rate, bucket_of_job, bucket_of_queue, job_of_bucket, waits_for_rate
 from rota.model.run import PAUSED, RunRecord, RunState
 from rota.store import Transaction, jobs, queues, runs
 from rota.store.queues import COUNT_CAP
-
-_JOB = "job:"
-"""Before the name of a job in that of its rate's bucket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +33,26 @@ class UsedUp:
         if run.state != RunState.AVAILABLE or run.held_by == PAUSED:
             return None
         if run.job in self.jobs:
-            return f"rate {self.jobs[run.job]}"
-        return f"rate {self.queues[run.queue]} of its queue" if run.queue in self.queues else None
+            return waits_for_rate(self.jobs[run.job])
+        return waits_for_rate(self.queues[run.queue], of_queue=True) if run.queue in self.queues else None
 
 
 def used_up(tx: Transaction, now: int) -> UsedUp:
     buckets = queues.not_full(tx, now)
     if not buckets:
         return UsedUp({}, {})
-    names = [name.removeprefix(_JOB) for name in buckets if name.startswith(_JOB)]
+    names = [name for bucket in buckets if (name := job_of_bucket(bucket))]
     of_jobs = {name: json.loads(text).get("rate") for name, text in jobs.definitions(tx, names).items()}
     of_queues = {each.name: each.rate for each in queues.all_queues(tx)}
 
     def none_left(rate: str | None, bucket: str) -> bool:
-        return rate is not None and bucket in buckets and not _allowed(rate, buckets[bucket], now)
+        if rate is None or bucket not in buckets:
+            return False
+        return not Bucket.read(Rate.parse(rate), buckets[bucket], now).allowed
 
     return UsedUp(
-        jobs={name: rate for name, rate in of_jobs.items() if none_left(rate, f"{_JOB}{name}")},
-        queues={name: rate or "" for name, rate in of_queues.items() if none_left(rate, queues.bucket(name))},
+        jobs={name: rate for name, rate in of_jobs.items() if none_left(rate, bucket_of_job(name))},
+        queues={name: rate or "" for name, rate in of_queues.items() if none_left(rate, bucket_of_queue(name))},
     )
 
 
@@ -61,11 +60,6 @@ def filled(tx: Transaction, now: int) -> list[QueueStatus]:
     """All queues with what is in them: what a rate keeps back is held."""
     kept = used_up(tx, now)
     return [_with_held(tx, status, kept) for status in queues.filled(tx)]
-
-
-def _allowed(given: str, full_at: int, now: int) -> int:
-    rate = Rate.parse(given)
-    return rate.allowed(rate.bounded(full_at, now), now)
 
 
 def _with_held(tx: Transaction, status: QueueStatus, kept: UsedUp) -> QueueStatus:

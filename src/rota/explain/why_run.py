@@ -319,7 +319,7 @@ class _Case:
                 finding("on_time", f"it started {span(max(0, late.total))} after it was due", late=late.total / SECOND)
             ]
         verb = "started" if late.started else "has waited for"
-        total = f"{span(late.total)}{' late' if verb == 'started' else ''}"
+        total = f"{span(late.total)}{' late' if late.started else ''}"
         held = {"held": f" ({self.waits.held_for})"} if self.waits.held_for else {}
         parts = ", ".join(f"{span(each)} {CAUSES[cause]}{held.get(cause, '')}" for cause, each in late.parts.items())
         seconds = {cause: length / SECOND for cause, length in late.parts.items()}

@@ -8,9 +8,10 @@ from typing import Any
 
 from rota.errors import ConfigError, PayloadError
 from rota.model import payload
+from rota.model.limit import key_of_job
 from rota.model.parameters import Parameters, parameters_of
 from rota.model.policy import DEFAULT_QUEUE, DEFAULT_RETRY, DEFAULT_TIMEOUT
-from rota.model.rate import Rate
+from rota.model.rate import Rate, bucket_of_job
 from rota.model.retry import Retry
 from rota.shown import counted
 
@@ -100,7 +101,7 @@ class Job:
         if self.limit_count is None:
             return None
         if self.concurrency_key is None:
-            return f"job:{self.name}"
+            return key_of_job(self.name)
         try:
             key = self.concurrency_key(**arguments)
         except Exception as error:
@@ -109,15 +110,16 @@ class Job:
                 f" {type(error).__name__}: {error}",
                 hint="It is called with the arguments that were given, without the defaults of the job's function.",
             ) from error
-        return f"job:{self.name}:{payload.key(str(key), 'concurrency_key')}"
+        return key_of_job(self.name, payload.key(str(key), "concurrency_key"))
 
     @property
     def is_limited(self) -> bool:
         return self.rate is not None or self.limit_count is not None
 
     @property
-    def rate_key(self) -> str | None:
-        return f"job:{self.name}" if self.rate else None
+    def bucket(self) -> str | None:
+        """The name under which its rate is counted."""
+        return bucket_of_job(self.name) if self.rate else None
 
     def enabled_in(self, environment: str | None) -> bool:
         return environment is None or self.environments is None or environment in self.environments

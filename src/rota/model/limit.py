@@ -9,6 +9,11 @@ from __future__ import annotations
 _OF_SCHEDULE = "schedule:"
 
 
+def key_of_job(name: str, own: str | None = None) -> str:
+    """For all runs of a job together, or those that its ``concurrency_key`` made one key of."""
+    return f"job:{name}" if own is None else f"job:{name}:{own}"
+
+
 def key_of_schedule(name: str) -> str:
     """For a schedule whose runs must not overlap, of a job without a limit of its own: one at a time."""
     return f"{_OF_SCHEDULE}{name}"

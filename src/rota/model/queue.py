@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rota.model.rate import Rate
+from rota.model.rate import Rate, bucket_of_queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +47,5 @@ class QueueWork:
 
     @property
     def bucket(self) -> str:
-        return bucket(self.name)
-
-
-def bucket(queue: str) -> str:
-    """The name under which a queue's own rate is counted."""
-    return f"queue:{queue}"
+        """The name under which its own rate is counted."""
+        return bucket_of_queue(self.name)

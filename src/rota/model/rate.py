@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rota.errors import ConfigError
 from rota.shown import shown
@@ -13,6 +13,7 @@ _TEXT = re.compile(r"([0-9]{1,9})\s*/\s*([0-9]{0,9})\s*([smhd])")
 _LONGEST_US = 1_000 * 366 * _PERIODS_US["d"]
 
 _MOST = 999_999_999
+_OF_JOB = "job:"
 _HINT = 'Write "100/m", "5/s" or "1000/24h".'
 
 
@@ -54,23 +55,56 @@ class Rate:
         """The time in which one start is earned."""
         return -(-self.period_us // self.count)
 
-    def bounded(self, full_at_us: int, now_us: int) -> int:
-        """A bucket that is empty now is full again a period from now: if not, the clock or the rate was changed."""
-        return min(full_at_us, now_us + self.count * self.step_us)
 
-    def allowed(self, full_at_us: int, now_us: int) -> int:
-        """How many may start now, for a bucket that is full again at ``full_at_us`` (generic cell rate algorithm)."""
-        missing = max(0, full_at_us - now_us)
-        return max(0, self.count - -(-missing // self.step_us))
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """How far a rate is used up at ``now``: the bucket is full again at ``full_at``. Microseconds of UTC."""
 
-    def taken(self, full_at_us: int, now_us: int, count: int) -> int:
-        """The bucket's new ``full_at_us`` after ``count`` starts."""
-        return max(full_at_us, now_us) + count * self.step_us
+    rate: Rate
+    full_at: int
+    now: int
 
-    def next_at(self, full_at_us: int) -> int:
+    @classmethod
+    def read(cls, rate: Rate, stored: int | None, now: int) -> Bucket:
+        """What the ledger keeps of it. A bucket that is empty now is full again a period from now: if not, the clock or
+        the rate was changed."""
+        return cls(rate, min(stored or 0, now + rate.count * rate.step_us), now)
+
+    @property
+    def allowed(self) -> int:
+        """How many may start now (generic cell rate algorithm)."""
+        missing = max(0, self.full_at - self.now)
+        return max(0, self.rate.count - -(-missing // self.rate.step_us))
+
+    @property
+    def next_at(self) -> int:
         """The moment from which one more may start, for an empty bucket."""
-        return full_at_us - (self.count - 1) * self.step_us
+        return self.full_at - (self.rate.count - 1) * self.rate.step_us
 
-    def turn_at(self, full_at_us: int, now_us: int, ahead: int) -> int:
+    def taken(self, count: int = 1) -> Bucket:
+        """The bucket after so many starts."""
+        return replace(self, full_at=max(self.full_at, self.now) + count * self.rate.step_us)
+
+    def turn_at(self, ahead: int) -> int:
         """The moment from which one may start that so many go before; each of them takes the first that it may."""
-        return max(now_us, self.next_at(max(full_at_us, now_us)) + ahead * self.step_us)
+        next_at = replace(self, full_at=max(self.full_at, self.now)).next_at
+        return max(self.now, next_at + ahead * self.rate.step_us)
+
+
+def bucket_of_job(name: str) -> str:
+    """The name under which a job's rate is counted."""
+    return f"{_OF_JOB}{name}"
+
+
+def job_of_bucket(bucket: str) -> str | None:
+    return bucket.removeprefix(_OF_JOB) if bucket.startswith(_OF_JOB) else None
+
+
+def bucket_of_queue(name: str) -> str:
+    """The name under which a queue's own rate is counted."""
+    return f"queue:{name}"
+
+
+def waits_for_rate(rate: Rate | str, *, of_queue: bool = False) -> str:
+    """Why a run is kept back, in a list's words."""
+    return f"rate {rate} of its queue" if of_queue else f"rate {rate}"

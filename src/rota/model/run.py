@@ -58,11 +58,12 @@ class Held(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """A candidate to claim; since when it had to wait, and for what, where that was a rate."""
+    """A candidate to claim; from when until when a rate let none like it start, and what is told of that."""
 
     id: int
     limit_key: str | None = None
     since: int | None = None
+    until: int | None = None
     reason: str | None = None
 
 

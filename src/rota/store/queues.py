@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from rota.model.queue import QueueRecord, QueueStatus, QueueWork
-from rota.model.queue import bucket as bucket
 from rota.model.rate import Rate
 from rota.store.database import Transaction
 from rota.store.rows import record

@@ -42,7 +42,8 @@ class ProcessExecutor:
         self._ended = ended
         self._queue: SimpleQueue[RemoteAttempt | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._busy = 0
+        self._taken = 0
+        """Attempts that wait or are done. Counted before a thread can take them, so that none waits for a busy one."""
         self._counting = threading.Lock()
         self._failures = 0
         self._usable_at = 0.0
@@ -57,11 +58,13 @@ class ProcessExecutor:
 
     def submit(self, attempts: Sequence[RemoteAttempt]) -> None:
         now = time.monotonic()
+        with self._counting:
+            self._taken += len(attempts)
+            while len(self._threads) < min(self._limit, self._taken):
+                self._start_thread()
         for attempt in attempts:
             attempt.submitted_at = now
             self._queue.put(attempt)
-            if len(self._threads) < min(self._limit, self._busy + self._queue.qsize()):
-                self._start_thread()
 
     def take_back(self, waiting_longer_than: float = 0.0) -> list[RemoteAttempt]:
         taken: list[RemoteAttempt] = []
@@ -74,6 +77,7 @@ class ProcessExecutor:
                     (taken if attempt.submitted_at <= limit else kept).append(attempt)
         for attempt in kept:
             self._queue.put(attempt)
+        self._given_back(len(taken))
         return taken
 
     def stop(self) -> None:
@@ -89,12 +93,14 @@ class ProcessExecutor:
     def _work(self) -> None:
         slot = Slot(self._command)
         while (attempt := self._queue.get()) is not None:
-            with self._counting:
-                self._busy += 1
-            self._ended(attempt, self._perform(slot, attempt))
-            with self._counting:
-                self._busy -= 1
+            ended = self._perform(slot, attempt)
+            self._given_back(1)
+            self._ended(attempt, ended)
         slot.close()
+
+    def _given_back(self, count: int) -> None:
+        with self._counting:
+            self._taken -= count
 
     def _perform(self, slot: Slot, attempt: RemoteAttempt) -> Ended:
         """However the slot fails, the attempt ends, and its thread goes on."""

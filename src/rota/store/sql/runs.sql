@@ -87,15 +87,18 @@ FROM picked WHERE run.id = picked.chosen
 RETURNING /* columns(claim) */;
 
 -- name: claim_chosen
--- Those that had to wait for a rate are told since when, as those that were held are; some waited for both.
+-- Those that had to wait for a rate are told since when, as those that were held are; some waited for both. Who came when
+-- the rate allowed a start again did not wait for it.
 UPDATE rota_run AS run SET state = 'running', attempt = attempt + 1, node = :node, claim = :claim, started_at = :now,
     as_of = coalesce(as_of, :now), limit_key = coalesce(picked.counted, limit_key),
-    held_since = CASE WHEN held_since IS NOT NULL OR picked.since IS NULL THEN held_since
+    held_since = CASE WHEN held_since IS NOT NULL OR picked.since IS NULL
+        OR coalesce(staged_at, created_at) >= picked.until THEN held_since
         WHEN picked.since > coalesce(staged_at, created_at) THEN picked.since ELSE coalesce(staged_at, created_at) END,
-    held_for = CASE WHEN picked.since IS NULL OR held_for LIKE '%' || picked.reason THEN held_for
+    held_for = CASE WHEN picked.since IS NULL OR coalesce(staged_at, created_at) >= picked.until
+        OR held_for LIKE '%' || picked.reason THEN held_for
         ELSE coalesce(held_for || ', ', '') || picked.reason END,
     unique_key = CASE WHEN unique_until = 'start' THEN NULL ELSE unique_key END
-FROM /* rows(chosen bigint, counted text, since bigint, reason text) */ AS picked
+FROM /* rows(chosen bigint, counted text, since bigint, until bigint, reason text) */ AS picked
 WHERE run.id = picked.chosen
 RETURNING /* columns(claim) */;
 
