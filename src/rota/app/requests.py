@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rota.app.by_hand import is_forced, record_forced
+from rota.app.by_hand import is_forced, record_dated, record_forced
 from rota.errors import ConfigError
 from rota.forks import tell_of_forks
 from rota.model.job import Job
@@ -80,13 +80,19 @@ class Requests:
     def trigger(self, job: str, given: tuple[Any, ...], arguments: Mapping[str, Any], options: Options) -> RunHandle:
         """By hand: refused where the job is off, unless that is asked for, and then it is recorded."""
         spec, environment = self._app.enqueuer.job(job), self._app.enqueuer.environment
+        dated = options.due is not None or options.as_of is not None
+        if dated and options.connection is not None:
+            raise ConfigError("what is run for another moment leaves a record", hint=_APART_FROM_YOURS)
         forced = is_forced(spec, environment, options.force_disabled)
         by = options.by or "manual"
         handle = self._insert(spec, spec.by_name(given, arguments), replace(options, by=by))
-        if forced:
+        if forced or dated:
             store = self._app.store
             with store.write() as tx:
-                record_forced(tx, spec, environment, [handle.id], by, store.now_us())
+                if forced:
+                    record_forced(tx, spec, environment, [handle.id], by, store.now_us())
+                if dated and handle.new:
+                    record_dated(tx, spec, options, handle.id, by, store.now_us())
         return _waited_for(handle, options)
 
     def _insert(self, spec: Job, arguments: Mapping[str, Any], options: Options) -> RunHandle:
@@ -102,6 +108,7 @@ class Requests:
             self.ready()
 
 
+_APART_FROM_YOURS = "It is no part of your transaction: leave connection= out."
 _MANY_KEYS = 'Give a function of the arguments: options(key=lambda to: f"welcome:{to}").'
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, TypeVar
 
+from rota.clock import to_us
 from rota.engine.line import Line, let_go, limits_of
 from rota.errors import CommitUnknownError, ConfigError, NotFoundError
 from rota.model import payload
@@ -123,12 +124,13 @@ class Enqueuer:
             asked_by=options.by,
             schedule=origin.schedule,
             fire_id=origin.fire_id,
-            fire_due_at=origin.fire_due_at,
+            fire_due_at=origin.fire_due_at if options.due is None else to_us(options.due),
             batch_id=origin.batch_id,
             mode="dry_run" if options.dry_run else job.mode_in(self.environment),
             unique_key=None if key is None else f"{job.name}:{payload.key(key, 'key')}",
             unique_until="start" if options.debounce is not None else None,
             limit_key=limit_key,
+            as_of=None if options.as_of is None else to_us(options.as_of),
         )
 
     def new_run_by_name(self, name: str, arguments: Mapping[str, Any], now: int, options: Options) -> NewRun:

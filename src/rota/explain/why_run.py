@@ -151,7 +151,7 @@ class _Case:
 
     def _not_due(self, when: str) -> Finding:
         record = self.record
-        if record.fire_due_at is not None and record.due_at > record.fire_due_at:
+        if record.schedule is not None and record.fire_due_at is not None and record.due_at > record.fire_due_at:
             shift = span(record.due_at - record.fire_due_at)
             return finding("jitter", f"its schedule's jitter shifts it by {shift}, to {when}", due_at=record.due_at)
         return finding("not_due", f"it is due at {when}", due_at=record.due_at)
@@ -262,11 +262,20 @@ class _Case:
             place = forced.data.get("environment")
             text = f"its job is off in the environment {place}; {forced.actor} ran it all the same"
             facts.append(finding("forced", text, by=forced.actor))
+        dated = self._last("run.dated")
+        if dated is not None:
+            facts.append(finding("dated", self._dated(dated), by=dated.actor, **dated.data))
         again = self._last("run.retried_by_hand")
         if again is not None:
             text = f"{again.actor} sent it back to its queue {self.words.both(again.at)}"
             facts.append(finding("retried_by_hand", text, by=again.actor))
         return facts
+
+    def _dated(self, event: Event) -> str:
+        due, as_of = event.data.get("due"), event.data.get("as_of")
+        parts = [] if due is None else [f"stands for the due moment {self.words.moment(due)}"]
+        parts += [] if as_of is None else [f"has rules that go by {self.words.moment(as_of)}"]
+        return f"{event.actor} asked that it {' and '.join(parts)}"
 
     def _earlier(self) -> list[Finding]:
         """The attempts before the present one, however they ended."""

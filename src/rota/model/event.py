@@ -23,6 +23,7 @@ KINDS = {
     RESTRICTED: "its node's environment let the body do less than it was asked for: dry_run, or muted",
     "run.retried_by_hand": "a person sent a dead letter back",
     "run.dismissed": "a person closed a dead letter",
+    "run.dated": "a person ran a job for another moment than now",
     "run.forced": "a person ran a job that is off in this environment",
     "fire.skipped": "a due moment was not run on purpose",
     "fire.missed": "a due moment passed with nobody there",

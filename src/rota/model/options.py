@@ -23,6 +23,8 @@ class Options:
     debounce: float | None = None
     queue: str | None = None
     priority: int | None = None
+    due: datetime | None = None
+    as_of: datetime | None = None
     dry_run: bool = False
     by: str | None = None
     connection: Any = None
@@ -70,10 +72,13 @@ class Options:
             raise ConfigError("options: debounce= needs a key=", hint="The key says which calls are the same.")
 
 
+_ONE_CALL = "Leave debounce out: which of its calls would the run stand for?"
 _APART = (
     ("at", "delay", "Give one of them."),
     ("at", "debounce", "Give one of them: debounce says when it starts."),
     ("delay", "debounce", "Give one of them: debounce says when it starts."),
+    ("due", "debounce", _ONE_CALL),
+    ("as_of", "debounce", _ONE_CALL),
     ("connection", "wait", "Commit first, then wait: handle.wait()."),
     ("connection", "force_disabled", "Its record is no part of your transaction: leave connection= out."),
 )

@@ -9,9 +9,10 @@ RETURNING id, unique_key;
 -- name: insert_alike
 -- Many runs that differ in their arguments only, and in the limit that these lead to.
 INSERT INTO rota_run (job, queue, state, due_at, created_at, arguments, priority, priority_us, asked_by, mode,
-                 batch_id, limit_key, held_by, held_for, held_since)
+                 batch_id, fire_due_at, as_of, limit_key, held_by, held_for, held_since)
 SELECT :job, :queue, :state, CAST(:due_at AS BIGINT), CAST(:created_at AS BIGINT), arguments,
-       CAST(:priority AS BIGINT), CAST(:priority_us AS BIGINT), :asked_by, :mode, CAST(:batch_id AS BIGINT), limit_key,
+       CAST(:priority AS BIGINT), CAST(:priority_us AS BIGINT), :asked_by, :mode, CAST(:batch_id AS BIGINT),
+       CAST(:fire_due_at AS BIGINT), CAST(:as_of AS BIGINT), limit_key,
        held, held, CASE WHEN held IS NOT NULL THEN CAST(:created_at AS BIGINT) END
 FROM /* rows(arguments text, limit_key text, held text) */ AS new
 RETURNING id;
