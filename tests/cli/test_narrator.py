@@ -147,3 +147,18 @@ def test_rota_up_tells_it(place: Path, sqlite_url: str, caplog: pytest.LogCaptur
 
     text = f"shop/breaks failed for good in attempt 1: ValueError: no paper; see: rota run show {run.id}"
     assert ("ERROR", text) in told(caplog)
+
+
+def test_a_run_that_expires_is_a_warning(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    clock = ManualClock()
+    rota = Rota(sqlite_url, clock=clock)
+    rota.job("shop/remind", start_within="1h")(lambda: None)
+    Narrator().listen(rota.listeners)
+    run_due(rota)
+    rota.enqueue("shop/remind")
+    clock.advance(hours=1)
+    run_due(rota)
+    rota.close()
+
+    line = "shop/remind expired, as it had not begun within 1h of its due moment; see: rota run why 1"
+    assert told(caplog) == [("WARNING", line)]

@@ -115,7 +115,7 @@ def test_the_time_of_the_server_is_known_also_while_it_is_away(server: PostgresS
     store.database._offset_measured = -1e9  # type: ignore[attr-defined]
     after = store.now_us()
     with pytest.raises(StoreUnreachableError), store.read() as tx:
-        runs.next_due(tx)
+        runs.next_moment(tx)
     server.start()
 
     assert 0 <= after - before < 60_000_000

@@ -307,7 +307,7 @@ def test_what_a_node_may_not_take_is_not_even_met_by_its_claims(
     node = start(app)
 
     with app.store.read() as tx:
-        claimable = runs.candidates(tx, "default", ["free", "limited", "unknown"], 10_000)
+        claimable = runs.candidates(tx, "default", ["free", "limited", "unknown"], 10_000, app.store.now_us())
     node.claimer.claim({"thread": 4})
 
     assert sorted({candidate.job for candidate in claimable}) == ["free", "limited", "unknown"]

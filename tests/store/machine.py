@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from rota.app.runs import Runs
+from rota.engine.expiry import expire
 from rota.engine.limits import Wanted, claim_limited
 from rota.engine.rescuer import Rescuer
 from rota.errors import ConflictError
@@ -30,6 +31,8 @@ from tests.scratch import scratch
 
 ONE, SHARED = "schedule:one", "job:job:shared"
 MINUTE = 60_000_000
+BACK = {RunState.FAILED, RunState.CANCELLED, RunState.EXPIRED}
+"""What a person may send back."""
 
 
 class Somebody:
@@ -71,6 +74,8 @@ class Ledger(RuleBasedStateMachine):
         self.started: dict[str, list[int]] = defaultdict(list)
         self.dismissed = 0
         self.job = Job(name="job", function=lambda: None)
+        self.begun: set[int] = set()
+        """Whose body began, since a person last sent them back."""
         self.batch_of: dict[int, int] = {}
 
     @initialize()
@@ -103,18 +108,21 @@ class Ledger(RuleBasedStateMachine):
         key=st.sampled_from([None, None, "a", "b"]),
         limit=st.sampled_from([None, ONE, SHARED]),
         delay=st.sampled_from([0, 0, 30]),
+        within=st.sampled_from([None, 10]),
         in_batch=st.booleans(),
         priority=st.integers(-1, 1),
     )
-    def enqueue(self, key: Any, limit: str | None, delay: int, in_batch: bool, priority: int) -> int:
+    def enqueue(
+        self, key: Any, limit: str | None, delay: int, within: int | None, in_batch: bool, priority: int
+    ) -> int:
         now = self.store.now_us()
         in_batch = in_batch and len(self.batch_of) < 3
-        run = self.new_run(now + delay * 1_000_000, key=key, limit=limit, priority=priority,
+        run = self.new_run(now + delay * 1_000_000, key=key, limit=limit, priority=priority, within=within,
                            batch=self.batch if in_batch else None)  # fmt: skip
         with self.store.write() as tx:
             run_id, new = runs.insert_one(tx, run)
         assert new or run_id in self.made
-        assert new or self.seen[run_id].unique_key == key
+        assert new or (self.seen[run_id].unique_key == key and not self.can_begin_no_more(run_id, now))
         self.made.add(run_id)
         if new and in_batch:
             self.batch_of[run_id] = self.batch
@@ -123,7 +131,9 @@ class Ledger(RuleBasedStateMachine):
     @rule(target=ids, key=st.sampled_from(["a", "debounced"]))
     def debounce(self, key: str) -> int:
         with self.store.write() as tx:
-            run_id, _ = runs.debounce(tx, self.new_run(self.store.now_us() + 5_000_000, key=key, until="start"))
+            run_id, _ = runs.debounce(
+                tx, self.new_run(self.store.now_us() + 5_000_000, key=key, until="start", within=10)
+            )
         self.made.add(run_id)
         return run_id
 
@@ -136,12 +146,13 @@ class Ledger(RuleBasedStateMachine):
         limit: str | None = None,
         batch: int | None = None,
         priority: int = 0,
+        within: int | None = None,
     ) -> NewRun:
         now = self.store.now_us()
         return NewRun(
             job="job", queue="default", state=RunState.SCHEDULED if due_at > now else RunState.AVAILABLE,
             due_at=due_at, created_at=now, arguments="{}", priority=priority, unique_key=key, unique_until=until,
-            limit_key=limit, batch_id=batch,
+            limit_key=limit, batch_id=batch, expires_at=None if within is None else due_at + within * 1_000_000,
         )  # fmt: skip
 
     @rule(seconds=st.sampled_from([1, 5, 20, 61]))
@@ -153,6 +164,25 @@ class Ledger(RuleBasedStateMachine):
         now = self.store.now_us()
         with self.store.write() as tx:
             runs.stage(tx, now, 100)
+
+    @rule()
+    def expire(self) -> None:
+        """All that waits, has never begun and is past its time, and nothing else."""
+        now = self.store.now_us()
+        due = {
+            run.id for run in self.seen.values() if self.is_past(run, now) and run.state in {"scheduled", "available"}
+        }
+        with self.store.write() as tx:
+            assert expire(tx, now, 100, 0) == bool(due)
+        assert due == {run.id for run in self.rows() if run.state == "expired"} - {
+            run.id for run in self.seen.values() if run.state == "expired"
+        }
+
+    def can_begin_no_more(self, run_id: int, now: int) -> bool:
+        return self.seen[run_id].state != RunState.RUNNING and self.is_past(self.seen[run_id], now)
+
+    def is_past(self, run: RunRecord, now: int) -> bool:
+        return run.id not in self.begun and run.expires_at is not None and run.expires_at <= now
 
     @rule(target=claims, node=st.integers(0, 9), room=st.integers(1, 3), suspects=st.booleans())
     def claim(self, node: int, room: int, suspects: bool) -> Any:
@@ -167,6 +197,7 @@ class Ledger(RuleBasedStateMachine):
                 left = room - len(got)
                 got += claim_limited(tx, Wanted(queue, [self.job], left, suspects=suspects), by, now).claims
         assert len(got) <= room
+        assert not any(self.is_past(self.seen[each.id], now) for each in got)
         if self.job.rate is not None:
             self.started["rate"] += [now] * len(got)
         self.claimed_within_limits({each.id for each in got})
@@ -198,6 +229,8 @@ class Ledger(RuleBasedStateMachine):
                 failed = self.state(tx, run.id) == "failed"
                 batches.count(tx, {run.batch_id: Counter(failed=int(failed), cancelled=int(not failed))})
         self.judge(run, node, bool(accepted))
+        if accepted:
+            self.begun.add(run.id)
 
     def freed(self, tx: Any, accepted: Any, run: Envelope) -> None:
         if accepted and run.limit_key:
@@ -253,9 +286,11 @@ class Ledger(RuleBasedStateMachine):
         try:
             self.runs.retry(run_id, "anna")
         except ConflictError:
-            assert before.state not in {RunState.FAILED, RunState.CANCELLED} or taken
+            assert before.state not in BACK or taken
         else:
-            assert before.state in {RunState.FAILED, RunState.CANCELLED}
+            assert before.state in BACK
+            self.begun.discard(run_id)
+            assert self.runs.get(run_id).expires_at is None
 
     @rule(run_id=ids)
     def dismiss(self, run_id: int) -> None:
@@ -274,6 +309,7 @@ class Ledger(RuleBasedStateMachine):
         with self.store.write() as tx:
             assert nodes.lose(tx, lost, self.store.now_us(), lease_until=2**62)
             assert not nodes.lose(tx, lost, self.store.now_us(), lease_until=2**62)
+        self.begun |= {run.id for run in self.seen.values() if run.node == lost and run.state == RunState.RUNNING}
         Rescuer(self.store, Somebody(self.nodes[0]), 0).tick()  # type: ignore[arg-type]
         assert not any(run.node == lost and run.state == RunState.RUNNING for run in self.rows())
 
@@ -329,6 +365,10 @@ class Ledger(RuleBasedStateMachine):
     def waits_are_sound(self, now_rows: list[RunRecord]) -> None:
         for run in now_rows:
             assert run.held_by is None or run.state == RunState.AVAILABLE
+            assert run.state != RunState.EXPIRED or run.started_at is None
+            assert (
+                run.id not in self.begun or run.state == RunState.RUNNING or run.expires_at is None or run.finished_at
+            )
             assert (run.state == RunState.RUNNING) == (run.node is not None and run.finished_at is None)
             assert RunState(run.state).ended == (run.finished_at is not None)
 
@@ -339,7 +379,7 @@ class Ledger(RuleBasedStateMachine):
         states = Counter(run.state for run in now_rows if run.batch_id == self.batch)
         assert batch is not None
         assert batch.succeeded == states["succeeded"]
-        assert (batch.failed, batch.cancelled) == (states["failed"], states["cancelled"])
+        assert (batch.failed, batch.cancelled) == (states["failed"], states["cancelled"] + states["expired"])
 
     def teardown(self) -> None:
         self.store.close()

@@ -111,6 +111,8 @@ def test_a_nul_shifts_no_text_into_the_next_row(analysed_never: Store) -> None:
         ("runs.places_free", "rota_run_held_key"),
         ("runs.count_rated_ahead", "rota_run_claimable"),
         ("queues.waiting_of", "rota_run_claimable"),
+        ("runs.expire", "rota_run_expires"),
+        ("runs.next_moment", "rota_run_expires"),
     ],
 )
 def test_hundreds_of_runs_are_found_by_index_in_a_table_nobody_has_analysed(

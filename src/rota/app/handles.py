@@ -63,8 +63,8 @@ class JobCall(Generic[P]):
         waits or runs: the handle is then that run's, and its ``new`` is False. ``debounce`` with a ``key`` starts a run
         that long after the last call, with that call's arguments. A ``connection`` (a SQLAlchemy Session or Connection,
         a psycopg or sqlite3 connection, to the store's database) makes the run part of the caller's transaction: rolled
-        back, it never was. ``queue`` and ``priority`` stand over the job's, ``dry_run`` tells the body to change
-        nothing, ``by`` names who asks, and ``wait`` returns when the run is over.
+        back, it never was. ``queue``, ``priority`` and ``start_within`` stand over the job's, ``dry_run`` tells the
+        body to change nothing, ``by`` names who asks, and ``wait`` returns when the run is over.
         """
         return JobCall(self._job, self._options.changed(options))
 

@@ -35,6 +35,7 @@ _SCHEDULE_POLICIES = (
     "jitter",
     "queue",
     "priority",
+    "start_within",
     "starts",
     "ends",
 )

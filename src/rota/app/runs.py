@@ -11,7 +11,7 @@ from rota.explain import rates
 from rota.model.edge import Count, checked
 from rota.model.event import Event, run_event
 from rota.model.policy import choice
-from rota.model.run import AttemptRecord, RunRecord, RunState
+from rota.model.run import ENDED, AttemptRecord, RunRecord, RunState
 from rota.store import Store, Transaction, attempts, batches, events, logs, runs
 
 _BATCH = ("id", "job", "total", "succeeded", "failed", "cancelled", "created_at", "finished_at")
@@ -84,14 +84,14 @@ class Runs:
         return state
 
     def retry(self, run_id: int, by: str) -> None:
-        """Send a failed or cancelled run back to its queue, its counts of failures and crashes at zero."""
+        """Send a run that ended badly back to its queue, counts of failures and crashes at zero; it expires no more."""
         now = self._store.now_us()
         with self._store.write() as tx:
             record = _locked(tx, run_id)
             if not runs.retry(tx, run_id, now):
                 raise _not_retried(record)
             self._move_in_batch(tx, record, -1 if record.state == RunState.FAILED else 0,
-                                -1 if record.state == RunState.CANCELLED else 0)  # fmt: skip
+                                -1 if record.state in {RunState.CANCELLED, RunState.EXPIRED} else 0)  # fmt: skip
             self._tell(tx, "run.retried_by_hand", run_id, by, now)
             tx.announce()
 
@@ -139,12 +139,13 @@ def _locked(tx: Transaction, run_id: int) -> RunRecord:
 
 
 def _not_retried(record: RunRecord) -> ConflictError:
-    if record.state in {RunState.FAILED, RunState.CANCELLED}:
+    if record.state in ENDED - {RunState.SUCCEEDED}:
         key = (record.unique_key or "").removeprefix(f"{record.job}:")
         return ConflictError(
             f"another run of {record.job} holds the key {key!r}", hint="Retry it once that one is over."
         )
-    return ConflictError(f"run {record.id} is {record.state}", hint="Only failed and cancelled runs can be retried.")
+    hint = "Only failed, cancelled and expired runs can be retried."
+    return ConflictError(f"run {record.id} is {record.state}", hint=hint)
 
 
 def _found(record: RunRecord | None, run_id: int) -> RunRecord:

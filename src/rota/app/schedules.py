@@ -303,7 +303,8 @@ def _asked(run: NewRun, kind: FireKind, by: str, now: int) -> NewRun:
     The rules of a backfilled run go by its moment: it does what was left undone then.
     """
     as_of = run.fire_due_at if kind is FireKind.BACKFILL else None
-    return run._replace(asked_by=by, due_at=now, state=RunState.AVAILABLE, as_of=as_of)
+    expires_at = None if run.expires_at is None else now + run.expires_at - run.due_at
+    return run._replace(asked_by=by, due_at=now, state=RunState.AVAILABLE, as_of=as_of, expires_at=expires_at)
 
 
 def _found(record: ScheduleRecord | None, name: str) -> ScheduleRecord:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rota.app import Rota
     from rota.cli.output import Output
 
-FAILED = (RunState.FAILED, RunState.CANCELLED)
+FAILED = (RunState.FAILED, RunState.CANCELLED, RunState.EXPIRED)
 
 
 def wait_for(app: Rota, run_id: int, timeout: float | None, out: Output) -> RunRecord:

@@ -136,7 +136,11 @@ def _waits_told(_out: Output, retry: dict[str, Any]) -> str:
     return f"after {waits}{spread}" if waits else ""
 
 
-SHOWN: Mapping[str, Callable[[Output, Any], str]] = {"timeout": Output.duration, "retry": _waits_told}
+SHOWN: Mapping[str, Callable[[Output, Any], str]] = {
+    "timeout": Output.duration,
+    "start_within": Output.duration,
+    "retry": _waits_told,
+}
 
 
 def _wait(ctx: click.Context, app: Rota, run_id: int, timeout: float | None, out: Output) -> None:

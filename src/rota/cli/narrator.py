@@ -16,7 +16,7 @@ LEVELS = {Severity.WARNING: logging.WARNING, Severity.PROBLEM: logging.ERROR}
 PATTERNS = {
     "run.succeeded": logging.INFO,
     "run.re*": logging.WARNING,
-    "run.[coq]*": logging.ERROR,
+    "run.[ceoq]*": logging.ERROR,
     "fire.*": logging.WARNING,
     "schedule.set_aside": logging.ERROR,
 }

@@ -33,6 +33,7 @@ STYLES = {
     "superseded": "dim",
     "paused": "yellow",
     "cancelled": "yellow",
+    "expired": "yellow",
     "skipped": "yellow",
     "missed": "red",
     "failed": "red",

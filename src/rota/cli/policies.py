@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from rota.cli.moments import duration, moment
-from rota.model.policy import COUNT, FLAG, KEY, LENGTH, MOMENT, NAME, PRIORITY, TEXT, Also, Kind, Policy
+from rota.model.policy import COUNT, FLAG, KEY, LENGTH, LIMIT, MOMENT, NAME, PRIORITY, TEXT, Also, Kind, Policy
 
 NONE = object()
 """Said at the terminal of a policy that is to have no value."""
@@ -19,6 +19,7 @@ FORMS: Mapping[Kind, dict[str, Any]] = {
     KEY: {"metavar": "TEXT"},
     MOMENT: {"type": moment, "metavar": "MOMENT"},
     LENGTH: {"type": duration, "metavar": "DURATION"},
+    LIMIT: {"type": duration, "metavar": "DURATION"},
     NAME: {"metavar": "NAME"},
     PRIORITY: {"type": int},
     TEXT: {"metavar": "TEXT"},
@@ -50,7 +51,7 @@ def _at_a_terminal(table: Mapping[str, Policy]) -> dict[str, Policy]:
 def _form(policy: Policy) -> dict[str, Any]:
     kind = policy.kind
     form = {"type": click.Choice(kind.choices)} if kind.choices else FORMS[kind]
-    if kind in {MOMENT, LENGTH}:
+    if kind in {MOMENT, LENGTH, LIMIT}:
         return {**form, "type": _or_none(form["type"]), "metavar": f"{form['metavar']}|none"}
     return form
 

@@ -162,7 +162,7 @@ def wait(ctx: click.Context, app: Rota, run_id: int, timeout: float | None, out:
 @with_output
 @click.pass_context
 def retry(ctx: click.Context, app: Rota, ids: tuple[int, ...], out: Output) -> None:
-    """Send failed or cancelled runs back to their queues.
+    """Send failed, cancelled or expired runs back to their queues; they expire no more.
 
     \b
     rota run retry 17 18
@@ -255,7 +255,8 @@ def cursor(after: str | None) -> int | None:
 SHOWN = (
     Column("id", "run"), Column("job"), Column("state"), Column("queue"), Column("schedule"), Column("asked_by"),
     Column("mode"), Column("arguments"), Column("tries"), Column("fire_due_at", "for", Output.both),
-    Column("due_at", "due", Output.both), Column("as_of", show=Output.both),
+    Column("due_at", "due", Output.both), Column("expires_at", "begin by", Output.both),
+    Column("as_of", show=Output.both),
     Column("started_at", "started", Output.both), Column("finished_at", "finished", Output.both),
     Column("took", show=Output.duration), Column("node"), Column("progress_text", "progress"), Column("held_by"),
     Column("cancel_by"), Column("unique_key"), Column("batch_id", "batch"),
@@ -265,8 +266,10 @@ ATTEMPTS = (
     Column("number", "attempt"), Column("outcome"), Column("started_at", "started"),
     Column("took", show=Output.duration), Column("node"), Column("error"),
 )  # fmt: skip
-ENDS_BADLY = {"scheduled", "failed", "cancelled"}
+ENDS_BADLY = {"scheduled", "failed", "cancelled", "expired"}
 """The states in which a run's error says why it is in them."""
+MAY_EXPIRE = {"scheduled", "available", "expired"}
+"""In these it is of interest until when a run must begin, or had to."""
 GOES_ON = {"available", "running"}
 """In these, what an earlier attempt left is no news."""
 EVENTS = (Column("at"), Column("kind", "event"), Column("actor", "by"), Column("data"))
@@ -282,6 +285,7 @@ def _for_people(document: dict[str, Any]) -> dict[str, Any]:
         "arguments": document["arguments"] or None,
         "tries": ", ".join(counts) if document["attempt"] else None,
         "took": _took(document),
+        "expires_at": document["expires_at"] if document["state"] in MAY_EXPIRE else None,
         "progress_text": progress and f"{progress['done']} of {progress['total'] or '?'}",
         "error": document["error"] if document["state"] in ENDS_BADLY else None,
         "result": document["result"] if document["state"] not in GOES_ON else None,

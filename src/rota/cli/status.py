@@ -109,15 +109,16 @@ def _counts(found: Status) -> str:
 
 
 def figures_text(figures: Figures) -> str:
+    expired = [f"{figures.expired:,} expired"] if figures.expired else []
     if not figures.attempts:
-        return "nothing ran"
+        return "; ".join(["nothing ran", *expired])
     share = "" if figures.success is None else f", {figures.success:.1%} succeeded"
     parts = [f"{_runs(figures)}{share}"]
     if figures.p50 is not None and figures.p95 is not None:
         parts.append(f"took {show_duration(figures.p50)} (p50), {show_duration(figures.p95)} (p95)")
     if figures.late_p95 is not None:
         parts.append(f"started {show_duration(figures.late_p95)} late (p95)")
-    return "; ".join(parts)
+    return "; ".join(parts + expired)
 
 
 def _runs(figures: Figures) -> str:

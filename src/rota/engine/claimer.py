@@ -199,7 +199,7 @@ class Claimer:
             with self._store.single(self._durable(jobs)) as tx:
                 return runs.claim(tx, queue, jobs[0], self._claimant(), room, now)
         with self._store.write(self._durable(jobs)) as tx:
-            found = runs.candidates(tx, queue, jobs, room, limited=False)
+            found = runs.candidates(tx, queue, jobs, room, now, limited=False)
             free = [Chosen(each.id) for each in found if each.limit_key is None]
             return runs.claim_chosen(tx, free, self._claimant(), now) if free else []
 

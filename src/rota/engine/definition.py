@@ -21,7 +21,12 @@ def fired_run(
     now: int,
 ) -> NewRun:
     """The run of a fire, counted under the ``limit_key`` of its schedule."""
-    options = Options(queue=definition.queue, priority=definition.priority, by=f"schedule:{schedule}")
+    options = Options(
+        queue=definition.queue,
+        priority=definition.priority,
+        start_within=definition.start_within,
+        by=f"schedule:{schedule}",
+    )
     origin = Origin(
         due_at=moment + definition.jitter_us(schedule, moment),
         limit_key=limit_key,

@@ -112,6 +112,7 @@ class Enqueuer:
             )
         due_at = options.due_us(now) if origin.due_at is None else origin.due_at
         priority = job.priority if options.priority is None else options.priority
+        within = options.start_within or job.start_within
         return NewRun(
             job=job.name,
             queue=options.queue or job.queue,
@@ -131,6 +132,7 @@ class Enqueuer:
             unique_until="start" if options.debounce is not None else None,
             limit_key=limit_key,
             as_of=None if options.as_of is None else to_us(options.as_of),
+            expires_at=None if within is None else due_at + int(within * 1_000_000),
         )
 
     def new_run_by_name(self, name: str, arguments: Mapping[str, Any], now: int, options: Options) -> NewRun:

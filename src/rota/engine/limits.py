@@ -71,7 +71,7 @@ def claim_limited(tx: Transaction, wanted: Wanted, by: Claimant, now: int) -> Li
     room = _room(tx, wanted, buckets)
     choice = _Choice(wanted, buckets)
     if room > 0:
-        choice.fill(tx, room)
+        choice.fill(tx, room, now)
     if choice.held:
         runs.hold(tx, choice.held, now)
     if wanted.queue.rate is not None and choice.chosen:
@@ -127,13 +127,14 @@ class _Choice:
         for job in wanted.jobs:
             self._pass_over(job)
 
-    def fill(self, tx: Transaction, room: int) -> None:
+    def fill(self, tx: Transaction, room: int, now: int) -> None:
         """Choose as many as there is room for."""
         wanted = self._wanted
         jobs = {job.name: job for job in wanted.jobs if job.name not in self.passed}
         if not jobs:
             return
-        candidates = runs.candidates(tx, wanted.queue.name, list(jobs), room + wanted.beyond, suspects=wanted.suspects)
+        count = room + wanted.beyond
+        candidates = runs.candidates(tx, wanted.queue.name, list(jobs), count, now, suspects=wanted.suspects)
         keys = _limit_keys(tx, candidates, jobs)
         self._running = runs.running_by_key(tx, set(keys.values())) if keys else {}
         for candidate in candidates:

@@ -130,7 +130,7 @@ class Node:
             duties += [
                 Declarer(self.store, self._application),
                 Scheduler(self.store, self._enqueuer, self.identity),
-                Stager(self.store, self._enqueuer, self.settings),
+                Stager(self.store, self._enqueuer, self.settings, shard),
                 Rescuer(self.store, self.identity, shard),
                 Pruner(self.store, self.settings),
             ]

@@ -44,7 +44,7 @@ class Due:
 
 def meet_overlap(tx: Transaction, due: list[Due], now: int) -> tuple[list[tuple[Due, Moments]], list[Event]]:
     """Apply the overlap policies, by what is active under each key before this tick."""
-    active = {by: _active(tx, by, due) for by in ("key", "schedule")}
+    active = {by: _active(tx, by, due, now) for by in ("key", "schedule")}
     judged: list[tuple[Due, Moments]] = []
     events: list[Event] = []
     for each in due:
@@ -57,11 +57,11 @@ def meet_overlap(tx: Transaction, due: list[Due], now: int) -> tuple[list[tuple[
     return judged, events
 
 
-def _active(tx: Transaction, by: str, due: list[Due]) -> Mapping[str, dict[str, int]]:
+def _active(tx: Transaction, by: str, due: list[Due], now: int) -> Mapping[str, dict[str, int]]:
     names = {name for each in due for among, name in [each.overlap_among] if among == by and name}
     if not names:
         return {}
-    return runs.active_by_schedule(tx, names) if by == "schedule" else runs.active_by_key(tx, names)
+    return (runs.active_by_schedule if by == "schedule" else runs.active_by_key)(tx, names, now)
 
 
 def _overlap(due: Due, moments: Moments, busy: dict[str, int]) -> Moments:

@@ -1,4 +1,4 @@
-"""Makes claimable what has come due: scheduled runs, and what follows a finished batch."""
+"""Makes claimable what has come due, ends what can begin no more in time, and makes what follows a finished batch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from rota.engine.apart import each_apart
 from rota.engine.enqueue import Enqueuer
+from rota.engine.expiry import expire
 from rota.engine.line import let_go, waits_for
 from rota.errors import RotaError
 from rota.model.batch import Batch
@@ -29,23 +30,34 @@ class Stager:
 
     name = "stager"
 
-    def __init__(self, store: Store, enqueuer: Enqueuer, settings: NodeSettings) -> None:
+    def __init__(self, store: Store, enqueuer: Enqueuer, settings: NodeSettings, shard: int) -> None:
         self.interval = settings.poll
         self._store = store
         self._enqueuer = enqueuer
         self._poll = settings.poll
+        self._shard = shard
         self._swept_at: int | None = None
         self._swept_up_to = ""
 
     def tick(self) -> bool:
         now = self._store.now_us()
         with self._store.read() as tx:
-            next_at = runs.next_due(tx)
+            due_at, expires_at = runs.next_moment(tx)
             ripe = batches.ripe(tx, AT_ONCE)
-        self.interval = self._poll if next_at is None else max(0.001, min(self._poll, (next_at - now) / 1_000_000))
-        more = self._stage(now) if next_at is not None and next_at <= now else False
+        self.interval = self._wait(due_at, expires_at, now)
+        more = self._expire(now) if expires_at is not None and expires_at <= now else False
+        more = (self._stage(now) if due_at is not None and due_at <= now else False) or more
         each_apart(ripe, lambda some: self._complete(some, now), lambda batch, error: self._give_up(batch, error, now))
         return self._sweep_now_and_then(now) or more
+
+    def _wait(self, due_at: int | None, expires_at: int | None, now: int) -> float:
+        """Seconds until something is due or expires, or until the next poll."""
+        waits = [(each - now) / 1_000_000 for each in (due_at, expires_at) if each is not None]
+        return max(0.001, min(self._poll, *waits)) if waits else self._poll
+
+    def _expire(self, now: int) -> bool:
+        with self._store.write() as tx:
+            return expire(tx, now, AT_ONCE, self._shard)
 
     def _stage(self, now: int) -> bool:
         with self._store.write() as tx:

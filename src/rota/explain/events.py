@@ -68,6 +68,13 @@ def _of_fire(verdict: str) -> Callable[[Event], str]:
     return tell
 
 
+def _expired(event: Event) -> str:
+    data = event.data
+    within = show_duration((data["expires_at"] - data["due_at"]) / 1_000_000)
+    held = f"; it was held: {data['held_for']}" if data["held_for"] else ""
+    return f"{data['job']} expired, as it had not begun within {within} of its due moment{held}"
+
+
 INFO, WARNING, PROBLEM = Severity.INFO, Severity.WARNING, Severity.PROBLEM
 SHOW = "see: rota run show {id}"
 TOLD: Mapping[str, Telling] = {
@@ -78,6 +85,13 @@ TOLD: Mapping[str, Telling] = {
         "{} took longer than their time-out",
     ),
     "run.cancelled": Telling(INFO, _of_job("{job} was cancelled"), "{} ended as cancelled"),
+    "run.expired": Telling(
+        WARNING,
+        _expired,
+        "{} expired, as they had not begun in time",
+        "see: rota run why {id}",
+        "see: rota run ls --state expired",
+    ),
     "run.rescued": Telling(
         WARNING,
         _of_job("{job} is brought back: its node {node} was lost while it ran"),

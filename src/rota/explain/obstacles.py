@@ -59,6 +59,21 @@ class Obstacles:
         ]
         return facts or [finding("ready", "nothing stands in its way: it starts with the next claim")]
 
+    def begin_by(self) -> list[Finding]:
+        """Until when it must have begun."""
+        expires_at, words = self.record.expires_at, self.words
+        if expires_at is None:
+            return []
+        if expires_at > words.now:
+            text = f"it must begin by {words.both(expires_at)}, or it expires"
+        else:
+            text = f"it had to begin by {words.both(expires_at)}: it will not, and expires with the next look of a node"
+        return [finding("begin_by", text, expires_at=expires_at)]
+
+    def lasting(self) -> list[Finding]:
+        """Those that no passing of time removes."""
+        return [*self._paused(queues.get(self.tx, self.record.queue)), *self._unserved(), *self._unknown()]
+
     def duty(self, name: str) -> list[Finding]:
         """Whether this duty stands still on every living node that could help."""
         return checks.stands_still(self._serving(), name, self.words)

@@ -10,6 +10,7 @@ from typing import Any
 
 from rota.errors import NotFoundError
 from rota.explain import checks
+from rota.explain.expired import expired
 from rota.explain.finding import Finding, Severity, finding
 from rota.explain.lateness import CAUSES, Lateness, Waits, lateness
 from rota.explain.mode import careful, mode_of
@@ -68,6 +69,7 @@ _VERBS = {
     RunState.SUCCEEDED: "succeeded",
     RunState.FAILED: "failed",
     RunState.CANCELLED: "was cancelled",
+    RunState.EXPIRED: "expired",
 }
 
 
@@ -105,15 +107,19 @@ class _Case:
         """What holds now, the most important thing first."""
         match self.record.state:
             case RunState.SCHEDULED:
-                return [*self._obstacles().schedule_paused(), *self._scheduled()]
+                waits = self._obstacles()
+                return [*waits.schedule_paused(), *self._scheduled(), *waits.begin_by()]
             case RunState.AVAILABLE:
-                return self._obstacles().facts()
+                waits = self._obstacles()
+                return [*waits.facts(), *waits.begin_by()]
             case RunState.RUNNING:
                 return self._running()
             case RunState.SUCCEEDED:
                 return [self._succeeded()]
             case RunState.FAILED:
                 return [self._failed()]
+            case RunState.EXPIRED:
+                return self._expired()
         return [self._cancelled()]
 
     def past(self) -> list[Finding]:
@@ -240,6 +246,12 @@ class _Case:
         if by is None:
             return finding("cancelled", f"{record.error or 'nobody said why'}; {when}", by=None, reason=record.error)
         return finding("cancelled", f"{by} cancelled it {when}", by=by, reason=record.error)
+
+    def _expired(self) -> list[Finding]:
+        """What was so at its end, and what is so still."""
+        event = self._last("run.expired")
+        held_for = event.data.get("held_for") if event else self.record.held_for
+        return [*expired(self.record, held_for, self.words), *self._obstacles().lasting()]
 
     # --- how it came there
 

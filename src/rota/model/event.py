@@ -13,6 +13,7 @@ KINDS = {
     "run.failed": "the last attempt failed: the run is a dead letter",
     "run.snoozed": "the body asked to be run again later",
     "run.cancelled": "somebody gave the run up",
+    "run.expired": "the run had not begun in time, and will not begin late",
     "run.cancel_requested": "somebody asked a running attempt to stop",
     "run.timed_out": "the attempt was told that its time is up",
     "run.overran": "a plain function did not look at the signal to stop, and ended after its time was up",

@@ -13,7 +13,8 @@ STEPS = 4
 """Buckets to a doubling: a bucket's bounds are 19 % apart."""
 LATE = "late"
 ENDS = ("succeeded", "failed", "cancelled")
-"""The measures that count runs that are over; all others but ``late`` count attempts that another one follows."""
+"""The measures that count runs that are over; most others count attempts that another one follows."""
+NO_ATTEMPTS = (LATE, "expired")
 
 Histogram = Counter[int]
 """How many, by the ``bucket`` of their length."""
@@ -25,8 +26,8 @@ Measures = Mapping[str, Histogram]
 class Figures:
     """What was counted in the last ``minutes``. Lengths are seconds, from buckets whose bounds are 19 % apart.
 
-    ``runs`` are those that ended, ``attempts`` all tries. Durations are those of attempts that ran; lateness is the
-    time from a run's due moment to the start of its body.
+    ``runs`` are those that ended, ``attempts`` all tries. What ``expired`` was never tried, and no other number counts
+    it. Durations are those of attempts that ran; lateness is the time from a run's due moment to the start of its body.
     """
 
     minutes: int
@@ -37,6 +38,7 @@ class Figures:
     cancelled: int
     retried: int
     crashed: int
+    expired: int
     p50: float | None
     p95: float | None
     late_p50: float | None
@@ -62,18 +64,19 @@ def figures_of(minutes: int, of_jobs: Iterable[Measures]) -> Figures:
     count = {measure: histogram.total() for measure, histogram in total.items()}
     lengths: Histogram = Counter()
     for measure, histogram in total.items():
-        if measure not in {LATE, "crashed"}:  # nobody measured how long a crashed attempt ran
+        if measure not in {*NO_ATTEMPTS, "crashed"}:  # nobody measured how long a crashed attempt ran
             lengths.update(histogram)
     late = total.get(LATE, Counter())
     return Figures(
         minutes=minutes,
         runs=sum(count.get(measure, 0) for measure in ENDS),
-        attempts=sum(number for measure, number in count.items() if measure != LATE),
+        attempts=sum(number for measure, number in count.items() if measure not in NO_ATTEMPTS),
         succeeded=count.get("succeeded", 0),
         failed=count.get("failed", 0),
         cancelled=count.get("cancelled", 0),
         retried=count.get("retried", 0),
         crashed=count.get("crashed", 0),
+        expired=count.get("expired", 0),
         p50=percentile(lengths, 0.5),
         p95=percentile(lengths, 0.95),
         late_p50=percentile(late, 0.5),

@@ -24,6 +24,7 @@ class Job:
     function: Callable[..., Any]
     queue: str = DEFAULT_QUEUE
     priority: int = 0
+    start_within: float | None = None
     retry: Retry = DEFAULT_RETRY
     timeout: float | None = DEFAULT_TIMEOUT
     executor: str = "thread"

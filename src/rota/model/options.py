@@ -23,6 +23,7 @@ class Options:
     debounce: float | None = None
     queue: str | None = None
     priority: int | None = None
+    start_within: float | None = None
     due: datetime | None = None
     as_of: datetime | None = None
     dry_run: bool = False

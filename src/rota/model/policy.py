@@ -266,6 +266,9 @@ MOMENT_OF_ANY_CLOCK = Kind(_one_of(datetime), "a datetime")
 class _Queueing(TypedDict, total=False):
     queue: Annotated[str | None, Policy(NAME, DEFAULT_QUEUE, "Where its runs wait; else as the job says.", CLI)]
     priority: Annotated[int | None, Policy(PRIORITY, 0, "Lower is sooner; else as the job says.", CLI)]
+    start_within: Annotated[
+        Duration | None, Policy(LIMIT, None, "Not begun so long after it was due, a run expires.", CLI)
+    ]
 
 
 class SchedulePolicies(_Queueing, total=False):

@@ -14,23 +14,27 @@ class RunState(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    EXPIRED = "expired"
 
     @property
     def ended(self) -> bool:
         return self in ENDED
 
 
-ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
+BEGUN_AND_ENDED = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED})
+"""How a run that is under way may end."""
+ENDED = BEGUN_AND_ENDED | {RunState.EXPIRED}
 
 MOVES: dict[RunState, frozenset[RunState]] = {
-    RunState.SCHEDULED: frozenset({RunState.AVAILABLE, RunState.CANCELLED}),
-    RunState.AVAILABLE: frozenset({RunState.RUNNING, RunState.SCHEDULED, RunState.CANCELLED}),
+    RunState.SCHEDULED: frozenset({RunState.AVAILABLE, RunState.CANCELLED, RunState.EXPIRED}),
+    RunState.AVAILABLE: frozenset({RunState.RUNNING, RunState.SCHEDULED, RunState.CANCELLED, RunState.EXPIRED}),
     # back to `scheduled`: a retry or a snooze; back to `available`: handed back, or rescued from a lost node
-    RunState.RUNNING: ENDED | {RunState.SCHEDULED, RunState.AVAILABLE},
+    RunState.RUNNING: BEGUN_AND_ENDED | {RunState.SCHEDULED, RunState.AVAILABLE},
     RunState.SUCCEEDED: frozenset(),
     # a person's retry
     RunState.FAILED: frozenset({RunState.AVAILABLE, RunState.CANCELLED}),
     RunState.CANCELLED: frozenset({RunState.AVAILABLE}),
+    RunState.EXPIRED: frozenset({RunState.AVAILABLE}),
 }
 """Every move a run may make. Each is one guarded statement in ``store/sql/runs.sql``."""
 
@@ -94,6 +98,8 @@ class NewRun(NamedTuple):
     held_since: int | None = None
     as_of: int | None = None
     """The "now" of its rules, where that is not the start of its first attempt."""
+    expires_at: int | None = None
+    """Until when it must have begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +136,8 @@ class RunRecord:
     claim: int | None
     """With the node, what the ledger knows the attempt under way by."""
     as_of: int | None
+    expires_at: int | None
+    """Until when it must have begun; ``None``, too, where it had begun before it came to wait again."""
     started_at: int | None
     finished_at: int | None
     cancel_at: int | None
@@ -155,6 +163,19 @@ class RunRecord:
             error=None,
             traceback=None,
         )
+
+
+class ExpiredRun(NamedTuple):
+    """A run that had not begun in time. Field order is the column order of ``expire``."""
+
+    id: int
+    job: str
+    due_at: int
+    expires_at: int
+    limit_key: str | None
+    batch_id: int | None
+    held_for: str | None
+    """What it waited for, as far as its row and its queue's know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +259,8 @@ class Progress:
 
 LEASE_LAPSES = "the node could not renew its lease, which is about to lapse"
 """Why a node stops what it does, and begins nothing more."""
+NOT_IN_TIME = "it had not begun in time"
+"""The error of a run that expired."""
 NODE_LOST = "the node was lost"
 """The error of an attempt whose node was given up for lost."""
 

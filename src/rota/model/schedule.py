@@ -37,6 +37,7 @@ class Definition:
     jitter: float = 0.0
     queue: str | None = None
     priority: int | None = None
+    start_within: float | None = None
     starts: datetime | None = None
     ends: datetime | None = None
 

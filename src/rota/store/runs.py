@@ -8,8 +8,10 @@ from typing import Any
 
 from rota.model.attempt import Claimant, Envelope
 from rota.model.run import (
+    NOT_IN_TIME,
     Candidate,
     Chosen,
+    ExpiredRun,
     Held,
     LostRun,
     NewRun,
@@ -45,8 +47,8 @@ def insert_one(tx: Transaction, run: NewRun) -> tuple[int, bool]:
     while True:
         if row := tx.one("runs.insert_one", **_parameters(run)):
             return int(row[0]), True
-        if row := tx.one("runs.by_unique_key", unique_key=run.unique_key):
-            return int(row[0]), False
+        if held := _held_keys(tx, [run]):
+            return held[run.unique_key], False
 
 
 def insert_keyed(tx: Transaction, runs: Sequence[NewRun]) -> dict[str | None, tuple[int, bool]]:
@@ -55,11 +57,20 @@ def insert_keyed(tx: Transaction, runs: Sequence[NewRun]) -> dict[str | None, tu
     left = list(runs)
     while left:  # again, where a holder ended between the two statements
         found |= {key: (run_id, True) for run_id, key in tx.over("runs.insert", left)}
-        keys = [(run.unique_key,) for run in left if run.unique_key not in found]
-        if keys:
-            found |= {key: (run_id, False) for run_id, key in tx.over("runs.by_unique_keys", keys)}
         left = [run for run in left if run.unique_key not in found]
+        if left:
+            found |= {key: (run_id, False) for key, run_id in _held_keys(tx, left).items()}
+            left = [run for run in left if run.unique_key not in found]
     return found
+
+
+def _held_keys(tx: Transaction, runs: Sequence[NewRun]) -> dict[str | None, int]:
+    """Who holds their keys. What can begin no more lets go of them, for another try to insert."""
+    keys, now = [(run.unique_key,) for run in runs], runs[0].created_at
+    held = {key: run_id for run_id, key in tx.over("runs.by_unique_keys", keys, now=now)}
+    if len(held) < len(keys):
+        tx.over("runs.free_keys", [(key,) for (key,) in keys if key not in held], now=now)
+    return held
 
 
 def _parameters(run: NewRun) -> dict[str, Any]:
@@ -68,7 +79,12 @@ def _parameters(run: NewRun) -> dict[str, Any]:
 
 def debounce(tx: Transaction, run: NewRun) -> tuple[int, bool]:
     """Put off the waiting run of the same key, with the new arguments, or insert one."""
-    new = {"due_at": run.due_at, "arguments": run.arguments, "limit_key": run.limit_key}
+    new = {
+        "due_at": run.due_at,
+        "expires_at": run.expires_at,
+        "arguments": run.arguments,
+        "limit_key": run.limit_key,
+    }
     for _ in range(2):  # twice, for whoever enqueues the same at this very moment: the later call's arguments count
         if row := tx.one("runs.debounce", unique_key=run.unique_key, **new):
             return int(row[0]), False
@@ -98,7 +114,14 @@ def claim_chosen(tx: Transaction, chosen: Sequence[Chosen], by: Claimant, now: i
 
 
 def candidates(
-    tx: Transaction, queue: str, jobs: Sequence[str], limit: int, *, limited: bool = True, suspects: bool = False
+    tx: Transaction,
+    queue: str,
+    jobs: Sequence[str],
+    limit: int,
+    now: int,
+    *,
+    limited: bool = True,
+    suspects: bool = False,
 ) -> list[Candidate]:
     """Up to ``limit`` available runs of these jobs, most urgent first (or their suspects); locked, for the claim.
 
@@ -107,7 +130,7 @@ def candidates(
     urgent one that was not.
     """
     each = min(limit, max(AT_LEAST_OF_EACH, 2 * limit // len(jobs)))
-    options = {"each": each, "limited": int(limited), "suspects": int(suspects)}
+    options = {"each": each, "limited": int(limited), "suspects": int(suspects), "now": now}
     rows = tx.over("runs.candidates", [(job,) for job in jobs], queue=queue, **options)
     found = sorted((Candidate._make(row) for row in rows), key=_order)
     seen = Counter(candidate.job for candidate in found)
@@ -214,22 +237,27 @@ def stage(tx: Transaction, now: int, limit: int) -> list[tuple[int, str | None]]
     return [(run, key) for run, key, _, _ in staged]
 
 
-def next_due(tx: Transaction) -> int | None:
-    """When the next scheduled run is due."""
-    row = tx.one("runs.next_due")
-    return None if row is None or row[0] is None else int(row[0])
+def expire(tx: Transaction, now: int, limit: int) -> list[ExpiredRun]:
+    """End what has not begun in time, most overdue first."""
+    return [ExpiredRun._make(row) for row in tx.all("runs.expire", now=now, limit=limit, reason=NOT_IN_TIME)]
+
+
+def next_moment(tx: Transaction) -> tuple[int | None, int | None]:
+    """When the next scheduled run is due, and when the next one that waits expires."""
+    [(due_at, expires_at)] = tx.all("runs.next_moment")
+    return due_at, expires_at
 
 
 # By the schedule that made them, or by the key of their limit: what an overlap policy goes by.
 
 
-def active_by_key(tx: Transaction, keys: Iterable[str]) -> dict[str, dict[str, int]]:
-    """How many of each state are not over, by key."""
-    return _by_state(tx.over("runs.active_by_key", [(key,) for key in keys]))
+def active_by_key(tx: Transaction, keys: Iterable[str], now: int) -> dict[str, dict[str, int]]:
+    """How many of each state are not over, by key; what can begin no more is none of them."""
+    return _by_state(tx.over("runs.active_by_key", [(key,) for key in keys], now=now))
 
 
-def active_by_schedule(tx: Transaction, names: Iterable[str]) -> dict[str, dict[str, int]]:
-    return _by_state(tx.over("runs.active_by_schedule", [(name,) for name in names]))
+def active_by_schedule(tx: Transaction, names: Iterable[str], now: int) -> dict[str, dict[str, int]]:
+    return _by_state(tx.over("runs.active_by_schedule", [(name,) for name in names], now=now))
 
 
 def _by_state(rows: list[Row]) -> dict[str, dict[str, int]]:

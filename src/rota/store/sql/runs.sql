@@ -9,10 +9,10 @@ RETURNING id, unique_key;
 -- name: insert_alike
 -- Many runs that differ in their arguments only, and in the limit that these lead to.
 INSERT INTO rota_run (job, queue, state, due_at, created_at, arguments, priority, priority_us, asked_by, mode,
-                 batch_id, fire_due_at, as_of, limit_key, held_by, held_for, held_since)
+                 batch_id, fire_due_at, as_of, expires_at, limit_key, held_by, held_for, held_since)
 SELECT :job, :queue, :state, CAST(:due_at AS BIGINT), CAST(:created_at AS BIGINT), arguments,
        CAST(:priority AS BIGINT), CAST(:priority_us AS BIGINT), :asked_by, :mode, CAST(:batch_id AS BIGINT),
-       CAST(:fire_due_at AS BIGINT), CAST(:as_of AS BIGINT), limit_key,
+       CAST(:fire_due_at AS BIGINT), CAST(:as_of AS BIGINT), CAST(:expires_at AS BIGINT), limit_key,
        held, held, CASE WHEN held IS NOT NULL THEN CAST(:created_at AS BIGINT) END
 FROM /* rows(arguments text, limit_key text, held text) */ AS new
 RETURNING id;
@@ -25,16 +25,22 @@ RETURNING id;
 
 -- name: debounce
 -- Let the waiting run of a key wait on, with the newest arguments.
-UPDATE rota_run SET due_at = :due_at, state = 'scheduled', arguments = :arguments, limit_key = :limit_key, held_by = NULL
+UPDATE rota_run SET due_at = :due_at, expires_at = :expires_at, state = 'scheduled', arguments = :arguments,
+    limit_key = :limit_key, held_by = NULL
 WHERE unique_key = :unique_key AND state IN ('scheduled', 'available') AND attempt = 0
 RETURNING id;
 
--- name: by_unique_key
-SELECT id FROM rota_run WHERE unique_key = :unique_key AND state IN ('scheduled', 'available', 'running');
-
 -- name: by_unique_keys
+-- Who holds them, but for what can begin no more.
 SELECT run.id, run.unique_key FROM rota_run AS run
 WHERE run.unique_key IS NOT NULL AND run.state IN ('scheduled', 'available', 'running')
+  AND (run.expires_at IS NULL OR run.expires_at > :now OR run.state = 'running')
+  AND run.unique_key /* among(name text) */;
+
+-- name: free_keys
+-- What can begin no more, and waits only for a stager to say so, keeps no other from its key.
+UPDATE rota_run AS run SET unique_key = NULL
+WHERE run.unique_key IS NOT NULL AND run.state IN ('scheduled', 'available') AND run.expires_at <= :now
   AND run.unique_key /* among(name text) */;
 
 -- name: stage
@@ -45,8 +51,21 @@ WHERE id IN (
 )
 RETURNING id, CASE WHEN held_by IS NULL THEN limit_key END, queue, job;
 
--- name: next_due
-SELECT min(due_at) FROM rota_run WHERE state = 'scheduled';
+-- name: expire
+-- What has not begun in time ends, also where it is held. Of a queue's pause its runs know nothing: the queue is asked.
+UPDATE rota_run SET state = 'expired', finished_at = :now, error = :reason, held_by = NULL
+WHERE id IN (
+    SELECT id FROM rota_run WHERE expires_at IS NOT NULL AND state IN ('scheduled', 'available') AND expires_at <= :now
+    ORDER BY expires_at LIMIT :limit /* skip locked */
+)
+RETURNING id, job, due_at, expires_at, limit_key, batch_id,
+    CASE WHEN EXISTS (SELECT 1 FROM rota_queue WHERE name = queue AND paused_at IS NOT NULL)
+        THEN 'its queue was paused' ELSE held_for END;
+
+-- name: next_moment
+-- When the next scheduled run is due, and when the next one that waits expires.
+SELECT (SELECT min(due_at) FROM rota_run WHERE state = 'scheduled'),
+    (SELECT min(expires_at) FROM rota_run WHERE expires_at IS NOT NULL AND state IN ('scheduled', 'available'));
 
 -- name: waiting_jobs
 -- The jobs that have something to claim in a queue: from one to the next by the index, past all runs of each.
@@ -74,7 +93,7 @@ LIMIT 1;
 WITH picked AS MATERIALIZED (
     SELECT id AS chosen FROM rota_run
     WHERE state = 'available' AND queue = :queue AND job = :job AND held_by IS NULL
-      AND limit_key IS NULL AND suspected < 2
+      AND limit_key IS NULL AND suspected < 2 AND (expires_at IS NULL OR expires_at > :now)
       AND NOT EXISTS (SELECT 1 FROM rota_queue WHERE name = :queue
                       AND (paused_at IS NOT NULL OR concurrency IS NOT NULL OR rate IS NOT NULL))
     ORDER BY due_at + priority_us, id
@@ -186,8 +205,9 @@ RETURNING id;
 
 -- name: settle
 -- Ends an attempt in any other way: failed, cancelled, tried again later, or handed back. There is no again for a run
--- that somebody asked to stop.
+-- that somebody asked to stop. One whose body began may begin again at any time.
 UPDATE rota_run AS run SET due_at = done.due, started_at = done.started,
+    expires_at = CASE WHEN done.started IS NULL THEN expires_at END,
     state = CASE WHEN done.finished IS NULL AND run.cancel_at IS NOT NULL THEN 'cancelled' ELSE done.new_state END,
     finished_at = coalesce(done.finished, CASE WHEN run.cancel_at IS NOT NULL THEN CAST(:now AS BIGINT) END),
     result = done.value, error = done.error_text, failures = done.failure_count, crashes = done.crash_count,
@@ -200,15 +220,17 @@ WHERE run.id = done.done_id
 RETURNING id, state;
 
 -- name: active_by_key
--- For the overlap policy: what is running, and what waits, under each key.
+-- For the overlap policy: what is running, and what waits and may still begin, under each key.
 SELECT run.limit_key, run.state, count(*) FROM rota_run AS run
 WHERE run.state IN ('scheduled', 'available', 'running')
+  AND (run.expires_at IS NULL OR run.expires_at > :now OR run.state = 'running')
   AND run.limit_key /* among(name text) */
 GROUP BY run.limit_key, run.state;
 
 -- name: active_by_schedule
 SELECT run.schedule, run.state, count(*) FROM rota_run AS run
 WHERE run.schedule IS NOT NULL AND run.state IN ('scheduled', 'available', 'running')
+  AND (run.expires_at IS NULL OR run.expires_at > :now OR run.state = 'running')
   AND run.schedule /* among(name text) */
 GROUP BY run.schedule, run.state;
 
@@ -251,8 +273,8 @@ RETURNING id;
 -- name: retry
 -- A person's retry: the counts start again, the attempt number never does. Not while another run holds its key.
 UPDATE rota_run AS run SET state = 'available', due_at = :now, failures = 0, crashes = 0, suspected = 0, node = NULL,
-    started_at = NULL, finished_at = NULL, result = NULL, error = NULL, cancel_at = NULL, cancel_by = NULL
-WHERE id = :id AND state IN ('failed', 'cancelled')
+    expires_at = NULL, started_at = NULL, finished_at = NULL, result = NULL, error = NULL, cancel_at = NULL, cancel_by = NULL
+WHERE id = :id AND state IN ('failed', 'cancelled', 'expired')
   AND NOT EXISTS (SELECT 1 FROM rota_run AS other
                   WHERE other.unique_key = run.unique_key AND other.state IN ('scheduled', 'available', 'running'))
 RETURNING id, queue;
@@ -267,7 +289,7 @@ LIMIT :limit
 
 -- name: rescue
 UPDATE rota_run AS run SET state = given.new_state, crashes = given.crash_count, suspected = given.suspicions,
-    finished_at = given.finished, error = given.error_text,
+    expires_at = NULL, finished_at = given.finished, error = given.error_text,
     node = CASE WHEN given.finished IS NULL THEN NULL ELSE run.node END
 FROM /* rows(run_id bigint, fence bigint, new_state text, crash_count bigint, suspicions bigint, finished bigint, error_text text) */ AS given
 WHERE run.id = given.run_id AND CASE WHEN run.attempt = given.fence THEN run.state = 'running' END

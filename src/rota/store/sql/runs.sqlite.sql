@@ -5,6 +5,7 @@ FROM /* rows(wanted text) */ AS asked
 CROSS JOIN rota_run AS run ON run.id IN (
     SELECT id FROM rota_run
     WHERE state = 'available' AND queue = :queue AND job = asked.wanted AND held_by IS NULL
+      AND (expires_at IS NULL OR expires_at > :now)
       AND (suspected >= 2) = (CAST(:suspects AS BIGINT) = 1)
       AND NOT EXISTS (SELECT 1 FROM rota_queue WHERE name = :queue AND (paused_at IS NOT NULL
                       OR (CAST(:limited AS BIGINT) = 0 AND (concurrency IS NOT NULL OR rate IS NOT NULL))))

@@ -87,6 +87,8 @@ CREATE INDEX rota_fire_decided ON rota_fire (decided_at);
 -- low priority is overtaken for so long only.
 --
 -- For "why did it start late": when a run was staged, and when and why it was first held.
+--
+-- `expires_at`: until when a run must begin. One that has begun and waits again has none any more.
 CREATE TABLE rota_run (
     id /* identity */,
     job TEXT NOT NULL,
@@ -117,6 +119,7 @@ CREATE TABLE rota_run (
     node TEXT,
     claim BIGINT,
     as_of BIGINT,
+    expires_at BIGINT,
     started_at BIGINT,
     finished_at BIGINT,
     cancel_at BIGINT,
@@ -135,6 +138,8 @@ CREATE INDEX rota_run_claimable_limited ON rota_run (queue, job)
 CREATE INDEX rota_run_suspected ON rota_run (queue, (due_at + priority_us), id)
     WHERE state = 'available' AND held_by IS NULL AND suspected >= 2;
 CREATE INDEX rota_run_due ON rota_run (due_at) WHERE state = 'scheduled';
+CREATE INDEX rota_run_expires ON rota_run (expires_at)
+    WHERE expires_at IS NOT NULL AND state IN ('scheduled', 'available');
 CREATE INDEX rota_run_held_key ON rota_run (limit_key, queue, (due_at + priority_us), id) WHERE held_by IS NOT NULL;
 CREATE INDEX rota_run_running ON rota_run (node) WHERE state = 'running';
 CREATE INDEX rota_run_limited ON rota_run (limit_key, state)
