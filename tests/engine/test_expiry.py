@@ -250,7 +250,7 @@ def test_why_names_what_kept_it(app: Rota, clock: ManualClock, start: Start) -> 
     held = app.enqueue("sync")
     clock.advance(hours=1)
     stage(node)
-    assert "it was held: concurrency job:sync (limit 1)" in app.why_run(held.id).summary
+    assert "it was held: concurrency job:sync" in app.why_run(held.id).summary
 
     paused = app.options(queue="slow").enqueue("sync")
     app.queues.pause("slow", by="anna", why="moving")
