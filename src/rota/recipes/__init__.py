@@ -1,0 +1,57 @@
+"""Maintenance jobs that are safe by themselves, for tables, files and keys of your own."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rota.recipes.age import Age
+    from rota.recipes.anonymise import Anonymise
+    from rota.recipes.database import bind
+    from rota.recipes.personal import Scrub
+    from rota.recipes.promotion import Promotion
+    from rota.recipes.recipe import Recipe
+    from rota.recipes.retention import Child, Retention
+    from rota.recipes.safety import Safety
+    from rota.recipes.steps import Steps
+    from rota.recipes.tables import audit, metadata
+
+_HOMES = {
+    "Age": "age",
+    "Anonymise": "anonymise",
+    "Child": "retention",
+    "Promotion": "promotion",
+    "Recipe": "recipe",
+    "Retention": "retention",
+    "Safety": "safety",
+    "Scrub": "personal",
+    "Steps": "steps",
+    "audit": "tables",
+    "bind": "database",
+    "metadata": "tables",
+}
+
+__all__ = [
+    "Age",
+    "Anonymise",
+    "Child",
+    "Promotion",
+    "Recipe",
+    "Retention",
+    "Safety",
+    "Scrub",
+    "Steps",
+    "audit",
+    "bind",
+    "metadata",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'rota.recipes' has no attribute {name!r}")
+    value = getattr(import_module(f"rota.recipes.{home}"), name)
+    globals()[name] = value
+    return value

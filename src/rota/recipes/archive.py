@@ -1,0 +1,178 @@
+"""Keep what goes, before it goes: verified by reading it back, and to be put back for as long as it is kept."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+from sqlalchemy import Column, Connection, Table, select
+
+from rota.errors import ConfigError, RotaError
+from rota.recipes.rows import Key, Rows, shown
+
+if TYPE_CHECKING:
+    from rota import Run
+
+Keeping = Callable[[Connection, "Run", Sequence[Key]], dict[str, Any]]
+
+
+class ArchiveError(RotaError):
+    """What was kept cannot be read back as it was."""
+
+
+class Sink(Protocol):
+    """Where rows are kept."""
+
+    def of(self, rows: Rows) -> Keeping:
+        """What keeps a batch of these rows; returns where they are, as JSON."""
+
+    def read(self, place: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+        """The rows of one batch, verified."""
+
+
+class Objects(Protocol):
+    """A store of bytes under names: a folder, S3, or a dict of a test."""
+
+    def put(self, name: str, data: bytes) -> None: ...
+
+    def get(self, name: str) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveTo:
+    """Into a store of objects: each batch is one, lines of JSON, compressed.
+
+    ``ArchiveTo.folder("/var/archive")``, ``ArchiveTo.s3(client, "bucket")``.
+    """
+
+    objects: Objects
+
+    @classmethod
+    def folder(cls, root: str | os.PathLike[str]) -> ArchiveTo:
+        return cls(Folder(Path(root)))
+
+    @classmethod
+    def s3(cls, client: Any, bucket: str, prefix: str = "") -> ArchiveTo:
+        """With a client of boto3."""
+        return cls(Bucket(client, bucket, prefix))
+
+    def of(self, rows: Rows) -> Keeping:
+        def keep(connection: Connection, run: Run, keys: Sequence[Key]) -> dict[str, Any]:
+            return self.keep(connection, rows, keys, f"{run.job}/{run.as_of:%Y-%m-%d}/{rows.table.name}-{run.id}")
+
+        return keep
+
+    def keep(self, connection: Connection, rows: Rows, keys: Sequence[Key], name: str) -> dict[str, Any]:
+        """A batch that is done once more, after a crash, is put where it was: its name comes from its rows."""
+        found = connection.execute(select(rows.table).where(rows.among(keys))).mappings().all()
+        lines = b"".join(json.dumps(encode(rows.table, dict(row))).encode() + b"\n" for row in found)
+        data = gzip.compress(lines, mtime=0)
+        digest = hashlib.sha256(data).hexdigest()
+        place = {"object": f"{name}-{digest[:12]}.jsonl.gz", "sha256": digest, "rows": len(found)}
+        if found:
+            self.objects.put(place["object"], data)  # type: ignore[arg-type]
+            list(self.read(place))
+        return place
+
+    def read(self, place: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+        data = self.objects.get(place["object"]) if place["rows"] else b""
+        if place["rows"] and hashlib.sha256(data).hexdigest() != place["sha256"]:
+            raise ArchiveError(f"{place['object']} is not what was written there")
+        lines = gzip.decompress(data).splitlines() if data else []
+        if len(lines) != place["rows"]:
+            raise ArchiveError(f"{place['object']} has {len(lines)} rows, and {place['rows']} were written")
+        return [json.loads(line) for line in lines]
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    root: Path
+
+    def put(self, name: str, data: bytes) -> None:
+        """On disk before this returns, under its name only when it is whole."""
+        path = self._path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f"{path.name}.partial")
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+
+    def get(self, name: str) -> bytes:
+        try:
+            return self._path(name).read_bytes()
+        except FileNotFoundError as error:
+            raise ArchiveError(f"{name} is not in {self.root} any more") from error
+
+    def _path(self, name: str) -> Path:
+        path = (self.root / name).resolve()
+        if not path.is_relative_to(self.root.resolve()):
+            raise ConfigError(f"{name!r} leads out of {self.root}")
+        return path
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    client: Any
+    bucket: str
+    prefix: str
+
+    def put(self, name: str, data: bytes) -> None:
+        self.client.put_object(Bucket=self.bucket, Key=self.prefix + name, Body=data)
+
+    def get(self, name: str) -> bytes:
+        body: bytes = self.client.get_object(Bucket=self.bucket, Key=self.prefix + name)["Body"].read()
+        return body
+
+
+def encode(table: Table, row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A row as JSON: what JSON has no word for is text, and its column says what it was."""
+    return {column.name: _plain(row[column.name]) for column in table.columns}
+
+
+def decode(table: Table, kept: Mapping[str, Any]) -> dict[str, Any]:
+    """The row again. What the table has no column for any more is left out."""
+    return {name: _value(table.columns[name], value) for name, value in kept.items() if name in table.columns}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if isinstance(value, (bytes, memoryview)):
+        return b64encode(bytes(value)).decode()
+    return str(value) if isinstance(value, (UUID, Decimal)) else value
+
+
+_READ: dict[type, Callable[[Any], Any]] = {
+    datetime: datetime.fromisoformat,
+    date: date.fromisoformat,
+    UUID: UUID,
+    Decimal: Decimal,
+    bytes: b64decode,
+}
+
+
+def _value(column: Column[Any], value: Any) -> Any:
+    try:
+        kind = column.type.python_type
+    except NotImplementedError:
+        kind = type(value)
+    if kind is int and isinstance(value, str) and hasattr(column.type, "process_bind_param"):
+        kind = datetime  # a type of the application's own, over whole numbers, for moments
+    read = _READ.get(kind)
+    return read(value) if read is not None and isinstance(value, str) else value
+
+
+def key_of(rows: Rows, row: Mapping[str, Any]) -> Any:
+    return shown([row[column.name] for column in rows.key])

@@ -1,0 +1,96 @@
+"""The user's own database: which one a table lives in, and transactions on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, MetaData, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from rota.errors import ConfigError
+
+_KEY = "rota.engine"
+LOCK_SECONDS = 5
+"""How long a statement of a sweep waits for a lock of somebody else's, before it tries less."""
+
+
+def bind(metadata: MetaData | type, engine: Engine | Callable[[], Engine]) -> None:
+    """Say in which database the tables of ``metadata`` (or of an ORM's base class) live; a function is asked when a
+    recipe first runs."""
+    found = metadata if isinstance(metadata, MetaData) else getattr(metadata, "metadata", None)
+    if not isinstance(found, MetaData):
+        raise ConfigError(f"{metadata!r} has no metadata", hint="Give a MetaData, or the base class of your models.")
+    found.info[_KEY] = engine
+
+
+def engine_of(table: Table) -> Engine:
+    """Raises ``ConfigError`` where nobody has said where the table lives."""
+    given = table.metadata.info.get(_KEY)
+    if given is None:
+        raise ConfigError(
+            f"nobody has said in which database {table.name} lives",
+            hint="rota.recipes.bind(metadata, engine) says it for all tables of a metadata.",
+        )
+    engine: Engine = given() if callable(given) and not isinstance(given, Engine) else given
+    if engine.dialect.name not in {"sqlite", "postgresql"}:
+        raise ConfigError(
+            f"{table.name} lives in a {engine.dialect.name} database", hint="Recipes work on SQLite and PostgreSQL."
+        )
+    return engine
+
+
+def table_of(given: Any) -> Table:
+    """The table itself, or that of an ORM class."""
+    found = getattr(given, "__table__", given)
+    if not isinstance(found, Table):
+        raise ConfigError(
+            f"{given!r} is no table", hint="Give a Table of SQLAlchemy, or a class that is mapped to one."
+        )
+    return found
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    with engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that is committed at the end of the block, and rolled back by an exception."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection, _immediate(connection.execution_options(isolation_level="AUTOCOMMIT")):
+            yield connection
+        return
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+        yield connection
+
+
+@contextmanager
+def _immediate(connection: Connection) -> Iterator[None]:
+    """A writer takes SQLite's lock at once: one that has read first cannot always be given it later. The driver begins
+    no transaction like that; where the engine's owner has taught it to begin one, that one is given up unused."""
+    connection.begin()
+    if _in_transaction(connection):
+        connection.exec_driver_sql("ROLLBACK")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if _in_transaction(connection):
+            connection.exec_driver_sql("ROLLBACK")
+        raise
+    connection.exec_driver_sql("COMMIT")
+
+
+def _in_transaction(connection: Connection) -> bool:
+    driver: Any = connection.connection.driver_connection
+    return bool(driver.in_transaction)
+
+
+def insert(connection: Connection, table: Table) -> Any:
+    """An INSERT of the connection's own dialect, which knows ``ON CONFLICT``."""
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)

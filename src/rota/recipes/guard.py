@@ -1,0 +1,129 @@
+"""What is looked at before the first write: whether so much, so young, or so much else besides was meant to go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Column, Connection, Table, func, inspect, select
+from sqlalchemy.sql.visitors import iterate
+
+from rota.recipes.age import Age
+from rota.recipes.rows import Rows
+from rota.recipes.safety import Safety
+from rota.recipes.tables import sweeps
+
+HISTORY = timedelta(days=30)
+LARGE = 1_000_000
+"""Rows, from which on an age column without an index is a trip, and not a warning alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """Why a recipe should not go on without a person's word."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a recipe is about to do: so many rows of so many, and what speaks against it."""
+
+    count: int
+    total: int
+    oldest: datetime | None
+    trips: tuple[Trip, ...]
+    warnings: tuple[str, ...]
+
+
+def look(connection: Connection, rows: Rows, safety: Safety, job: str | None, part: str, *, deletes: bool) -> Look:
+    """Count, and compare with every limit; ``job``: whose history counts, where there is one."""
+    count = rows.count(connection)
+    total = int(connection.scalar(select(func.count()).select_from(rows.table)) or 0)
+    trips = [*_too_many(connection, count, total, safety, job, part), *_too_young(rows, safety)]
+    if deletes and count:
+        trips += _cascades(rows.table, safety.cascades)
+    unindexed = count and not _has_index(connection, rows)
+    text = f"no index begins with {_age_name(rows)}: each batch reads all {total:,} rows of {rows.table.name}"
+    if unindexed and total > LARGE:
+        trips.append(Trip("unindexed", text))
+    warnings = (text,) if unindexed and safety.floor < total <= LARGE else ()
+    return Look(count, total, rows.oldest(connection) if count else None, tuple(trips), warnings)
+
+
+def _too_many(
+    connection: Connection, count: int, total: int, safety: Safety, job: str | None, part: str
+) -> Iterable[Trip]:
+    if safety.most_rows is not None and count > safety.most_rows:
+        yield Trip("most_rows", f"{count:,} rows are more than {safety.most_rows:,}")
+    if count <= safety.floor:
+        return
+    if safety.most_fraction is not None and count > total * safety.most_fraction:
+        share = f"{count / total:.1%} of {total:,} rows"
+        yield Trip("most_fraction", f"{count:,} rows are {share}, more than {safety.most_fraction:.1%}")
+    mean = None if job is None else _mean(connection, job, part)
+    if mean and safety.runaway is not None and count > mean * safety.runaway:
+        usual = f"{safety.runaway:g} times the {mean:,.0f} of a usual run"
+        yield Trip("runaway", f"{count:,} rows are more than {usual} in the last {HISTORY.days} days")
+
+
+def _mean(connection: Connection, job: str, part: str) -> float | None:
+    """Of what the runs of the last month changed; ``None`` where there was none."""
+    since = datetime.now(UTC) - HISTORY
+    ended = (sweeps.c.job == job, sweeps.c.part == part, sweeps.c.started_at >= since, sweeps.c.ended_at.is_not(None))
+    mean = connection.scalar(select(func.avg(sweeps.c.changed)).where(*ended, sweeps.c.rehearsed == 0))
+    return None if mean is None else float(mean)
+
+
+def _too_young(rows: Rows, safety: Safety) -> Iterable[Trip]:
+    """An age rule of a day or less is mostly a mistake of units; a rule without an age is asked nothing."""
+    least = Age.of(safety.least_age)
+    if rows.older_than is not None and rows.cutoff is not None and rows.older_than.is_shorter_than(least, rows.cutoff):
+        yield Trip("least_age", f"rows older than {rows.older_than} would go, and none younger than {least} should")
+
+
+def _cascades(table: Table, expected: Iterable[str]) -> list[Trip]:
+    """Tables that lose rows, or references, with this one, by the keys of the metadata."""
+    found: dict[str, str] = {}
+    waiting = [table]
+    while waiting:
+        parent = waiting.pop()
+        for child in parent.metadata.sorted_tables:
+            for key in child.foreign_keys:
+                if key.column.table is parent and (key.ondelete or "").upper() == "CASCADE" and child.name not in found:
+                    found[child.name] = parent.name
+                    waiting.append(child)
+    unexpected = {name: parent for name, parent in found.items() if name not in expected and name != table.name}
+    return [
+        Trip("cascade", f"rows of {name} would go with those of {parent} (ON DELETE CASCADE)")
+        for name, parent in sorted(unexpected.items())
+    ]
+
+
+def _age_columns(rows: Rows) -> set[str]:
+    if rows.age is None:
+        return set()
+    return {each.name for each in iterate(rows.age) if isinstance(each, Column) and each.table is rows.table}
+
+
+def _age_name(rows: Rows) -> str:
+    return ", ".join(sorted(_age_columns(rows)))
+
+
+def _has_index(connection: Connection, rows: Rows) -> bool:
+    """Whether the database has an index that begins with a column of the age, or cannot be asked for one."""
+    wanted = _age_columns(rows)
+    if not wanted:
+        return True
+    inspector = inspect(connection)
+    firsts: set[Any] = {
+        next(iter(each["column_names"]), None) for each in inspector.get_indexes(rows.table.name, rows.table.schema)
+    }
+    expressions = any(
+        None in each["column_names"] for each in inspector.get_indexes(rows.table.name, rows.table.schema)
+    )
+    key = inspector.get_pk_constraint(rows.table.name, rows.table.schema)["constrained_columns"]
+    return bool(wanted & (firsts | set(key[:1]))) or expressions

@@ -1,0 +1,197 @@
+"""A part of a recipe from its first look to its account: guard, rehearsal, sweep, debt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine
+
+from rota.errors import ConfigError
+from rota.recipes import tables
+from rota.recipes.database import reading
+from rota.recipes.guard import Look, look
+from rota.recipes.promotion import Promotion, Rehearsal
+from rota.recipes.sweep import Part, Sweep, predicate_hash
+
+if TYPE_CHECKING:
+    from rota import JobResult, Run
+
+GROWTH = 1.1
+"""A plan stands for no more than a tenth more rows than it has seen."""
+
+
+def work_off(
+    engine: Engine, run: Run, part: Part, *, plan: str | None = None, promote: Promotion | None = None
+) -> JobResult:
+    """Do one part, or tell what it would do."""
+    from rota import JobResult
+
+    result = JobResult(counts={part.name: 0})
+    if not run.dry_run:
+        tables.ready(engine)
+    elif not tables.present(engine):
+        promote = None
+    _Guarded(engine, run, part, result, promote).perform(plan)
+    return result
+
+
+@dataclass(slots=True)
+class _Guarded:
+    engine: Engine
+    run: Run
+    part: Part
+    result: JobResult
+    promote: Promotion | None
+
+    def perform(self, plan: str | None) -> None:
+        """1. Look. 2. Stop here where it is a dry run, or was refused. 3. Sweep. 4. Look what is left."""
+        looked = self._look()
+        if self.run.dry_run:
+            self._tell_plan(looked)
+            return
+        sweep = Sweep(self.engine, self.run, self.part, self.result)
+        if not sweep.place.is_resumed:
+            if not self._keeps_to(plan, looked) or not self._is_allowed(looked):
+                return
+            if self.promote is not None and not self._is_promoted(sweep, looked):
+                return
+            sweep.begin(looked)
+        sweep.work_off(sweep.changed + looked.count, self.part.safety.rows_a_run)
+        self._settle(sweep)
+
+    def _look(self) -> Look:
+        run, part = self.run, self.part
+        with reading(self.engine) as connection:
+            history = run.job if tables.present(self.engine) else None
+            looked = look(connection, part.rows, part.safety, history, part.name, deletes=part.action == "delete")
+        cutoff = part.rows.cutoff
+        self.result.details |= {
+            "cutoff": cutoff.isoformat() if cutoff else None,
+            "overdue": looked.count,
+            "of": looked.total,
+            "oldest": looked.oldest.isoformat() if looked.oldest else None,
+        }
+        self.result.warnings += looked.warnings
+        return looked
+
+    # --- what may keep it from its first write
+
+    def _tell_plan(self, looked: Look) -> None:
+        """What it would do, with a token that stands for it."""
+        part, result = self.part, self.result
+        with reading(self.engine) as connection:
+            sample, sql = part.rows.sample(connection, part.safety.sample), part.rows.sql(connection)
+        result.status = "dry_run"
+        result.counts[part.name] = looked.count
+        result.details |= {
+            "plan": token(part, looked.count),
+            "sample": sample,
+            "statement": f"{part.action} {part.rows.table.name} where {sql}",
+            "trips": [trip.text for trip in looked.trips],
+        }
+        result.message = f"{looked.count:,} of {looked.total:,} rows of {part.rows.table.name} would be {part.name}"
+        if looked.trips:
+            result.message += f"; but {looked.trips[0].text}"
+
+    def _keeps_to(self, plan: str | None, looked: Look) -> bool:
+        """Whether there is no more to do than a person has seen."""
+        if plan is None:
+            return True
+        seen, _, mark = plan.partition("-")
+        if not seen.isdecimal() or mark != predicate_hash(self.part.rows):
+            raise ConfigError(f"plan {plan!r} is of another rule than this one", hint="Make a new one with a dry run.")
+        if looked.count <= int(seen) * GROWTH:
+            return True
+        self._abort(f"there are {looked.count:,} rows by now, and the plan had seen {int(seen):,}")
+        return False
+
+    def _is_allowed(self, looked: Look) -> bool:
+        """Whether no limit trips, or a person lets it go on all the same."""
+        if not looked.trips:
+            return True
+        text = "; ".join(trip.text for trip in looked.trips)
+        self.result.details["trips"] = [trip.text for trip in looked.trips]
+        if self.part.safety.on_guard == "abort":
+            self._abort(text)
+            return False
+        return self._is_approved("approval", f"{self.part.action} {self.part.rows.table.name}: {text}", looked)
+
+    def _is_approved(self, name: str, about: str, looked: Look) -> bool:
+        with reading(self.engine) as connection:
+            data = {
+                "count": looked.count,
+                "of": looked.total,
+                "cutoff": self.result.details["cutoff"],
+                "sample": self.part.rows.sample(connection, self.part.safety.sample),
+                "statement": self.part.rows.sql(connection),
+            }
+        answer: Any = self.run.wait_for(
+            f"{name}:{self.part.name}", timeout=self.part.safety.patience, about=about, data=data
+        )
+        if answer.approved:
+            self.result.details["approved_by"] = answer.by
+            return True
+        told = (
+            "nobody has answered in time"
+            if answer.timed_out
+            else f"{answer.by} refused it: {answer.why or 'no reason'}"
+        )
+        self._abort(f"{about}; {told}")
+        return False
+
+    def _is_promoted(self, sweep: Sweep, looked: Look) -> bool:
+        """A new recipe shows for some runs what it would do, then asks, then does a few."""
+        assert self.promote is not None  # noqa: S101 - asked for where there is one
+        rehearsal = Rehearsal(self.engine, self.run, self.part, self.promote)
+        if rehearsal.is_over():
+            return True
+        if rehearsal.count() < self.promote.dry_runs:
+            rehearsal.record(looked.count)
+            self._tell_plan(looked)
+            self.result.message += f"; rehearsal {rehearsal.count()} of {self.promote.dry_runs}"
+            return False
+        if not self._is_approved("promotion", f"it has rehearsed {self.promote.dry_runs} times", looked):
+            return False
+        sweep.begin(looked)
+        if sweep.work_off(looked.count, self.promote.canary) and self.result.error_count:
+            self._abort(f"the first {self.promote.canary} rows met errors")
+            return False
+        return True
+
+    def _abort(self, why: str) -> None:
+        self.result.status = "aborted_guard"
+        self.result.message = f"nothing was changed: {why}"
+
+    # --- its account
+
+    def _settle(self, sweep: Sweep) -> None:
+        part, result, changed = self.part, self.result, sweep.changed
+        with reading(self.engine) as connection:
+            left = part.rows.count(connection)
+        sweep.end(left)
+        for name, count in sweep.place.counts.items():
+            _count(result, name, count)
+        result.details["left"] = left
+        result.message = f"{changed:,} {part.name}" if changed else "nothing to do"
+        if left:
+            result.message += f", {left:,} left"
+        if sweep.stopped:
+            result.message += f" ({sweep.stopped})"
+        if result.error_count:
+            result.status = "partial" if changed else "failed"
+        elif left and (sweep.stopped or part.safety.rows_a_run is not None):
+            result.status = "partial"
+
+
+def _count(result: JobResult, name: str, count: int) -> None:
+    """What is counted under ``keys_removed.email`` is one of the details."""
+    group, dot, member = name.partition(".")
+    if dot:
+        result.details.setdefault(group, {})[member] = count
+    else:
+        result.counts[name] = count
+
+
+def token(part: Part, count: int) -> str:
+    return f"{count}-{predicate_hash(part.rows)}"

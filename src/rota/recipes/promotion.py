@@ -1,0 +1,67 @@
+"""A new recipe is let loose by degrees: it rehearses, a person agrees, a few rows go first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine, func, select
+
+from rota.recipes import tables
+from rota.recipes.database import reading, writing
+from rota.recipes.sweep import Part, predicate_hash
+
+if TYPE_CHECKING:
+    from rota import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """So many runs change nothing, and tell what they would; then a person is asked; then ``canary`` rows go first."""
+
+    dry_runs: int = 7
+    canary: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """How far one part of a recipe is on its way; a rule that is changed begins anew."""
+
+    engine: Engine
+    run: Run
+    part: Part
+    promotion: Promotion
+
+    def count(self) -> int:
+        return self._runs(tables.sweeps.c.rehearsed == 1)
+
+    def is_over(self) -> bool:
+        """Whether it has changed rows under this very rule before."""
+        return self._runs(tables.sweeps.c.rehearsed == 0) > 0
+
+    def record(self, overdue: int) -> None:
+        now = datetime.now(UTC)
+        row = {
+            "run": self.run.idempotency_key,
+            "part": self.part.name,
+            "job": self.run.job,
+            "attempt": self.run.attempt,
+            "as_of": self.run.as_of,
+            "predicate": predicate_hash(self.part.rows),
+            "started_at": now,
+            "ended_at": now,
+            "overdue": overdue,
+            "left_over": overdue,
+            "counts": {},
+            "changed": 0,
+            "rehearsed": 1,
+        }
+        with writing(self.engine) as connection:
+            connection.execute(tables.insert_or_update(connection, tables.sweeps, row, ["run", "part"]))
+
+    def _runs(self, *such: object) -> int:
+        row = tables.sweeps.c
+        mine = (row.job == self.run.job, row.part == self.part.name, row.predicate == predicate_hash(self.part.rows))
+        with reading(self.engine) as connection:
+            return int(connection.scalar(select(func.count()).where(*mine, *such)) or 0)  # type: ignore[arg-type]

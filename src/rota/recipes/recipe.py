@@ -1,0 +1,93 @@
+"""A recipe: a value that one calls, and so the body of a job, with all that a job can have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rota.recipes.age import Age
+from rota.recipes.database import engine_of, table_of
+from rota.recipes.guarded import work_off
+from rota.recipes.rows import Rows, Where
+from rota.recipes.safety import DEFAULT, Safety
+from rota.recipes.sweep import Counts, Part
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from sqlalchemy import ColumnElement, Connection
+
+    from rota import JobResult, Run
+    from rota.recipes.archive import Sink
+    from rota.recipes.promotion import Promotion
+    from rota.recipes.rows import Key
+
+
+class Recipe:
+    """``rota.job("name", schedule=…)(recipe)`` makes it a job; the job takes over whether it destroys and sends."""
+
+    destructive: bool = False
+    sends: bool = False
+
+    def __call__(self, run: Run, plan: str | None = None) -> JobResult:
+        """``plan``: the token of a dry run; more than it has seen, by a tenth, is not done."""
+        raise NotImplementedError
+
+    def parts(self, as_of: datetime) -> Sequence[Part]:
+        """What it sweeps, for those who look at it; none where it works on other things than rows."""
+        del as_of
+        return ()
+
+
+@dataclass(frozen=True)
+class RowRecipe(Recipe):
+    """Over rows of one table. ``age`` is a column or an expression, such as ``func.coalesce(used_at, created_at)``."""
+
+    table: Any
+    _: KW_ONLY
+    age: ColumnElement[Any] | None = None
+    older_than: Age | timedelta | str | None = None
+    where: Where | None = None
+    safety: Safety = DEFAULT
+    promote: Promotion | None = None
+    counted_as: str = ""
+    """The name of its count in the result."""
+    archive_to: Sink | None = None
+    action: ClassVar[str] = ""
+    count_name: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "table", table_of(self.table))
+        if self.older_than is not None:
+            object.__setattr__(self, "older_than", Age.of(self.older_than))
+
+    def rows(self, as_of: datetime) -> Rows:
+        older_than = None if self.older_than is None else Age.of(self.older_than)
+        return Rows.older(self.table, self.age, older_than, self.where, as_of)
+
+    @property
+    def count(self) -> str:
+        return self.counted_as or self.count_name
+
+    def change(self, connection: Connection, rows: Rows, keys: Sequence[Key], as_of: datetime) -> Counts:
+        """What is done to those of these keys of which the rule holds still; how many they were is ``count``."""
+        raise NotImplementedError
+
+    def parts(self, as_of: datetime) -> Sequence[Part]:
+        rows = self.rows(as_of)
+        return [
+            Part(
+                name=self.count,
+                action=self.action,
+                rows=rows,
+                change=lambda connection, keys: self.change(connection, rows, keys, as_of),
+                safety=self.safety,
+                archive=None if self.archive_to is None else self.archive_to.of(rows),
+            )
+        ]
+
+    def __call__(self, run: Run, plan: str | None = None) -> JobResult:
+        [part] = self.parts(run.as_of)
+        return work_off(engine_of(self.table), run, part, plan=plan, promote=self.promote)

@@ -1,0 +1,74 @@
+"""Several recipes in one job: each by itself, and one that fails leaves the others their work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import TYPE_CHECKING, Literal
+
+from rota.errors import Interrupted
+from rota.recipes.recipe import Recipe
+from rota.recipes.sweep import Part
+
+if TYPE_CHECKING:
+    from rota import JobResult, Run
+
+Step = Callable[["Run"], "JobResult"]
+Status = Literal["success", "partial", "failed", "aborted_guard", "dry_run"]
+
+
+class Steps(Recipe):
+    """``Steps(contests=Retention(…), users=Inactive(…))`` does them in this order. A step is a recipe, or a function of
+    the run that returns a ``JobResult``. Counts carry the name of their step: ``contests_deleted``."""
+
+    def __init__(self, **steps: Step) -> None:
+        self.steps = steps
+        self.destructive = any(getattr(each, "destructive", False) for each in steps.values())
+        self.sends = any(getattr(each, "sends", False) for each in steps.values())
+
+    def parts(self, as_of: datetime) -> Sequence[Part]:
+        return list(chain(*(each.parts(as_of) for each in self.steps.values() if isinstance(each, Recipe))))
+
+    def __call__(self, run: Run, plan: str | None = None) -> JobResult:
+        from rota import JobResult
+
+        del plan
+        whole, done = JobResult(), []
+        for name, step in self.steps.items():
+            run.check()
+            try:
+                part = step(run)
+            except Interrupted:
+                raise
+            except Exception as error:
+                run.log.exception("a step failed", step=name)
+                part = JobResult(status="failed", message=f"{type(error).__name__}")
+                part.add_error(name, "failed", type(error).__name__)
+            _merge(whole, name, part)
+            done.append(part)
+        whole.status = _status([each.status for each in done])
+        whole.message = "; ".join(
+            f"{name}: {each.message}" for name, each in zip(self.steps, done, strict=True) if each.message
+        )
+        return whole
+
+
+def _merge(whole: JobResult, name: str, part: JobResult) -> None:
+    whole.counts |= {f"{name}_{count}": number for count, number in part.counts.items()}
+    whole.details[name] = part.details | {"status": part.status}
+    whole.warnings += [f"{name}: {each}" for each in part.warnings]
+    for error in part.errors:
+        whole.add_error(f"{name}: {error['item']}", error["kind"], error["message"])
+    whole.error_count += part.error_count - len(part.errors)
+
+
+def _status(each: Sequence[str]) -> Status:
+    """A guard that trips is what a person must see first; some that failed among others make it partial."""
+    if "aborted_guard" in each:
+        return "aborted_guard"
+    if "dry_run" in each:
+        return "dry_run"
+    if each and all(status == "failed" for status in each):
+        return "failed"
+    return "partial" if {"failed", "partial"} & set(each) else "success"

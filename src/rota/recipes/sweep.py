@@ -1,0 +1,254 @@
+"""The one loop under every recipe that changes rows.
+
+Pages by key; the predicate again in the statement that changes; one transaction a batch, with the account of it and the
+place to go on from. A run that was killed goes on behind its last batch, under the ``as_of`` that it began with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+
+from rota.errors import RunLostError
+from rota.recipes import tables
+from rota.recipes.database import reading, writing
+from rota.recipes.guard import Look
+from rota.recipes.pressure import Pressure
+from rota.recipes.rows import Key, Rows, read_key, shown
+from rota.recipes.safety import Safety, Window
+
+if TYPE_CHECKING:
+    from rota import JobResult, Run
+
+SLOW_SECONDS, QUICK_SECONDS = 2.0, 0.5
+SMALLEST = 10
+LOCKED_TRIES = 6
+LOOK_SECONDS = 1.0
+Counts = Counter[str]
+"""How many rows were changed, by the name of the part; and whatever else was counted on the way."""
+Change = Callable[[Connection, Sequence[Key]], Counts]
+"""Changes rows of these keys of which the predicate still holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows, what is done to them, and within which limits. ``archive`` is asked before each change."""
+
+    name: str
+    action: str
+    rows: Rows
+    change: Change
+    safety: Safety
+    archive: Callable[[Connection, Run, Sequence[Key]], dict[str, Any]] | None = None
+
+
+@dataclass(slots=True)
+class Place:
+    """How far a part of a run is: kept with each batch."""
+
+    counts: Counts = field(default_factory=Counter)
+    after: Key | None = None
+    is_resumed: bool = False
+
+
+class Sweep:
+    """Works one part off. ``stopped``: why it ended before all was done; nothing if it did not."""
+
+    def __init__(self, engine: Engine, run: Run, part: Part, result: JobResult) -> None:
+        self.stopped = ""
+        self._engine = engine
+        self._run = run
+        self._part = part
+        self._result = result
+        self._size = self._most = part.safety.batch
+        self._window = Window.parse(part.safety.window) if part.safety.window else None
+        self._pressure = Pressure(engine, part.rows.table)
+        self._looked_at = 0.0
+        self._has_begun = False
+        self.place = self._resume()
+
+    @property
+    def changed(self) -> int:
+        """How many rows, by this attempt and those before it."""
+        return self.place.counts[self._part.name]
+
+    def begin(self, looked: Look) -> None:
+        """Write down that the part begins, and what was overdue then; once is enough."""
+        if self._has_begun:
+            return
+        self._has_begun = True
+        run, part = self._run, self._part
+        row = {
+            "run": run.idempotency_key,
+            "part": part.name,
+            "job": run.job,
+            "attempt": run.attempt,
+            "as_of": run.as_of,
+            "predicate": predicate_hash(part.rows),
+            "started_at": datetime.now(UTC),
+            "ended_at": None,
+            "overdue": looked.count,
+            "oldest_at": looked.oldest,
+            "counts": self.place.counts,
+            "changed": self.changed,
+            "rehearsed": 0,
+        }
+        with writing(self._engine) as connection:
+            connection.execute(tables.insert_or_update(connection, tables.sweeps, row, ["run", "part"]))
+
+    def work_off(self, total: int, most: int | None = None) -> int:
+        """Batch after batch, until there is none or something stops it; ``most``: no more rows than that. Returns how
+        many it changed, of this attempt and those before it."""
+        while not self.stopped and (most is None or self.changed < most):
+            self._run.check()
+            if not self._may_go_on():
+                break
+            more = self._next(self._size if most is None else min(self._size, most - self.changed))
+            self._run.progress(self.changed, max(total, self.changed))
+            if not more:
+                break
+        return self.changed
+
+    def end(self, left: int) -> None:
+        with writing(self._engine) as connection:
+            self._keep(connection, ended_at=datetime.now(UTC), left_over=left)
+
+    # --- one batch
+
+    def _next(self, size: int) -> bool:
+        """Whether there may be more."""
+        for attempt in range(LOCKED_TRIES):
+            started = time.monotonic()
+            keys: list[Key] = []
+            try:
+                with writing(self._engine) as connection:
+                    keys += self._keys(connection, size)
+                    if keys:
+                        self._apply(connection, keys)
+            except (IntegrityError, DataError) as error:
+                self._one_by_one(keys, error)
+            except OperationalError as error:
+                if not is_locked(error) or attempt == LOCKED_TRIES - 1:
+                    raise
+                self._size = size = max(1, size // 2)
+                self._run.sleep(0.2 * 2**attempt)
+                continue
+            self._size = self._next_size(time.monotonic() - started)
+            if len(keys) < size:
+                return False
+            self._run.sleep(self._pause)
+            return True
+        return False
+
+    def _keys(self, connection: Connection, size: int) -> list[Key]:
+        page = self._part.rows.page(self.place.after, size)
+        if connection.dialect.name == "postgresql":
+            page = page.with_for_update(skip_locked=True, of=self._part.rows.table)
+        return [tuple(row) for row in connection.execute(page)]
+
+    def _apply(self, connection: Connection, keys: Sequence[Key]) -> None:
+        run, part = self._run, self._part
+        archive = part.archive(connection, run, keys) if part.archive is not None else None
+        counts = part.change(connection, keys)
+        total = Counter(self.place.counts)
+        total.update(counts)
+        self._keep(connection, counts=total, changed=total[part.name], last_key=shown(keys[-1]))
+        if count := counts[part.name]:
+            sample = [shown(key) for key in keys[: part.safety.sample]]
+            tables.record(
+                connection, run, part.action, part.rows.table.name, count=count, cutoff=part.rows.cutoff, sample=sample,
+                archive=archive, details={"part": part.name},
+            )  # fmt: skip
+        self.place = Place(total, keys[-1], self.place.is_resumed)
+
+    def _one_by_one(self, keys: Sequence[Key], error: DBAPIError) -> None:
+        """A batch that the database refuses is halved until the row is found that it refuses; the others go on."""
+        if len(keys) <= 1:
+            self._result.add_error(shown(keys[0]) if keys else "", "refused", type(error.orig).__name__)
+            self.place.after = keys[-1] if keys else self.place.after
+            return
+        middle = len(keys) // 2
+        for half in (keys[:middle], keys[middle:]):
+            try:
+                with writing(self._engine) as connection:
+                    self._apply(connection, half)
+            except (IntegrityError, DataError) as again:
+                self._one_by_one(half, again)
+
+    def _keep(self, connection: Connection, **values: Any) -> None:
+        """Only for the attempt that has the run: one that was frozen meanwhile commits no more."""
+        row = tables.sweeps.c
+        mine = (row.run == self._run.idempotency_key, row.part == self._part.name, row.attempt == self._run.attempt)
+        if not connection.execute(update(tables.sweeps).where(*mine).values(**values)).rowcount:
+            raise RunLostError("another attempt has this run by now")
+
+    # --- whether to go on, and how fast
+
+    def _next_size(self, seconds: float) -> int:
+        if seconds > SLOW_SECONDS:
+            return max(SMALLEST, self._size // 2)
+        return min(self._most, self._size * 2) if seconds < QUICK_SECONDS else self._size
+
+    def _may_go_on(self) -> bool:
+        """Looks at the clock, at what a person has set, and at the database, once a second."""
+        now = datetime.now(UTC)
+        if self._window is not None and not self._window.holds(now.hour * 60 + now.minute):
+            self.stopped = f"its window {self._part.safety.window} UTC is over"
+            return False
+        if time.monotonic() - self._looked_at < LOOK_SECONDS:
+            return True
+        self._read_limits()
+        if not self.stopped:
+            self._pressure.wait(self._run)
+        self._looked_at = time.monotonic()
+        return not self.stopped
+
+    def _read_limits(self) -> None:
+        with reading(self._engine) as connection:
+            row = connection.execute(select(tables.limits).where(tables.limits.c.job == self._run.job)).one_or_none()
+        self._pause, self._most = self._part.safety.pause_seconds, self._part.safety.batch
+        if row is None:
+            return
+        if row.pause_ms is not None:
+            self._pause = row.pause_ms / 1_000
+        if row.batch is not None:
+            self._most = row.batch
+            self._size = min(self._size, row.batch)
+        if row.stopped:
+            self.stopped = f"{row.changed_by} stopped it"
+
+    # --- where it left off
+
+    def _resume(self) -> Place:
+        run, part = self._run, self._part
+        self._pause = part.safety.pause_seconds
+        mine = (tables.sweeps.c.run == run.idempotency_key, tables.sweeps.c.part == part.name)
+        with writing(self._engine) as connection:
+            row = connection.execute(select(tables.sweeps).where(*mine)).one_or_none()
+            if row is None or row.rehearsed:
+                return Place()
+            connection.execute(update(tables.sweeps).where(*mine).values(attempt=run.attempt))
+        if row.predicate != predicate_hash(part.rows):
+            self._result.warnings.append(f"{part.name}: its rule was changed since it began; it begins anew")
+            return Place(Counter(row.counts), None, is_resumed=False)
+        return Place(Counter(row.counts), read_key(part.rows, row.last_key), is_resumed=True)
+
+
+def predicate_hash(rows: Rows) -> str:
+    """What a rule says, without the moment that it is asked at."""
+    text = f"{rows.table.fullname}: {rows.where}: {rows.older_than}"
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def is_locked(error: OperationalError) -> bool:
+    """Whether somebody else has what is needed, so that it is worth another try."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state in {"55P03", "40P01", "40001"} or "locked" in str(error.orig).lower()

@@ -1,0 +1,174 @@
+"""The recipes' own tables, beside the user's: so that what a batch did and the account of it are one transaction."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Dialect,
+    Engine,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    func,
+    inspect,
+    select,
+)
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import JSON, TypeDecorator
+
+from rota.errors import ConfigError
+from rota.recipes.database import insert, writing
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TURNSTILE = 0x726F74617265  # any number will do, if nobody else's
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment, kept as microseconds of UTC: both databases then compare alike, to the microsecond."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> int | None:
+        if value is None:
+            return None
+        if value.utcoffset() is None:
+            raise ValueError(f"{value!r} has no time zone")
+        return (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, _dialect: Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+metadata = MetaData()
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+
+sweeps = Table(
+    "rota_recipe_sweep",
+    metadata,
+    Column("run", Text, nullable=False),
+    Column("part", Text, nullable=False),
+    Column("job", Text, nullable=False),
+    Column("attempt", BigInteger, nullable=False),
+    Column("as_of", Instant, nullable=False),
+    Column("predicate", Text, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("last_key", JSON),
+    Column("changed", BigInteger, nullable=False, default=0),
+    Column("counts", JSON),
+    Column("overdue", BigInteger, nullable=False, default=0),
+    Column("left_over", BigInteger),
+    Column("oldest_at", Instant),
+    Column("rehearsed", Integer, nullable=False, default=0),
+    PrimaryKeyConstraint("run", "part"),
+    Index("rota_recipe_sweep_job", "job", "part", "started_at"),
+    comment="One part of one run of a recipe: how far it is, and what was overdue before it and after it.",
+)
+
+audit = Table(
+    "rota_recipe_audit",
+    metadata,
+    Column("id", _NUMBER, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("job", Text, nullable=False),
+    Column("run", Text, nullable=False),
+    Column("actor", Text),
+    Column("action", Text, nullable=False),
+    Column("target_table", Text, nullable=False),
+    Column("target_id", Text),
+    Column("count", BigInteger, nullable=False),
+    Column("cutoff", Instant),
+    Column("sample", JSON),
+    Column("details", JSON),
+    Column("archive", JSON),
+    Index("rota_recipe_audit_run", "run"),
+    comment="One row for each batch that changed something, and for each thing that matters by itself.",
+)
+
+limits = Table(
+    "rota_recipe_limit",
+    metadata,
+    Column("job", Text, primary_key=True),
+    Column("batch", Integer),
+    Column("pause_ms", Integer),
+    Column("stopped", Integer, nullable=False, default=0),
+    Column("changed_by", Text),
+    comment="What a person has set for a sweep that runs, or will run.",
+)
+
+
+def ready(engine: Engine) -> None:
+    """Make the recipes' tables where they are missing; processes that start together take turns.
+
+    Raises ``ConfigError`` where they may not be made.
+    """
+    missing = _missing(engine)
+    if not missing:
+        return
+    try:
+        with writing(engine) as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(_TURNSTILE)))
+            metadata.create_all(connection)
+    except DBAPIError as error:
+        names = ", ".join(table.name for table in missing)
+        raise ConfigError(
+            f"the recipes' tables {names} are missing and cannot be made: {error.orig}",
+            hint="Make them with your migrations: rota.recipes.metadata has them.",
+        ) from error
+
+
+def present(engine: Engine) -> bool:
+    return not _missing(engine)
+
+
+def _missing(engine: Engine) -> list[Table]:
+    there = set(inspect(engine).get_table_names())
+    return [table for table in metadata.sorted_tables if table.name not in there]
+
+
+def insert_or_update(connection: Connection, table: Table, row: dict[str, Any], key: list[str]) -> Any:
+    """Put a row in the place of the one of its key, if there is one."""
+    statement = insert(connection, table).values(row)
+    others = {name: statement.excluded[name] for name in row if name not in key}
+    return statement.on_conflict_do_update(index_elements=key, set_=others)
+
+
+def record(
+    connection: Connection,
+    run: Any,
+    action: str,
+    target: str,
+    *,
+    count: int = 1,
+    target_id: object = None,
+    cutoff: datetime | None = None,
+    sample: list[Any] | None = None,
+    details: dict[str, Any] | None = None,
+    archive: dict[str, Any] | None = None,
+) -> None:
+    """Write the account of a change, in its transaction. It names rows by their keys, and holds nothing personal."""
+    row = {
+        "at": datetime.now(UTC),
+        "job": run.job,
+        "run": run.idempotency_key,
+        "actor": run.actor,
+        "action": action,
+        "target_table": target,
+        "target_id": None if target_id is None else str(target_id),
+        "count": count,
+        "cutoff": cutoff,
+        "sample": sample,
+        "details": details,
+        "archive": archive,
+    }
+    connection.execute(audit.insert().values(row))
