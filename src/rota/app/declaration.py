@@ -34,9 +34,9 @@ class Declaration:
         job = Job(
             name=name,
             function=function,
-            description=_first_line(function),
+            description=_description(function),
             overlap=self.policies.get("overlap", "skip" if self.policies.get("schedule") else None),
-            **self._bounded(self._those(_OF_JOB)),
+            **_said_by(function) | self._bounded(self._those(_OF_JOB)),
         )
         _check_process(job)
         if (job.destructive or job.sends) and not job.wants_run:
@@ -90,5 +90,13 @@ def _check_process(job: Job) -> None:
         )
 
 
-def _first_line(function: JobFunction) -> str:
+def _said_by(function: JobFunction) -> dict[str, bool]:
+    """What a body says of itself, as recipes do: whether it destroys, whether it sends."""
+    return {name: True for name in ("destructive", "sends") if getattr(function, name, False) is True}
+
+
+def _description(function: JobFunction) -> str:
+    """Its own word for what it does, or the first line of its docstring."""
+    if isinstance(own := getattr(function, "description", None), str):
+        return own
     return inspect.cleandoc(function.__doc__).split("\n")[0] if function.__doc__ else ""

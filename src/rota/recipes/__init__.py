@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rota.recipes.age import Age
     from rota.recipes.anonymise import Anonymise
+    from rota.recipes.archive import ArchiveTo
     from rota.recipes.database import bind
+    from rota.recipes.inactive import Inactive, Tokens, Update
     from rota.recipes.personal import Scrub
     from rota.recipes.promotion import Promotion
     from rota.recipes.recipe import Recipe
@@ -20,13 +22,17 @@ if TYPE_CHECKING:
 _HOMES = {
     "Age": "age",
     "Anonymise": "anonymise",
+    "ArchiveTo": "archive",
     "Child": "retention",
+    "Inactive": "inactive",
     "Promotion": "promotion",
     "Recipe": "recipe",
     "Retention": "retention",
     "Safety": "safety",
     "Scrub": "personal",
     "Steps": "steps",
+    "Tokens": "inactive",
+    "Update": "inactive",
     "audit": "tables",
     "bind": "database",
     "metadata": "tables",
@@ -35,13 +41,17 @@ _HOMES = {
 __all__ = [
     "Age",
     "Anonymise",
+    "ArchiveTo",
     "Child",
+    "Inactive",
     "Promotion",
     "Recipe",
     "Retention",
     "Safety",
     "Scrub",
     "Steps",
+    "Tokens",
+    "Update",
     "audit",
     "bind",
     "metadata",

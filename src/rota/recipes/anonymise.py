@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, null, select, update
+from sqlalchemy import Column, Connection, select, update
 
 from rota.errors import ConfigError
 from rota.recipes.personal import Scrub
 from rota.recipes.recipe import RowRecipe
-from rota.recipes.rows import Key, Rows, moment_for
+from rota.recipes.rows import Key, Rows
 from rota.recipes.sweep import Counts
+from rota.recipes.values import is_function, values_at
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Anonymise(RowRecipe):
     """Old rows stay, without what is personal in them.
 
@@ -44,10 +45,9 @@ class Anonymise(RowRecipe):
         return replace(rows, where=rows.where & self.marker.is_(None))
 
     def change(self, connection: Connection, rows: Rows, keys: Sequence[Key], as_of: datetime) -> Counts:
-        fixed = {name: value for name, value in self.set_values.items() if not _is_function(value)}
-        made = {name: value for name, value in self.set_values.items() if _is_function(value)}
-        fixed[self.marker.key] = moment_for(self.marker, as_of)
-        fixed = _without_json_null(rows.table, fixed)
+        fixed = {name: value for name, value in self.set_values.items() if not is_function(value)}
+        made = {name: value for name, value in self.set_values.items() if is_function(value)}
+        fixed = values_at(rows.table, fixed | {self.marker.key: as_of}, as_of)
         if not made and not self.scrub:
             return Counter(
                 {self.count: connection.execute(update(rows.table).where(rows.among(keys)).values(fixed)).rowcount}
@@ -55,9 +55,9 @@ class Anonymise(RowRecipe):
         scrubs = {name: make() for name, make in self.scrub.items()}
         count = 0
         for row in connection.execute(select(rows.table).where(rows.among(keys))).mappings().all():
-            values = fixed | {name: make(row) for name, make in made.items()}
+            values = {name: make(row) for name, make in made.items()}
             values |= {name: scrub(row[name]) for name, scrub in scrubs.items() if row[name] is not None}
-            values = _without_json_null(rows.table, values)
+            values = fixed | values_at(rows.table, values, as_of)
             own = rows.among([tuple(row[column.name] for column in rows.key)])
             count += connection.execute(update(rows.table).where(own).values(values)).rowcount
         return Counter({self.count: count, **_removed(scrubs.values())})
@@ -69,12 +69,3 @@ def _removed(scrubs: Iterable[Scrub]) -> Counts:
         found["unparsable"] += scrub.unparsable
         found.update({f"keys_removed.{key}": count for key, count in scrub.removed.items()})
     return found
-
-
-def _without_json_null(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Nothing is NULL, and not the word of JSON for it, of which ``IS NULL`` does not hold."""
-    return {name: null() if value is None else value for name, value in values.items() if name in table.columns}
-
-
-def _is_function(value: Any) -> bool:
-    return callable(value) and not isinstance(value, ColumnElement)

@@ -9,7 +9,7 @@ import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,7 +18,8 @@ from uuid import UUID
 from sqlalchemy import Column, Connection, Table, select
 
 from rota.errors import ConfigError, RotaError
-from rota.recipes.rows import Key, Rows, shown
+from rota.recipes.database import insert, table_of
+from rota.recipes.rows import Key, Rows, read_key, shown
 
 if TYPE_CHECKING:
     from rota import Run
@@ -36,8 +37,8 @@ class Sink(Protocol):
     def of(self, rows: Rows) -> Keeping:
         """What keeps a batch of these rows; returns where they are, as JSON."""
 
-    def read(self, place: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-        """The rows of one batch, verified."""
+    def read(self, connection: Connection, place: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+        """The rows of one batch, as ``encode`` made them; raises ``ArchiveError`` where they are not as they were."""
 
 
 class Objects(Protocol):
@@ -52,7 +53,7 @@ class Objects(Protocol):
 class ArchiveTo:
     """Into a store of objects: each batch is one, lines of JSON, compressed.
 
-    ``ArchiveTo.folder("/var/archive")``, ``ArchiveTo.s3(client, "bucket")``.
+    ``ArchiveTo.folder("/var/archive")``, ``ArchiveTo.s3(client, "bucket")``; or ``ArchiveTo.table(old_notes)``.
     """
 
     objects: Objects
@@ -60,6 +61,11 @@ class ArchiveTo:
     @classmethod
     def folder(cls, root: str | os.PathLike[str]) -> ArchiveTo:
         return cls(Folder(Path(root)))
+
+    @staticmethod
+    def table(table: Any) -> Sink:
+        """A table with columns of the same names, in the same database."""
+        return IntoTable(table_of(table))
 
     @classmethod
     def s3(cls, client: Any, bucket: str, prefix: str = "") -> ArchiveTo:
@@ -81,10 +87,10 @@ class ArchiveTo:
         place = {"object": f"{name}-{digest[:12]}.jsonl.gz", "sha256": digest, "rows": len(found)}
         if found:
             self.objects.put(place["object"], data)  # type: ignore[arg-type]
-            list(self.read(place))
+            self.read(connection, place)
         return place
 
-    def read(self, place: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    def read(self, connection: Connection, place: Mapping[str, Any]) -> Iterable[dict[str, Any]]:  # noqa: ARG002
         data = self.objects.get(place["object"]) if place["rows"] else b""
         if place["rows"] and hashlib.sha256(data).hexdigest() != place["sha256"]:
             raise ArchiveError(f"{place['object']} is not what was written there")
@@ -92,6 +98,35 @@ class ArchiveTo:
         if len(lines) != place["rows"]:
             raise ArchiveError(f"{place['object']} has {len(lines)} rows, and {place['rows']} were written")
         return [json.loads(line) for line in lines]
+
+
+@dataclass(frozen=True, slots=True)
+class IntoTable:
+    """In the transaction that deletes: so there is nothing to verify."""
+
+    table: Table
+
+    def of(self, rows: Rows) -> Keeping:
+        names = [column.name for column in rows.table.columns]
+        missing = sorted(set(names) - set(self.table.columns.keys()))
+        if missing:
+            raise ConfigError(f"{self.table.name} has no column {missing[0]!r}, which {rows.table.name} has")
+
+        def keep(connection: Connection, run: Run, keys: Sequence[Key]) -> dict[str, Any]:
+            found = select(*(rows.table.columns[name] for name in names)).where(rows.among(keys))
+            kept = connection.execute(found).mappings().all()
+            connection.execute(insert(connection, self.table).from_select(names, found).on_conflict_do_nothing())
+            return {"rows": len(kept), "keys": [key_of(rows, dict(row)) for row in kept], "run": run.id}
+
+        return keep
+
+    def read(self, connection: Connection, place: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+        rows = Rows.older(self.table, None, None, None, datetime.now(UTC))
+        keys = [key for each in place["keys"] if (key := read_key(rows, each)) is not None]
+        found = connection.execute(select(self.table).where(rows.among(keys))).mappings().all() if keys else []
+        if len(found) != place["rows"]:
+            raise ArchiveError(f"{self.table.name} has {len(found)} of the {place['rows']} rows that were put there")
+        return [encode(self.table, dict(row)) for row in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,11 @@ class Recipe:
     destructive: bool = False
     sends: bool = False
 
+    @property
+    def description(self) -> str:
+        """What it does, in a line."""
+        return (self.__doc__ or "").partition("\n")[0]
+
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         """``plan``: the token of a dry run; more than it has seen, by a tenth, is not done."""
         raise NotImplementedError
@@ -41,7 +46,7 @@ class Recipe:
         return ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RowRecipe(Recipe):
     """Over rows of one table. ``age`` is a column or an expression, such as ``func.coalesce(used_at, created_at)``."""
 
@@ -62,6 +67,12 @@ class RowRecipe(Recipe):
         object.__setattr__(self, "table", table_of(self.table))
         if self.older_than is not None:
             object.__setattr__(self, "older_than", Age.of(self.older_than))
+
+    @property
+    def description(self) -> str:
+        """``Delete rows of note older than 90d.``"""
+        old = f" older than {self.older_than}" if self.older_than is not None else ""
+        return f"{self.action.capitalize()} rows of {self.table.name}{old}."
 
     def rows(self, as_of: datetime) -> Rows:
         older_than = None if self.older_than is None else Age.of(self.older_than)

@@ -25,7 +25,7 @@ class Child:
     where: Where | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Retention(RowRecipe):
     """``Retention(notifications, age=notifications.c.created_at, older_than="90d")`` deletes what is older, a batch at
     a time. ``children`` go with their rows; what else goes with them by ``ON DELETE CASCADE`` is named in

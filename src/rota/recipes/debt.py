@@ -1,0 +1,51 @@
+"""Whether a recipe keeps up: what is overdue, what comes in, what goes out, and when it will have caught up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from sqlalchemy import Engine, select
+
+from rota.recipes import tables
+from rota.recipes.database import reading
+
+RUNS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """``overdue`` after its last run; ``intake`` and ``drain`` in rows a day, where two runs or more tell of them."""
+
+    overdue: int
+    oldest: datetime | None
+    runs: int
+    intake: float | None = None
+    drain: float | None = None
+
+    def caught_up_at(self, now: datetime) -> datetime | None:
+        """When nothing will be overdue; ``None`` where that is so, or where more comes in than goes out."""
+        if not self.overdue or self.intake is None or self.drain is None or self.drain <= self.intake:
+            return None
+        return now + timedelta(days=self.overdue / (self.drain - self.intake))
+
+
+def debt_of(engine: Engine, job: str, part: str) -> Debt | None:
+    """By the last runs that ended; ``None`` where there was none."""
+    if not tables.present(engine):
+        return None
+    row = tables.sweeps.c
+    mine = (row.job == job, row.part == part, row.ended_at.is_not(None))
+    with reading(engine) as connection:
+        runs = connection.execute(select(tables.sweeps).where(*mine).order_by(row.started_at.desc()).limit(RUNS)).all()
+    if not runs:
+        return None
+    runs = list(reversed(runs))
+    days = (runs[-1].started_at - runs[0].started_at).total_seconds() / 86_400
+    oldest = runs[-1].oldest_at if runs[-1].left_over else None
+    if days <= 0:
+        return Debt(runs[-1].left_over, oldest, len(runs))
+    came = sum(max(0, after.overdue - before.left_over) for before, after in pairwise(runs))
+    went = sum(run.changed for run in runs[1:])
+    return Debt(runs[-1].left_over, oldest, len(runs), came / days, went / days)

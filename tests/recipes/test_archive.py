@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from rota.errors import ConfigError, ConflictError, NotFoundError
+from rota.recipes import Age, ArchiveTo, Retention, Safety, audit
+from rota.recipes.archive import ArchiveError, Sink
+from rota.recipes.undo import Undone, undo
+from tests.recipes.conftest import cook, days
+from tests.recipes.tables import comments, metadata, notes
+
+ANY = Safety(most_fraction=None, runaway=None, pause=0, batch=2)
+Put = Callable[..., None]
+RowsOf = Callable[..., list[Any]]
+kept_notes = notes.to_metadata(metadata, name="kept_note")
+
+
+class Store:
+    """As boto3's client of S3, as far as it is used."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], bytes] = {}
+
+    def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803 - boto3's words
+        self.objects[Bucket, Key] = Body
+
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        return {"Body": io.BytesIO(self.objects[Bucket, Key])}
+
+
+@pytest.fixture(params=["folder", "objects", "table"])
+def sink(request: pytest.FixtureRequest, tmp_path: Path) -> Sink:
+    sinks: dict[str, Sink] = {
+        "folder": ArchiveTo.folder(tmp_path / "archive"),
+        "objects": ArchiveTo.s3(Store(), "old", "notes/"),
+        "table": ArchiveTo.table(kept_notes),
+    }
+    return sinks[request.param]
+
+
+def old(sink: Sink) -> Retention:
+    return Retention(notes, age=notes.c.created_at, older_than="90d", safety=ANY, archive_to=sink)
+
+
+def put_back(engine: Engine, recipe: Retention, within: str = "30d") -> Undone:
+    [part] = recipe.parts(days(0)[0])
+    assert recipe.archive_to is not None
+    return undo(engine, recipe.archive_to, part.rows, "shop/clean:1", by="anna", within=Age.of(within))
+
+
+@pytest.fixture
+def notes_put(put: Put) -> list[int]:
+    put(notes, *({"id": id_, "created_at": at, "text": f"é {id_}"} for id_, at in enumerate(days(*[100] * 5, 1), 1)))
+    return [1, 2, 3, 4, 5, 6]
+
+
+def test_what_a_run_removed_is_put_back_as_it_was(
+    engine: Engine, sink: Sink, notes_put: list[int], rows_of: RowsOf
+) -> None:
+    before = rows_of(notes)
+    assert cook(old(sink)).counts == {"deleted": 5}
+    assert rows_of(notes, notes.c.id) == [6]
+
+    assert put_back(engine, old(sink)) == Undone(5, [])
+
+    assert rows_of(notes) == before
+    assert [(row.action, row.count, row.actor) for row in rows_of(audit)][3:] == [
+        ("undo", 1, "anna"),
+        ("undo", 2, "anna"),
+        ("undo", 2, "anna"),
+    ]
+    assert put_back(engine, old(sink)) == Undone(0, [5, 3, 4, 1, 2])
+
+
+def test_rows_that_are_there_again_are_left_as_they_are(
+    engine: Engine, sink: Sink, notes_put: list[int], put: Put, rows_of: RowsOf
+) -> None:
+    cook(old(sink))
+    put(notes, {"id": 2, "created_at": days(1)[0], "text": "new"})
+
+    assert put_back(engine, old(sink)) == Undone(4, [2])
+    assert rows_of(notes, notes.c.text)[1] == "new"
+
+
+def test_after_its_window_it_is_refused(engine: Engine, sink: Sink, notes_put: list[int]) -> None:
+    cook(old(sink))
+    with engine.begin() as connection:
+        connection.execute(audit.update().values(at=days(200)[0] - timedelta(days=1)))
+
+    with pytest.raises(ConflictError, match="longer ago than 30d"):
+        put_back(engine, old(sink))
+
+
+def test_a_run_that_kept_nothing_is_told(engine: Engine, sink: Sink, notes_put: list[int]) -> None:
+    cook(Retention(notes, age=notes.c.created_at, older_than="90d", safety=ANY))
+
+    with pytest.raises(NotFoundError, match="has kept no rows of note"):
+        put_back(engine, old(sink))
+
+
+def test_an_archive_that_cannot_be_read_back_keeps_the_rows(
+    engine: Engine, notes_put: list[int], rows_of: RowsOf
+) -> None:
+    class Lossy(Store):
+        def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803
+            super().put_object(Bucket, Key, Body[:-1])
+
+    with pytest.raises(ArchiveError, match="is not what was written there"):
+        cook(old(ArchiveTo.s3(Lossy(), "old")))
+
+    assert rows_of(notes, notes.c.id) == notes_put
+    assert rows_of(audit) == []
+
+
+def test_one_that_was_changed_since_is_not_put_back(
+    engine: Engine, notes_put: list[int], rows_of: RowsOf, tmp_path: Path
+) -> None:
+    recipe = old(ArchiveTo.folder(tmp_path))
+    cook(recipe)
+    file = next(tmp_path.rglob("*.jsonl.gz"))
+    assert {"id", "text"} <= set(json.loads(gzip.decompress(file.read_bytes()).splitlines()[0]))
+    file.write_bytes(gzip.compress(b"{}\n"))
+
+    with pytest.raises(ArchiveError):
+        put_back(engine, recipe)
+    file.unlink()
+    with pytest.raises(ArchiveError, match="is not in"):
+        put_back(engine, recipe)
+
+
+def test_a_table_without_the_columns_is_refused(engine: Engine, notes_put: list[int]) -> None:
+    with pytest.raises(ConfigError, match="note_comment has no column 'created_at', which note has"):
+        cook(old(ArchiveTo.table(comments)))
