@@ -112,9 +112,22 @@ def run(
     rota job run shop/sync --arg days=3 --wait --timeout 5m
     rota job run shop/sync --json-args @arguments.json --key sync:3 --delay 10m
     """
-    arguments = read_arguments(pairs, document)
-    options = given_policies(OF_A_CALL, given)
-    handle = app.options(force_disabled=force, by=acting_user(), **options).trigger(name, **arguments)
+    arguments, options = read_arguments(pairs, document), given_policies(OF_A_CALL, given)
+    begin(ctx, app, name, arguments, {"force_disabled": force, **options}, wait, timeout, out)
+
+
+def begin(
+    ctx: click.Context,
+    app: Rota,
+    name: str,
+    arguments: Mapping[str, Any],
+    options: Mapping[str, Any],
+    wait: bool,
+    timeout: float | None,
+    out: Output,
+) -> None:
+    """Ask for a run, and wait for its end or say how to follow it."""
+    handle = app.options(by=acting_user(), **options).trigger(name, **arguments)
     if not handle.new:
         out.say(f"Run {handle.id} with this key was there already; no other is made.")
     if wait:

@@ -24,6 +24,7 @@ class Main(LazyGroup):
         "schedule": "When they are due: list, change, pause, look ahead, backfill.",
         "run": "What was asked for: list, show, logs, wait, retry, cancel, why.",
         "dead": "Runs that failed for good: list, retry, dismiss.",
+        "recipe": "Maintenance made of recipes: list, show, run, limit, undo.",
         "queue": "The lanes: list, pause, resume, limit.",
         "node": "The processes that work: list, drain.",
         "db": "The database: prepare, migrate, check.",

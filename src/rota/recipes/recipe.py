@@ -95,7 +95,7 @@ class RowRecipe(Recipe):
                 rows=rows,
                 change=lambda connection, keys: self.change(connection, rows, keys, as_of),
                 safety=self.safety,
-                archive=None if self.archive_to is None else self.archive_to.of(rows),
+                sink=self.archive_to,
             )
         ]
 

@@ -27,6 +27,7 @@ from rota.recipes.safety import Safety, Window
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
+    from rota.recipes.archive import Sink
 
 SLOW_SECONDS, QUICK_SECONDS = 2.0, 0.5
 SMALLEST = 10
@@ -40,14 +41,14 @@ Change = Callable[[Connection, Sequence[Key]], Counts]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Rows, what is done to them, and within which limits. ``archive`` is asked before each change."""
+    """Rows, what is done to them, and within which limits; ``sink`` keeps them before that."""
 
     name: str
     action: str
     rows: Rows
     change: Change
     safety: Safety
-    archive: Callable[[Connection, Run, Sequence[Key]], dict[str, Any]] | None = None
+    sink: Sink | None = None
 
 
 @dataclass(slots=True)
@@ -73,6 +74,7 @@ class Sweep:
         self._pressure = Pressure(engine, part.rows.table)
         self._looked_at = 0.0
         self._has_begun = False
+        self._archive = None if part.sink is None else part.sink.of(part.rows)
         self.place = self._resume()
 
     @property
@@ -156,7 +158,7 @@ class Sweep:
 
     def _apply(self, connection: Connection, keys: Sequence[Key]) -> None:
         run, part = self._run, self._part
-        archive = part.archive(connection, run, keys) if part.archive is not None else None
+        archive = self._archive(connection, run, keys) if self._archive is not None else None
         counts = part.change(connection, keys)
         total = Counter(self.place.counts)
         total.update(counts)

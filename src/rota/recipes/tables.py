@@ -172,3 +172,39 @@ def record(
         "archive": archive,
     }
     connection.execute(audit.insert().values(row))
+
+
+def last_batches(connection: Connection, job: str, table: str, count: int) -> list[dict[str, Any]]:
+    """The newest first."""
+    mine = (audit.c.job == job, audit.c.target_table == table)
+    found = connection.execute(select(audit).where(*mine).order_by(audit.c.id.desc()).limit(count)).mappings()
+    return [dict(row) for row in found]
+
+
+def set_limits(
+    engine: Engine,
+    job: str,
+    *,
+    by: str,
+    batch: int | None = None,
+    pause: float | None = None,
+    stopped: bool | None = None,
+) -> dict[str, Any]:
+    """What is given is changed, and written down; the rest stays. Returns what holds now."""
+    ready(engine)
+    given = {"batch": batch, "pause_ms": None if pause is None else round(pause * 1_000), "stopped": stopped}
+    changed = {name: int(value) for name, value in given.items() if value is not None} | {"changed_by": by}
+    with writing(engine) as connection:
+        statement = insert(connection, limits).values({"job": job, "stopped": 0} | changed)
+        connection.execute(statement.on_conflict_do_update(index_elements=["job"], set_=changed))
+        entry = {
+            "at": datetime.now(UTC),
+            "job": job,
+            "run": "",
+            "actor": by,
+            "action": "limit",
+            "target_table": limits.name,
+        }
+        connection.execute(audit.insert().values(entry | {"count": 1, "details": changed}))
+        kept = connection.execute(select(limits).where(limits.c.job == job)).mappings().one()
+    return dict(kept)

@@ -1,0 +1,263 @@
+"""`rota recipe`: maintenance jobs that are made of recipes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rota.cli.groups import Group
+from rota.cli.moments import duration
+from rota.cli.options import acting_user, confirm, timeout_option, with_code, with_output, yes_option
+from rota.cli.output import Column, Output
+from rota.errors import ConfigError, ConflictError, MissingExtraError, NotFoundError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from rota.app import Rota
+    from rota.recipes import Recipe
+    from rota.recipes.sweep import Part
+
+COLUMNS = (
+    Column("job", "recipe"),
+    Column("part"),
+    Column("action"),
+    Column("table"),
+    Column("overdue"),
+    Column("oldest", show=Output.distance),
+    Column("intake", "in/day", lambda _, rate: "" if rate is None else f"{rate:,.0f}"),
+    Column("drain", "out/day", lambda _, rate: "" if rate is None else f"{rate:,.0f}"),
+    Column("caught_up_at", "caught up", Output.distance),
+)
+BATCHES = (
+    Column("at", show=Output.distance),
+    Column("run"),
+    Column("action"),
+    Column("count", "rows"),
+    Column("actor", "by"),
+    Column("archive", "kept", lambda _, kept: "yes" if kept else ""),
+)
+LAST_BATCHES = 10
+name_argument = click.argument("name", metavar="JOB")
+
+
+@click.group(cls=Group)
+def recipe() -> None:
+    """Maintenance made of recipes: list, show, run, limit, undo."""
+
+
+@recipe.command()
+@with_code
+@with_output
+def ls(app: Rota, out: Output) -> None:
+    """The jobs that are recipes, and whether each keeps up: by its last runs.
+
+    \b
+    rota recipe ls
+    """
+    items = [_item(job, part) for job, each in _recipes(app) for part in each.parts(_now())]
+    out.listing(items, COLUMNS, empty='No job is a recipe: rota.job("name")(Retention(…)) makes one.')
+
+
+@recipe.command()
+@name_argument
+@with_code
+@with_output
+def show(app: Rota, name: str, out: Output) -> None:
+    """What a recipe would do now, what speaks against it, and what it did last.
+
+    \b
+    rota recipe show shop/old-notes
+    """
+    found = _find(app, name)
+    parts = [_looked_at(name, part) for part in found.parts(_now())]
+    if out.as_json:
+        out.document({"job": name, "description": found.description, "parts": parts})
+        return
+    for part in parts:
+        batches = part.pop("batches")
+        out.one({"recipe": name, "does": found.description, **part})
+        out.listing(batches, BATCHES)
+
+
+@recipe.command()
+@name_argument
+@click.option("--dry-run", is_flag=True, help="Look and count alone; prints a plan's token.")
+@click.option("--plan", metavar="TOKEN", help="Do what a dry run has shown; refused where it is a tenth more by now.")
+@click.option("--wait", is_flag=True, help="Wait for the end: exit 0 if it succeeded, 1 if not, 124 on time-out.")
+@timeout_option
+@with_code
+@with_output
+@click.pass_context
+def run(
+    ctx: click.Context,
+    app: Rota,
+    name: str,
+    dry_run: bool,
+    plan: str | None,
+    wait: bool,
+    timeout: float | None,
+    out: Output,
+) -> None:
+    """Run a recipe now: a dry run first, then what it has shown.
+
+    \b
+    rota recipe run shop/old-notes --dry-run --wait
+    rota recipe run shop/old-notes --plan 1204-0f3a5c2e9b71 --wait
+    """
+    from rota.cli.job import begin
+
+    _find(app, name)
+    if dry_run and plan is not None:
+        raise ConfigError("a plan is done, not shown again", hint="Give --dry-run or --plan.")
+    begin(ctx, app, name, {} if plan is None else {"plan": plan}, {"dry_run": dry_run}, wait, timeout, out)
+
+
+@recipe.command()
+@name_argument
+@click.option("--batch", type=click.IntRange(1), metavar="N", help="At most so many rows in one transaction.")
+@click.option("--pause", type=duration, metavar="DURATION", help="Rest so long between two batches.")
+@click.option(
+    "--stop/--go-on", "stopped", default=None, help="Stop after its batch; or let it go on with its next run."
+)
+@with_code
+@with_output
+def limit(app: Rota, name: str, batch: int | None, pause: float | None, stopped: bool | None, out: Output) -> None:
+    """Slow a sweep down, stop it, or let it go on, also while it runs: it looks once a second.
+
+    \b
+    rota recipe limit shop/old-notes --batch 200 --pause 1s
+    rota recipe limit shop/old-notes --stop
+    """
+    from rota.recipes.tables import set_limits
+
+    if batch is None and pause is None and stopped is None:
+        raise ConfigError("no limit is given", hint="Give --batch, --pause, --stop or --go-on.")
+    for engine in _engines(_find(app, name)):
+        kept = set_limits(engine, name, by=acting_user(), batch=batch, pause=pause, stopped=stopped)
+    if out.as_json:
+        out.document(kept)
+    else:
+        out.say(f"{name} is limited as asked.")
+
+
+@recipe.command()
+@click.argument("run_id", metavar="RUN", type=int)
+@click.option("--within", default="30d", show_default=True, metavar="AGE", help="Refused for a run longer ago.")
+@yes_option
+@with_code
+@with_output
+def undo(app: Rota, run_id: int, within: str, yes: bool, out: Output) -> None:
+    """Put back the rows that a run removed, from its archive; those that are there again are left as they are.
+
+    \b
+    rota recipe undo 1204
+    """
+    from rota.recipes.age import Age
+    from rota.recipes.database import engine_of
+    from rota.recipes.undo import undo as put_back
+
+    record = app.runs.get(run_id)
+    found = _find(app, record.job)
+    parts = [part for part in found.parts(_now()) if part.sink is not None]
+    if not parts:
+        raise ConflictError(f"{record.job} keeps nothing of what it removes", hint="A recipe with archive_to= does.")
+    confirm(f"Put back what run {run_id} of {record.job} removed?", yes=yes)
+    restored, existing = 0, []
+    for part in parts:
+        assert part.sink is not None  # noqa: S101 - chosen so
+        age, key = Age.of(within), f"{record.job}:{run_id}"
+        done = put_back(engine_of(part.rows.table), part.sink, part.rows, key, by=acting_user(), within=age)
+        restored += done.restored
+        existing += done.existing
+    if out.as_json:
+        out.document({"run": run_id, "restored": restored, "existing": existing})
+    else:
+        left = f"; {len(existing):,} are there again, and were left as they are" if existing else ""
+        out.say(f"{restored:,} rows are back{left}.")
+
+
+def _recipes(app: Rota) -> Iterator[tuple[str, Recipe]]:
+    recipe_class = _recipe_class()
+    for name, job in sorted(app.jobs.items()):
+        if isinstance(job.function, recipe_class):
+            yield name, job.function
+
+
+def _recipe_class() -> type[Recipe]:
+    try:
+        from rota.recipes import Recipe
+    except ImportError as error:
+        raise MissingExtraError("recipes need SQLAlchemy", hint='Install it: pip install "rota[recipes]"') from error
+    return Recipe
+
+
+def _find(app: Rota, name: str) -> Recipe:
+    from rota.cli.names import known_job
+
+    known_job(app, name)
+    found = dict(_recipes(app)).get(name)
+    if found is None:
+        raise NotFoundError(f"job {name} is no recipe", hint="rota recipe ls lists them.")
+    return found
+
+
+def _engines(found: Recipe) -> list[Engine]:
+    from rota.recipes.database import engine_of
+
+    engines = list(
+        {id(engine): engine for part in found.parts(_now()) for engine in [engine_of(part.rows.table)]}.values()
+    )
+    if not engines:
+        raise ConflictError("this recipe sweeps no table", hint="Limits are for those that do.")
+    return engines
+
+
+def _item(job: str, part: Part) -> dict[str, Any]:
+    from rota.recipes.database import engine_of
+    from rota.recipes.debt import debt_of
+
+    debt = debt_of(engine_of(part.rows.table), job, part.name)
+    return {
+        "job": job,
+        "part": part.name,
+        "action": part.action,
+        "table": part.rows.table.name,
+        "overdue": debt.overdue if debt else None,
+        "oldest": debt.oldest if debt else None,
+        "intake": debt.intake if debt else None,
+        "drain": debt.drain if debt else None,
+        "caught_up_at": debt.caught_up_at(_now()) if debt else None,
+    }
+
+
+def _looked_at(job: str, part: Part) -> dict[str, Any]:
+    from rota.recipes import tables
+    from rota.recipes.database import engine_of, reading
+    from rota.recipes.guard import look
+
+    engine = engine_of(part.rows.table)
+    has_tables = tables.present(engine)
+    with reading(engine) as connection:
+        known = job if has_tables else None
+        looked = look(connection, part.rows, part.safety, known, part.name, deletes=part.action == "delete")
+        sql = part.rows.sql(connection)
+        batches = tables.last_batches(connection, job, part.rows.table.name, LAST_BATCHES) if has_tables else []
+    return {
+        **_item(job, part),
+        "cutoff": part.rows.cutoff,
+        "overdue": looked.count,
+        "of": looked.total,
+        "oldest": looked.oldest,
+        "trips": [trip.text for trip in looked.trips],
+        "warnings": list(looked.warnings),
+        "where": sql,
+        "batches": batches,
+    }
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

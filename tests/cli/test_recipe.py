@@ -1,0 +1,140 @@
+"""`rota recipe`: from the first look to the way back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, func, select
+
+from tests.cli.conftest import Shop, open_shop
+
+SOURCE = """
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Column, DateTime, Integer, MetaData, Table, create_engine
+
+from rota import Rota
+from rota.recipes import ArchiveTo, Retention, Safety, bind
+
+rota = Rota({url!r})
+here = Path(__file__).parent
+metadata = MetaData()
+notes = Table(
+    "note",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("created_at", DateTime(timezone=True), index=True),
+)
+bind(metadata, create_engine(f"sqlite:///{{here}}/notes.db"))
+
+
+@rota.job("shop/plain")
+def plain() -> None: ...
+
+
+old_notes = Retention(
+    notes, age=notes.c.created_at, older_than="90d", safety=Safety(pause=0), archive_to=ArchiveTo.folder(here / "kept")
+)
+rota.job("shop/old-notes", environments=["production"])(old_notes)
+"""
+
+
+@pytest.fixture
+def tidy(place: Path, ledger_url: str) -> Iterator[Shop]:
+    """An application with a recipe, and 20 notes of which 5 are old."""
+    shop = open_shop(place, ledger_url, SOURCE)
+    app = shop.app
+    app.prepare()
+    notes = app.jobs["shop/old-notes"].function.table  # type: ignore[attr-defined]
+    from datetime import UTC, datetime, timedelta
+
+    engine = create_engine(f"sqlite:///{place}/notes.db")
+    notes.metadata.create_all(engine)
+    now = datetime.now(UTC)
+    with engine.begin() as connection:
+        ages = [100] * 5 + [1] * 15
+        connection.execute(notes.insert(), [{"created_at": now - timedelta(days=age)} for age in ages])
+    yield shop
+    engine.dispose()
+    app.close()
+
+
+def count(shop: Shop) -> int:
+    notes = shop.app.jobs["shop/old-notes"].function.table  # type: ignore[attr-defined]
+    engine = create_engine(f"sqlite:///{shop.place}/notes.db")
+    with engine.connect() as connection:
+        found = connection.scalar(select(func.count()).select_from(notes)) or 0
+    engine.dispose()
+    return found
+
+
+def test_a_recipe_makes_its_job_destructive_and_describes_it(tidy: Shop) -> None:
+    policies = tidy.json("job", "show", "shop/old-notes")["policies"]
+
+    assert policies["destructive"] is True
+    assert policies["description"] == "Delete rows of note older than 90d."
+
+
+def test_from_a_dry_run_over_its_plan_to_the_way_back(tidy: Shop) -> None:
+    assert tidy.rota("recipe", "run", "shop/old-notes", "--dry-run").exit_code == 0
+    tidy.work()
+    shown = json.loads(tidy.app.runs.get(1).result or "")
+    assert (shown["status"], shown["counts"], count(tidy)) == ("dry_run", {"deleted": 5}, 20)
+
+    tidy.rota("recipe", "run", "shop/old-notes", "--plan", shown["details"]["plan"])
+    tidy.work()
+    assert (json.loads(tidy.app.runs.get(2).result or "")["counts"], count(tidy)) == ({"deleted": 5}, 15)
+    [item] = tidy.json("recipe", "ls")["items"]
+    assert (item["job"], item["overdue"], item["table"]) == ("shop/old-notes", 0, "note")
+
+    back = tidy.rota("recipe", "undo", "2", "--yes")
+    assert (back.stderr, count(tidy)) == ("5 rows are back.\n", 20)
+    again = tidy.json("recipe", "undo", "2", "--yes")
+    assert again == {"run": 2, "restored": 0, "existing": [1, 2, 3, 4, 5]}
+
+
+def test_it_is_shown_what_it_would_do_and_did(tidy: Shop) -> None:
+    before = tidy.json("recipe", "show", "shop/old-notes")["parts"][0]
+    assert (before["overdue"], before["of"], before["trips"], before["batches"]) == (5, 20, [], [])
+    tidy.rota("recipe", "run", "shop/old-notes")
+    tidy.work()
+
+    text = tidy.rota("recipe", "show", "shop/old-notes").stdout
+
+    assert "does      Delete rows of note older than 90d." in text
+    assert "delete" in text.splitlines()[-1]
+    assert "yes" in text.splitlines()[-1]
+
+
+def test_a_stopped_recipe_leaves_its_rows_until_it_goes_on(tidy: Shop) -> None:
+    tidy.rota("recipe", "limit", "shop/old-notes", "--stop", "--batch", "2")
+    tidy.rota("recipe", "run", "shop/old-notes")
+    tidy.work()
+    assert count(tidy) == 20
+
+    limits = tidy.json("recipe", "limit", "shop/old-notes", "--go-on")
+    assert (limits["stopped"], limits["batch"]) == (0, 2)
+    tidy.rota("recipe", "run", "shop/old-notes")
+    tidy.work()
+    assert count(tidy) == 15
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("show", "shop/plain"), 3, "job shop/plain is no recipe"),
+        (("show", "shop/nothing"), 3, "shop/nothing"),
+        (("run", "shop/old-notes", "--dry-run", "--plan", "1-a"), 2, "a plan is done, not shown again"),
+        (("limit", "shop/old-notes"), 2, "no limit is given"),
+        (("undo", "77", "--yes"), 3, "77"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(tidy: Shop, words: tuple[str, ...], code: int, told: str) -> None:
+    result = tidy.rota("recipe", *words)
+
+    assert result.exit_code == code
+    assert told in result.stderr
