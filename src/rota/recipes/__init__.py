@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rota.recipes.age import Age
+    from rota.recipes.aggregate import Aggregate
     from rota.recipes.anonymise import Anonymise
     from rota.recipes.archive import ArchiveTo
     from rota.recipes.database import bind
@@ -14,24 +15,32 @@ if TYPE_CHECKING:
     from rota.recipes.personal import Scrub
     from rota.recipes.promotion import Promotion
     from rota.recipes.recipe import Recipe
+    from rota.recipes.report import Period, Periods, Report
     from rota.recipes.retention import Child, Retention
     from rota.recipes.safety import Safety
     from rota.recipes.steps import Steps
     from rota.recipes.tables import audit, metadata
+    from rota.recipes.transitions import Transition, Transitions
 
 _HOMES = {
     "Age": "age",
+    "Aggregate": "aggregate",
     "Anonymise": "anonymise",
     "ArchiveTo": "archive",
     "Child": "retention",
     "Inactive": "inactive",
+    "Period": "report",
+    "Periods": "report",
     "Promotion": "promotion",
     "Recipe": "recipe",
+    "Report": "report",
     "Retention": "retention",
     "Safety": "safety",
     "Scrub": "personal",
     "Steps": "steps",
     "Tokens": "inactive",
+    "Transition": "transitions",
+    "Transitions": "transitions",
     "Update": "inactive",
     "audit": "tables",
     "bind": "database",
@@ -40,17 +49,23 @@ _HOMES = {
 
 __all__ = [
     "Age",
+    "Aggregate",
     "Anonymise",
     "ArchiveTo",
     "Child",
     "Inactive",
+    "Period",
+    "Periods",
     "Promotion",
     "Recipe",
+    "Report",
     "Retention",
     "Safety",
     "Scrub",
     "Steps",
     "Tokens",
+    "Transition",
+    "Transitions",
     "Update",
     "audit",
     "bind",

@@ -167,8 +167,10 @@ class _Guarded:
 
     def _settle(self, sweep: Sweep) -> None:
         part, result, changed = self.part, self.result, sweep.changed
-        with reading(self.engine) as connection:
-            left = part.rows.count(connection)
+        left = 0
+        if not part.every_row or sweep.stopped:
+            with reading(self.engine) as connection:
+                left = part.rows.count(connection)
         sweep.end(left)
         for name, count in sweep.place.counts.items():
             _count(result, name, count)

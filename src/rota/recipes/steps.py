@@ -45,17 +45,18 @@ class Steps(Recipe):
                 run.log.exception("a step failed", step=name)
                 part = JobResult(status="failed", message=f"{type(error).__name__}")
                 part.add_error(name, "failed", type(error).__name__)
-            _merge(whole, name, part)
+            merge(whole, name, part)
             done.append(part)
-        whole.status = _status([each.status for each in done])
+        whole.status = status_of([each.status for each in done])
         whole.message = "; ".join(
             f"{name}: {each.message}" for name, each in zip(self.steps, done, strict=True) if each.message
         )
         return whole
 
 
-def _merge(whole: JobResult, name: str, part: JobResult) -> None:
-    whole.counts |= {f"{name}_{count}": number for count, number in part.counts.items()}
+def merge(whole: JobResult, name: str, part: JobResult, *, prefix: bool = True) -> None:
+    """Add what a part did to the result of the whole."""
+    whole.counts |= {f"{name}_{count}" if prefix else count: number for count, number in part.counts.items()}
     whole.details[name] = part.details | {"status": part.status}
     whole.warnings += [f"{name}: {each}" for each in part.warnings]
     for error in part.errors:
@@ -63,7 +64,7 @@ def _merge(whole: JobResult, name: str, part: JobResult) -> None:
     whole.error_count += part.error_count - len(part.errors)
 
 
-def _status(each: Sequence[str]) -> Status:
+def status_of(each: Sequence[str]) -> Status:
     """A guard that trips is what a person must see first; some that failed among others make it partial."""
     if "aborted_guard" in each:
         return "aborted_guard"

@@ -49,6 +49,8 @@ class Part:
     change: Change
     safety: Safety
     sink: Sink | None = None
+    every_row: bool = False
+    """The rule may hold of a row when it is done as well: all are gone through once, and none is left over."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,81 @@
+"""Bring a column up to date that is worked out of other rows: scores, counters, rates."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Column, Connection, bindparam, select, update
+
+from rota.recipes.database import engine_of, table_of
+from rota.recipes.guarded import work_off
+from rota.recipes.recipe import Recipe
+from rota.recipes.rows import Key, Rows, Where
+from rota.recipes.safety import Safety
+from rota.recipes.sweep import Counts, Part
+
+if TYPE_CHECKING:
+    from rota import JobResult, Run
+
+Values = Callable[[Connection, Sequence[Any]], Mapping[Any, Any]]
+"""What the column should be, by key, for so many keys at once; one that is not there gets ``missing``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Aggregate(Recipe):
+    """``column`` of each row that ``where`` holds of is what ``values`` says. Rows that are right are left alone.
+
+    More than ``drift`` of the rows being wrong is a warning: something else should have kept them right.
+    """
+
+    column: Column[Any]
+    values: Values
+    _: KW_ONLY
+    where: Where | None = None
+    missing: Any = 0
+    drift: float | None = 0.05
+    safety: Safety = Safety(most_fraction=None, runaway=None, batch=100)  # noqa: RUF009 - it is a value
+
+    @property
+    def description(self) -> str:
+        """``Recalculate karma of users.``"""
+        return f"Recalculate {self.column.name} of {self.column.table.name}."
+
+    def parts(self, as_of: datetime) -> Sequence[Part]:
+        rows = Rows.older(table_of(self.column.table), None, None, self.where, as_of)
+        return [
+            Part("changed", "recalculate", rows, lambda *given: self.change(rows, *given), self.safety, every_row=True)
+        ]
+
+    def __call__(self, run: Run, plan: str | None = None) -> JobResult:
+        [part] = self.parts(run.as_of)
+        result = work_off(engine_of(part.rows.table), run, part, plan=plan)
+        looked, changed = result.counts.get("total", 0), result.counts["changed"]
+        if not run.dry_run and self.drift is not None and looked and changed > looked * self.drift:
+            missed = f"what keeps {self.column.name} right meanwhile has missed them"
+            result.warnings.append(f"{changed:,} of {looked:,} rows were wrong: {missed}")
+        return result
+
+    def change(self, rows: Rows, connection: Connection, keys: Sequence[Key]) -> Counts:
+        table, [key] = rows.table, rows.key
+        found = {row[0]: row[1] for row in connection.execute(select(key, self.column).where(rows.among(keys)))}
+        values = self.values(connection, list(found))
+        right = {key: values.get(key, self.missing) for key in found}
+        wrong = [{"_key": key, "_value": value} for key, value in right.items() if found[key] != value]
+        if wrong:
+            change = update(table).where(key == bindparam("_key")).values({self.column.name: bindparam("_value")})
+            connection.execute(change, wrong)
+        return Counter({"changed": len(wrong), "total": len(found), **_moved(found, right)})
+
+
+def _moved(found: Mapping[Any, Any], right: Mapping[Any, Any]) -> Mapping[str, int]:
+    """By how much whole numbers were wrong, all together."""
+    moved = [
+        right[key] - (before or 0)
+        for key, before in found.items()
+        if isinstance(right[key], int) and isinstance(before, int | None) and right[key] != before
+    ]
+    return {"total_change": sum(moved), "total_abs_change": sum(map(abs, moved))} if moved else {}
