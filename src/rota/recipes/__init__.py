@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rota.recipes.inactive import Inactive, Tokens, Update
     from rota.recipes.personal import Scrub
     from rota.recipes.promotion import Promotion
+    from rota.recipes.prune_logs import PruneLogs
     from rota.recipes.recipe import Recipe
     from rota.recipes.report import Period, Periods, Report
     from rota.recipes.retention import Child, Retention
@@ -32,6 +33,7 @@ _HOMES = {
     "Period": "report",
     "Periods": "report",
     "Promotion": "promotion",
+    "PruneLogs": "prune_logs",
     "Recipe": "recipe",
     "Report": "report",
     "Retention": "retention",
@@ -57,6 +59,7 @@ __all__ = [
     "Period",
     "Periods",
     "Promotion",
+    "PruneLogs",
     "Recipe",
     "Report",
     "Retention",
