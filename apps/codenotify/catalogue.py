@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Row, case, null, select, true, update
 
 from apps.codenotify import audit
 from apps.codenotify.contest import JUDGING, JUDGING_AT_MOST, Contest
-from apps.codenotify.database import insert
 from apps.codenotify.tables import contests
+from apps.database import insert
 
 if TYPE_CHECKING:
     from rota import Run

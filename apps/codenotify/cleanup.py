@@ -12,11 +12,11 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, f
 from sqlalchemy.exc import SQLAlchemyError
 
 from apps.codenotify import audit, warning
-from apps.codenotify.database import reading, writing
 from apps.codenotify.people import INACTIVE_AFTER, last_activity
 from apps.codenotify.services import Services
 from apps.codenotify.settings import Settings
 from apps.codenotify.tables import contests, deliveries, notifications, users
+from apps.database import reading, writing
 from rota import JobResult
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from sqlalchemy import Row
 
 from apps.codenotify import ledger
 from apps.codenotify.channels import Message, Sender
-from apps.codenotify.database import writing
 from apps.codenotify.errors import AmbiguousError, OutsideError, PermanentError
 from apps.codenotify.ledger import Outcome, Owner
 from apps.codenotify.messages import render
@@ -21,6 +20,7 @@ from apps.codenotify.pace import Pace
 from apps.codenotify.people import INACTIVE_AFTER
 from apps.codenotify.recheck import WARNING, Checked, recheck
 from apps.codenotify.services import Services
+from apps.database import writing
 from rota import JobResult
 from rota.errors import Interrupted
 

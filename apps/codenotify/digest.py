@@ -14,11 +14,11 @@ from sqlalchemy import Connection, Row, Select, and_, exists, func, literal, sel
 
 from apps.codenotify import due, ledger, notices
 from apps.codenotify.courier import Courier
-from apps.codenotify.database import reading, writing
 from apps.codenotify.dispatch import PAGE
 from apps.codenotify.recheck import DIGEST
 from apps.codenotify.services import Services
 from apps.codenotify.tables import contests, deliveries, users
+from apps.database import reading, writing
 from rota import JobResult
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from sqlalchemy import Connection, Row, Select, func, select
 
 from apps.codenotify import due, ledger, notices
 from apps.codenotify.courier import Courier
-from apps.codenotify.database import reading, writing
 from apps.codenotify.ledger import Outcome
 from apps.codenotify.services import Services
 from apps.codenotify.tables import contests, deliveries, users
+from apps.database import reading, writing
 from rota import JobResult
 
 if TYPE_CHECKING:

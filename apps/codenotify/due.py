@@ -27,8 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.sql.selectable import NamedFromClause
 
 from apps.codenotify.channels import ADDRESS_COLUMNS
-from apps.codenotify.database import HOUR_US, micros
 from apps.codenotify.tables import contains, contests, deliveries, users
+from apps.database import HOUR_US, micros
 
 TICK = timedelta(minutes=30)
 LEAST_HOURS, MOST_HOURS = 1, 168

@@ -17,10 +17,10 @@ from typing import Any, Literal
 from sqlalchemy import Engine, Table, func, select
 
 from apps.codenotify.contest import Contest
-from apps.codenotify.database import create_tables, writing
 from apps.codenotify.demo.world import World
 from apps.codenotify.population import Person, make_person
 from apps.codenotify.tables import contests, deliveries, metadata, notifications, users
+from apps.database import create_tables, writing
 
 Size = Literal["small", "medium", "full"]
 DISPATCH, CLEANUP = "codenotify/dispatch-notifications", "codenotify/cleanup-old-data"

@@ -31,8 +31,8 @@ from sqlalchemy import (
     update,
 )
 
-from apps.codenotify.database import insert
 from apps.codenotify.tables import deliveries
+from apps.database import insert
 
 LEASE = timedelta(minutes=5)
 DOUBLED = "told by the notice of the new time"

@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, case, func, select, tuple_, update
 
-from apps.codenotify.database import insert
 from apps.codenotify.due import TOLD
 from apps.codenotify.tables import contests, deliveries, notifications
+from apps.database import insert
 
 KEPT = timedelta(days=90)
 TYPES = {"reminder": "CONTEST_REMINDER", "rescheduled": "SYSTEM_ALERT", "cancelled": "SYSTEM_ALERT"}

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, case, func, or_, select, update
 
 from apps.codenotify.channels import ADDRESS_COLUMNS
-from apps.codenotify.database import writing
 from apps.codenotify.links import keep_token, unsubscribe_token
 from apps.codenotify.settings import Settings
 from apps.codenotify.tables import notifications, users
+from apps.database import writing
 
 INACTIVE_AFTER = timedelta(days=180)
 

@@ -13,9 +13,9 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, Select, select
 
 from apps.codenotify.channels import ADDRESS_COLUMNS
-from apps.codenotify.database import UtcDate
 from apps.codenotify.people import last_activity
 from apps.codenotify.tables import contests, deliveries, notifications, users
+from apps.database import UtcDate
 
 Reason = Literal["opted_out", "stale"]
 DIGEST, WARNING = "digest", "inactive"

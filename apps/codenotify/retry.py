@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 
 from apps.codenotify import ledger
 from apps.codenotify.courier import Courier
-from apps.codenotify.database import reading, writing
 from apps.codenotify.services import Services
 from apps.codenotify.settings import Settings
 from apps.codenotify.tables import deliveries
+from apps.database import reading, writing
 from rota import JobResult
 
 if TYPE_CHECKING:

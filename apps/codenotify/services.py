@@ -14,9 +14,9 @@ from sqlalchemy import Engine
 from apps.codenotify.adapters.http import Spacing
 from apps.codenotify.channels import Sender, senders
 from apps.codenotify.clients import http_client
-from apps.codenotify.database import connect, create_tables
 from apps.codenotify.settings import Settings
 from apps.codenotify.tables import metadata
+from apps.database import connect, create_tables
 
 
 def wall_clock() -> datetime:

@@ -3,97 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rota import cron
+from apps.environment import FromEnvironment, boolean, number, one_of, schedule, seconds_list, setting, url
 from rota.errors import SettingsError
-
-_YES, _NO = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
-Reader = Callable[[str], Any]
-
-
-def boolean(text: str) -> bool:
-    if text.lower() not in _YES | _NO:
-        raise ValueError("give true, false, 1, 0, yes, no, on or off")
-    return text.lower() in _YES
-
-
-def number(low: float, high: float = float("inf"), kind: type[int] | type[float] = int) -> Reader:
-    """A reader of numbers from ``low`` to ``high``, both allowed."""
-
-    def read(text: str) -> int | float:
-        try:
-            value = kind(text)
-        except ValueError:
-            raise ValueError("give a whole number" if kind is int else "give a number") from None
-        if not low <= value <= high:
-            raise ValueError(f"give {low:g} or more" if high == float("inf") else f"give {low:g} to {high:g}")
-        return value
-
-    return read
-
-
-def one_of(*allowed: str) -> Reader:
-    def read(text: str) -> str:
-        if text not in allowed:
-            raise ValueError("give one of " + ", ".join(allowed))
-        return text
-
-    return read
-
-
-def seconds_list(text: str) -> tuple[float, ...]:
-    """Waits in seconds, as in ``1, 2``."""
-    return tuple(number(0, kind=float)(part.strip()) for part in text.split(",") if part.strip())
-
-
-def url(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise ValueError("give an address that begins with http:// or https://")
-    return text.rstrip("/")
-
-
-def schedule(text: str) -> str:
-    """A cron expression, looked at now: a mistake in it is told with all the others."""
-    cron(text, tz="UTC")
-    return text
-
-
-def setting(name: str, default: Any, read: Reader = str, *, secret: bool = False) -> Any:
-    """A field that ``name`` in the environment sets; a secret may stand in the file that ``<name>_FILE`` names."""
-    return field(default=default, repr=not secret, metadata={"name": name, "read": read, "secret": secret})
-
-
-class FromEnvironment:
-    """What a dataclass of ``setting`` fields needs to be read from the environment."""
-
-    @classmethod
-    def collect(cls, env: Mapping[str, str], problems: list[str], prefix: str = "") -> dict[str, Any]:
-        """The values found, by field; each mistake becomes a line of ``problems`` that names the variable."""
-        found: dict[str, Any] = {}
-        for item in fields(cls):  # type: ignore[arg-type]
-            if "name" not in item.metadata:
-                continue
-            name = prefix + item.metadata["name"]
-            try:
-                text = _text_of(env, name, item.metadata["secret"])
-                if text is not None:
-                    found[item.name] = item.metadata["read"](text)
-            except (ValueError, OSError) as error:
-                shown = "the value given" if item.metadata["secret"] else repr(env.get(name, ""))
-                problems.append(f"{name}: cannot use {shown}: {error}")
-        return found
-
-
-def _text_of(env: Mapping[str, str], name: str, secret: bool) -> str | None:
-    """The text of a variable; empty counts as not set, as a blank line of a .env file means it."""
-    path = env.get(f"{name}_FILE") if secret else None
-    if path and env.get(name):
-        raise ValueError(f"set {name} or {name}_FILE, not both")
-    return (Path(path).read_text().strip() if path else env.get(name, "").strip()) or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, select, update
 
-from apps.codenotify.database import insert, reading
 from apps.codenotify.tables import sync_state
+from apps.database import insert, reading
 
 GLOBAL = "global"
 Validators = Mapping[str, Mapping[str, str]]

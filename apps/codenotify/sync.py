@@ -26,9 +26,9 @@ from apps.codenotify.adapters.http import Http
 from apps.codenotify.batches import batches
 from apps.codenotify.breaker import Breaker
 from apps.codenotify.contest import PLATFORMS, Contest
-from apps.codenotify.database import reading, writing
 from apps.codenotify.errors import OutsideError, PermanentError
 from apps.codenotify.services import Services
+from apps.database import reading, writing
 from rota import JobResult
 
 if TYPE_CHECKING:

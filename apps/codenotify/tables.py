@@ -20,7 +20,7 @@ from sqlalchemy import (
     literal,
 )
 
-from apps.codenotify.database import Instant
+from apps.database import Instant
 
 metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite gives a rowid to INTEGER keys only

@@ -18,12 +18,12 @@ from sqlalchemy import BigInteger, Connection, Row, Select, and_, exists, func, 
 
 from apps.codenotify import due, ledger, notices
 from apps.codenotify.courier import Courier
-from apps.codenotify.database import UtcDate, reading, writing
 from apps.codenotify.dispatch import PAGE
 from apps.codenotify.people import INACTIVE_AFTER, last_activity
 from apps.codenotify.recheck import WARNING
 from apps.codenotify.services import Services
 from apps.codenotify.tables import deliveries, users
+from apps.database import UtcDate, reading, writing
 
 if TYPE_CHECKING:
     from rota import JobResult, Run

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from apps.codenotify import cleanup, dispatch
-from apps.codenotify.database import writing
 from apps.codenotify.tables import contests, deliveries, job_audit, notifications, users
+from apps.database import writing
 from rota.testing import make_run
 from tests.codenotify.helpers import (
     DAY,

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import delete
 
 from apps.codenotify import dispatch, notices, retry
-from apps.codenotify.database import reading, writing
 from apps.codenotify.services import Services
 from apps.codenotify.tables import contests, deliveries
+from apps.database import reading, writing
 from rota import JobResult
 from rota.errors import RunLostError
 from rota.testing import FakeHome, make_run

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import insert
 
 from apps.codenotify import dispatch, ledger
-from apps.codenotify.database import writing
 from apps.codenotify.ledger import Owner
 from apps.codenotify.tables import deliveries
+from apps.database import writing
 from rota.testing import make_run
 from tests.codenotify.helpers import (
     DAY,

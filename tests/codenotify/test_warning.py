@@ -13,9 +13,9 @@ from sqlalchemy import text
 
 from apps.codenotify import cleanup, dispatch, ledger, people, retry
 from apps.codenotify.blueprint import make_blueprint
-from apps.codenotify.database import writing
 from apps.codenotify.links import keep_token, unsubscribe_token
 from apps.codenotify.tables import deliveries, users
+from apps.database import writing
 from rota import Rota
 from rota.testing import ManualClock, make_run, run_due
 from tests.codenotify.helpers import DAY, NOW, add_user, add_users, change_user, count, dump, inbox, rows, statuses

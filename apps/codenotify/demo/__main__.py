@@ -19,9 +19,9 @@ from sqlalchemy import Engine, inspect, select
 
 from apps import rota
 from apps.codenotify import generator
-from apps.codenotify.database import connect, reading
 from apps.codenotify.demo.surroundings import Surroundings, surroundings
 from apps.codenotify.tables import users
+from apps.database import connect, reading
 
 ROOT = Path(__file__).parents[3]
 HOME = ROOT / ".rota"

@@ -53,7 +53,7 @@ class Aggregate(Recipe):
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         [part] = self.parts(run.as_of)
         result = work_off(engine_of(part.rows.table), run, part, plan=plan)
-        looked, changed = result.counts.get("total", 0), result.counts["changed"]
+        looked, changed = result.counts.get(f"total_{part.rows.table.name}", 0), result.counts["changed"]
         if not run.dry_run and self.drift is not None and looked and changed > looked * self.drift:
             missed = f"what keeps {self.column.name} right meanwhile has missed them"
             result.warnings.append(f"{changed:,} of {looked:,} rows were wrong: {missed}")
@@ -68,14 +68,16 @@ class Aggregate(Recipe):
         if wrong:
             change = update(table).where(key == bindparam("_key")).values({self.column.name: bindparam("_value")})
             connection.execute(change, wrong)
-        return Counter({"changed": len(wrong), "total": len(found), **_moved(found, right)})
+        counts = {"changed": len(wrong), f"total_{table.name}": len(found)}
+        return Counter(counts | _moved(self.column.name, found, right))
 
 
-def _moved(found: Mapping[Any, Any], right: Mapping[Any, Any]) -> Mapping[str, int]:
-    """By how much whole numbers were wrong, all together."""
+def _moved(column: str, found: Mapping[Any, Any], right: Mapping[Any, Any]) -> dict[str, int]:
+    """By how much whole numbers were wrong: signed, and not; and the most that one was."""
     moved = [
         right[key] - (before or 0)
         for key, before in found.items()
         if isinstance(right[key], int) and isinstance(before, int | None) and right[key] != before
     ]
-    return {"total_change": sum(moved), "total_abs_change": sum(map(abs, moved))} if moved else {}
+    size = [abs(each) for each in moved]
+    return {f"total_{column}_change": sum(moved), "total_abs_change": sum(size), "max_change": max(size, default=0)}

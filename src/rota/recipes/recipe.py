@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rota.recipes.age import Age
-from rota.recipes.database import engine_of, table_of
+from rota.recipes.database import engine_of, reading, table_of
 from rota.recipes.guarded import work_off
 from rota.recipes.rows import Rows, Where
 from rota.recipes.safety import DEFAULT, Safety
@@ -59,6 +59,8 @@ class RowRecipe(Recipe):
     promote: Promotion | None = None
     counted_as: str = ""
     """The name of its count in the result."""
+    count_too: Mapping[str, Where] = field(default_factory=dict)
+    """Other rows of the table that its result tells the number of, as they are before it begins."""
     archive_to: Sink | None = None
     action: ClassVar[str] = ""
     count_name: ClassVar[str] = ""
@@ -101,4 +103,12 @@ class RowRecipe(Recipe):
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         [part] = self.parts(run.as_of)
-        return work_off(engine_of(self.table), run, part, plan=plan, promote=self.promote)
+        engine = engine_of(self.table)
+        with reading(engine) as connection:
+            others = {
+                name: Rows.older(self.table, None, None, where, run.as_of).count(connection)
+                for name, where in self.count_too.items()
+            }
+        result = work_off(engine, run, part, plan=plan, promote=self.promote)
+        result.counts |= others
+        return result

@@ -162,8 +162,7 @@ class Sweep:
         run, part = self._run, self._part
         archive = self._archive(connection, run, keys) if self._archive is not None else None
         counts = part.change(connection, keys)
-        total = Counter(self.place.counts)
-        total.update(counts)
+        total = _together(self.place.counts, counts)
         self._keep(connection, counts=total, changed=total[part.name], last_key=shown(keys[-1]))
         if count := counts[part.name]:
             sample = [shown(key) for key in keys[: part.safety.sample]]
@@ -244,6 +243,13 @@ class Sweep:
             self._result.warnings.append(f"{part.name}: its rule was changed since it began; it begins anew")
             return Place(Counter(row.counts), None, is_resumed=False)
         return Place(Counter(row.counts), read_key(part.rows, row.last_key), is_resumed=True)
+
+
+def _together(before: Counts, now: Counts) -> Counts:
+    """Added up; of what begins with ``max_``, the larger."""
+    total = Counter(before)
+    total.update(now)
+    return Counter(dict(total) | {name: max(before[name], now[name]) for name in now if name.startswith("max_")})
 
 
 def predicate_hash(rows: Rows) -> str:

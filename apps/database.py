@@ -1,4 +1,4 @@
-"""The application's own database: one code for SQLite and PostgreSQL."""
+"""An application's own database: one code for SQLite and PostgreSQL."""
 
 from __future__ import annotations
 

@@ -1,0 +1,47 @@
+"""Settings, read from the environment once; whatever is wrong with them is told together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from apps.environment import FromEnvironment, boolean, number, one_of, setting
+from rota.errors import SettingsError
+
+_DEVELOPMENT_KEY = "bazaar-development"
+
+
+def directory(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise ValueError("there is no such directory")
+    return Path(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(FromEnvironment):
+    """Everything that can be set; ``README.md`` has the table."""
+
+    environment: str = setting("APP_ENV", "development", one_of("production", "staging", "development", "test"))
+    database_url: str = setting("BAZAAR_DATABASE_URL", "sqlite:///.rota/bazaar.db", secret=True)
+    uploads: Path | None = setting("UPLOADS_PATH", None, directory)
+    quarantine_hours: int = setting("BAZAAR_QUARANTINE_HOURS", 24, number(0))
+    remove_untracked: bool = setting("BAZAAR_REMOVE_UNTRACKED", False, boolean)
+    featured_bonus: int = setting("BAZAAR_FEATURED_BONUS", 10, number(0))
+    deletion_grace_days: int = setting("BAZAAR_DELETION_GRACE_DAYS", 30, number(1))
+    subject_key: str = setting("BAZAAR_SUBJECT_KEY", _DEVELOPMENT_KEY, secret=True)
+    """Makes the pseudonyms under which an erased person's consents and requests are kept."""
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
+        """The settings of this process. Raises ``SettingsError`` with every mistake, not the first alone."""
+        problems: list[str] = []
+        settings = cls(**cls.collect(os.environ if env is None else env, problems))
+        if settings.environment == "production" and settings.subject_key == _DEVELOPMENT_KEY:
+            problems.append(
+                "BAZAAR_SUBJECT_KEY: production needs one, or anybody could find out whom a pseudonym stands for"
+            )
+        if problems:
+            raise SettingsError(problems, hint="apps/bazaar/README.md lists every setting")
+        return settings
