@@ -1,24 +1,21 @@
-"""The applications that come with Rota. The command line finds them as ``apps:rota``."""
+"""The applications that come with Rota. The command line finds all of them together as ``apps:rota``, and each by itself
+as ``apps.NAME:rota``."""
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
-
-from apps.codenotify.blueprint import make_blueprint
-from apps.codenotify.settings import Settings
-from rota import Rota
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from apps.codenotify.services import Services
+    from rota import Rota
+
+    rota: Rota
 
 
-def _services() -> Services:
-    from apps.codenotify.services import current
+def __getattr__(name: str) -> Any:
+    if name != "rota":
+        raise AttributeError(f"module 'apps' has no attribute {name!r}")
+    from apps import bazaar, codenotify
+    from apps.application import application
 
-    return current()
-
-
-# What the applications call the environment is what Rota calls it, where nobody has told it otherwise.
-rota = Rota(environment=None if "ROTA_ENVIRONMENT" in os.environ else os.environ.get("APP_ENV"))
-rota.include(make_blueprint(Settings.from_env(), _services))
+    globals()[name] = application(codenotify.jobs(), bazaar.jobs())
+    return globals()[name]

@@ -29,7 +29,7 @@ class Id(TypeDecorator[Any]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
-        return dialect.type_descriptor(_AsItIs() if dialect.name == "sqlite" else Text("C"))
+        return dialect.type_descriptor(_AsItIs() if dialect.name == "sqlite" else Text(collation="C"))
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         if dialect.name == "sqlite" or value is None or isinstance(value, str):

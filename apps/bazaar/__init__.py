@@ -1,1 +1,25 @@
 """Multiverse Bazaar: what people build and show there is kept in order by seven jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rota import Blueprint
+
+
+def jobs() -> Blueprint:
+    """Its jobs, with the settings of this process."""
+    from apps.bazaar.blueprint import make_blueprint
+    from apps.bazaar.settings import Settings
+
+    return make_blueprint(Settings.from_env())
+
+
+def __getattr__(name: str) -> Any:
+    if name != "rota":
+        raise AttributeError(f"module 'apps.bazaar' has no attribute {name!r}")
+    from apps.application import application
+
+    globals()[name] = application(jobs())
+    return globals()[name]

@@ -1,0 +1,15 @@
+"""A ``Rota`` with the jobs of one application, or of several."""
+
+from __future__ import annotations
+
+import os
+
+from rota import Blueprint, Rota
+
+
+def application(*blueprints: Blueprint) -> Rota:
+    """What the applications call the environment is what Rota calls it, where nobody has told it otherwise."""
+    rota = Rota(environment=None if "ROTA_ENVIRONMENT" in os.environ else os.environ.get("APP_ENV"))
+    for blueprint in blueprints:
+        rota.include(blueprint)
+    return rota

@@ -1,0 +1,18 @@
+"""``python -m apps.bazaar.load FILE.json``: fill the empty database."""
+
+from __future__ import annotations
+
+from apps.bazaar.blueprint import open_database
+from apps.bazaar.settings import Settings
+from apps.bazaar.tables import metadata
+from apps.files import put_files
+from apps.loading import load_main
+
+
+def main() -> None:
+    settings = Settings.from_env()
+    load_main(open_database(settings), metadata, {"_files": lambda files: put_files(settings.uploads, files)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Multiverse Bazaar on a database of the test's own, with its jobs run as a node runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from apps.bazaar.blueprint import make_blueprint, open_database
+from apps.bazaar.settings import Settings
+from apps.bazaar.tables import metadata
+from apps.loading import dump, load
+from rota import Rota
+from rota.model import payload
+from rota.testing import ManualClock, run_due
+
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+
+@dataclass
+class Bazaar:
+    """What a test does with it: put rows in, run a job, look."""
+
+    engine: Engine
+    rota: Rota
+    clock: ManualClock
+    uploads: Path
+
+    def put(self, **tables: list[dict[str, Any]]) -> None:
+        load(self.engine, metadata, tables)
+
+    def run(self, job: str, **options: Any) -> dict[str, Any]:
+        """The result of one run, by hand."""
+        handle = self.rota.options(**{"as_of": NOW, **options}).trigger(f"bazaar/{job}")
+        run_due(self.rota)
+        record = handle.record()
+        assert record.result is not None, (record.state, record.error)
+        return payload.load(record.result)
+
+    def rows(self, table: str, *columns: str) -> list[Any]:
+        found = dump(self.engine, metadata, [table])[table]
+        if len(columns) == 1:
+            return [row[columns[0]] for row in found]
+        return [tuple(row[name] for name in columns) for row in found] if columns else found
+
+    def everything(self) -> dict[str, Any]:
+        return dump(self.engine, metadata)
+
+
+@pytest.fixture
+def open_bazaar(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Bazaar]]:
+    opened: list[Bazaar] = []
+
+    def open_(**settings: Any) -> Bazaar:
+        uploads = tmp_path / "uploads"
+        uploads.mkdir(exist_ok=True)
+        given = Settings(**{"database_url": database_url, "uploads": uploads, **settings})
+        clock = ManualClock(NOW)
+        rota = Rota(f"sqlite:///{tmp_path}/ledger-{len(opened)}.db", clock=clock)
+        rota.include(make_blueprint(given))
+        opened.append(Bazaar(open_database(given), rota, clock, uploads))
+        return opened[-1]
+
+    yield open_
+    for each in opened:
+        each.rota.close()
+        each.engine.dispose()
+
+
+@pytest.fixture
+def bazaar(open_bazaar: Callable[..., Bazaar]) -> Bazaar:
+    return open_bazaar()
+
+
+__all__ = ["NOW", "Bazaar"]
