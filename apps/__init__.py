@@ -1,5 +1,4 @@
-"""The applications that come with Rota. The command line finds all of them together as ``apps:rota``, and each by itself
-as ``apps.NAME:rota``."""
+"""The applications that come with Rota: all of them together are ``apps:rota``, each by itself ``apps.NAME:rota``."""
 
 from __future__ import annotations
 
@@ -14,8 +13,8 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name != "rota":
         raise AttributeError(f"module 'apps' has no attribute {name!r}")
-    from apps import bazaar, codenotify
+    from apps import bazaar, codenotify, learn
     from apps.application import application
 
-    globals()[name] = application(codenotify.jobs(), bazaar.jobs())
+    globals()[name] = application(codenotify.jobs(), bazaar.jobs(), learn.jobs())
     return globals()[name]

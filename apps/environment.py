@@ -54,6 +54,12 @@ def url(text: str) -> str:
     return text.rstrip("/")
 
 
+def directory(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise ValueError("there is no such directory")
+    return Path(text)
+
+
 def schedule(text: str) -> str:
     """A cron expression, looked at now: a mistake in it is told with all the others."""
     cron(text, tz="UTC")

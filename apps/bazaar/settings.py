@@ -7,16 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.environment import FromEnvironment, boolean, number, one_of, setting
+from apps.environment import FromEnvironment, boolean, directory, number, one_of, setting
 from rota.errors import SettingsError
 
 _DEVELOPMENT_KEY = "bazaar-development"
-
-
-def directory(text: str) -> Path:
-    if not Path(text).is_dir():
-        raise ValueError("there is no such directory")
-    return Path(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +19,7 @@ class Settings(FromEnvironment):
 
     environment: str = setting("APP_ENV", "development", one_of("production", "staging", "development", "test"))
     database_url: str = setting("BAZAAR_DATABASE_URL", "sqlite:///.rota/bazaar.db", secret=True)
-    uploads: Path | None = setting("UPLOADS_PATH", None, directory)
+    uploads: Path | None = setting("UPLOADS_PATH", None, directory)  # noqa: RUF009 - it is a field
     quarantine_hours: int = setting("BAZAAR_QUARANTINE_HOURS", 24, number(0))
     remove_untracked: bool = setting("BAZAAR_REMOVE_UNTRACKED", False, boolean)
     featured_bonus: int = setting("BAZAAR_FEATURED_BONUS", 10, number(0))

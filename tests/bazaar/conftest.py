@@ -17,6 +17,7 @@ from apps.bazaar.tables import metadata
 from apps.loading import dump, load
 from rota import Rota
 from rota.model import payload
+from rota.recipes import bind
 from rota.testing import ManualClock, run_due
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -63,7 +64,9 @@ def open_bazaar(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Baz
         clock = ManualClock(NOW)
         rota = Rota(f"sqlite:///{tmp_path}/ledger-{len(opened)}.db", clock=clock)
         rota.include(make_blueprint(given))
-        opened.append(Bazaar(open_database(given), rota, clock, uploads))
+        engine = open_database(given)
+        bind(metadata, engine)  # one that is closed with the test
+        opened.append(Bazaar(engine, rota, clock, uploads))
         return opened[-1]
 
     yield open_

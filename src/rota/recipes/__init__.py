@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rota.recipes.anonymise import Anonymise
     from rota.recipes.archive import ArchiveTo
     from rota.recipes.database import bind
+    from rota.recipes.derive import Derive
     from rota.recipes.inactive import Inactive, Tokens, Update
     from rota.recipes.personal import Scrub
     from rota.recipes.promotion import Promotion
@@ -29,6 +30,7 @@ _HOMES = {
     "Anonymise": "anonymise",
     "ArchiveTo": "archive",
     "Child": "retention",
+    "Derive": "derive",
     "Inactive": "inactive",
     "Period": "report",
     "Periods": "report",
@@ -55,6 +57,7 @@ __all__ = [
     "Anonymise",
     "ArchiveTo",
     "Child",
+    "Derive",
     "Inactive",
     "Period",
     "Periods",

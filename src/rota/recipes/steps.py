@@ -20,12 +20,19 @@ Status = Literal["success", "partial", "failed", "aborted_guard", "dry_run"]
 
 class Steps(Recipe):
     """``Steps(contests=Retention(…), users=Inactive(…))`` does them in this order. A step is a recipe, or a function of
-    the run that returns a ``JobResult``. Counts carry the name of their step: ``contests_deleted``."""
+    the run that returns a ``JobResult``. Counts carry the name of their step, ``contests_deleted``; without ``prefix``
+    they do not."""
 
-    def __init__(self, **steps: Step) -> None:
+    def __init__(self, *, prefix: bool = True, **steps: Step) -> None:
         self.steps = steps
+        self.prefix = prefix
         self.destructive = any(getattr(each, "destructive", False) for each in steps.values())
         self.sends = any(getattr(each, "sends", False) for each in steps.values())
+
+    @property
+    def description(self) -> str:
+        """``Do contests, users.``"""
+        return f"Do {', '.join(self.steps)}."
 
     def parts(self, as_of: datetime) -> Sequence[Part]:
         return list(chain(*(each.parts(as_of) for each in self.steps.values() if isinstance(each, Recipe))))
@@ -45,7 +52,7 @@ class Steps(Recipe):
                 run.log.exception("a step failed", step=name)
                 part = JobResult(status="failed", message=f"{type(error).__name__}")
                 part.add_error(name, "failed", type(error).__name__)
-            merge(whole, name, part)
+            merge(whole, name, part, prefix=self.prefix)
             done.append(part)
         whole.status = status_of([each.status for each in done])
         whole.message = "; ".join(

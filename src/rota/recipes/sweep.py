@@ -155,7 +155,7 @@ class Sweep:
     def _keys(self, connection: Connection, size: int) -> list[Key]:
         page = self._part.rows.page(self.place.after, size)
         if connection.dialect.name == "postgresql":
-            page = page.with_for_update(skip_locked=True, of=self._part.rows.table)
+            page = page.with_for_update(skip_locked=not self._part.every_row, of=self._part.rows.table)
         return [tuple(row) for row in connection.execute(page)]
 
     def _apply(self, connection: Connection, keys: Sequence[Key]) -> None:

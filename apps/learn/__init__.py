@@ -1,0 +1,25 @@
+"""The learning platform: analytics, reports, sessions, logs and secrets, each kept in order by a job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rota import Blueprint
+
+
+def jobs() -> Blueprint:
+    """Its jobs, with the settings of this process."""
+    from apps.learn.blueprint import make_blueprint
+    from apps.learn.settings import Settings
+
+    return make_blueprint(Settings.from_env())
+
+
+def __getattr__(name: str) -> Any:
+    if name != "rota":
+        raise AttributeError(f"module 'apps.learn' has no attribute {name!r}")
+    from apps.application import application
+
+    globals()[name] = application(jobs())
+    return globals()[name]

@@ -1,0 +1,108 @@
+"""The learning platform's jobs: when they are due, and how they may run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Engine, and_
+
+from apps.database import connect, create_tables
+from apps.learn.courses import update_courses
+from apps.learn.cut import day_of
+from apps.learn.hourly import update_hour
+from apps.learn.periods import summary, trends
+from apps.learn.settings import Settings
+from apps.learn.students import update_students
+from apps.learn.tables import courses, metadata, reports, users
+from rota import Blueprint, JobResult, Retry, Run, cron
+from rota.recipes import Derive, Periods, PruneLogs, Report, Steps, bind
+
+THREE_TIMES = Retry(attempts=3, delays=[1, 2])
+UTC_SUNDAYS = 6
+
+
+def make_blueprint(settings: Settings) -> Blueprint:
+    """The jobs as ``settings`` have them. The database is opened when one of them first runs."""
+    engine = cache(lambda: open_database(settings))
+    bind(metadata, engine)
+    jobs = Blueprint("learn", environments=["production", "staging"])
+    _add(jobs, "daily-analytics-updates", "0 0 * * *", ANALYTICS, late=24, minutes=60)
+    _add(jobs, "weekly-trend-reports", "0 1 * * 0", WEEKLY, late=8 * 7 * 24, minutes=30, catch_up="all")
+    _add(jobs, "monthly-executive-summaries", "0 2 1 * *", MONTHLY, late=8 * 31 * 24, minutes=30, catch_up="all")
+    _add_hourly(jobs, settings, engine)
+    if settings.logs is not None:
+        _add(jobs, "daily-log-pruning", "0 4 * * *", _pruning(settings), late=24, minutes=60)
+    return jobs
+
+
+def open_database(settings: Settings) -> Engine:
+    engine = connect(settings.database_url)
+    create_tables(engine, metadata)
+    return engine
+
+
+def _of_courses(connection: Connection, ids: Sequence[Any], run: Run) -> Any:
+    return update_courses(connection, ids, day_of(run.due_at), run.as_of)
+
+
+def _of_students(connection: Connection, ids: Sequence[Any], run: Run) -> Any:
+    return update_students(connection, ids, day_of(run.due_at), run.as_of)
+
+
+ANALYTICS = Steps(
+    courses=Derive(
+        courses,
+        _of_courses,
+        counted_as="courses_changed",
+        where=and_(courses.c.status == "published", courses.c.deleted_at.is_(None)),
+    ),
+    students=Derive(
+        users,
+        _of_students,
+        counted_as="students_changed",
+        where=and_(users.c.role == "student", users.c.deleted_at.is_(None)),
+    ),
+    prefix=False,
+)
+WEEKLY = Report("weekly_trend", Periods("week", first_weekday=UTC_SUNDAYS), trends, reports, compare=False, scope="all")
+MONTHLY = Report("monthly_summary", Periods("month"), summary, reports, compare=False, scope="all")
+
+
+def _pruning(settings: Settings) -> PruneLogs:
+    assert settings.logs is not None  # noqa: S101 - asked for where there is a directory
+    return PruneLogs(
+        settings.logs,
+        older_than=timedelta(days=settings.log_retention_days),
+        max_megabytes=settings.log_max_file_mb,
+        max_files=settings.log_max_files,
+    )
+
+
+def _add_hourly(jobs: Blueprint, settings: Settings, engine: Callable[[], Engine]) -> None:
+    @jobs.job(
+        "hourly-realtime-metrics",
+        schedule=cron("0 * * * *", tz="UTC") if settings.hourly_metrics else None,
+        catch_up="all",
+        catch_up_window=timedelta(hours=24),
+        retry=THREE_TIMES,
+        timeout=timedelta(minutes=10),
+    )
+    def hourly_realtime_metrics(run: Run) -> JobResult:
+        """Add up what happened in the last whole hour."""
+        return update_hour(run, engine())
+
+
+def _add(
+    jobs: Blueprint, name: str, expression: str, recipe: Any, *, late: int, minutes: int, catch_up: Any = "latest"
+) -> None:
+    jobs.job(
+        name,
+        schedule=cron(expression, tz="UTC"),
+        catch_up=catch_up,
+        catch_up_window=timedelta(hours=late),
+        retry=THREE_TIMES,
+        timeout=timedelta(minutes=minutes),
+    )(recipe)

@@ -1,0 +1,34 @@
+"""Settings, read from the environment once; whatever is wrong with them is told together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from apps.environment import FromEnvironment, boolean, directory, number, one_of, setting
+from rota.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(FromEnvironment):
+    """Everything that can be set; ``README.md`` has the table."""
+
+    environment: str = setting("APP_ENV", "development", one_of("production", "staging", "development", "test"))
+    database_url: str = setting("LEARN_DATABASE_URL", "sqlite:///.rota/learn.db", secret=True)
+    redis_url: str = setting("LEARN_REDIS_URL", "redis://localhost:6379", secret=True)
+    logs: Path | None = setting("LEARN_LOG_DIR", None, directory)  # noqa: RUF009 - it is a field
+    hourly_metrics: bool = setting("LEARN_HOURLY_METRICS", False, boolean)
+    log_retention_days: int = setting("LEARN_LOG_RETENTION_DAYS", 30, number(1))
+    log_max_file_mb: float = setting("LEARN_LOG_MAX_FILE_MB", 100.0, number(0.001, kind=float))
+    log_max_files: int = setting("LEARN_LOG_MAX_FILES", 10, number(1))
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
+        """The settings of this process. Raises ``SettingsError`` with every mistake, not the first alone."""
+        problems: list[str] = []
+        settings = cls(**cls.collect(os.environ if env is None else env, problems))
+        if problems:
+            raise SettingsError(problems, hint="apps/learn/README.md lists every setting")
+        return settings

@@ -1,0 +1,73 @@
+"""The learning platform on a database of the test's own, with its jobs run as a node runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from apps.learn.blueprint import make_blueprint, open_database
+from apps.learn.settings import Settings
+from apps.learn.tables import metadata
+from apps.loading import dump, load
+from rota import Rota
+from rota.model import payload
+from rota.recipes import bind
+from rota.testing import ManualClock, run_due
+from tests.learn.helpers import MIDNIGHT
+
+
+@dataclass
+class Learn:
+    engine: Engine
+    rota: Rota
+    logs: Path
+
+    def put(self, **tables: list[dict[str, Any]]) -> None:
+        load(self.engine, metadata, tables)
+
+    def run(self, job: str, *, due: datetime = MIDNIGHT, **options: Any) -> dict[str, Any]:
+        """The result of one run, by hand."""
+        handle = self.rota.options(**{"as_of": due, "due": due, **options}).trigger(f"learn/{job}")
+        run_due(self.rota)
+        record = handle.record()
+        assert record.result is not None, (record.state, record.error)
+        return payload.load(record.result)
+
+    def rows(self, table: str) -> dict[Any, dict[str, Any]]:
+        """By the first column of each."""
+        return {next(iter(row.values())): row for row in dump(self.engine, metadata, [table])[table]}
+
+    def everything(self) -> dict[str, Any]:
+        return dump(self.engine, metadata)
+
+
+@pytest.fixture
+def open_learn(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Learn]]:
+    opened: list[Learn] = []
+
+    def open_(**settings: Any) -> Learn:
+        logs = tmp_path / "logs"
+        logs.mkdir(exist_ok=True)
+        given = Settings(**{"database_url": database_url, "logs": logs, **settings})
+        rota = Rota(f"sqlite:///{tmp_path}/ledger-{len(opened)}.db", clock=ManualClock(MIDNIGHT))
+        rota.include(make_blueprint(given))
+        engine = open_database(given)
+        bind(metadata, engine)  # one that is closed with the test
+        opened.append(Learn(engine, rota, logs))
+        return opened[-1]
+
+    yield open_
+    for each in opened:
+        each.rota.close()
+        each.engine.dispose()
+
+
+@pytest.fixture
+def learn(open_learn: Callable[..., Learn]) -> Learn:
+    return open_learn()
