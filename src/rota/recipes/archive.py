@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import Column, Connection, Table, select
+from sqlalchemy import Connection, Table, select
 
 from rota.errors import ConfigError, RotaError
 from rota.recipes.database import insert, table_of
@@ -41,6 +41,9 @@ class Sink(Protocol):
         """The rows of one batch, as ``encode`` made them; raises ``ArchiveError`` where they are not as they were."""
 
 
+Naming = Callable[[Rows, Sequence[Mapping[str, Any]]], str]
+
+
 class Objects(Protocol):
     """A store of bytes under names: a folder, S3, or a dict of a test."""
 
@@ -57,10 +60,14 @@ class ArchiveTo:
     """
 
     objects: Objects
+    name: Naming | None = None
+    """Names each batch, from its rows: so one that is kept once more, after a crash, is put where it was."""
+    manifest: bool = False
+    """Beside each batch ``NAME.manifest.json``: how many rows, of which keys, and their checksum."""
 
     @classmethod
-    def folder(cls, root: str | os.PathLike[str]) -> ArchiveTo:
-        return cls(Folder(Path(root)))
+    def folder(cls, root: str | os.PathLike[str], **options: Any) -> ArchiveTo:
+        return cls(Folder(Path(root)), **options)
 
     @staticmethod
     def table(table: Any) -> Sink:
@@ -68,27 +75,37 @@ class ArchiveTo:
         return IntoTable(table_of(table))
 
     @classmethod
-    def s3(cls, client: Any, bucket: str, prefix: str = "") -> ArchiveTo:
+    def s3(cls, client: Any, bucket: str, prefix: str = "", **options: Any) -> ArchiveTo:
         """With a client of boto3."""
-        return cls(Bucket(client, bucket, prefix))
+        return cls(Bucket(client, bucket, prefix), **options)
 
     def of(self, rows: Rows) -> Keeping:
         def keep(connection: Connection, run: Run, keys: Sequence[Key]) -> dict[str, Any]:
-            return self.keep(connection, rows, keys, f"{run.job}/{run.as_of:%Y-%m-%d}/{rows.table.name}-{run.id}")
+            found = [dict(row) for row in connection.execute(select(rows.table).where(rows.among(keys))).mappings()]
+            found.sort(key=lambda row: tuple(row[column.name] for column in rows.key))
+            name = (
+                self.name(rows, found) if self.name and found else f"{run.job}/{run.as_of:%Y-%m-%d}/{rows.table.name}"
+            )
+            return self._keep(connection, rows, found, name, is_named=self.name is not None)
 
         return keep
 
-    def keep(self, connection: Connection, rows: Rows, keys: Sequence[Key], name: str) -> dict[str, Any]:
-        """A batch that is done once more, after a crash, is put where it was: its name comes from its rows."""
-        found = connection.execute(select(rows.table).where(rows.among(keys))).mappings().all()
-        lines = b"".join(json.dumps(encode(rows.table, dict(row))).encode() + b"\n" for row in found)
+    def _keep(
+        self, connection: Connection, rows: Rows, found: list[dict[str, Any]], name: str, *, is_named: bool
+    ) -> dict[str, Any]:
+        if not found:
+            return {"rows": 0}
+        lines = b"".join(json.dumps(encode(rows.table, row), sort_keys=True).encode() + b"\n" for row in found)
         data = gzip.compress(lines, mtime=0)
         digest = hashlib.sha256(data).hexdigest()
-        place = {"object": f"{name}-{digest[:12]}.jsonl.gz", "sha256": digest, "rows": len(found)}
-        if found:
-            self.objects.put(place["object"], data)  # type: ignore[arg-type]
-            self.read(connection, place)
-        return place
+        name = name if is_named else f"{name}-{digest[:12]}"
+        place: dict[str, Any] = {"object": f"{name}.jsonl.gz", "sha256": digest, "rows": len(found)}
+        self.objects.put(place["object"], data)
+        if self.manifest:
+            manifest = place | {"table": rows.table.name, "keys": [key_of(rows, found[0]), key_of(rows, found[-1])]}
+            self.objects.put(f"{name}.manifest.json", json.dumps(manifest, sort_keys=True).encode())
+        self.read(connection, place)
+        return place | {"counts": {"parts": 1, "bytes": len(data)}}
 
     def read(self, connection: Connection, place: Mapping[str, Any]) -> Iterable[dict[str, Any]]:  # noqa: ARG002
         data = self.objects.get(place["object"]) if place["rows"] else b""
@@ -172,42 +189,45 @@ class Bucket:
 
 
 def encode(table: Table, row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row as JSON: what JSON has no word for is text, and its column says what it was."""
+    """A row as JSON. What JSON has no word for says what it is: ``{"datetime": "2026-03-05T12:00:00+00:00"}``."""
     return {column.name: _plain(row[column.name]) for column in table.columns}
 
 
 def decode(table: Table, kept: Mapping[str, Any]) -> dict[str, Any]:
     """The row again. What the table has no column for any more is left out."""
-    return {name: _value(table.columns[name], value) for name, value in kept.items() if name in table.columns}
+    return {name: _value(value) for name, value in kept.items() if name in table.columns}
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, (datetime, date)):
-        return value.isoformat()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (dict, list)):
+        return {"json": value}
     if isinstance(value, (bytes, memoryview)):
-        return b64encode(bytes(value)).decode()
-    return str(value) if isinstance(value, (UUID, Decimal)) else value
+        return {"bytes": b64encode(bytes(value)).decode()}
+    if isinstance(value, (datetime, date)):
+        return {type(value).__name__: value.isoformat()}
+    return {"decimal" if isinstance(value, Decimal) else "uuid" if isinstance(value, UUID) else "text": str(value)}
 
 
-_READ: dict[type, Callable[[Any], Any]] = {
-    datetime: datetime.fromisoformat,
-    date: date.fromisoformat,
-    UUID: UUID,
-    Decimal: Decimal,
-    bytes: b64decode,
+_READ: dict[str, Callable[[Any], Any]] = {
+    "json": lambda value: value,
+    "text": str,
+    "datetime": datetime.fromisoformat,
+    "date": date.fromisoformat,
+    "uuid": UUID,
+    "decimal": Decimal,
+    "bytes": b64decode,
 }
 
 
-def _value(column: Column[Any], value: Any) -> Any:
-    try:
-        kind = column.type.python_type
-    except NotImplementedError:
-        kind = type(value)
-    if kind is int and isinstance(value, str) and hasattr(column.type, "process_bind_param"):
-        kind = datetime  # a type of the application's own, over whole numbers, for moments
-    read = _READ.get(kind)
-    return read(value) if read is not None and isinstance(value, str) else value
+def _value(kept: Any) -> Any:
+    if not isinstance(kept, dict):
+        return kept
+    [(kind, value)] = kept.items()
+    return _READ[kind](value)
 
 
 def key_of(rows: Rows, row: Mapping[str, Any]) -> Any:
-    return shown([row[column.name] for column in rows.key])
+    """Of a row, or of one that was encoded."""
+    return shown([_value(row[column.name]) for column in rows.key])

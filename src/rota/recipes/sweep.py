@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
-from rota.errors import RunLostError
+from rota.errors import RotaError, RunLostError
 from rota.recipes import tables
 from rota.recipes.database import reading, writing
 from rota.recipes.guard import Look
@@ -60,6 +60,10 @@ class Place:
     counts: Counts = field(default_factory=Counter)
     after: Key | None = None
     is_resumed: bool = False
+
+
+class ArchiveMismatchError(RotaError):
+    """Rows were changed between their archive and their deletion: the batch is rolled back."""
 
 
 class Sweep:
@@ -162,6 +166,10 @@ class Sweep:
         run, part = self._run, self._part
         archive = self._archive(connection, run, keys) if self._archive is not None else None
         counts = part.change(connection, keys)
+        if archive is not None:
+            if counts[part.name] != archive["rows"]:
+                raise ArchiveMismatchError(f"{archive['rows']} rows were kept, and {counts[part.name]} would go")
+            counts.update(archive.pop("counts", {}))
         total = _together(self.place.counts, counts)
         self._keep(connection, counts=total, changed=total[part.name], last_key=shown(keys[-1]))
         if count := counts[part.name]:

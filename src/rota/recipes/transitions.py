@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Connection, and_, update
+from sqlalchemy import Column, Connection, and_, select, update
 
 from rota.errors import ConfigError
 from rota.recipes.database import engine_of, table_of
@@ -27,10 +27,13 @@ Chosen = Callable[[Connection, Sequence[Any], datetime], Sequence[Any]]
 """Of these keys, those that move: for conditions that are easier said in Python."""
 
 
+Also = Callable[[Connection, Sequence[Any], "Run"], None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """Rows in the state ``frm`` of which ``when`` holds, and that ``chosen`` chooses, get the state ``to``. ``event``
-    is emitted for each batch, with the keys."""
+    """Rows in the state ``frm`` of which ``when`` holds, and that ``chosen`` chooses, get the state ``to``. ``also`` is
+    done in the same transaction, with the keys of those that did; ``event`` is emitted for each batch."""
 
     name: str
     frm: Any
@@ -38,6 +41,7 @@ class Transition:
     when: Where | None = None
     chosen: Chosen | None = None
     set_values: Mapping[str, Any] = field(default_factory=dict)
+    also: Also | None = None
     event: str = ""
 
 
@@ -96,14 +100,17 @@ class Transitions(Recipe):
             if each.chosen is not None:
                 wanted = set(each.chosen(connection, [key[0] for key in keys], as_of))
                 moving = [key for key in keys if key[0] in wanted]
+            there = rows.among(moving)
+            if moving and run is not None:  # some may have been moved by somebody else, a moment ago
+                moving = [tuple(row) for row in connection.execute(select(*rows.key).where(there))]
             values = values_at(rows.table, {self.state.name: each.to, **each.set_values}, as_of)
-            count = (
-                connection.execute(update(rows.table).where(rows.among(moving)).values(values)).rowcount
-                if moving
-                else 0
-            )
-            if count and run is not None and each.event:
-                run.emit(each.event, table=rows.table.name, ids=[key[0] for key in moving])
+            count = connection.execute(update(rows.table).where(there).values(values)).rowcount if moving else 0
+            if count and run is not None:
+                ids = [key[0] for key in moving]
+                if each.also is not None:
+                    each.also(connection, ids, run)
+                if each.event:
+                    run.emit(each.event, table=rows.table.name, ids=ids)
             return Counter({each.name: count})
 
         return Part(each.name, "move", rows, change, self.safety, every_row=each.chosen is not None)

@@ -1,0 +1,41 @@
+"""The savings groups' jobs: when they are due, and how they may run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import cache
+
+from sqlalchemy import Engine
+
+from apps.database import connect, create_tables
+from apps.savings.archive import archive_audit_logs
+from apps.savings.settings import Settings
+from apps.savings.statuses import update_group_statuses
+from apps.savings.tables import metadata
+from rota import Blueprint, Retry, cron
+from rota.recipes import Recipe, bind
+
+
+def make_blueprint(settings: Settings) -> Blueprint:
+    """The jobs as ``settings`` have them. The database is opened when one of them first runs."""
+    bind(metadata, cache(lambda: open_database(settings)))
+    jobs = Blueprint("savings", environments=["production", "staging"])
+    _add(jobs, "archive-audit-logs", "0 2 * * *", archive_audit_logs(settings), late=24, minutes=60)
+    _add(jobs, "update-group-statuses", "0 * * * *", update_group_statuses(settings), late=1, minutes=55)
+    return jobs
+
+
+def open_database(settings: Settings) -> Engine:
+    engine = connect(settings.database_url)
+    create_tables(engine, metadata)
+    return engine
+
+
+def _add(jobs: Blueprint, name: str, expression: str, recipe: Recipe, *, late: int, minutes: int) -> None:
+    jobs.job(
+        name,
+        schedule=cron(expression, tz="UTC"),
+        catch_up_window=timedelta(hours=late),
+        retry=Retry(attempts=3, delays=[1, 2]),
+        timeout=timedelta(minutes=minutes),
+    )(recipe)

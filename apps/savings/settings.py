@@ -1,0 +1,37 @@
+"""Settings, read from the environment once; whatever is wrong with them is told together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from apps.environment import FromEnvironment, boolean, number, one_of, setting
+from rota.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(FromEnvironment):
+    """Everything that can be set; ``README.md`` has the table."""
+
+    environment: str = setting("APP_ENV", "development", one_of("production", "staging", "development", "test"))
+    database_url: str = setting("SAVINGS_DATABASE_URL", "sqlite:///.rota/savings.db", secret=True)
+    archive: Path | None = setting("SAVINGS_ARCHIVE_DIR", Path(".rota/savings-archive"), Path)  # noqa: RUF009 - a field
+    archive_mode: str = setting("SAVINGS_ARCHIVE_MODE", "file", one_of("file", "table", "delete_only"))
+    audit_retention_days: int = setting("SAVINGS_AUDIT_RETENTION_DAYS", 90, number(2))
+    redis_host: str = setting("REDIS_HOST", "localhost")
+    redis_port: int = setting("REDIS_PORT", 6379, number(1, 65_535))
+    redis_password: str = setting("REDIS_PASSWORD", "", secret=True)
+    max_stale_days: int = setting("MAX_STALE_GROUP_DAYS", 7, number(1))
+    summary_batch: int = setting("SUMMARY_BATCH_SIZE", 500, number(1))
+    skip_empty: bool = setting("SAVINGS_SKIP_EMPTY_SUMMARIES", False, boolean)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
+        """The settings of this process. Raises ``SettingsError`` with every mistake, not the first alone."""
+        problems: list[str] = []
+        settings = cls(**cls.collect(os.environ if env is None else env, problems))
+        if problems:
+            raise SettingsError(problems, hint="apps/savings/README.md lists every setting")
+        return settings
