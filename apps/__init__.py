@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name != "rota":
         raise AttributeError(f"module 'apps' has no attribute {name!r}")
-    from apps import bazaar, codenotify, learn, savings
+    from apps import bazaar, codenotify, faf, learn, savings
     from apps.application import application
 
-    globals()[name] = application(codenotify.jobs(), bazaar.jobs(), learn.jobs(), savings.jobs())
+    globals()[name] = application(*(each.jobs() for each in (codenotify, bazaar, learn, savings, faf)))
     return globals()[name]

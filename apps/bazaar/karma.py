@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -14,7 +15,9 @@ SHARE = {"CREATOR": (1, 1), "CONTRIBUTOR": (1, 2), "ADVISOR": (1, 4)}
 """How much of a project's upvotes counts for each role, as a fraction: no rounding of floats."""
 
 
-def karma_of(connection: Connection, users: Sequence[Any], bonus: int) -> Mapping[Any, int]:
+def karma_of(
+    connection: Connection, users: Sequence[Any], _as_of: datetime | None = None, *, bonus: int
+) -> Mapping[Any, int]:
     """For each of these users: the share of each project's upvotes, rounded down by project, and a bonus for each
     featured project that he created. Never below zero; who is on no project is not among them."""
     votes = select(upvotes.c.project_id, func.count().label("count")).group_by(upvotes.c.project_id).subquery()

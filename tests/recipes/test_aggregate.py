@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, ForeignKey, Integer, MetaData, Table, func, select
@@ -14,7 +15,7 @@ votes = Table("vote", metadata, Column("id", Integer, primary_key=True), Column(
 RowsOf = Callable[..., list[Any]]
 
 
-def counted(connection: Connection, keys: Sequence[Any]) -> dict[Any, Any]:
+def counted(connection: Connection, keys: Sequence[Any], _: datetime) -> dict[Any, Any]:
     found = select(votes.c.person_id, func.count()).where(votes.c.person_id.in_(keys)).group_by(votes.c.person_id)
     return {row[0]: row[1] for row in connection.execute(found)}
 

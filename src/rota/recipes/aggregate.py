@@ -20,15 +20,15 @@ from rota.recipes.sweep import Counts, Part
 if TYPE_CHECKING:
     from rota import JobResult, Run
 
-Values = Callable[[Connection, Sequence[Any]], Mapping[Any, Any]]
-"""What the column should be, by key, for so many keys at once; one that is not there gets ``missing``."""
+Values = Callable[[Connection, Sequence[Any], datetime], Mapping[Any, Any]]
+"""What the column should be, by key, for so many keys at once, as of a moment; what is not there gets ``missing``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Aggregate(Recipe):
     """``column`` of each row that ``where`` holds of is what ``values`` says. Rows that are right are left alone.
 
-    More than ``drift`` of the rows being wrong is a warning: something else should have kept them right.
+    A row of which ``values`` says nothing gets ``missing``; with ``...`` it stays as it is. More than ``drift`` of the rows being wrong is a warning: something else should have kept them right.
     """
 
     column: Column[Any]
@@ -37,6 +37,7 @@ class Aggregate(Recipe):
     where: Where | None = None
     missing: Any = 0
     drift: float | None = 0.05
+    counted_as: str = "changed"
     safety: Safety = Safety(most_fraction=None, runaway=None, batch=100)  # noqa: RUF009 - it is a value
 
     @property
@@ -47,28 +48,35 @@ class Aggregate(Recipe):
     def parts(self, as_of: datetime) -> Sequence[Part]:
         rows = Rows.older(table_of(self.column.table), None, None, self.where, as_of)
         return [
-            Part("changed", "recalculate", rows, lambda *given: self.change(rows, *given), self.safety, every_row=True)
+            Part(
+                self.counted_as,
+                "recalculate",
+                rows,
+                lambda *given: self.change(rows, as_of, *given),
+                self.safety,
+                every_row=True,
+            )
         ]
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         [part] = self.parts(run.as_of)
         result = work_off(engine_of(part.rows.table), run, part, plan=plan)
-        looked, changed = result.counts.get(f"total_{part.rows.table.name}", 0), result.counts["changed"]
+        looked, changed = result.counts.get(f"total_{part.rows.table.name}", 0), result.counts[self.counted_as]
         if not run.dry_run and self.drift is not None and looked and changed > looked * self.drift:
             missed = f"what keeps {self.column.name} right meanwhile has missed them"
             result.warnings.append(f"{changed:,} of {looked:,} rows were wrong: {missed}")
         return result
 
-    def change(self, rows: Rows, connection: Connection, keys: Sequence[Key]) -> Counts:
+    def change(self, rows: Rows, as_of: datetime, connection: Connection, keys: Sequence[Key]) -> Counts:
         table, [key] = rows.table, rows.key
         found = {row[0]: row[1] for row in connection.execute(select(key, self.column).where(rows.among(keys)))}
-        values = self.values(connection, list(found))
-        right = {key: values.get(key, self.missing) for key in found}
+        values = self.values(connection, list(found), as_of)
+        right = {key: values.get(key, before if self.missing is ... else self.missing) for key, before in found.items()}
         wrong = [{"_key": key, "_value": value} for key, value in right.items() if found[key] != value]
         if wrong:
             change = update(table).where(key == bindparam("_key")).values({self.column.name: bindparam("_value")})
             connection.execute(change, wrong)
-        counts = {"changed": len(wrong), f"total_{table.name}": len(found)}
+        counts = {self.counted_as: len(wrong), f"total_{table.name}": len(found)}
         return Counter(counts | _moved(self.column.name, found, right))
 
 

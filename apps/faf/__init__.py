@@ -1,0 +1,25 @@
+"""Form-a-Friend: once a month everybody asks his friends how they are, and is told what they answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rota import Blueprint
+
+
+def jobs() -> Blueprint:
+    """Its jobs, with the settings of this process."""
+    from apps.faf.blueprint import make_blueprint
+    from apps.faf.settings import Settings
+
+    return make_blueprint(Settings.from_env())
+
+
+def __getattr__(name: str) -> Any:
+    if name != "rota":
+        raise AttributeError(f"module 'apps.faf' has no attribute {name!r}")
+    from apps.application import application
+
+    globals()[name] = application(jobs())
+    return globals()[name]

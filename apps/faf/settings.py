@@ -1,0 +1,64 @@
+"""Settings, read from the environment once; whatever is wrong with them is told together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from apps.environment import FromEnvironment, number, one_of, setting, url
+from rota.errors import SettingsError
+
+_DEVELOPMENT_KEY = "faf-development"
+
+
+def zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("there is no such time zone; give one as Europe/Paris") from None
+    return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(FromEnvironment):
+    """Everything that can be set; ``README.md`` has the table."""
+
+    environment: str = setting("APP_ENV", "development", one_of("production", "staging", "development", "test"))
+    database_url: str = setting("FAF_DATABASE_URL", "sqlite:///.rota/faf.db", secret=True)
+    monthly_day: int = setting("SCHEDULER_MONTHLY_JOB_DAY", 5, number(1, 28))
+    monthly_hour: int = setting("SCHEDULER_MONTHLY_JOB_HOUR", 18, number(0, 23))
+    timezone: str = setting("SCHEDULER_TIMEZONE", "Europe/Paris", zone)
+    mode: str = setting("FAF_CAMPAIGN_MODE", "global", one_of("global", "per_user"))
+    owners_at_once: int = setting("SCHEDULER_BATCH_SIZE", 50, number(1, 1_000))
+    invitations_at_once: int = setting("SCHEDULER_INVITATION_BATCH_SIZE", 100, number(1, 1_000))
+    max_workers: int = setting("SCHEDULER_MAX_WORKERS", 4, number(1, 64))
+    worker_timeout_ms: int = setting("SCHEDULER_WORKER_TIMEOUT", 300_000, number(1))
+    max_memory_mb: int = setting("SCHEDULER_MAX_MEMORY_MB", 512, number(64))
+    max_job_hours: float = setting("SCHEDULER_MAX_JOB_DURATION_HOURS", 1.0, number(0.01, kind=float))
+    first_reminder_days: int = setting("SCHEDULER_FIRST_REMINDER_DAYS", 3, number(1))
+    second_reminder_days: int = setting("SCHEDULER_SECOND_REMINDER_DAYS", 7, number(1))
+    token_retention_days: int = setting("SCHEDULER_EXPIRED_TOKEN_RETENTION_DAYS", 90, number(2))
+    metrics_retention_hours: int = setting("SCHEDULER_METRICS_RETENTION_HOURS", 72, number(25))
+    error_rate_threshold: float = setting("SCHEDULER_ERROR_RATE_THRESHOLD", 0.05, number(0, 1, float))
+    memory_alert_threshold: float = setting("SCHEDULER_MEMORY_ALERT_THRESHOLD", 0.8, number(0, 1, float))
+    public_url: str = setting("FAF_PUBLIC_URL", "https://form-a-friend.example", url)
+    link_key: str = setting("FAF_LINK_KEY", _DEVELOPMENT_KEY, secret=True)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
+        """The settings of this process. Raises ``SettingsError`` with every mistake, not the first alone."""
+        given = dict(os.environ if env is None else env)
+        problems: list[str] = []
+        old = given.get("MONTHLY_JOB_DAY")  # the name that it had before
+        if old and given.setdefault("SCHEDULER_MONTHLY_JOB_DAY", old) != old:
+            problems.append("MONTHLY_JOB_DAY: SCHEDULER_MONTHLY_JOB_DAY says otherwise; give that one alone")
+        settings = cls(**cls.collect(given, problems))
+        if settings.second_reminder_days <= settings.first_reminder_days:
+            problems.append("SCHEDULER_SECOND_REMINDER_DAYS: must be more than SCHEDULER_FIRST_REMINDER_DAYS")
+        if settings.environment == "production" and settings.link_key == _DEVELOPMENT_KEY:
+            problems.append("FAF_LINK_KEY: production needs one, or anybody could make a link of anybody's")
+        if problems:
+            raise SettingsError(problems, hint="apps/faf/README.md lists every setting")
+        return settings

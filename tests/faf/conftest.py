@@ -1,0 +1,78 @@
+"""The faf groups on a database of the test's own, with their jobs run as a node runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from apps.faf.blueprint import make_blueprint, open_database
+from apps.faf.settings import Settings
+from apps.faf.tables import metadata
+from apps.loading import dump, load
+from rota import Rota
+from rota.model import payload
+from rota.recipes import bind
+from rota.testing import ManualClock, run_due
+
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+
+def ago(days: float = 0, **more: float) -> str:
+    return (NOW - timedelta(days=days, **more)).isoformat()
+
+
+@dataclass
+class Faf:
+    engine: Engine
+    rota: Rota
+    settings: Settings
+
+    def put(self, **tables: list[dict[str, Any]]) -> None:
+        load(self.engine, metadata, tables)
+
+    def run(self, job: str, **options: Any) -> dict[str, Any]:
+        """The result of one run, by hand."""
+        handle = self.rota.options(**{"as_of": NOW, **options}).trigger(f"faf/{job}")
+        run_due(self.rota)
+        record = handle.record()
+        assert record.result is not None, (record.state, record.error)
+        return payload.load(record.result)
+
+    def rows(self, table: str, *columns: str) -> list[Any]:
+        found = dump(self.engine, metadata, [table])[table]
+        if len(columns) == 1:
+            return [row[columns[0]] for row in found]
+        return [tuple(row[name] for name in columns) for row in found] if columns else found
+
+    def everything(self) -> dict[str, Any]:
+        return dump(self.engine, metadata)
+
+
+@pytest.fixture
+def open_faf(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Faf]]:
+    opened: list[Faf] = []
+
+    def open_(**settings: Any) -> Faf:
+        given = Settings(**{"database_url": database_url, **settings})
+        rota = Rota(f"sqlite:///{tmp_path}/ledger-{len(opened)}.db", clock=ManualClock(NOW))
+        rota.include(make_blueprint(given))
+        engine = open_database(given)
+        bind(metadata, engine)  # one that is closed with the test
+        opened.append(Faf(engine, rota, given))
+        return opened[-1]
+
+    yield open_
+    for each in opened:
+        each.rota.close()
+        each.engine.dispose()
+
+
+@pytest.fixture
+def faf(open_faf: Callable[..., Faf]) -> Faf:
+    return open_faf()
