@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rota.recipes.archive import ArchiveTo
     from rota.recipes.database import bind
     from rota.recipes.derive import Derive
+    from rota.recipes.health import Check, Health
     from rota.recipes.inactive import Inactive, Tokens, Update
     from rota.recipes.personal import Scrub
     from rota.recipes.promotion import Promotion
@@ -29,8 +30,10 @@ _HOMES = {
     "Aggregate": "aggregate",
     "Anonymise": "anonymise",
     "ArchiveTo": "archive",
+    "Check": "health",
     "Child": "retention",
     "Derive": "derive",
+    "Health": "health",
     "Inactive": "inactive",
     "Period": "report",
     "Periods": "report",
@@ -56,8 +59,10 @@ __all__ = [
     "Aggregate",
     "Anonymise",
     "ArchiveTo",
+    "Check",
     "Child",
     "Derive",
+    "Health",
     "Inactive",
     "Period",
     "Periods",

@@ -28,7 +28,8 @@ Values = Callable[[Connection, Sequence[Any], datetime], Mapping[Any, Any]]
 class Aggregate(Recipe):
     """``column`` of each row that ``where`` holds of is what ``values`` says. Rows that are right are left alone.
 
-    A row of which ``values`` says nothing gets ``missing``; with ``...`` it stays as it is. More than ``drift`` of the rows being wrong is a warning: something else should have kept them right.
+    A row of which ``values`` says nothing gets ``missing``; with ``...`` it stays as it is. More than ``drift`` of the
+    rows being wrong is a warning: something else should have kept them right.
     """
 
     column: Column[Any]

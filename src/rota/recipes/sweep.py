@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
 from rota.errors import RotaError, RunLostError
 from rota.recipes import tables
-from rota.recipes.database import reading, writing
+from rota.recipes.database import insert, reading, writing
 from rota.recipes.guard import Look
 from rota.recipes.pressure import Pressure
 from rota.recipes.rows import Key, Rows, read_key, shown
@@ -80,6 +80,7 @@ class Sweep:
         self._pressure = Pressure(engine, part.rows.table)
         self._looked_at = 0.0
         self._has_begun = False
+        self._refused: set[Key] = set()
         self._archive = None if part.sink is None else part.sink.of(part.rows)
         self.place = self._resume()
 
@@ -102,28 +103,46 @@ class Sweep:
             "as_of": run.as_of,
             "predicate": predicate_hash(part.rows),
             "started_at": datetime.now(UTC),
-            "ended_at": None,
             "overdue": looked.count,
             "oldest_at": looked.oldest,
-            "counts": self.place.counts,
-            "changed": self.changed,
+            "counts": {},
             "rehearsed": 0,
         }
         with writing(self._engine) as connection:
-            connection.execute(tables.insert_or_update(connection, tables.sweeps, row, ["run", "part"]))
+            new = insert(connection, tables.sweeps).values(row).on_conflict_do_nothing().returning(tables.sweeps.c.run)
+            if connection.scalar(new) is None:  # a rehearsal's, or one that another attempt has begun a moment ago
+                again = {name: row[name] for name in ("attempt", "predicate", "rehearsed")} | {"ended_at": None}
+                connection.execute(update(tables.sweeps).where(*self._mine).values(again))
+                kept = connection.scalar(select(tables.sweeps.c.counts).where(*self._mine))
+                self.place.counts = Counter(kept or {})
 
     def work_off(self, total: int, most: int | None = None) -> int:
         """Batch after batch, until there is none or something stops it; ``most``: no more rows than that. Returns how
         many it changed, of this attempt and those before it."""
-        while not self.stopped and (most is None or self.changed < most):
+        before = -1
+        while before < self.changed and self._has_more():  # what others held locked in one pass is met in the next
+            before = self.changed
+            self._pass(total, most)
+            self.place.after = None
+            if self._part.every_row:
+                break
+        return self.changed
+
+    def _pass(self, total: int, most: int | None) -> None:
+        """Over all rows once, from the place on."""
+        more = True
+        while more and not self.stopped and (most is None or self.changed < most):
             self._run.check()
             if not self._may_go_on():
                 break
             more = self._next(self._size if most is None else min(self._size, most - self.changed))
             self._run.progress(self.changed, max(total, self.changed))
-            if not more:
-                break
-        return self.changed
+
+    def _has_more(self) -> bool:
+        if self.stopped or self._part.every_row:
+            return not self.stopped
+        with reading(self._engine) as connection:
+            return self._part.rows.count(connection, len(self._refused) + 1) > len(self._refused)
 
     def end(self, left: int) -> None:
         with writing(self._engine) as connection:
@@ -139,10 +158,12 @@ class Sweep:
             try:
                 with writing(self._engine) as connection:
                     keys += self._keys(connection, size)
-                    if keys:
-                        self._apply(connection, keys)
+                    if sound := [key for key in keys if key not in self._refused]:
+                        self._apply(connection, sound)
+                    elif keys:
+                        self.place.after = keys[-1]
             except (IntegrityError, DataError) as error:
-                self._one_by_one(keys, error)
+                self._one_by_one([key for key in keys if key not in self._refused], error)
             except OperationalError as error:
                 if not is_locked(error) or attempt == LOCKED_TRIES - 1:
                     raise
@@ -182,9 +203,10 @@ class Sweep:
 
     def _one_by_one(self, keys: Sequence[Key], error: DBAPIError) -> None:
         """A batch that the database refuses is halved until the row is found that it refuses; the others go on."""
-        if len(keys) <= 1:
-            self._result.add_error(shown(keys[0]) if keys else "", "refused", type(error.orig).__name__)
-            self.place.after = keys[-1] if keys else self.place.after
+        if len(keys) == 1:
+            self._result.add_error(shown(keys[0]), "refused", type(error.orig).__name__)
+            self._refused.add(keys[0])
+            self.place.after = keys[0]
             return
         middle = len(keys) // 2
         for half in (keys[:middle], keys[middle:]):
@@ -196,9 +218,8 @@ class Sweep:
 
     def _keep(self, connection: Connection, **values: Any) -> None:
         """Only for the attempt that has the run: one that was frozen meanwhile commits no more."""
-        row = tables.sweeps.c
-        mine = (row.run == self._run.idempotency_key, row.part == self._part.name, row.attempt == self._run.attempt)
-        if not connection.execute(update(tables.sweeps).where(*mine).values(**values)).rowcount:
+        ours = tables.sweeps.c.attempt == self._run.attempt
+        if not connection.execute(update(tables.sweeps).where(*self._mine, ours).values(**values)).rowcount:
             raise RunLostError("another attempt has this run by now")
 
     # --- whether to go on, and how fast
@@ -238,15 +259,19 @@ class Sweep:
 
     # --- where it left off
 
+    @property
+    def _mine(self) -> tuple[ColumnElement[bool], ...]:
+        return (tables.sweeps.c.run == self._run.idempotency_key, tables.sweeps.c.part == self._part.name)
+
     def _resume(self) -> Place:
         run, part = self._run, self._part
         self._pause = part.safety.pause_seconds
-        mine = (tables.sweeps.c.run == run.idempotency_key, tables.sweeps.c.part == part.name)
         with writing(self._engine) as connection:
-            row = connection.execute(select(tables.sweeps).where(*mine)).one_or_none()
-            if row is None or row.rehearsed:
+            # First taken over, then read: an attempt before this one may be about to commit a batch.
+            begun = (*self._mine, tables.sweeps.c.rehearsed == 0)
+            if not connection.execute(update(tables.sweeps).where(*begun).values(attempt=run.attempt)).rowcount:
                 return Place()
-            connection.execute(update(tables.sweeps).where(*mine).values(attempt=run.attempt))
+            row = connection.execute(select(tables.sweeps).where(*self._mine)).one()
         if row.predicate != predicate_hash(part.rows):
             self._result.warnings.append(f"{part.name}: its rule was changed since it began; it begins anew")
             return Place(Counter(row.counts), None, is_resumed=False)
