@@ -99,7 +99,9 @@ class Ledger(RuleBasedStateMachine):
         self.births += 1
         with self.store.write() as tx:
             of = {"owner": "default", "release_id": "r"}
-            new = NewNode(id=node, host="elsewhere", pid=1, version="0", queues="*", threads=1, **of)
+            new = NewNode(
+                id=node, host="elsewhere", machine="elsewhere", pid=1, version="0", queues="*", threads=1, **of
+            )
             nodes.register(tx, new, now, lease_until=now + 10**15)
         self.nodes.append(node)
 
@@ -188,7 +190,7 @@ class Ledger(RuleBasedStateMachine):
     def claim(self, node: int, room: int, suspects: bool) -> Any:
         who, now = self.nodes[node % len(self.nodes)], self.store.now_us()
         with self.store.write() as tx:
-            [queue] = queues.survey(tx)
+            queue, _ = queues.survey(tx, "elsewhere")
             got: list[Envelope] = []
             if not self.job.is_limited:
                 got = runs.claim(tx, "default", "job", Claimant(who, next(self.numbers)), room, now)

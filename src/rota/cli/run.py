@@ -253,7 +253,8 @@ def cursor(after: str | None) -> int | None:
 
 
 SHOWN = (
-    Column("id", "run"), Column("job"), Column("state"), Column("queue"), Column("schedule"), Column("asked_by"),
+    Column("id", "run"), Column("job"), Column("state"), Column("queue"), Column("host"), Column("schedule"),
+    Column("asked_by"),
     Column("mode"), Column("arguments"), Column("tries"), Column("fire_due_at", "for", Output.both),
     Column("due_at", "due", Output.both), Column("expires_at", "begin by", Output.both),
     Column("as_of", show=Output.both),

@@ -265,6 +265,7 @@ class _Case:
             facts.append(finding(self.fire.kind, text, schedule=record.schedule, due_at=self.fire.due_at))
         elif self.fire is not None:
             text = f"schedule {record.schedule} was due {self.words.moment(self.fire.due_at)}"
+            text += f", and this run is for host {record.host}" if record.host else ""
             facts.append(finding("fired", text, schedule=record.schedule, due_at=self.fire.due_at))
         elif record.asked_by:
             text = f"{record.asked_by} asked for it {self.words.both(record.created_at)}"

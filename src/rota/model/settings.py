@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from socket import gethostname
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,7 +22,7 @@ from rota.calendar.expression import Cron, Gap, Overlap
 from rota.calendar.zones import zone
 from rota.errors import ConfigError
 from rota.model.duration import seconds
-from rota.model.policy import COUNT, LENGTH, MOMENT, OF_A_SCHEDULE, Also
+from rota.model.policy import COUNT, LENGTH, MOMENT, OF_A_SCHEDULE, Also, read_name
 from rota.model.rate import Rate
 from rota.model.size import size_in_bytes
 
@@ -118,6 +120,8 @@ class NodeSettings:
     slots: Annotated[Positive, "worker.slots"] = 2
     """Attempts at one time in processes of their own (``executor="process"``); started when first needed."""
     queues: Annotated[Names, "worker.queues"] = ("*",)
+    host: Annotated[str | None, _readable(partial(read_name, "host")), "host"] = None
+    """What runs of ``each="host"`` are kept for; ``None``: as the machine calls itself."""
     drain: Annotated[Seconds, "worker.drain"] = 30.0
     """How long a stopping node waits for running attempts before it hands them back."""
     recycle_after: Annotated[Positive | None, "worker.recycle_after"] = None
@@ -140,6 +144,10 @@ class NodeSettings:
     result_bytes: Annotated[Positive, "limits.result_bytes"] = 65_536
     log_lines: Annotated[Positive, "limits.log_lines"] = 1_000
     log_bytes: Annotated[Positive, "limits.log_bytes"] = 65_536
+
+    @property
+    def host_name(self) -> str:
+        return self.host or gethostname()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
