@@ -68,10 +68,22 @@ WITH RECURSIVE kept(first) AS (
     SELECT (SELECT id FROM rota_run WHERE host <> '' AND state IN ('scheduled', 'available')
             ORDER BY host, queue, job LIMIT 1)
     UNION ALL
-    SELECT (SELECT run.id FROM rota_run AS run
-            WHERE run.host <> '' AND run.state IN ('scheduled', 'available')
-              AND (run.host, run.queue, run.job) > (SELECT host, queue, job FROM rota_run WHERE id = kept.first)
-            ORDER BY run.host, run.queue, run.job LIMIT 1)
+    SELECT coalesce(
+        (SELECT run.id FROM rota_run AS run
+         WHERE run.host <> '' AND run.state IN ('scheduled', 'available')
+           AND run.host = (SELECT host FROM rota_run WHERE id = kept.first)
+           AND run.queue = (SELECT queue FROM rota_run WHERE id = kept.first)
+           AND run.job > (SELECT job FROM rota_run WHERE id = kept.first)
+         ORDER BY run.job LIMIT 1),
+        (SELECT run.id FROM rota_run AS run
+         WHERE run.host <> '' AND run.state IN ('scheduled', 'available')
+           AND run.host = (SELECT host FROM rota_run WHERE id = kept.first)
+           AND run.queue > (SELECT queue FROM rota_run WHERE id = kept.first)
+         ORDER BY run.queue, run.job LIMIT 1),
+        (SELECT run.id FROM rota_run AS run
+         WHERE run.host <> '' AND run.state IN ('scheduled', 'available')
+           AND run.host > (SELECT host FROM rota_run WHERE id = kept.first)
+         ORDER BY run.host, run.queue, run.job LIMIT 1))
     FROM kept WHERE kept.first IS NOT NULL
 ), named AS (
     SELECT (SELECT host FROM rota_run WHERE id = first) AS host, (SELECT queue FROM rota_run WHERE id = first) AS queue,
@@ -191,10 +203,16 @@ WITH RECURSIVE line(limit_key, first) AS (
     FROM /* rows(name text) */ AS asked
     WHERE (SELECT 1 FROM rota_run WHERE held_by IS NOT NULL ORDER BY limit_key LIMIT 1) = 1
     UNION ALL
-    SELECT line.limit_key, (SELECT run.id FROM rota_run AS run
-                            WHERE run.limit_key = line.limit_key AND run.held_by IS NOT NULL AND run.held_by <> 'paused'
-                              AND (run.queue, run.host) > (SELECT queue, host FROM rota_run WHERE id = line.first)
-                            ORDER BY run.queue, run.host, run.due_at + run.priority_us, run.id LIMIT 1)
+    SELECT line.limit_key, coalesce(
+        (SELECT run.id FROM rota_run AS run
+         WHERE run.limit_key = line.limit_key AND run.held_by IS NOT NULL AND run.held_by <> 'paused'
+           AND run.queue = (SELECT queue FROM rota_run WHERE id = line.first)
+           AND run.host > (SELECT host FROM rota_run WHERE id = line.first)
+         ORDER BY run.host, run.due_at + run.priority_us, run.id LIMIT 1),
+        (SELECT run.id FROM rota_run AS run
+         WHERE run.limit_key = line.limit_key AND run.held_by IS NOT NULL AND run.held_by <> 'paused'
+           AND run.queue > (SELECT queue FROM rota_run WHERE id = line.first)
+         ORDER BY run.queue, run.host, run.due_at + run.priority_us, run.id LIMIT 1))
     FROM line WHERE line.first IS NOT NULL
 ), head AS (
     SELECT limit_key, (SELECT queue FROM rota_run WHERE id = first) AS queue,
