@@ -42,4 +42,6 @@ def fired_run(
 def limit_key(schedule: str, definition: Definition, job: Job, host: str = ANY_HOST) -> str | None:
     """What the runs of a schedule are counted under: the job's own limit, else one of the schedule's, on each host."""
     key = job.limit_key(definition.arguments)
-    return key_of_schedule(schedule, host) if key is None and definition.overlap != "allow" else key
+    if key is None:
+        return None if definition.overlap == "allow" else key_of_schedule(schedule, host)
+    return key if host == ANY_HOST or job.names_a_limit else key_of_schedule(schedule, host)
