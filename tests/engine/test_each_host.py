@@ -139,9 +139,7 @@ def test_other_runs_of_the_job_are_done_anywhere(fleet: Fleet) -> None:
     assert (handle.record().host, handle.state) == ("", "succeeded")
 
 
-def test_a_long_line_for_any_host_keeps_no_run_of_this_one_back(
-    app: Rota, start: Start, clock: ManualClock
-) -> None:
+def test_a_long_line_for_any_host_keeps_no_run_of_this_one_back(app: Rota, start: Start, clock: ManualClock) -> None:
     app.job("mail")(lambda n: None)
     app.job("prune", schedule=every("1h"), each="host")(lambda: None)
     node = start(app, host="web-1")

@@ -115,13 +115,13 @@ class DatabaseSettings:
 class NodeSettings:
     """How a node works. Times are seconds, sizes bytes."""
 
+    host: Annotated[str | None, _readable(partial(read_name, "host")), "host"] = None
+    """What runs of ``each="host"`` are kept for; ``None``: as the machine calls itself."""
     threads: Annotated[Positive, "worker.threads"] = 16
     """Attempts at one time, on threads (``def``) and on the event loop (``async def``) together."""
     slots: Annotated[Positive, "worker.slots"] = 2
     """Attempts at one time in processes of their own (``executor="process"``); started when first needed."""
     queues: Annotated[Names, "worker.queues"] = ("*",)
-    host: Annotated[str | None, _readable(partial(read_name, "host")), "host"] = None
-    """What runs of ``each="host"`` are kept for; ``None``: as the machine calls itself."""
     drain: Annotated[Seconds, "worker.drain"] = 30.0
     """How long a stopping node waits for running attempts before it hands them back."""
     recycle_after: Annotated[Positive | None, "worker.recycle_after"] = None
