@@ -263,8 +263,8 @@ class Ledger(RuleBasedStateMachine):
         if (before.state, before.claim, before.node) == (RunState.RUNNING, run.claim, node):
             with self.store.database.exclusive() as tx:
                 tx.script(
-                    "UPDATE rota_run SET state = 'available', node = NULL, claim = NULL, attempt = attempt - 1"
-                    f" WHERE id = {run.id};"
+                    "UPDATE rota_run SET state = 'available', node = NULL, claim = NULL, attempt = attempt - 1,"
+                    f" started_at = NULL WHERE id = {run.id};"
                 )
             self.seen[run.id] = replace(before, state=RunState.AVAILABLE, attempt=before.attempt - 1)
 
