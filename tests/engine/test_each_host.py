@@ -254,7 +254,7 @@ def test_the_run_of_a_host_that_went_expires_and_says_why(fleet: Fleet, clock: M
     assert kinds(fleet.app, run.id) == ["run.expired"]
     why = fleet.app.why_run(run.id)
     assert why.summary == f"Run {run.id} of prune expired: {run.error}."
-    assert "this run is for host web-2" in str(why.fact("fired"))
+    assert ", for host web-2" in str(why.fact("fired"))
     assert fleet.app.counters.figures().expired == 1
     work(fleet.web_1)
     assert sorted(fleet.states()) == [("web-1", "succeeded"), ("web-2", "expired")]
@@ -627,3 +627,32 @@ def test_what_waits_for_other_hosts_is_not_looked_at(fleet: Fleet) -> None:
         assert runs.waiting_jobs(tx, "default") == []
         assert runs.waiting_jobs(tx, "default", host="web-1") == []
         assert runs.waiting_jobs(tx, "default", host="web-9") == ["prune"]
+
+
+def test_of_a_host_that_fell_silent_it_is_told(fleet: Fleet, clock: ManualClock) -> None:
+    brief = fleet.start(fleet.app, host="web-3", lease=90)
+    clock.advance(minutes=1)
+    fleet.app.schedules.run_now("prune", by="anna")
+    assert brief.identity.host == fleet.run_on("web-3").host
+    clock.advance(minutes=5)
+
+    why = fleet.app.why_run(fleet.run_on("web-3").id)
+    assert why.facts[0].text == "it is kept for host web-3, whose nodes are silent, and will be given up for lost"
+    duty(fleet.web_1, "rescuer").tick()
+    why = fleet.app.why_run(fleet.run_on("web-3").id)
+    assert why.facts[0].kind == "host_gone"
+    assert "queue_not_served" not in why.kinds
+
+
+def test_a_run_that_waits_for_its_moment_tells_that_its_host_is_gone(
+    app: Rota, start: Start, clock: ManualClock
+) -> None:
+    app.job("prune", schedule=every("1h"), each="host", jitter="59m")(lambda: None)
+    fleet = Fleet(app, start).begin()
+    run = gone(fleet, clock)
+    assert run.state == "scheduled"
+
+    assert "unless one starts by 2026-03-05 13:01:00 UTC" in app.why_run(run.id).summary
+    clock.advance(seconds=GRACE)
+    stage(fleet.web_1)
+    assert app.runs.get(run.id).state == "expired"

@@ -208,7 +208,7 @@ WAITS_SHOWN = 10
 ARGUMENTS = Kind(_arguments, "a dict of the job's arguments")
 CATCH_UP = choice(get_args(CatchUp))
 COUNT = Kind(_where(COUNTS.__contains__, _one_of(int)), f"a whole number from 1 to {COUNTS[-1]:,}")
-EACH = choice(get_args(Each))
+EACH = replace(choice(get_args(Each)), wanted='"host"; None is one run')
 CONNECTION = Kind(lambda value: value, "a connection to the database that Rota uses")
 FLAG = Kind(_one_of(bool), "True or False")
 FUNCTION = Kind(
@@ -286,7 +286,7 @@ class SchedulePolicies(_Queueing, total=False):
     overlap: Annotated[
         Overlap, Policy(OVERLAP, "skip", "When it is due and an earlier run is not over.", SETTINGS | CLI)
     ]
-    each: Annotated[Each | None, Policy(EACH, None, "A run on every living one of these, not one run.", SETTINGS | CLI)]
+    each: Annotated[Each | None, Policy(EACH, None, 'With "host", a run on every living host.', SETTINGS | CLI)]
     jitter: Annotated[Duration, Policy(LENGTH, 0.0, "Spread the starts over so long.", SETTINGS | CLI)]
     starts: Annotated[datetime | None, Policy(MOMENT, None, "No moment before this one is due.", SETTINGS | CLI)]
     ends: Annotated[datetime | None, Policy(MOMENT, None, "No moment after this one is due.", SETTINGS | CLI)]
