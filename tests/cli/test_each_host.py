@@ -58,6 +58,9 @@ def test_by_hand_there_is_a_run_for_each_living_host(shop_anywhere: Shop, start:
     assert "run" not in shop.json("schedule", "run", "shop/sync")
     assert shop.json("schedule", "run", "shop/sync")["host"] is None
 
+    listed = shop.rota("run", "ls", "--schedule", "everywhere").stdout
+    assert "HOST" in listed
+    assert "web-2" in listed
     shown = shop.rota("run", "show", ids[0]).stdout
     assert "host" in shown
     assert "web-1" in shown
