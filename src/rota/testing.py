@@ -58,7 +58,7 @@ def run_due(rota: Rota, *, rounds: Count = MOST_ROUNDS) -> list[RunRecord]:
         for _ in range(rounds):
             before = len(seen)
             idle = 0 if node.tick_all() or len(seen) > before else idle + 1
-            if idle >= IDLE_ROUNDS or (idle and not _claimable(rota)):
+            if idle >= IDLE_ROUNDS or (idle and not _claimable(node)):
                 break
     for event in seen:
         if event.run_id is not None:
@@ -84,9 +84,9 @@ def _newest_id(rota: Rota) -> int:
     return page[0].id if page else 0
 
 
-def _claimable(rota: Rota) -> bool:
-    with rota.store.read() as tx:
-        return any(queue.work for queue in queues.survey(tx))
+def _claimable(node: Node) -> bool:
+    with node.store.read() as tx:
+        return any(queue.work for queue in queues.survey(tx, node.identity.host))
 
 
 @checks

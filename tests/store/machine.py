@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from rota.app.runs import Runs
-from rota.engine.expiry import expire
+from rota.engine.expiry import end, expire
 from rota.engine.limits import Wanted, claim_limited
 from rota.engine.rescuer import Rescuer
 from rota.errors import ConflictError
 from rota.model.attempt import Claimant, Envelope
+from rota.model.host import Kept
 from rota.model.job import Job
 from rota.model.node import NewNode
 from rota.model.rate import Rate
@@ -31,6 +32,7 @@ from tests.scratch import scratch
 
 ONE, SHARED = "schedule:one", "job:job:shared"
 MINUTE = 60_000_000
+HOSTS = ("web-1", "web-2")
 BACK = {RunState.FAILED, RunState.CANCELLED, RunState.EXPIRED}
 """What a person may send back."""
 
@@ -67,6 +69,8 @@ class Ledger(RuleBasedStateMachine):
         self.store: Store = open_store(f"sqlite:///{path}?synchronous=normal", self.clock)
         self.runs = Runs(self.store)
         self.nodes: list[str] = []
+        self.hosts: dict[str, str] = {}
+        """Of every node that ever was."""
         self.births = 0
         self.made: set[int] = set()
         self.seen: dict[int, RunRecord] = {}
@@ -99,9 +103,11 @@ class Ledger(RuleBasedStateMachine):
         self.births += 1
         with self.store.write() as tx:
             of = {"owner": "default", "release_id": "r"}
-            new = NewNode(id=node, host="elsewhere", pid=1, version="0", queues="*", threads=1, **of)
+            host = HOSTS[self.births % 2]
+            new = NewNode(id=node, host=host, machine=host, pid=1, version="0", queues="*", threads=1, **of)
             nodes.register(tx, new, now, lease_until=now + 10**15)
         self.nodes.append(node)
+        self.hosts[node] = new.host
 
     @rule(
         target=ids,
@@ -111,14 +117,15 @@ class Ledger(RuleBasedStateMachine):
         within=st.sampled_from([None, 10]),
         in_batch=st.booleans(),
         priority=st.integers(-1, 1),
+        host=st.sampled_from(["", "", *HOSTS]),
     )
     def enqueue(
-        self, key: Any, limit: str | None, delay: int, within: int | None, in_batch: bool, priority: int
+        self, key: Any, limit: str | None, delay: int, within: int | None, in_batch: bool, priority: int, host: str
     ) -> int:
         now = self.store.now_us()
         in_batch = in_batch and len(self.batch_of) < 3
         run = self.new_run(now + delay * 1_000_000, key=key, limit=limit, priority=priority, within=within,
-                           batch=self.batch if in_batch else None)  # fmt: skip
+                           batch=self.batch if in_batch else None)._replace(host=host)  # fmt: skip
         with self.store.write() as tx:
             run_id, new = runs.insert_one(tx, run)
         assert new or run_id in self.made
@@ -178,25 +185,40 @@ class Ledger(RuleBasedStateMachine):
             run.id for run in self.seen.values() if run.state == "expired"
         }
 
+    @rule(host=st.sampled_from(HOSTS))
+    def host_is_gone(self, host: str) -> None:
+        """All that waits for it ends, and nothing else; what has just been sent back has its time."""
+        now = self.store.now_us()
+        waits = {run.id: run for run in self.seen.values() if run.state in {"scheduled", "available"}}
+        for what in (Kept(host, "default", "job", None), Kept(host, "default", "another", None)):
+            with self.store.write() as tx:
+                end(tx, runs.expire_kept(tx, what, now, 100, "gone"), now, 0, host=host, gone_at=0)
+        for run in self.rows():
+            if run.id in waits:
+                kept = run.host == host and (waits[run.id].state == "scheduled" or run.due_at <= now - MINUTE)
+                assert (run.state == "expired") == kept
+
     def can_begin_no_more(self, run_id: int, now: int) -> bool:
         return self.seen[run_id].state != RunState.RUNNING and self.is_past(self.seen[run_id], now)
 
     def is_past(self, run: RunRecord, now: int) -> bool:
         return run.id not in self.begun and run.expires_at is not None and run.expires_at <= now
 
-    @rule(target=claims, node=st.integers(0, 9), room=st.integers(1, 3), suspects=st.booleans())
-    def claim(self, node: int, room: int, suspects: bool) -> Any:
+    @rule(target=claims, node=st.integers(0, 9), room=st.integers(1, 3), suspects=st.booleans(), own=st.booleans())
+    def claim(self, node: int, room: int, suspects: bool, own: bool) -> Any:
         who, now = self.nodes[node % len(self.nodes)], self.store.now_us()
         with self.store.write() as tx:
-            [queue] = queues.survey(tx)
+            queue = queues.survey(tx, self.hosts[who])[own]
             got: list[Envelope] = []
             if not self.job.is_limited:
-                got = runs.claim(tx, "default", "job", Claimant(who, next(self.numbers)), room, now)
+                by = Claimant(who, next(self.numbers))
+                got = runs.claim(tx, "default", "job", by, room, now, host=queue.host)
             if len(got) < room:
                 by = Claimant(who, next(self.numbers))
                 left = room - len(got)
                 got += claim_limited(tx, Wanted(queue, [self.job], left, suspects=suspects), by, now).claims
         assert len(got) <= room
+        assert all(self.seen[each.id].host == queue.host for each in got)
         assert not any(self.is_past(self.seen[each.id], now) for each in got)
         if self.job.rate is not None:
             self.started["rate"] += [now] * len(got)
@@ -261,8 +283,8 @@ class Ledger(RuleBasedStateMachine):
         if (before.state, before.claim, before.node) == (RunState.RUNNING, run.claim, node):
             with self.store.database.exclusive() as tx:
                 tx.script(
-                    "UPDATE rota_run SET state = 'available', node = NULL, claim = NULL, attempt = attempt - 1"
-                    f" WHERE id = {run.id};"
+                    "UPDATE rota_run SET state = 'available', node = NULL, claim = NULL, attempt = attempt - 1,"
+                    f" started_at = NULL WHERE id = {run.id};"
                 )
             self.seen[run.id] = replace(before, state=RunState.AVAILABLE, attempt=before.attempt - 1)
 
@@ -365,7 +387,7 @@ class Ledger(RuleBasedStateMachine):
     def waits_are_sound(self, now_rows: list[RunRecord]) -> None:
         for run in now_rows:
             assert run.held_by is None or run.state == RunState.AVAILABLE
-            assert run.state != RunState.EXPIRED or run.started_at is None
+            assert run.state != RunState.EXPIRED or run.started_at is None or run.error == "gone"
             assert (
                 run.id not in self.begun or run.state == RunState.RUNNING or run.expires_at is None or run.finished_at
             )

@@ -32,6 +32,7 @@ _SCHEDULE_POLICIES = (
     "catch_up_window",
     "catch_up_cap",
     "overlap",
+    "each",
     "jitter",
     "queue",
     "priority",
@@ -44,6 +45,7 @@ _SCHEDULE_POLICIES = (
 def run_item(record: RunRecord) -> Item:
     """A run as it stands in a list."""
     values = _plain({name: getattr(record, name) for name in record.__slots__ if name not in _RUN_JSON})
+    values["host"] = record.host or None
     done, total = values.pop("progress_done"), values.pop("progress_total")
     return {**values, "progress": None if done is None else {"done": done, "total": total}}
 

@@ -35,9 +35,12 @@ COLUMNS = (
     Column("attempt"),
     Column("due_at", "due", Output.distance),
     Column("fire_due_at", "for"),
+    Column("host"),
     Column("took", show=Output.duration),
     Column("note"),
 )
+AT_TIMES = {"fire_due_at", "host"}
+"""Columns that are there where any run of the list has one."""
 ids_argument = click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
 id_argument = click.argument("run_id", metavar="ID", type=int)
 
@@ -216,10 +219,10 @@ def show_why(answer: Why, out: Output) -> None:
 def list_runs(
     app: Rota, records: Sequence[RunRecord], out: Output, *, cursor: str | None = None, empty: str = ""
 ) -> None:
-    """A table of runs; the moment that they stand for is a column where any stands for one."""
+    """A table of runs; the moment that they stand for, and their host, are columns where any has one."""
     from rota.app.runs import kept_back
 
-    columns = [each for each in COLUMNS if each.key != "fire_due_at" or any(run.fire_due_at for run in records)]
+    columns = [each for each in COLUMNS if each.key not in AT_TIMES or any(getattr(run, each.key) for run in records)]
     kept = {} if out.as_json else kept_back(app.store, records)
     rows = [run_row(record, out, kept.get(record.id)) for record in records]
     out.listing(rows, columns, cursor=cursor, empty=empty)
@@ -253,8 +256,9 @@ def cursor(after: str | None) -> int | None:
 
 
 SHOWN = (
-    Column("id", "run"), Column("job"), Column("state"), Column("queue"), Column("schedule"), Column("asked_by"),
-    Column("mode"), Column("arguments"), Column("tries"), Column("fire_due_at", "for", Output.both),
+    Column("id", "run"), Column("job"), Column("state"), Column("queue"), Column("host"), Column("schedule"),
+    Column("asked_by"), Column("mode"), Column("arguments"), Column("tries"),
+    Column("fire_due_at", "for", Output.both),
     Column("due_at", "due", Output.both), Column("expires_at", "begin by", Output.both),
     Column("as_of", show=Output.both),
     Column("started_at", "started", Output.both), Column("finished_at", "finished", Output.both),

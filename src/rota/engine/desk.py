@@ -15,6 +15,7 @@ from rota.model.attempt import Envelope
 from rota.model.event import run_event
 from rota.model.options import Options
 from rota.store import Store, attempts, batches, runs
+from rota.store.database import WorkKind
 
 
 class LedgerDesk:
@@ -60,7 +61,7 @@ class LedgerDesk:
             limits = limits_of((key for _, key in rows), child)
             line = Line(tx, pattern.queue, runs.turn_of(pattern), limits)
             insert_alike(tx, pattern, rows, line)
-            tx.announce({(child.queue, child.name): len(items)})
+            tx.announce({WorkKind(child.queue, child.name): len(items)})
         let_go(self._store, line.waiting)
         return batch
 

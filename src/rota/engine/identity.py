@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from rota.engine.declarer import Application
-from rota.model.node import NewNode, NodeSettings, Slots, host_identity, new_node_id
+from rota.model.node import NewNode, NodeSettings, Slots, machine_identity, new_node_id
 from rota.model.process import resident_bytes
 from rota.store import Store, Transaction, nodes, releases
 
@@ -36,6 +36,7 @@ class NodeIdentity:
         slots: Callable[[], Slots] = Slots,
     ) -> None:
         self.id = new_node_id()
+        self.host = settings.host_name
         self.owner = application.name
         self.release_id = ""
         self.draining = False
@@ -82,7 +83,8 @@ class NodeIdentity:
     def _new_node(self, release_id: str) -> NewNode:
         return NewNode(
             id=self.id,
-            host=host_identity(),
+            host=self.host,
+            machine=machine_identity(),
             pid=os.getpid(),
             version=self._version,
             queues=",".join(self._settings.queues),

@@ -10,6 +10,7 @@ from typing import Any
 from rota.engine.apart import each_apart
 from rota.engine.enqueue import Enqueuer
 from rota.engine.expiry import expire
+from rota.engine.hosts import expire_kept
 from rota.engine.line import let_go, waits_for
 from rota.errors import RotaError
 from rota.model.batch import Batch
@@ -103,17 +104,26 @@ class Stager:
     def _sweep_now_and_then(self, now: int) -> bool:
         """Runs that wait for a shared limit nobody uses any more: a crash between two commits could leave them so.
 
-        Returns whether there are more keys to look at.
+        And those that wait for hosts which are gone. Returns whether there is more to look at.
         """
         resting = self._swept_at is not None and now - self._swept_at < SWEEP_SECONDS * 1_000_000
         if resting and not self._swept_up_to:
             return False
-        self._swept_at = now
+        more = self._expire_kept(now)
+        self._swept_at = None if more else now
         with self._store.read() as tx:
             waiting = runs.held_keys(tx, self._swept_up_to, AT_ONCE)
         self._swept_up_to = waiting[-1] if len(waiting) == AT_ONCE else ""
         let_go(self._store, waiting)
-        return bool(self._swept_up_to)
+        return more or bool(self._swept_up_to)
+
+    def _expire_kept(self, now: int) -> bool:
+        """What waits for hosts that are gone."""
+        with self._store.read() as tx:
+            if not runs.kept(tx):
+                return False
+        with self._store.write() as tx:
+            return expire_kept(tx, now, AT_ONCE, self._shard)
 
 
 def _counts(batch: Batch) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from rota.explain.finding import Finding, Severity, finding
 from rota.explain.here import Here
 from rota.explain.words import SECOND, Words, by_whom, counted_up_to, span
 from rota.model.figures import Figures
-from rota.model.node import DutyRecord, NodeState, NodeStatus, host_identity
+from rota.model.node import DutyRecord, NodeState, NodeStatus, machine_identity
 from rota.model.process import process_exists
 from rota.model.queue import QueueStatus
 from rota.model.suggestion import nearest
@@ -114,7 +114,7 @@ def _stood_still(node: NodeStatus) -> str:
 def _why_silent(node: NodeStatus) -> str:
     """A process of this machine that lives on cannot reach the database, or is frozen."""
     record = node.record
-    if record.host != host_identity() or not process_exists(record.pid):
+    if record.machine != machine_identity() or not process_exists(record.pid):
         return ""
     return f"its process {record.pid} is there, but cannot write, or is frozen; try whether one can: rota doctor"
 

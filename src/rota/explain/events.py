@@ -10,6 +10,7 @@ from rota.clock import from_us
 from rota.explain.finding import Finding, Severity, finding
 from rota.model.duration import show_duration
 from rota.model.event import Event
+from rota.model.host import gone_words
 from rota.shown import counted
 
 
@@ -70,6 +71,8 @@ def _of_fire(verdict: str) -> Callable[[Event], str]:
 
 def _expired(event: Event) -> str:
     data = event.data
+    if "host" in data:
+        return f"{data['job']} expired, as {gone_words(data['host'], data['gone_at'])}"
     within = show_duration((data["expires_at"] - data["due_at"]) / 1_000_000)
     held = f"; it was held: {data['held_for']}" if data["held_for"] else ""
     return f"{data['job']} expired, as it had not begun within {within} of its due moment{held}"
@@ -88,7 +91,7 @@ TOLD: Mapping[str, Telling] = {
     "run.expired": Telling(
         WARNING,
         _expired,
-        "{} expired, as they had not begun in time",
+        "{} expired, as they had not begun in time or their host was gone",
         "see: rota run why {id}",
         "see: rota run ls --state expired",
     ),

@@ -108,7 +108,7 @@ class _Case:
         match self.record.state:
             case RunState.SCHEDULED:
                 waits = self._obstacles()
-                return [*waits.schedule_paused(), *self._scheduled(), *waits.begin_by()]
+                return [*waits.schedule_paused(), *waits.host_gone(), *self._scheduled(), *waits.begin_by()]
             case RunState.AVAILABLE:
                 waits = self._obstacles()
                 return [*waits.facts(), *waits.begin_by()]
@@ -258,13 +258,14 @@ class _Case:
     def _origin(self) -> list[Finding]:
         record = self.record
         facts = []
+        of_host = f", for host {record.host}" if record.host else ""
         if self.fire is not None and self.fire.kind != FireKind.DUE:
             moment = f" for the due moment {self.words.moment(self.fire.due_at)}"
             of_past = moment if self.fire.kind == FireKind.BACKFILL else ""
-            text = f"schedule {record.schedule} was run by hand{of_past}, {self.fire.reason}"
+            text = f"schedule {record.schedule} was run by hand{of_past}{of_host}, {self.fire.reason}"
             facts.append(finding(self.fire.kind, text, schedule=record.schedule, due_at=self.fire.due_at))
         elif self.fire is not None:
-            text = f"schedule {record.schedule} was due {self.words.moment(self.fire.due_at)}"
+            text = f"schedule {record.schedule} was due {self.words.moment(self.fire.due_at)}{of_host}"
             facts.append(finding("fired", text, schedule=record.schedule, due_at=self.fire.due_at))
         elif record.asked_by:
             text = f"{record.asked_by} asked for it {self.words.both(record.created_at)}"

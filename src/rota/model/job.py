@@ -88,6 +88,11 @@ class Job:
         return {**named, **arguments}
 
     @property
+    def names_a_limit(self) -> bool:
+        """Rather than that its schedule has it done one at a time."""
+        return self.concurrency is not None or self.concurrency_key is not None
+
+    @property
     def limit_count(self) -> int | None:
         """How many of its runs with one key may run at once."""
         one_at_a_time = self.concurrency_key is not None or self.overlap not in {None, "allow"}

@@ -39,6 +39,8 @@ MOVES: dict[RunState, frozenset[RunState]] = {
 """Every move a run may make. Each is one guarded statement in ``store/sql/runs.sql``."""
 
 
+ANY_HOST = ""
+"""The ``host`` of a run that any node may do."""
 PAUSED = "paused"
 """What holds a run whose schedule is paused: it is let go when that goes on, and by nothing else."""
 
@@ -59,6 +61,15 @@ class Held(NamedTuple):
     id: int
     limit_key: str
     reason: str
+
+
+class PausedRun(NamedTuple):
+    """A run whose schedule is paused. Field order is the column order of ``held_runs``."""
+
+    id: int
+    due_at: int
+    attempts: int
+    host: str
 
 
 class Chosen(NamedTuple):
@@ -100,6 +111,8 @@ class NewRun(NamedTuple):
     """The "now" of its rules, where that is not the start of its first attempt."""
     expires_at: int | None = None
     """Until when it must have begun."""
+    host: str = ANY_HOST
+    """Its nodes alone may claim it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +122,8 @@ class RunRecord:
     id: int
     job: str
     queue: str
+    host: str
+    """Whose nodes alone may do it; ``""``: any."""
     state: str
     priority: int
     priority_us: int
@@ -166,12 +181,12 @@ class RunRecord:
 
 
 class ExpiredRun(NamedTuple):
-    """A run that had not begun in time. Field order is the column order of ``expire``."""
+    """A run that will not begin any more. Field order is the column order of ``expire``, and of ``expire_kept``."""
 
     id: int
     job: str
     due_at: int
-    expires_at: int
+    expires_at: int | None
     limit_key: str | None
     batch_id: int | None
     held_for: str | None

@@ -88,11 +88,14 @@ CREATE INDEX rota_fire_decided ON rota_fire (decided_at);
 --
 -- For "why did it start late": when a run was staged, and when and why it was first held.
 --
+-- `host`: whose nodes alone may claim it; '' is any.
+--
 -- `expires_at`: until when a run must begin. One that has begun and waits again has none any more.
 CREATE TABLE rota_run (
     id /* identity */,
     job TEXT NOT NULL,
     queue TEXT NOT NULL,
+    host TEXT NOT NULL DEFAULT '',
     state TEXT NOT NULL,
     priority BIGINT NOT NULL DEFAULT 0,
     priority_us BIGINT NOT NULL DEFAULT 0,
@@ -131,16 +134,19 @@ CREATE TABLE rota_run (
     error TEXT,
     peak_rss BIGINT
 );
--- A node asks for the jobs that its code knows: what it may not take costs it nothing, however much of it waits.
-CREATE INDEX rota_run_claimable ON rota_run (queue, job, (due_at + priority_us), id) WHERE state = 'available' AND held_by IS NULL;
-CREATE INDEX rota_run_claimable_limited ON rota_run (queue, job)
+-- A node asks for the jobs that its code knows, for any host and for its own: what it may not take costs it nothing,
+-- however much of it waits.
+CREATE INDEX rota_run_claimable ON rota_run (queue, host, job, (due_at + priority_us), id) WHERE state = 'available' AND held_by IS NULL;
+CREATE INDEX rota_run_claimable_limited ON rota_run (queue, host, job)
     WHERE state = 'available' AND held_by IS NULL AND limit_key IS NOT NULL;
-CREATE INDEX rota_run_suspected ON rota_run (queue, (due_at + priority_us), id)
+CREATE INDEX rota_run_suspected ON rota_run (queue, host, (due_at + priority_us), id)
     WHERE state = 'available' AND held_by IS NULL AND suspected >= 2;
 CREATE INDEX rota_run_due ON rota_run (due_at) WHERE state = 'scheduled';
 CREATE INDEX rota_run_expires ON rota_run (expires_at)
     WHERE expires_at IS NOT NULL AND state IN ('scheduled', 'available');
-CREATE INDEX rota_run_held_key ON rota_run (limit_key, queue, (due_at + priority_us), id) WHERE held_by IS NOT NULL;
+CREATE INDEX rota_run_kept ON rota_run (host, queue, job)
+    WHERE host <> '' AND state IN ('scheduled', 'available');
+CREATE INDEX rota_run_held_key ON rota_run (limit_key, queue, host, (due_at + priority_us), id) WHERE held_by IS NOT NULL;
 CREATE INDEX rota_run_running ON rota_run (node) WHERE state = 'running';
 CREATE INDEX rota_run_limited ON rota_run (limit_key, state)
     WHERE limit_key IS NOT NULL AND state IN ('scheduled', 'available', 'running');
@@ -202,6 +208,7 @@ CREATE TABLE rota_counter (
 CREATE TABLE rota_node (
     id TEXT PRIMARY KEY,
     host TEXT NOT NULL,
+    machine TEXT NOT NULL,
     pid BIGINT NOT NULL,
     version TEXT NOT NULL,
     queues TEXT NOT NULL,
