@@ -92,7 +92,10 @@ class _Readiness:
 
     def _ask(self) -> None:
         found = reachable(self._app.store)
-        self._answer = (503, found[0].kind.replace("_", " ")) if found else (200, "ready")
+        if found:
+            self._answer = (503, found[0].kind.replace("_", " "))
+        else:
+            self._answer = (200, "ready") if self._app.passport().fits else (503, "held")
 
 
 class _Server(HTTPServer):

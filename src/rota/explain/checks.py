@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from rota.engine.hold import Standing
 from rota.errors import RotaError
 from rota.explain.finding import Finding, Severity, finding
 from rota.explain.here import Here
@@ -78,6 +79,39 @@ def schema(status: SchemaStatus) -> list[Finding]:
         found = finding("schema", str(error), WARNING, error.hint, applied=status.applied, known=status.known)
         return [found]
     return []
+
+
+# --- the passport
+
+
+def held(standing: Standing) -> list[Finding]:
+    """Whether the ledger is another one than its passport says."""
+    found = standing.for_all.held
+    if found is None:
+        return []
+    text = f"held: {found.text}; nothing is fired, begun or deleted"
+    passport = standing.passport
+    data = {"why": found.why, "id": passport.id, "environment": passport.environment, "database": passport.database}
+    return [finding("held", text, PROBLEM, found.todo, **data)]
+
+
+def strange_nodes(standing: Standing, nodes: Iterable[NodeStatus]) -> Iterator[Finding]:
+    """The living nodes of another environment than the ledger's: they do nothing in it."""
+    mine = standing.record.environment
+    for node in nodes if mine is not None else ():
+        theirs = node.record.environment
+        if node.alive and theirs != mine:
+            said = f"is of the environment {shown(theirs)}" if theirs is not None else "names no environment"
+            text = f"node {node.record.id} {said}, and the ledger is of {shown(mine)}: held, it does nothing"
+            todo = f"start it with ROTA_ENVIRONMENT={mine}"
+            yield finding("node_held", text, WARNING, todo, node=node.record.id, environment=theirs)
+
+
+def held_by_all(standing: Standing, nodes: Sequence[NodeStatus]) -> list[Finding]:
+    """Why no living node acts on the ledger."""
+    strange = list(strange_nodes(standing, nodes))
+    alive = [node for node in nodes if node.alive]
+    return held(standing) or (strange[:1] if alive and len(strange) == len(alive) else [])
 
 
 # --- nodes and their duties

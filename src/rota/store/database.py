@@ -29,6 +29,7 @@ from importlib.resources import files
 from typing import Any, Protocol
 
 from rota.model.event import Event
+from rota.model.home import FileHome, ServerHome
 from rota.store.rows import Row as Row
 from rota.store.rows import columns
 from rota.store.tables import tables
@@ -167,6 +168,9 @@ class Database(Protocol):
 
     def now_us(self) -> int:
         """The database's own time."""
+
+    def home(self, tx: Transaction) -> FileHome | ServerHome:
+        """What tells it from a copy."""
 
     def facts(self) -> dict[str, Any]:
         """How it is set up, for who looks for what is wrong: ``kind``, ``version``, ``size`` in bytes, and its own."""
