@@ -1,4 +1,4 @@
-"""A person says that a ledger which was copied, moved or put back is this one from now on, and what becomes of its past.
+"""A person says that a ledger which was copied, moved or put back is this one from now on, and what is due in it.
 
 While the ledger is held nobody acts on it, so that a backlog of any length is dealt with a stretch at a time; the last
 transaction ends the hold. Cut short before, it is begun again.

@@ -12,8 +12,8 @@ import click
 from rota.cli.groups import Group
 from rota.cli.options import app_option, with_output
 from rota.cli.output import Output
-from rota.explain.finding import capitalised
-from rota.shown import counted, visible
+from rota.cli.terminal import echo, is_terminal
+from rota.shown import counted
 from rota.store.database import without_password
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def adopt(
 
     app = _found(place, url)
     check_tables(app.store)
-    if not app.passport().fits and sys.stdin.isatty():
+    if is_terminal(sys.stdin):
         environment, missed, waiting = _asked(app, environment, missed, waiting)
     event = app.adopt(environment, by=acting_user(), missed=missed, waiting=waiting)
     if out.as_json:
@@ -146,12 +146,18 @@ def adopt(
 def _asked(
     app: Rota, environment: str | None, missed: str | None, waiting: str | None
 ) -> tuple[str | None, str | None, str | None]:
-    """At a terminal, what was not given is asked for; the original is taken to go on elsewhere."""
-    passport = app.passport()
-    click.echo(visible(capitalised(f"{passport.reason}.")), err=True)
-    if environment is None and (passport.environment or app.settings.environment):
-        environment = click.prompt("Its environment from now on", default=app.settings.environment, err=True)
+    """What was not given; the original is taken to go on elsewhere."""
+    from rota.engine.hold import look
+    from rota.explain.finding import capitalised
+
+    with app.store.read() as tx:
+        standing = look(app.store, tx, app.settings.environment).for_all
+    if standing.held is None:
+        return environment, missed, waiting
+    echo(capitalised(f"{standing.held.text}."), err=True)
     ask = functools.partial(click.prompt, err=True)
+    if environment is None and standing.record.environment is not None:
+        environment = ask("Its environment from now on", default=app.settings.environment)
     missed = missed or ask("Due moments that passed", type=click.Choice(MISSED), default="skip")
     waiting = waiting or ask("Runs that wait, or ran when it was copied", type=click.Choice(WAITING), default="cancel")
     return environment, missed, waiting

@@ -131,8 +131,8 @@ def _passport(store: Store) -> Iterator[Finding]:
         standing = look(store, tx, None)
         strange = list(checks.strange_nodes(standing, nodes.survey(tx, store.now_us())))
     passport = standing.passport
-    text = f"ledger {passport.id}, of {f'the environment {passport.environment}' if passport.environment else 'no environment'}"
-    text += f", in {passport.database}"
+    named = f"of the environment {passport.environment}" if passport.environment else "of no environment"
+    text = f"ledger {passport.id}, {named}, in {passport.database}"
     wrong = [replace(each, severity=WARNING) for each in checks.held(standing)]
     yield from [*wrong, *strange] or [finding("passport", text, id=passport.id, environment=passport.environment)]
 

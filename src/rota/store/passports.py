@@ -29,6 +29,13 @@ def went_back(tx: Transaction, now: int, to: int) -> None:
     tx.run("passports.went_back", now=now, back_to=to)
 
 
+def here(tx: Transaction) -> tuple[str, int, int, int | None]:
+    """On PostgreSQL: the database's name and number, that of our table, and the cluster's, if this user may ask."""
+    name, database, table, may_ask = tx.one("passports.here") or ("", 0, 0, False)
+    system = tx.one("passports.system") if may_ask else None
+    return name, int(database), int(table), None if system is None else int(system[0])
+
+
 def lock(tx: Transaction) -> PassportRecord | None:
     """For as long as the transaction lasts."""
     row = tx.one("passports.lock")

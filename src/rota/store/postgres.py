@@ -13,6 +13,7 @@ from typing import Any
 from rota.errors import ConfigError, MissingExtraError, SchemaError, StoreError, StoreUnreachableError
 from rota.forks import tell_of_forks
 from rota.model.home import ServerHome
+from rota.store import passports
 from rota.store.database import Query, Row, Transaction, Work, load_queries, render, without_password
 from rota.store.postgres_hints import Hints
 from rota.store.tables import tables
@@ -260,14 +261,9 @@ class PostgresDatabase:
             ) from error
 
     def home(self, tx: Transaction) -> ServerHome:
-        name, database, table, may_ask = tx.one("passports.here") or ("", 0, 0, False)
-        system = tx.one("passports.system") if may_ask else None
-        return ServerHome(
-            place=f"{name} on {self._connections.server}",
-            system=None if system is None else int(system[0]),
-            database=int(database),
-            table=int(table),
-        )
+        name, database, table, system = passports.here(tx)
+        place = f"{name} on {self._connections.server}"
+        return ServerHome(place=place, system=system, database=database, table=table)
 
     def facts(self) -> dict[str, Any]:
         with self._connection() as connection:
