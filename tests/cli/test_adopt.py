@@ -71,7 +71,7 @@ def test_doctor_and_check_tell_who_the_ledger_is(copied: Shop, shop: Shop) -> No
     fits, wrong = shop.rota("db", "check").stdout, copied.rota("doctor")
 
     assert "of the environment production, in " in fits
-    assert "warn  passport" in wrong.stdout
+    assert "fail  passport" in wrong.stdout
     assert "→ To work with it: rota db adopt --environment NAME" in wrong.stdout
 
 

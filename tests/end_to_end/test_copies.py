@@ -75,7 +75,7 @@ def test_a_node_on_a_copy_waits_and_goes_on_as_it_is_told(
         assert (status["health"], status["passport"]["fits"]) == ("down", False)
         assert "this ledger was copied from" in status["passport"]["reason"]
         assert next(each for each in status["reasons"] if each["kind"] == "held")["why"] == "copied"
-        assert rota(copy, "doctor").returncode == 0
+        assert rota(copy, "doctor").returncode == 1
         app.enqueue("work", number=99)
         assert {run.state for run in app.runs.page()} == {"available"}
 

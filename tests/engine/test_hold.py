@@ -183,6 +183,19 @@ def test_tests_are_told_that_they_are_on_a_copy(open_app: Open, database_url: st
         assert [run.job for run in run_due(app)] == ["mail"]
 
 
+def test_a_duty_at_rest_looks_again_at_the_next_poll_whatever_it_had_planned(
+    open_app: Open, start: Start, sqlite_url: str, clock: ManualClock
+) -> None:
+    with copied(open_app, sqlite_url, clock, environment="production") as app:
+        node = start(app, poll=0.25)
+        resting = {each.name for each in node._turns if each.interval == 0.25}
+
+        assert resting == {"declarer", "scheduler", "stager", "rescuer", "pruner", "worker"}
+        app.adopt("production", by="anna", missed="skip", waiting="keep")
+        turn(node)
+        assert next(each for each in node._turns if each.name == "pruner").interval == 60.0
+
+
 # --- moved, put back, failed over
 
 
@@ -400,6 +413,13 @@ def test_after_a_failure_it_is_asked_first_whether_it_is_the_same_ledger(
 
     assert node.identity.hold.reason is not None
     assert app.runs.page() == []
+    assert app.passport().fits  # nobody has written it down yet
+
+    heard: list[Event] = []
+    app.listeners.add("ledger.held", heard.append)
+    node.heartbeat.tick()
+    assert not app.passport().fits
+    assert [event.data["why"] for event in heard] == ["went_back"]
 
 
 # --- environments
@@ -426,6 +446,7 @@ def test_a_node_of_another_environment_holds(
     told = [each for each in production.status().reasons if each.kind == "node_held"]
     assert {each.data["node"] for each in told} == set(reasons)
     assert production.why_schedule("hourly").facts[0].kind != "node_held"
+    assert production.status().health == "degraded"
     assert production.passport().fits
 
     while works.tick_all():
@@ -444,6 +465,7 @@ def test_where_all_nodes_are_of_another_environment_why_says_so(
         node.identity.stop(tx)
     start(shop(open_app(database_url, environment="staging")))
 
+    assert production.status().health == "down"
     assert production.why_run(run_id).facts[0].kind == "node_held"
     assert "ROTA_ENVIRONMENT=production" in production.why_run(run_id).facts[0].todo
 

@@ -121,7 +121,12 @@ class Hold:
         return found
 
     def settle(self, found: Held | None) -> None:
-        """What holds from now on. A ledger that was adopted is first told what the code declares."""
+        """What ``judge`` found holds from now on, and was recorded."""
+        self._go_by(found)
+        self._told = None if found is None else found.why
+
+    def _go_by(self, found: Held | None) -> None:
+        """A ledger that was adopted is first told what the code declares."""
         with self._settling:
             before = self.reason
             if found is None and before is not None:
@@ -130,13 +135,12 @@ class Hold:
             elif found is not None and (before is None or before.why is not found.why):
                 tell(found)
             self.reason = found
-            self._told = found.why if found is not None else None
 
     def look(self) -> None:
         """Ask now, and do not wait for the next heartbeat."""
         with self._store.read() as tx:
             found = self._look(tx)
-        self.settle(found)
+        self._go_by(found)
 
     def remember(self, node: str, now: int, *, registered: bool = False) -> None:
         """The node's own row has this moment in it, and that was committed."""

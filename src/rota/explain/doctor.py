@@ -69,7 +69,7 @@ def examine(store: Store, url: str, version: str, here: Here = NOWHERE) -> list[
 def check_database(store: Store) -> list[Finding]:
     """Whether it answers, its set-up, its tables, whether they can be written, the room on its disk."""
     found: list[Finding] = []
-    for check in (_setup, _schema, _passport, _writing, _disk):
+    for check in (_setup, _schema, _writing, _disk, _passport):
         found += _safely(check, store)
         if _failed(found):
             break
@@ -126,15 +126,16 @@ def _schema(store: Store) -> Iterator[Finding]:
 
 
 def _passport(store: Store) -> Iterator[Finding]:
-    """Who the ledger is; that it is a copy keeps nobody from looking further."""
+    """Who the ledger is."""
     with store.read() as tx:
         standing = look(store, tx, None)
         strange = list(checks.strange_nodes(standing, nodes.survey(tx, store.now_us())))
     passport = standing.passport
     named = f"of the environment {passport.environment}" if passport.environment else "of no environment"
     text = f"ledger {passport.id}, {named}, in {passport.database}"
-    wrong = [replace(each, severity=WARNING) for each in checks.held(standing)]
-    yield from [*wrong, *strange] or [finding("passport", text, id=passport.id, environment=passport.environment)]
+    yield from [*checks.held(standing), *strange] or [
+        finding("passport", text, id=passport.id, environment=passport.environment)
+    ]
 
 
 def _writing(store: Store) -> Iterator[Finding]:

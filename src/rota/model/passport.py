@@ -75,7 +75,11 @@ def went_back(to: int) -> str:
 
 
 def adopt_as(environment: str | None) -> str:
-    return f"to work with it: rota db adopt --environment {environment or 'NAME'}"
+    return f"to work with it: {_command(environment)}"
+
+
+def _command(environment: str | None) -> str:
+    return f"rota db adopt --environment {environment or 'NAME'}"
 
 
 def _copied(home: str, here: str) -> str:
@@ -87,5 +91,5 @@ def _copied(home: str, here: str) -> str:
 def _of_another_environment(ledger: str, here: str | None) -> Held:
     mine = f"this is {shown(here)}" if here is not None else "this process names none"
     text = f"this ledger is of the environment {shown(ledger)}, and {mine}"
-    todo = f"set ROTA_ENVIRONMENT={ledger}, or, if the ledger has another one now: {adopt_as(here).split(': ', 1)[1]}"
+    todo = f"set ROTA_ENVIRONMENT={ledger}, or, if the ledger has another one now: {_command(here)}"
     return Held(why=HeldFor.ENVIRONMENT, text=text, todo=todo)
