@@ -187,8 +187,8 @@ def test_a_duty_at_rest_looks_again_at_the_next_poll_whatever_it_had_planned(
     open_app: Open, start: Start, sqlite_url: str, clock: ManualClock
 ) -> None:
     with copied(open_app, sqlite_url, clock, environment="production") as app:
-        node = start(app, poll=0.25)
-        resting = {each.name for each in node._turns if each.interval == 0.25}
+        node = start(app, poll=0.3)
+        resting = {each.name for each in node._turns if each.interval == 0.3}
 
         assert resting == {"declarer", "scheduler", "stager", "rescuer", "pruner", "worker"}
         app.adopt("production", by="anna", missed="skip", waiting="keep")
