@@ -23,7 +23,7 @@ from rota.body.run import Progress, Run
 from rota.body.signal import StopSignal
 from rota.clock import ManualClock, to_us
 from rota.engine.node import Node
-from rota.errors import ConfigError, Interrupted
+from rota.errors import ConfigError, ConflictError, Interrupted
 from rota.model import payload
 from rota.model.attempt import Envelope
 from rota.model.edge import Count, Name, checks
@@ -74,6 +74,8 @@ def _begin(rota: Rota) -> Node:
     # One manual clock stands for hours in a test's steps: no lease is to lapse between two of them.
     node = rota.node(NodeSettings(lease=10 * 365 * 86_400, threads=4))
     node.identity.register()
+    if (held := node.identity.hold.reason) is not None:
+        raise ConflictError(f"nothing can be run: {held.text}", hint="Say what it is: rota.adopt(…).")
     _nodes[rota] = node
     return node
 

@@ -398,6 +398,7 @@ def test_a_job_that_is_switched_on_counts_from_then_on(open_app: Open, ledger_ur
     deployed(open_app, ledger_url, jobs, environment="staging")
 
     clock.advance(hours=5, minutes=30)
+    open_app(ledger_url).adopt("production", by="anna")
     app = deployed(open_app, ledger_url, jobs, environment="production")
     clock.advance(minutes=30)
     run_due(app)

@@ -177,6 +177,7 @@ def status_item(status: Status) -> Item:
         "dead": status.dead,
         "last_minutes": figures_item(status.last_minutes),
         "hour": figures_item(status.hour),
+        "passport": asdict(status.passport),
         "schema": asdict(status.schema) | {"current": status.schema.current},
     }
 

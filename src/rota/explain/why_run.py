@@ -8,6 +8,7 @@ from datetime import UTC, tzinfo
 from functools import cached_property
 from typing import Any
 
+from rota.engine.hold import Standing, look
 from rota.errors import NotFoundError
 from rota.explain import checks
 from rota.explain.expired import expired
@@ -41,7 +42,7 @@ def why_run(store: Store, run_id: int, zone: tzinfo | None = UTC) -> Why:
         record = runs.get(tx, run_id)
         if record is None:
             raise NotFoundError(f"there is no run {run_id}", hint="See the newest ones: rota run ls")
-        case = _Case.load(tx, record, Words(now, zone))
+        case = _Case.load(tx, record, Words(now, zone), look(store, tx, None))
         facts = [*case.present(), *case.past()]
         if record.state == RunState.RUNNING:
             facts += _usual(counters.figures(tx, now, DAY_MINUTES, record.job))
@@ -87,9 +88,10 @@ class _Case:
     fire: FireRecord | None
     policies: dict[str, Any]
     """The job's, as it was last declared; empty if it never was."""
+    standing: Standing
 
     @classmethod
-    def load(cls, tx: Transaction, record: RunRecord, words: Words) -> _Case:
+    def load(cls, tx: Transaction, record: RunRecord, words: Words, standing: Standing) -> _Case:
         job = jobs.get(tx, record.job)
         return cls(
             tx=tx,
@@ -101,6 +103,7 @@ class _Case:
             waits=_waits(tx, record, words.now),
             fire=fires.of_run(tx, record.id),
             policies=json.loads(job.definition) if job else {},
+            standing=standing,
         )
 
     def present(self) -> list[Finding]:
@@ -108,12 +111,14 @@ class _Case:
         match self.record.state:
             case RunState.SCHEDULED:
                 waits = self._obstacles()
-                return [*waits.schedule_paused(), *waits.host_gone(), *self._scheduled(), *waits.begin_by()]
+                return [
+                    *self._held(), *waits.schedule_paused(), *waits.host_gone(), *self._scheduled(), *waits.begin_by(),
+                ]  # fmt: skip
             case RunState.AVAILABLE:
                 waits = self._obstacles()
-                return [*waits.facts(), *waits.begin_by()]
+                return [*self._held(), *waits.facts(), *waits.begin_by()]
             case RunState.RUNNING:
-                return self._running()
+                return [*self._running(), *self._held()]
             case RunState.SUCCEEDED:
                 return [self._succeeded()]
             case RunState.FAILED:
@@ -130,6 +135,9 @@ class _Case:
         return Obstacles(self.tx, self.record, self.words, self.nodes, self.policies)
 
     # --- what holds now
+
+    def _held(self) -> list[Finding]:
+        return checks.held_by_all(self.standing, self.nodes)
 
     def _scheduled(self) -> list[Finding]:
         due_at, now = self.record.due_at, self.words.now

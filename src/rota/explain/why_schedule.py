@@ -8,6 +8,7 @@ from datetime import UTC, datetime, tzinfo
 
 from rota.calendar import Trigger
 from rota.clock import to_us
+from rota.engine.hold import Standing, look
 from rota.engine.hosts import Living
 from rota.errors import NotFoundError, RotaError
 from rota.explain import checks
@@ -43,7 +44,7 @@ def why_schedule(store: Store, here: Here, name: str, at: datetime | None = None
         except RotaError as error:
             facts = [_unreadable(error)]
         else:
-            case = _Case(tx, record, trigger, words, nodes.survey(tx, words.now), here)
+            case = _Case(tx, record, trigger, words, nodes.survey(tx, words.now), here, look(store, tx, None))
             facts = case.now() if at is None else case.moment(at)
     summary = f"Schedule {name}: {facts[0].text}."
     return Why(subject=f"schedule:{name}", state=standing(record), summary=summary, facts=tuple(facts))
@@ -86,12 +87,16 @@ class _Case:
     words: Words
     nodes: list[NodeStatus]
     here: Here
+    standing: Standing
 
     # --- as it stands
 
     def now(self) -> list[Finding]:
-        first = self._stopped() or self._aside() or self._overdue() or self._next()
+        first = self._stopped() or self._held() or self._aside() or self._overdue() or self._next()
         return [*first, *self._each(), *self._lately(), *self._edited(), self._watermark()]
+
+    def _held(self) -> list[Finding]:
+        return checks.held_by_all(self.standing, self.nodes)
 
     def _stopped(self) -> list[Finding]:
         """What keeps it from having a next moment at all."""
@@ -151,7 +156,11 @@ class _Case:
 
     def _unjudged(self) -> list[Finding]:
         """Why nobody judges a due moment."""
-        still = checks.no_node(self.nodes, self.words) or checks.stands_still(self.nodes, "scheduler", self.words)
+        still = (
+            self._held()
+            or checks.no_node(self.nodes, self.words)
+            or checks.stands_still(self.nodes, "scheduler", self.words)
+        )
         if still:
             return still
         if unable := list(checks.unable(self.nodes, self.record.name)):

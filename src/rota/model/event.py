@@ -43,6 +43,8 @@ KINDS = {
     "queue.paused": "",
     "queue.resumed": "",
     "queue.limited": "",
+    "ledger.held": "a node found a copy, or a ledger that went back in time: it looks, and does nothing",
+    "ledger.adopted": "a person said that the ledger is this one from now on",
     "node.started": "",
     "node.draining": "a person asked a node to finish and stop",
     "node.stopped": "",

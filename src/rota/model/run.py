@@ -215,6 +215,17 @@ class RunAge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivenUp:
+    """A run that was cancelled as its ledger became another one; one that was running has its ``node``."""
+
+    id: int
+    attempt: int
+    node: str | None
+    started_at: int | None
+    batch_id: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LostRun:
     """A run that a lost node left running."""
 

@@ -29,6 +29,7 @@ from importlib.resources import files
 from typing import Any, NamedTuple, Protocol
 
 from rota.model.event import Event
+from rota.model.home import FileHome, ServerHome
 from rota.model.run import ANY_HOST
 from rota.store.rows import Row as Row
 from rota.store.rows import columns
@@ -177,6 +178,9 @@ class Database(Protocol):
 
     def now_us(self) -> int:
         """The database's own time."""
+
+    def home(self, tx: Transaction) -> FileHome | ServerHome:
+        """What tells it from a copy."""
 
     def facts(self) -> dict[str, Any]:
         """How it is set up, for who looks for what is wrong: ``kind``, ``version``, ``size`` in bytes, and its own."""

@@ -30,6 +30,12 @@ def beat(
     return row is not None, row is not None and row[0] is not None
 
 
+def seen_at(tx: Transaction, node: str) -> int | None:
+    """The moment of its last heartbeat; ``None``: there is no such node."""
+    row = tx.one("nodes.seen_at", id=node)
+    return None if row is None else int(row[0])
+
+
 def stop(tx: Transaction, node: str, now: int) -> None:
     tx.run("nodes.stop", id=node, now=now)
 

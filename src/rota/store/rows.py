@@ -17,9 +17,10 @@ from rota.model.event import Event
 from rota.model.fire import FireRecord, NewFire
 from rota.model.lease import Lease
 from rota.model.node import DutyRecord, NewNode, NodeProcess, NodeRecord
+from rota.model.passport import PassportRecord
 from rota.model.queue import QueueRecord
 from rota.model.release import Release
-from rota.model.run import AttemptRecord, Candidate, LostRun, NewRun, RunAge, RunningRun, RunRecord
+from rota.model.run import AttemptRecord, Candidate, GivenUp, LostRun, NewRun, RunAge, RunningRun, RunRecord
 from rota.model.schedule import DueSchedule, NewSchedule, ScheduleRecord
 
 Row = tuple[Any, ...]
@@ -34,6 +35,7 @@ RECORDS: Mapping[str, type] = {
     "duty": DutyRecord,
     "event": Event,
     "fire": FireRecord,
+    "given_up": GivenUp,
     "lease": Lease,
     "lost_run": LostRun,
     "new_fire": NewFire,
@@ -42,6 +44,7 @@ RECORDS: Mapping[str, type] = {
     "new_schedule": NewSchedule,
     "node": NodeRecord,
     "node_process": NodeProcess,
+    "passport": PassportRecord,
     "queue": QueueRecord,
     "release": Release,
     "run": RunRecord,

@@ -14,6 +14,7 @@ from rota.model.run import (
     Candidate,
     Chosen,
     ExpiredRun,
+    GivenUp,
     Held,
     LostRun,
     NewRun,
@@ -229,6 +230,12 @@ def settle(tx: Transaction, node: str, ends: Sequence[Settled], now: int) -> dic
     A run that was to be tried again is ``cancelled`` instead where somebody has asked it to stop.
     """
     return {row[0]: row[1] for row in tx.over("runs.settle", [as_row(end) for end in ends], node=node, now=now)}
+
+
+def give_up(tx: Transaction, after: int, limit: int, now: int, reason: str, *, running: bool) -> list[GivenUp]:
+    """Cancel so many of those that wait, from an id on, and with ``running`` of those that run."""
+    rows = tx.all("runs.give_up", after=after, limit=limit, now=now, reason=reason, running=int(running))
+    return [record(GivenUp, row) for row in rows]
 
 
 def lost(tx: Transaction, node: str, limit: int) -> list[LostRun]:

@@ -9,6 +9,9 @@ UPDATE rota_node SET seen_at = :now, lease_until = :lease_until, running = :runn
 WHERE id = :id AND lost_at IS NULL AND stopped_at IS NULL
 RETURNING draining_at;
 
+-- name: seen_at
+SELECT seen_at FROM rota_node WHERE id = :id;
+
 -- name: lapsed
 -- Nodes whose lease has run out; whoever asks is none of them, as it asks.
 SELECT id FROM rota_node

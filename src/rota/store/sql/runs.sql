@@ -303,6 +303,16 @@ UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, he
 WHERE schedule = :schedule AND state IN ('scheduled', 'available') AND (CAST(:host AS TEXT) IS NULL OR host = :host)
 RETURNING id, batch_id;
 
+-- name: give_up
+-- What has not begun, and of another ledger than this one also what runs: a stretch of them, by the primary key.
+UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL
+WHERE id IN (
+    SELECT id FROM rota_run
+    WHERE id > :after AND (state IN ('scheduled', 'available') OR (state = 'running' AND :running = 1))
+    ORDER BY id LIMIT :limit
+)
+RETURNING /* columns(given_up) */;
+
 -- name: lock
 SELECT /* columns(run) */ FROM rota_run WHERE id = :id
 /* for update */;

@@ -6,6 +6,19 @@ CREATE TABLE rota_migration (
     applied_at BIGINT NOT NULL
 );
 
+-- Who this ledger is: one row. `home` says, as JSON, which database it lives in, and is written by its first node.
+-- `back_at`: when a node saw that the ledger had gone back in time, to `back_to`.
+CREATE TABLE rota_passport (
+    only_one BIGINT PRIMARY KEY DEFAULT 1 CHECK (only_one = 1),
+    id TEXT NOT NULL,
+    environment TEXT,
+    home TEXT,
+    made_at BIGINT NOT NULL,
+    adopted_at BIGINT,
+    back_at BIGINT,
+    back_to BIGINT
+);
+
 -- Of one application (`owner`); `code` says which function it is, as `shop.jobs:sync`.
 CREATE TABLE rota_job (
     name TEXT PRIMARY KEY,
