@@ -2,6 +2,7 @@
 
 succeeded              succeeded
 snoozed                scheduled, later; not counted
+waits for a signal     waiting; not counted. What came before lets it go on at once
 cancelled              cancelled
 failed, retries left   scheduled, after the job's delay
 failed otherwise       failed: the dead letter
@@ -18,12 +19,14 @@ from collections import Counter, defaultdict
 
 from rota.engine.events import Listeners
 from rota.engine.inflight import Over
+from rota.engine.signals import let_go
 from rota.engine.tally import Tally
 from rota.executors.port import Underway
 from rota.model.attempt import End, Ended
 from rota.model.event import Event, run_event
 from rota.model.retry import CRASH_LIMIT
 from rota.model.run import AttemptRecord, Progress, RunState, Settled
+from rota.model.signal import Wait
 from rota.store import Transaction, attempts, batches, logs, runs
 from rota.store.rows import Row
 
@@ -55,6 +58,7 @@ class Ending:
         if self.other:
             settled = runs.settle(tx, self.node, self.other, self.now)
             accepted |= settled.keys()
+            let_go(tx, [run for run, state in settled.items() if state == RunState.WAITING], self.now)
             verdicts = [
                 self._stopped(over, verdict, settled.get(over.attempt.envelope.id))
                 for over, verdict in zip(self.over, verdicts, strict=True)
@@ -87,7 +91,7 @@ class Ending:
             if verdict == "quarantined":
                 tally.count(ended.finished_at, run.job, "crashed")
             measure = AS_CHILD.get(verdict, verdict)
-            tally.add(run.job, measure, ended.started_at, ended.finished_at, run.due_at)
+            tally.add(run.job, measure, ended.started_at, ended.finished_at, run.wanted_at)
             if run.limit_key is not None:
                 freed.add(run.limit_key)
             if run.batch_id is not None and verdict in AS_CHILD:
@@ -122,6 +126,8 @@ class Ending:
                 self._event(over, "run.snoozed", seconds=wait, reason=ended.error or "")
                 self._end(over, RunState.SCHEDULED, due_at=self.now + int(wait * 1_000_000))
                 return "snoozed"
+            case End.WAITING if ended.waits is not None:
+                return self._waits(over, Wait(*ended.waits))
             case End.CANCELLED:
                 self._event(over, "run.cancelled", attempt=run.attempt, reason=ended.error)
                 self._end(over, RunState.CANCELLED)
@@ -135,6 +141,13 @@ class Ending:
             case End.TIMED_OUT:
                 self._event(over, "run.timed_out", attempt=run.attempt, error=ended.error)
         return self._failed(over)
+
+    def _waits(self, over: Over, wait: Wait) -> str:
+        until = None if wait.timeout is None else self.now + int(wait.timeout * 1_000_000)
+        told = {"signal": wait.name, "until": until, "about": wait.about}
+        self._event(over, "run.waiting", attempt=over.attempt.envelope.attempt, **told)
+        self._end(over, RunState.WAITING, waits=(wait.name, until, wait.about))
+        return "waiting"
 
     def _crashed(self, over: Over) -> str:
         """Its own process died, and took nothing else with it: so it is known who did it."""
@@ -183,6 +196,7 @@ class Ending:
         due_at: int | None = None,
         failures: int | None = None,
         crashes: int | None = None,
+        waits: tuple[str | None, int | None, str | None] = (None, None, None),
     ) -> None:
         ended, run = over.ended, over.attempt.envelope
         self.other.append(
@@ -198,6 +212,9 @@ class Ending:
                 crashes=run.crashes if crashes is None else crashes,
                 peak_rss=self._peak(over),
                 result=ended.result,
+                waits_for=waits[0],
+                waits_until=waits[1],
+                waits_about=waits[2],
             )
         )
 

@@ -72,10 +72,14 @@ def _overlap(due: Due, moments: Moments, busy: dict[str, int]) -> Moments:
     waiting = sum(busy.values()) - running
     match due.definition.overlap:
         case "skip" if running + waiting >= due.overlap_limit:
-            return replace(moments, verdict=Verdict.SKIPPED, reason="overlap: an earlier run is not over")
+            return replace(moments, verdict=Verdict.SKIPPED, reason=f"overlap: an earlier run {_what(busy)}")
         case "queue_one" if waiting >= 1:
             return replace(moments, verdict=Verdict.SKIPPED, reason="overlap: one is waiting already")
     return moments
+
+
+def _what(busy: dict[str, int]) -> str:
+    return "waits for a signal" if busy.get(RunState.WAITING) else "is not over"
 
 
 def _cancel_active(tx: Transaction, due: Due, now: int) -> list[Event]:
