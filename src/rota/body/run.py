@@ -218,7 +218,7 @@ class Run:
         signal = self._desk.find_signal(self._envelope, name)
         if signal is not None:
             return signal
-        told = None if about is None else shortened(payload.storable(about), ABOUT_CHARACTERS)
+        told = None if about is None else shortened(about, ABOUT_CHARACTERS)
         self._signal.give(Parked(name, None if timeout is None else seconds(timeout), told))
         self._signal.check()
         raise AssertionError("unreachable: the signal to stop was given")

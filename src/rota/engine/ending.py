@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 from rota.engine.events import Listeners
 from rota.engine.inflight import Over
@@ -146,7 +147,15 @@ class Ending:
         until = None if wait.timeout is None else self.now + int(wait.timeout * 1_000_000)
         told = {"signal": wait.name, "until": until, "about": wait.about}
         self._event(over, "run.waiting", attempt=over.attempt.envelope.attempt, **told)
-        self._end(over, RunState.WAITING, waits=(wait.name, until, wait.about))
+        self._end(over, RunState.WAITING)
+        run, job = over.attempt.envelope, over.attempt.job
+        self.other[-1] = replace(
+            self.other[-1],
+            waits_for=wait.name,
+            waits_until=until,
+            waits_about=wait.about,
+            keeps_place=1 if job.keeps_place(run.limit_key) else None,
+        )
         return "waiting"
 
     def _crashed(self, over: Over) -> str:
@@ -196,7 +205,6 @@ class Ending:
         due_at: int | None = None,
         failures: int | None = None,
         crashes: int | None = None,
-        waits: tuple[str | None, int | None, str | None] = (None, None, None),
     ) -> None:
         ended, run = over.ended, over.attempt.envelope
         self.other.append(
@@ -212,9 +220,6 @@ class Ending:
                 crashes=run.crashes if crashes is None else crashes,
                 peak_rss=self._peak(over),
                 result=ended.result,
-                waits_for=waits[0],
-                waits_until=waits[1],
-                waits_about=waits[2],
             )
         )
 

@@ -38,7 +38,7 @@ def give(
         at=store.now_us(),
         timed_out_at=None,
         actor=by,
-        why=None if why is None else payload.storable(why),
+        why=why,
         data=text,
     )
     if connection is not None:

@@ -19,6 +19,10 @@ def key_of_schedule(name: str) -> str:
     return f"{_OF_SCHEDULE}{name}"
 
 
+def is_of_schedule(key: str) -> bool:
+    return key.startswith(_OF_SCHEDULE)
+
+
 def count_under(key: str, of_job: int | None) -> int | None:
     """How many may run at one time; ``None``: the job has given its limit up."""
-    return 1 if key.startswith(_OF_SCHEDULE) else of_job
+    return 1 if is_of_schedule(key) else of_job

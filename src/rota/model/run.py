@@ -265,6 +265,8 @@ class Settled:
     waits_for: str | None = None
     waits_until: int | None = None
     waits_about: str | None = None
+    keeps_place: int | None = None
+    """1, where it is counted under its limit while it waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,13 +70,12 @@ SELECT (SELECT min(due_at) FROM rota_run WHERE state = 'scheduled'),
 
 -- name: wake
 -- Of those that wait for a signal, the ones that have got it go on; not while their schedule is paused.
-UPDATE rota_run AS run SET state = 'available', waits_for = NULL, resumed_at = :now,
+UPDATE rota_run AS run SET state = 'available', waits_for = NULL, keeps_place = NULL, resumed_at = :now,
     held_by = CASE WHEN run.asked_by = 'schedule:' || run.schedule AND EXISTS (
         SELECT 1 FROM rota_schedule AS schedule WHERE schedule.name = run.schedule AND schedule.paused_at IS NOT NULL)
         THEN 'paused' END
-FROM /* rows(woken bigint) */ AS given
-WHERE run.id = given.woken AND CASE WHEN run.state = 'waiting' THEN EXISTS (
-    SELECT 1 FROM rota_signal AS signal WHERE signal.run_id = run.id AND signal.name = run.waits_for) END
+FROM /* rows(woken bigint) */ AS given JOIN rota_signal AS signal ON signal.run_id = given.woken
+WHERE run.id = given.woken AND CASE WHEN signal.name = run.waits_for THEN run.state = 'waiting' END
 RETURNING id, queue, job;
 
 -- name: answered
@@ -150,11 +149,11 @@ WHERE run.id = picked.chosen
 RETURNING /* columns(claim) */;
 
 -- name: running_by_key
--- Who waits for a signal has given its place up, but for that of a schedule whose runs must not overlap. (The first test
--- is that of the index.)
+-- Who waits for a signal has given its place up, unless runs of its job must not overlap. (The first test is that of the
+-- index.)
 SELECT run.limit_key, count(*) FROM rota_run AS run
-WHERE (run.state = 'running' OR run.state = 'waiting' OR (run.state = 'available' AND run.held_by IS NULL))
-  AND (run.state = 'running' OR (run.state = 'waiting' AND run.limit_key LIKE 'schedule:%'))
+WHERE (run.state = 'running' OR run.keeps_place = 1 OR (run.state = 'available' AND run.held_by IS NULL))
+  AND (run.state = 'running' OR run.keeps_place = 1)
   AND run.limit_key /* among(name text) */
 GROUP BY run.limit_key;
 
@@ -162,8 +161,8 @@ GROUP BY run.limit_key;
 -- By shared limit: what has a place (as above), and what may be claimed in one queue and goes before a turn.
 SELECT run.limit_key, count(*) FROM rota_run AS run
 WHERE run.limit_key IS NOT NULL
-  AND (run.state = 'running' OR run.state = 'waiting' OR (run.state = 'available' AND run.held_by IS NULL))
-  AND (run.state = 'running' OR (run.state = 'waiting' AND run.limit_key LIKE 'schedule:%')
+  AND (run.state = 'running' OR run.keeps_place = 1 OR (run.state = 'available' AND run.held_by IS NULL))
+  AND (run.state = 'running' OR run.keeps_place = 1
        OR (run.state = 'available' AND run.queue = :queue AND run.due_at + run.priority_us <= :turn))
   AND run.limit_key /* among(name text) */
 GROUP BY run.limit_key;
@@ -212,8 +211,8 @@ WITH RECURSIVE line(limit_key, queue) AS (
 SELECT limit_key, queue, places - (
     SELECT count(*) FROM rota_run AS run
     WHERE run.limit_key = head.limit_key
-      AND (run.state = 'running' OR run.state = 'waiting' OR (run.state = 'available' AND run.held_by IS NULL))
-      AND (run.state = 'running' OR (run.state = 'waiting' AND run.limit_key LIKE 'schedule:%')
+      AND (run.state = 'running' OR run.keeps_place = 1 OR (run.state = 'available' AND run.held_by IS NULL))
+      AND (run.state = 'running' OR run.keeps_place = 1
            OR (run.state = 'available' AND run.queue = head.queue AND run.due_at + run.priority_us <= head.turn)))
 FROM head;
 
@@ -248,9 +247,11 @@ UPDATE rota_run AS run SET due_at = done.due, started_at = done.started,
     result = done.value, error = done.error_text, failures = done.failure_count, crashes = done.crash_count,
     peak_rss = coalesce(done.rss, peak_rss), held_by = NULL,
     node = CASE WHEN done.finished IS NULL AND run.cancel_at IS NULL THEN NULL ELSE node END,
-    waits_for = CASE WHEN run.cancel_at IS NULL THEN done.signal END, waits_until = done.until, waits_about = done.about
+    waits_for = CASE WHEN run.cancel_at IS NULL THEN done.signal END, waits_until = done.until, waits_about = done.about,
+    keeps_place = CASE WHEN run.cancel_at IS NULL THEN done.keeps END
 FROM /* rows(done_id bigint, fence bigint, new_state text, due bigint, started bigint, finished bigint, error_text text,
-    failure_count bigint, crash_count bigint, rss bigint, value text, signal text, until bigint, about text) */ AS done
+    failure_count bigint, crash_count bigint, rss bigint, value text, signal text, until bigint, about text,
+    keeps bigint) */ AS done
 WHERE run.id = done.done_id
   AND CASE WHEN run.claim = done.fence THEN run.state = 'running' AND run.node = :node END
 RETURNING id, state;
@@ -281,12 +282,14 @@ WHERE schedule = :schedule AND state = 'running' AND cancel_at IS NULL
 RETURNING id;
 
 -- name: cancel_waiting_by_key
-UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL, waits_for = NULL
+UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL,
+    waits_for = NULL, keeps_place = NULL
 WHERE limit_key = :key AND state IN ('scheduled', 'available', 'waiting')
 RETURNING id, batch_id;
 
 -- name: cancel_waiting_by_schedule
-UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL, waits_for = NULL
+UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL,
+    waits_for = NULL, keeps_place = NULL
 WHERE schedule = :schedule AND state IN ('scheduled', 'available', 'waiting')
 RETURNING id, batch_id;
 
@@ -297,7 +300,7 @@ SELECT /* columns(run) */ FROM rota_run WHERE id = :id
 -- name: close
 -- A run that waits, or a dead letter.
 UPDATE rota_run SET state = 'cancelled', finished_at = :now, cancel_at = :now, cancel_by = :by, held_by = NULL,
-    waits_for = NULL
+    waits_for = NULL, keeps_place = NULL
 WHERE id = :id AND state IN ('scheduled', 'available', 'waiting', 'failed')
 RETURNING id;
 
@@ -409,7 +412,7 @@ SELECT limit_key FROM held WHERE limit_key IS NOT NULL LIMIT :limit;
 -- name: holders_of_key
 -- Who has the places of a shared limit.
 SELECT /* columns(running_run) */ FROM rota_run
-WHERE limit_key = :key AND (state = 'running' OR (state = 'waiting' AND limit_key LIKE 'schedule:%'))
+WHERE limit_key = :key AND (state = 'running' OR keeps_place = 1)
 ORDER BY started_at, id
 LIMIT :limit;
 

@@ -91,7 +91,7 @@ CREATE INDEX rota_fire_decided ON rota_fire (decided_at);
 -- `expires_at`: until when a run must begin. One that has begun and waits again has none any more.
 --
 -- `waits_…`: the signal that a run in the state `waiting` waits for; in any other state `waits_for` is NULL. `resumed_at`:
--- when the last one came, or its time was up.
+-- when the last one came, or its time was up. `keeps_place`: 1 while it waits and is counted under its limit all the same.
 CREATE TABLE rota_run (
     id /* identity */,
     job TEXT NOT NULL,
@@ -122,6 +122,7 @@ CREATE TABLE rota_run (
     waits_for TEXT,
     waits_until BIGINT,
     waits_about TEXT,
+    keeps_place BIGINT,
     resumed_at BIGINT,
     node TEXT,
     claim BIGINT,
@@ -152,7 +153,7 @@ CREATE INDEX rota_run_running ON rota_run (node) WHERE state = 'running';
 CREATE INDEX rota_run_limited ON rota_run (limit_key, state)
     WHERE limit_key IS NOT NULL AND state IN ('scheduled', 'available', 'running', 'waiting');
 CREATE INDEX rota_run_busy_key ON rota_run (limit_key)
-    WHERE limit_key IS NOT NULL AND (state = 'running' OR state = 'waiting' OR (state = 'available' AND held_by IS NULL));
+    WHERE limit_key IS NOT NULL AND (state = 'running' OR keeps_place = 1 OR (state = 'available' AND held_by IS NULL));
 CREATE INDEX rota_run_of_schedule ON rota_run (schedule, state)
     WHERE schedule IS NOT NULL AND state IN ('scheduled', 'available', 'running', 'waiting');
 CREATE UNIQUE INDEX rota_run_unique ON rota_run (unique_key)
