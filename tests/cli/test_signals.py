@@ -11,14 +11,14 @@ import pytest
 
 from tests.cli.conftest import SOURCE, Shop, open_shop
 
-ASKS = '''
+ASKS = """
 
 @rota.job("shop/clean", retry=1)
 def clean(run: Run, signal: str = "approval") -> dict:
     rows = run.step("count", lambda: 12_000)
     answer = run.wait_for(signal, "2d", about=f"deletes {{rows:,}} rows")
     return dict(approved=answer.approved, data=answer.data, by=answer.by, why=answer.why)
-'''
+"""
 
 
 @pytest.fixture

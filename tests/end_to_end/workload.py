@@ -48,17 +48,17 @@ def declare(rota: Rota) -> Rota:
         with subprocess.Popen(["sh", "-c", "sleep 0.5; exit 7"]) as own:
             return own.wait()
 
-    @rota.job("asks", retry=Retry(attempts=1))
-    def asks(run: Run) -> list[bool]:
-        run.step("charge", append_note, f"charged {run.id}")
-        first = run.wait_for("approval", "2d", about="an order")
-        run.step("mail", append_note, f"mailed {run.id}")
-        return [first.approved, run.wait_for("never", timeout="1s").timed_out]
-
-    rota.job("asks apart", retry=Retry(attempts=1), executor="process")(asks.function)
-
+    rota.job("asks", retry=Retry(attempts=1))(ask)
+    rota.job("asks apart", retry=Retry(attempts=1), executor="process")(ask)
     rota.job("notes its token", retry=Retry(attempts=1), timeout=None)(note_token)
     return rota
+
+
+def ask(run: Run) -> list[bool]:
+    run.step("charge", append_note, f"charged {run.id}")
+    first = run.wait_for("approval", "2d", about="an order")
+    run.step("mail", append_note, f"mailed {run.id}")
+    return [first.approved, run.wait_for("never", timeout="1s").timed_out]
 
 
 def note_token(run: Run, number: int) -> None:

@@ -122,7 +122,7 @@ WRONG: dict[str, tuple[Callable[[Run], Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("body, told", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize(("body", "told"), WRONG.values(), ids=WRONG)
 def test_a_step_that_cannot_be_meant_says_what_is_wrong(lite: Rota, body: Callable[[Run], Any], told: str) -> None:
     lite.job("odd", retry=1)(lambda run: body(run))
     handle = lite.enqueue("odd")
@@ -133,9 +133,7 @@ def test_a_step_that_cannot_be_meant_says_what_is_wrong(lite: Rota, body: Callab
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, float("nan"), "x" * 300_000])
-def test_what_cannot_be_kept_is_told_and_the_step_is_not_done_again(
-    app: Rota, clock: ManualClock, value: Any
-) -> None:
+def test_what_cannot_be_kept_is_told_and_the_step_is_not_done_again(app: Rota, clock: ManualClock, value: Any) -> None:
     calls: list[int] = []
 
     @app.job("odd", retry=Retry(attempts=2, delays=[1]))

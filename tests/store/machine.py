@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from rota.app.runs import Runs
+from rota.engine import signals
 from rota.engine.expiry import expire
 from rota.engine.limits import Wanted, claim_limited
-from rota.engine import signals
 from rota.engine.rescuer import Rescuer
 from rota.errors import ConflictError
 from rota.model.attempt import Claimant, Envelope
