@@ -166,7 +166,7 @@ def test_of_a_signal_and_the_end_of_the_time_the_first_one_counts_however_often_
     for _ in range(4):
         run_due(app)
         clock.advance(hours=1)
-    with pytest.raises(ConflictError, match="is failed already"):
+    with pytest.raises(ConflictError, match="is succeeded already"):
         app.runs.approve(late.id, "anna")
 
     assert sorted(told) == [False] * 3 + [True] * 3
@@ -626,7 +626,7 @@ def test_what_must_not_overlap_does_not_begin_beside_one_that_waits(
     assert [run.state for run in made] == states
     if overlap == "queue_all":
         why = app.why_run(made[1].id).summary
-        assert f"run {made[0].id} which waits for a signal" in why
+        assert f"; taken by run {made[0].id}, which waits for a signal" in why
         app.runs.approve(made[0].id, "anna")
         work(node)
         assert [run.state for run in app.runs.page(job="clean")[::-1]] == ["succeeded", "available", "available"]

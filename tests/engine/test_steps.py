@@ -189,13 +189,14 @@ def test_steps_of_two_runs_do_not_meet(app: Rota) -> None:
 
 
 def test_of_an_attempt_that_has_lost_its_run_no_step_is_kept(app: Rota, start: Start) -> None:
-    go = threading.Event()
+    begun, go = threading.Event(), threading.Event()
     told: list[str] = []
 
     @app.job("slow")
     def slow(run: Run) -> int:
         def wait() -> int:
             if run.attempt == 1:
+                begun.set()
                 go.wait(60)
             return run.attempt
 
@@ -208,6 +209,7 @@ def test_of_an_attempt_that_has_lost_its_run_no_step_is_kept(app: Rota, start: S
     node, other = start(app), start(app)
     handle = app.enqueue("slow")
     node.worker.tick()
+    assert begun.wait(60)
     with app.store.write() as tx:
         tx.run("nodes.lose", id=node.identity.id, now=app.store.now_us(), lease_until=2**62)
     next(each for each in other.duties if each.name == "rescuer").tick()

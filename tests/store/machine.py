@@ -246,7 +246,7 @@ class Ledger(RuleBasedStateMachine):
                       keeps_place=1 if self.job.keeps_place(run.limit_key) else None)  # fmt: skip
         with self.store.write() as tx:
             accepted = runs.settle(tx, node, [end], now)
-            signals.let_go(tx, list(accepted), now)
+            runs.wake(tx, accepted, now)
             self.freed(tx, accepted, run)
             if accepted and run.batch_id and accepted[run.id] == RunState.CANCELLED:
                 batches.count(tx, {run.batch_id: Counter(cancelled=1)})

@@ -76,7 +76,7 @@ def run_document(
         **run_item(record),
         **values,
         "attempts": tries,
-        "signals": [signal_item(each) for each in signals],
+        "signals": [signal_item(each, secret_words) for each in signals],
         "steps": [step_item(each) for each in steps],
         "events": [event_item(each) for each in events or ()],
     }
@@ -86,9 +86,9 @@ def attempt_item(record: AttemptRecord) -> Item:
     return _plain({name: getattr(record, name) for name in record.__slots__ if name != "run_id"})
 
 
-def signal_item(record: SignalRecord) -> Item:
+def signal_item(record: SignalRecord, secret_words: Iterable[str] = ()) -> Item:
     signal = record.signal
-    data = masked(signal.data) if isinstance(signal.data, dict) else signal.data
+    data = masked(signal.data, secret_words) if isinstance(signal.data, dict) else signal.data
     return {"name": signal.name, "at": signal.at, "timed_out": signal.timed_out, "by": signal.by, "why": signal.why,
             "data": data}  # fmt: skip
 

@@ -16,11 +16,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from dataclasses import replace
+from typing import Any
 
 from rota.engine.events import Listeners
 from rota.engine.inflight import Over
-from rota.engine.signals import let_go
 from rota.engine.tally import Tally
 from rota.executors.port import Underway
 from rota.model.attempt import End, Ended
@@ -59,7 +58,8 @@ class Ending:
         if self.other:
             settled = runs.settle(tx, self.node, self.other, self.now)
             accepted |= settled.keys()
-            let_go(tx, [run for run, state in settled.items() if state == RunState.WAITING], self.now)
+            if waiting := [run for run, state in settled.items() if state == RunState.WAITING]:
+                runs.wake(tx, waiting, self.now)  # for a signal that came before
             verdicts = [
                 self._stopped(over, verdict, settled.get(over.attempt.envelope.id))
                 for over, verdict in zip(self.over, verdicts, strict=True)
@@ -147,15 +147,14 @@ class Ending:
         until = None if wait.timeout is None else self.now + int(wait.timeout * 1_000_000)
         told = {"signal": wait.name, "until": until, "about": wait.about}
         self._event(over, "run.waiting", attempt=over.attempt.envelope.attempt, **told)
-        self._end(over, RunState.WAITING)
-        run, job = over.attempt.envelope, over.attempt.job
-        self.other[-1] = replace(
-            self.other[-1],
-            waits_for=wait.name,
-            waits_until=until,
-            waits_about=wait.about,
-            keeps_place=1 if job.keeps_place(run.limit_key) else None,
-        )
+        keeps = 1 if over.attempt.job.keeps_place(over.attempt.envelope.limit_key) else None
+        waits: dict[str, Any] = {
+            "waits_for": wait.name,
+            "waits_until": until,
+            "waits_about": wait.about,
+            "keeps_place": keeps,
+        }
+        self._end(over, RunState.WAITING, **waits)
         return "waiting"
 
     def _crashed(self, over: Over) -> str:
@@ -205,6 +204,7 @@ class Ending:
         due_at: int | None = None,
         failures: int | None = None,
         crashes: int | None = None,
+        **waits: Any,
     ) -> None:
         ended, run = over.ended, over.attempt.envelope
         self.other.append(
@@ -220,6 +220,7 @@ class Ending:
                 crashes=run.crashes if crashes is None else crashes,
                 peak_rss=self._peak(over),
                 result=ended.result,
+                **waits,
             )
         )
 

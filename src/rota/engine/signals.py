@@ -7,12 +7,11 @@ does not: that may last, and ends of other runs would wait for it. What is misse
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from rota.errors import ConflictError, NotFoundError
 from rota.model import payload
-from rota.model.event import run_event
+from rota.model.event import Event, run_event
 from rota.model.run import RunRecord, RunState, WaitedOut
 from rota.model.signal import SignalRecord
 from rota.store import Store, Transaction, events, runs, signals
@@ -52,7 +51,8 @@ def give(
     return state
 
 
-def _give(tx: Transaction, run: RunRecord | None, new: SignalRecord, data: Any) -> tuple[RunState, Any]:
+def _give(tx: Transaction, run: RunRecord | None, new: SignalRecord, data: Any) -> tuple[RunState, Event]:
+    """The state of the run, and the event that tells of it."""
     if run is None:
         raise NotFoundError(f"there is no run {new.run_id}", hint="See the newest ones: rota run ls")
     if RunState(run.state).ended:
@@ -64,10 +64,8 @@ def _give(tx: Transaction, run: RunRecord | None, new: SignalRecord, data: Any) 
         raise _given_before(signals.get(tx, run.id, new.name), new)
     woken = runs.wake(tx, [run.id], new.at)
     told = {"job": run.job, "signal": new.name, "data": data, "why": new.why, "resumed": bool(woken)}
-    return (
-        RunState.AVAILABLE if woken else RunState(run.state),
-        run_event("run.signalled", run.id, new.at, actor=new.actor, data=told),
-    )
+    event = run_event("run.signalled", run.id, new.at, actor=new.actor, data=told)
+    return RunState.AVAILABLE if woken else RunState(run.state), event
 
 
 def _given_before(first: SignalRecord | None, new: SignalRecord) -> ConflictError:
@@ -81,12 +79,6 @@ def _given_before(first: SignalRecord | None, new: SignalRecord) -> ConflictErro
         f"run {new.run_id} has its signal {new.name!r} already{whose}",
         hint=f"The first one counts: rota run show {new.run_id}. A body that waits again asks for another name.",
     )
-
-
-def let_go(tx: Transaction, parked: Sequence[int], now: int) -> None:
-    """Those that have just begun to wait, for what came before."""
-    if parked:
-        runs.wake(tx, parked, now)
 
 
 def time_out(store: Store, now: int, limit: int) -> bool:
