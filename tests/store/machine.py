@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from rota.app.runs import Runs
+from rota.engine import signals
 from rota.engine.expiry import end, expire
 from rota.engine.limits import Wanted, claim_limited
 from rota.engine.rescuer import Rescuer
@@ -81,6 +82,8 @@ class Ledger(RuleBasedStateMachine):
         self.begun: set[int] = set()
         """Whose body began, since a person last sent them back."""
         self.batch_of: dict[int, int] = {}
+        self.given: set[tuple[int, str]] = set()
+        """The signals of each run, and those that it waited for in vain."""
 
     @initialize()
     def begin(self) -> None:
@@ -254,6 +257,54 @@ class Ledger(RuleBasedStateMachine):
         if accepted:
             self.begun.add(run.id)
 
+    @rule(claim=claims, name=st.sampled_from(["yes", "go"]), timeout=st.sampled_from([None, 30]))
+    def park(self, claim: tuple[Envelope, str], name: str, timeout: int | None) -> None:
+        """Its body waits for a signal, which may have come before."""
+        run, node = claim
+        now = self.store.now_us()
+        end = Settled(id=run.id, claim=run.claim, state="waiting", due_at=run.due_at, started_at=1, finished_at=None,
+                      error=None, failures=run.failures, crashes=0, result=None, peak_rss=None, waits_for=name,
+                      waits_until=None if timeout is None else now + timeout * 1_000_000,
+                      keeps_place=1 if self.job.keeps_place(run.limit_key) else None)  # fmt: skip
+        with self.store.write() as tx:
+            accepted = runs.settle(tx, node, [end], now)
+            runs.wake(tx, accepted, now)
+            self.freed(tx, accepted, run)
+            if accepted and run.batch_id and accepted[run.id] == RunState.CANCELLED:
+                batches.count(tx, {run.batch_id: Counter(cancelled=1)})
+        self.judge(run, node, bool(accepted))
+        if accepted:
+            self.begun.add(run.id)
+            asked_to_stop = self.seen[run.id].cancel_at is not None
+            expected = "cancelled" if asked_to_stop else "available" if (run.id, name) in self.given else "waiting"
+            assert self.runs.get(run.id).state == expected
+
+    @rule(run_id=ids, name=st.sampled_from(["yes", "go"]))
+    def signal(self, run_id: int, name: str) -> None:
+        """The first of a name is taken; who waits for it goes on."""
+        before = self.seen[run_id]
+        try:
+            state = self.runs.approve(run_id, "anna", signal=name)
+        except ConflictError:
+            assert RunState(before.state).ended or (run_id, name) in self.given
+        else:
+            assert not RunState(before.state).ended
+            assert (run_id, name) not in self.given
+            self.given.add((run_id, name))
+            goes_on = before.state == RunState.WAITING and before.waits_for == name
+            assert state == (RunState.AVAILABLE if goes_on else before.state)
+
+    @rule()
+    def time_out(self) -> None:
+        """All whose time to wait is up, and nobody else."""
+        now = self.store.now_us()
+        over = {run.id for run in self.seen.values() if run.state == "waiting" and (run.waits_until or now + 1) <= now}
+        self.given |= {(run_id, self.seen[run_id].waits_for or "") for run_id in over}
+        assert signals.time_out(self.store, now, 100) == bool(over)
+        assert not signals.sweep(self.store, now, 100)
+        waits = {run.id for run in self.seen.values() if run.state == "waiting"}
+        assert {run.id for run in self.rows() if run.state == "waiting"} == waits - over
+
     def freed(self, tx: Any, accepted: Any, run: Envelope) -> None:
         if accepted and run.limit_key:
             runs.release(tx, {run.limit_key})
@@ -297,21 +348,24 @@ class Ledger(RuleBasedStateMachine):
             assert over
         else:
             assert not over
-            assert state in {RunState.CANCELLED, RunState.RUNNING}
+            assert state == (RunState.RUNNING if self.seen[run_id].state == RunState.RUNNING else RunState.CANCELLED)
 
-    @rule(run_id=ids)
-    def retry_by_hand(self, run_id: int) -> None:
+    @rule(run_id=ids, afresh=st.booleans())
+    def retry_by_hand(self, run_id: int, afresh: bool) -> None:
         before = self.seen[run_id]
         taken = before.unique_key and any(
             other.unique_key == before.unique_key and not RunState(other.state).ended for other in self.seen.values()
         )
         try:
-            self.runs.retry(run_id, "anna")
+            self.runs.retry(run_id, "anna", afresh)
         except ConflictError:
             assert before.state not in BACK or taken
         else:
             assert before.state in BACK
             self.begun.discard(run_id)
+            self.given = {each for each in self.given if each[0] != run_id}
+            self.given |= {(run_id, each.name) for each in self.runs.signals(run_id)}
+            assert not any(each.timed_out_at or afresh for each in self.runs.signals(run_id))
             assert self.runs.get(run_id).expires_at is None
 
     @rule(run_id=ids)
@@ -372,6 +426,10 @@ class Ledger(RuleBasedStateMachine):
         unfinished = [run.unique_key for run in now_rows if run.unique_key and not RunState(run.state).ended]
         assert len(unfinished) == len(set(unfinished))
         assert sum(run.limit_key == ONE and run.state == RunState.RUNNING for run in now_rows) <= 1
+        one_waits = any(run.limit_key == ONE and run.state == RunState.WAITING for run in now_rows)
+        began = [run for run in now_rows if run.limit_key == ONE and run.state == RunState.RUNNING
+                 and self.seen.get(run.id, run).state != RunState.RUNNING]  # fmt: skip
+        assert not (one_waits and began)  # it keeps its place, as runs of a schedule must not overlap
         for moment in self.started["rate"]:
             in_a_minute = [other for other in self.started["rate"] if moment <= other < moment + MINUTE]
             assert len(in_a_minute) <= 3 + 2  # a full bucket, and what is earned within the minute
@@ -391,6 +449,8 @@ class Ledger(RuleBasedStateMachine):
             assert (
                 run.id not in self.begun or run.state == RunState.RUNNING or run.expires_at is None or run.finished_at
             )
+            assert (run.state == RunState.WAITING) == (run.waits_for is not None)
+            assert run.state != RunState.WAITING or (run.id, run.waits_for) not in self.given
             assert (run.state == RunState.RUNNING) == (run.node is not None and run.finished_at is None)
             assert RunState(run.state).ended == (run.finished_at is not None)
 

@@ -118,6 +118,13 @@ def test_a_nul_shifts_no_text_into_the_next_row(analysed_never: Store) -> None:
         ("queues.survey", "rota_run_claimable"),
         ("runs.kept", "rota_run_kept"),
         ("runs.expire_kept", "rota_run_kept"),
+        ("runs.next_moment", "rota_run_waits_until"),
+        ("runs.waited_out", "rota_run_waits_until"),
+        ("runs.answered", "rota_run_waiting"),
+        ("runs.waiting_page", "rota_run_waiting"),
+        ("runs.count_waiting", "rota_run_waiting"),
+        ("runs.running_by_key", "rota_run_busy_key"),
+        ("runs.wake", "rota_run_pkey"),
     ],
 )
 def test_hundreds_of_runs_are_found_by_index_in_a_table_nobody_has_analysed(
@@ -135,7 +142,7 @@ def test_hundreds_of_runs_are_found_by_index_in_a_table_nobody_has_analysed(
         explained = connection.execute("EXPLAIN " + query.sql, given | rows).fetchall()
 
     plan = "\n".join(row[0] for row in explained)
-    assert f"using {index} on rota_run" in plan, plan
+    assert re.search(rf"(using|Index Scan on) {index}\b", plan), plan
     assert not re.search(r"Seq Scan on rota_run\b", plan), plan
 
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rota.model.event import Event
     from rota.model.passport import Held, Passport
     from rota.model.release import NewRelease
+    from rota.model.run import RunState
     from rota.model.settings import NodeSettings, Settings
     from rota.store import Store, Transaction
 
@@ -265,6 +266,31 @@ class Rota(Collection, Caller):
         return Lock(self.store, name, seconds(ttl), seconds(wait))
 
     # --- looking and steering
+
+    @checks
+    def signal(
+        self,
+        run_id: int,
+        name: Name,
+        data: Any = None,
+        *,
+        by: Name | None = None,
+        why: str | None = None,
+        connection: Any = None,
+    ) -> RunState:
+        """Give a run the signal that its ``run.wait_for(name)`` waits for, or will; the first of a name counts.
+
+        With a ``connection``, it is part of your transaction. Returns the state that the run is in now: ``available``
+        where it was waiting for this signal.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it is over, has a signal of this name, or waited for it in vain.
+            PayloadError: JSON cannot hold the data, or it is too large.
+        """
+        from rota.engine.signals import give
+
+        return give(self.store, run_id, name, data, by=by, why=why, connection=connection)
 
     @cached_property
     def runs(self) -> Runs:

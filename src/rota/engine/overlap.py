@@ -101,10 +101,14 @@ def _in_the_way(due: Due, busy: Mapping[str, int]) -> str | None:
     waiting = sum(busy.values()) - running
     match due.definition.overlap:
         case "skip" if running + waiting >= due.overlap_limit:
-            return "an earlier run is not over"
+            return f"an earlier run {_what(busy)}"
         case "queue_one" if waiting >= 1:
             return "one is waiting already"
     return None
+
+
+def _what(busy: Mapping[str, int]) -> str:
+    return "waits for a signal" if busy.get(RunState.WAITING) else "is not over"
 
 
 def _cancel_active(tx: Transaction, due: Due, host: str, now: int) -> list[Event]:

@@ -78,6 +78,11 @@ def _expired(event: Event) -> str:
     return f"{data['job']} expired, as it had not begun within {within} of its due moment{held}"
 
 
+def _waiting(event: Event) -> str:
+    about = event.data.get("about")
+    return f"{event.data['job']} waits for the signal {event.data['signal']}" + (f": {about}" if about else "")
+
+
 INFO, WARNING, PROBLEM = Severity.INFO, Severity.WARNING, Severity.PROBLEM
 SHOW = "see: rota run show {id}"
 TOLD: Mapping[str, Telling] = {
@@ -94,6 +99,12 @@ TOLD: Mapping[str, Telling] = {
         "{} expired, as they had not begun in time or their host was gone",
         "see: rota run why {id}",
         "see: rota run ls --state expired",
+    ),
+    "run.waiting": Telling(INFO, _waiting, "{} began to wait for a signal", "see: rota run why {id}"),
+    "run.wait_timed_out": Telling(
+        WARNING,
+        _of_job("{job} goes on without the signal {signal}, which nobody gave it in time"),
+        "{} went on without their signal",
     ),
     "run.rescued": Telling(
         WARNING,

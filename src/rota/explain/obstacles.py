@@ -292,6 +292,13 @@ class Obstacles:
 
 
 def _running(holders: Sequence[RunningRun], words: Words) -> str:
-    """``; running: run 7 on web-1:12 since …``."""
-    shown = [f"run {run.id} on {run.node} since {words.both(run.started_at or words.now)}" for run in holders[:SHOWN]]
-    return f"; running: {'; '.join(shown)}{'; …' if len(holders) > SHOWN else ''}"
+    """``; running: run 7 on web-1:12 since …``, or ``; taken by run 7, which waits for a signal``."""
+    shown = [f"run {run.id}{_where(run, words)}" for run in holders[:SHOWN]]
+    what = "running:" if holders[0].node else "taken by"
+    return f"; {what} {'; '.join(shown)}{'; …' if len(holders) > SHOWN else ''}"
+
+
+def _where(run: RunningRun, words: Words) -> str:
+    if run.node is None:
+        return ", which waits for a signal"
+    return f" on {run.node} since {words.both(run.started_at or words.now)}"

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from rota.engine.hold import look
 from rota.explain import checks, rates
+from rota.explain.awaited import waiting_runs
 from rota.explain.clock_set_back import clock_set_back
 from rota.explain.finding import Finding, Severity
 from rota.explain.here import NOWHERE, Here
@@ -55,6 +56,8 @@ class Status:
     overdue_count: int
     paused: tuple[Finding, ...]
     dead: int
+    signals_awaited: int
+    """Runs that wait for a person or a program."""
     hour: Figures
     last_minutes: Figures
     schema: SchemaStatus
@@ -69,7 +72,7 @@ class Status:
     @property
     def notes(self) -> tuple[Finding, ...]:
         """What is no illness."""
-        return (*self.paused, *checks.dead_letters(self.dead))
+        return (*self.paused, *waiting_runs(self.signals_awaited), *checks.dead_letters(self.dead))
 
 
 def health_of(reason: Finding) -> Health:
@@ -113,6 +116,7 @@ def status(store: Store, here: Here = NOWHERE) -> Status:
             overdue_count=overdue_count,
             paused=(*_paused_queues(queues, words), *_paused_schedules(tx, words)),
             dead=runs.count_failed(tx),
+            signals_awaited=runs.count_waiting(tx),
             hour=hour,
             last_minutes=counters.figures(tx, now, 5),
             schema=schema,

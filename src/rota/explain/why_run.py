@@ -11,6 +11,7 @@ from typing import Any
 from rota.engine.hold import Standing, look
 from rota.errors import NotFoundError
 from rota.explain import checks
+from rota.explain.awaited import awaited, came
 from rota.explain.expired import expired
 from rota.explain.finding import Finding, Severity, finding
 from rota.explain.lateness import CAUSES, Lateness, Waits, lateness
@@ -25,7 +26,7 @@ from rota.model.figures import Figures
 from rota.model.fire import FireKind, FireRecord
 from rota.model.node import NodeState, NodeStatus
 from rota.model.run import NODE_LOST, AttemptRecord, RunRecord, RunState
-from rota.store import Store, Transaction, attempts, counters, events, fires, jobs, runs
+from rota.store import Store, Transaction, attempts, counters, events, fires, jobs, runs, signals
 from rota.store import nodes as all_nodes
 
 DAY_MINUTES = 24 * 60
@@ -67,6 +68,7 @@ _VERBS = {
     RunState.SCHEDULED: "waits",
     RunState.AVAILABLE: "waits",
     RunState.RUNNING: "is running",
+    RunState.WAITING: "waits",
     RunState.SUCCEEDED: "succeeded",
     RunState.FAILED: "failed",
     RunState.CANCELLED: "was cancelled",
@@ -119,6 +121,8 @@ class _Case:
                 return [*self._held(), *waits.facts(), *waits.begin_by()]
             case RunState.RUNNING:
                 return [*self._running(), *self._held()]
+            case RunState.WAITING:
+                return [awaited(self.record, self.attempts, self.words)]
             case RunState.SUCCEEDED:
                 return [self._succeeded()]
             case RunState.FAILED:
@@ -129,7 +133,13 @@ class _Case:
 
     def past(self) -> list[Finding]:
         """How it came there."""
-        return [*self._origin(), *careful(mode_of(self.record, self.events)), *self._earlier(), *self._lateness()]
+        return [
+            *self._origin(),
+            *careful(mode_of(self.record, self.events)),
+            *self._earlier(),
+            *came(signals.of_run(self.tx, self.record.id), self.words),
+            *self._lateness(),
+        ]
 
     def _obstacles(self) -> Obstacles:
         return Obstacles(self.tx, self.record, self.words, self.nodes, self.policies)

@@ -21,6 +21,10 @@ def key_of_schedule(name: str, host: str = ANY_HOST) -> str:
     return f"{_OF_SCHEDULE}{name}" if host == ANY_HOST else f"{_OF_SCHEDULE}{name}@{host}"
 
 
+def is_of_schedule(key: str) -> bool:
+    return key.startswith(_OF_SCHEDULE)
+
+
 def count_under(key: str, of_job: int | None) -> int | None:
     """How many may run at one time; ``None``: the job has given its limit up."""
-    return 1 if key.startswith(_OF_SCHEDULE) else of_job
+    return 1 if is_of_schedule(key) else of_job

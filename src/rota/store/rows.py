@@ -22,6 +22,8 @@ from rota.model.queue import QueueRecord
 from rota.model.release import Release
 from rota.model.run import AttemptRecord, Candidate, GivenUp, LostRun, NewRun, RunAge, RunningRun, RunRecord
 from rota.model.schedule import DueSchedule, NewSchedule, ScheduleRecord
+from rota.model.signal import SignalRecord
+from rota.model.step import StepRecord
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -51,6 +53,8 @@ RECORDS: Mapping[str, type] = {
     "run_age": RunAge,
     "running_run": RunningRun,
     "schedule": ScheduleRecord,
+    "signal": SignalRecord,
+    "step": StepRecord,
 }
 """By the name that statements call them by."""
 

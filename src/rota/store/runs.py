@@ -23,6 +23,7 @@ from rota.model.run import (
     RunningRun,
     RunRecord,
     Settled,
+    WaitedOut,
 )
 from rota.store.database import Row, Transaction, WorkKind
 from rota.store.queues import COUNT_CAP
@@ -271,10 +272,31 @@ def expire_kept(tx: Transaction, what: Kept, now: int, limit: int, reason: str) 
     return [ExpiredRun._make(row) for row in tx.all("runs.expire_kept", **place, now=now, limit=limit, reason=reason)]
 
 
-def next_moment(tx: Transaction) -> tuple[int | None, int | None]:
-    """When the next scheduled run is due, and when the next one that waits expires."""
-    [(due_at, expires_at)] = tx.all("runs.next_moment")
-    return due_at, expires_at
+def next_moment(tx: Transaction) -> tuple[int | None, int | None, int | None]:
+    """When the next scheduled run is due, when the next one expires, and when the next wait for a signal ends."""
+    [(due_at, expires_at, waits_until)] = tx.all("runs.next_moment")
+    return due_at, expires_at, waits_until
+
+
+# Those that wait for a signal.
+
+
+def wake(tx: Transaction, run_ids: Iterable[int], now: int) -> set[int]:
+    """Let those of them go on that wait for a signal which is there. Returns their ids."""
+    woken = tx.over("runs.wake", [(run_id,) for run_id in run_ids], now=now)
+    if woken:
+        tx.announce(Counter(WorkKind._make(kind) for _, *kind in woken))
+    return {run_id for run_id, *_ in woken}
+
+
+def answered(tx: Transaction, limit: int) -> list[int]:
+    """Those that wait for a signal which is there."""
+    return [run_id for (run_id,) in tx.all("runs.answered", limit=limit)]
+
+
+def waited_out(tx: Transaction, now: int, limit: int) -> list[WaitedOut]:
+    """Those whose time to wait is up; locked."""
+    return [WaitedOut._make(row) for row in tx.all("runs.waited_out", now=now, limit=limit)]
 
 
 # By the schedule that made them, or by the key of their limit: what an overlap policy goes by.
@@ -329,7 +351,7 @@ def lock(tx: Transaction, run_id: int) -> RunRecord | None:
 
 
 def close(tx: Transaction, run_id: int, now: int, by: str) -> bool:
-    """Cancel a run that waits, or a dead letter. False: it is neither."""
+    """Cancel a run that waits, for whatever, or a dead letter. False: it is neither."""
     return tx.one("runs.close", id=run_id, now=now, by=by) is not None
 
 
@@ -338,9 +360,12 @@ def request_cancel(tx: Transaction, run_id: int, now: int, by: str) -> bool:
     return tx.one("runs.request_cancel", id=run_id, now=now, by=by) is not None
 
 
-def retry(tx: Transaction, run_id: int, now: int) -> bool:
-    """Send it back to its queue, counts at zero. False: it did not end badly, or another run holds its key."""
-    return tx.one("runs.retry", id=run_id, now=now) is not None
+def retry(tx: Transaction, run_id: int, now: int, *, afresh: bool = False) -> bool:
+    """Send it back to its queue, counts at zero. False: it did not end badly, or another run holds its key.
+
+    ``afresh``: without its checkpoint.
+    """
+    return tx.one("runs.retry", id=run_id, now=now, afresh=int(afresh)) is not None
 
 
 # Looking.
@@ -362,8 +387,9 @@ def page(
     limit: int = 50,
 ) -> list[RunRecord]:
     """Newest first; ``before`` is the id to go on from."""
-    if state == "failed" and queue is None and schedule is None:
-        return [record(RunRecord, row) for row in tx.all("runs.failed_page", job=job, before=before, limit=limit)]
+    rare = {"failed": "runs.failed_page", "waiting": "runs.waiting_page"}
+    if state in rare and queue is None and schedule is None:
+        return [record(RunRecord, row) for row in tx.all(rare[state], job=job, before=before, limit=limit)]
     rows = tx.all("runs.page", state=state, job=job, queue=queue, schedule=schedule, before=before, limit=limit)
     return [record(RunRecord, row) for row in rows]
 
@@ -428,6 +454,12 @@ def count_held_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> i
 def count_failed(tx: Transaction, cap: int = COUNT_CAP) -> int:
     """The dead letters."""
     row = tx.one("runs.count_failed", cap=cap)
+    return int(row[0]) if row else 0
+
+
+def count_waiting(tx: Transaction, cap: int = COUNT_CAP) -> int:
+    """Those that wait for a signal."""
+    row = tx.one("runs.count_waiting", cap=cap)
     return int(row[0]) if row else 0
 
 

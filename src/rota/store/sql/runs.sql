@@ -3,7 +3,7 @@
 INSERT INTO rota_run (/* columns(new_run) */)
 SELECT /* columns(new_run) */ FROM /* rows(new_run) */ AS new
 WHERE true
-ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'available', 'running') DO NOTHING
+ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'available', 'running', 'waiting') DO NOTHING
 RETURNING id, unique_key;
 
 -- name: insert_alike
@@ -20,7 +20,7 @@ RETURNING id;
 -- name: insert_one
 -- The same for one run: the shorter way for whoever waits for it.
 INSERT INTO rota_run (/* columns(new_run) */) VALUES (/* parameters(new_run) */)
-ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'available', 'running') DO NOTHING
+ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'available', 'running', 'waiting') DO NOTHING
 RETURNING id;
 
 -- name: debounce
@@ -33,7 +33,7 @@ RETURNING id;
 -- name: by_unique_keys
 -- Who holds them, but for what can begin no more.
 SELECT run.id, run.unique_key FROM rota_run AS run
-WHERE run.unique_key IS NOT NULL AND run.state IN ('scheduled', 'available', 'running')
+WHERE run.unique_key IS NOT NULL AND run.state IN ('scheduled', 'available', 'running', 'waiting')
   AND (run.expires_at IS NULL OR run.expires_at > :now OR run.state = 'running')
   AND run.unique_key /* among(name text) */;
 
@@ -104,9 +104,35 @@ WHERE id IN (
 RETURNING id, job, due_at, expires_at, limit_key, batch_id, held_for;
 
 -- name: next_moment
--- When the next scheduled run is due, and when the next one that waits expires.
+-- When the next scheduled run is due, when the next one that waits expires, and when the next wait for a signal ends.
 SELECT (SELECT min(due_at) FROM rota_run WHERE state = 'scheduled'),
-    (SELECT min(expires_at) FROM rota_run WHERE expires_at IS NOT NULL AND state IN ('scheduled', 'available'));
+    (SELECT min(expires_at) FROM rota_run WHERE expires_at IS NOT NULL AND state IN ('scheduled', 'available')),
+    (SELECT min(waits_until) FROM rota_run WHERE state = 'waiting' AND waits_until IS NOT NULL);
+
+-- name: wake
+-- Of those that wait for a signal, the ones that have got it go on; not while their schedule is paused.
+UPDATE rota_run AS run SET state = 'available', waits_for = NULL, keeps_place = NULL, resumed_at = :now,
+    held_by = CASE WHEN run.asked_by = 'schedule:' || run.schedule AND EXISTS (
+        SELECT 1 FROM rota_schedule AS schedule WHERE schedule.name = run.schedule AND schedule.paused_at IS NOT NULL)
+        THEN 'paused' END
+FROM /* rows(woken bigint) */ AS given JOIN rota_signal AS signal ON signal.run_id = given.woken
+WHERE run.id = given.woken AND CASE WHEN signal.name = run.waits_for THEN run.state = 'waiting' END
+RETURNING id, queue, job, host;
+
+-- name: answered
+-- Those that wait for a signal which is there: it was told in a transaction that did not see them begin to wait.
+SELECT run.id FROM rota_run AS run JOIN rota_signal AS signal ON signal.run_id = run.id AND signal.name = run.waits_for
+WHERE run.state = 'waiting'
+ORDER BY run.id
+LIMIT :limit;
+
+-- name: waited_out
+-- Those whose time to wait for a signal is up.
+SELECT id, job, waits_for, waits_until FROM rota_run
+WHERE state = 'waiting' AND waits_until IS NOT NULL AND waits_until <= :now
+ORDER BY waits_until
+LIMIT :limit
+/* skip locked */;
 
 -- name: waiting_jobs
 -- The jobs that have something to claim in a queue, for one host or for any: from one to the next by the index, past all runs of each.
@@ -166,16 +192,23 @@ WHERE run.id = picked.chosen
 RETURNING /* columns(claim) */;
 
 -- name: running_by_key
+-- Who waits for a signal has given its place up, unless runs of its job must not overlap. (The first test is that of the
+-- index.)
 SELECT run.limit_key, count(*) FROM rota_run AS run
-WHERE run.state = 'running' AND run.limit_key /* among(name text) */
+WHERE (run.state = 'running' OR run.keeps_place = 1 OR (run.state = 'available' AND run.held_by IS NULL))
+  AND (run.state = 'running' OR run.keeps_place = 1)
+  AND run.limit_key /* among(name text) */
 GROUP BY run.limit_key;
 
 -- name: places_taken
--- By shared limit: what is running, and what may be claimed in one queue, for one host or any, and goes before a turn.
+-- By shared limit: what has a place (as above), and what may be claimed in one queue, for one host or any, and goes before
+-- a turn.
 SELECT run.limit_key, count(*) FROM rota_run AS run
-WHERE run.limit_key IS NOT NULL AND (run.state = 'running' OR (run.state = 'available' AND run.held_by IS NULL))
-  AND (run.state = 'running'
-       OR (run.queue = :queue AND run.host = :host AND run.due_at + run.priority_us <= :turn))
+WHERE run.limit_key IS NOT NULL
+  AND (run.state = 'running' OR run.keeps_place = 1 OR (run.state = 'available' AND run.held_by IS NULL))
+  AND (run.state = 'running' OR run.keeps_place = 1
+       OR (run.state = 'available' AND run.queue = :queue AND run.host = :host
+           AND run.due_at + run.priority_us <= :turn))
   AND run.limit_key /* among(name text) */
 GROUP BY run.limit_key;
 
@@ -225,9 +258,11 @@ WITH RECURSIVE line(limit_key, first) AS (
 )
 SELECT limit_key, queue, host, places - (
     SELECT count(*) FROM rota_run AS run
-    WHERE run.limit_key = head.limit_key AND (run.state = 'running' OR (run.state = 'available' AND run.held_by IS NULL))
-      AND (run.state = 'running'
-           OR (run.queue = head.queue AND run.host = head.host AND run.due_at + run.priority_us <= head.turn)))
+    WHERE run.limit_key = head.limit_key
+      AND (run.state = 'running' OR run.keeps_place = 1 OR (run.state = 'available' AND run.held_by IS NULL))
+      AND (run.state = 'running' OR run.keeps_place = 1
+           OR (run.state = 'available' AND run.queue = head.queue AND run.host = head.host
+               AND run.due_at + run.priority_us <= head.turn)))
 FROM head;
 
 -- name: release
@@ -260,9 +295,12 @@ UPDATE rota_run AS run SET due_at = done.due, started_at = done.started,
     finished_at = coalesce(done.finished, CASE WHEN run.cancel_at IS NOT NULL THEN CAST(:now AS BIGINT) END),
     result = done.value, error = done.error_text, failures = done.failure_count, crashes = done.crash_count,
     peak_rss = coalesce(done.rss, peak_rss), held_by = NULL,
-    node = CASE WHEN done.finished IS NULL AND run.cancel_at IS NULL THEN NULL ELSE node END
+    node = CASE WHEN done.finished IS NULL AND run.cancel_at IS NULL THEN NULL ELSE node END,
+    waits_for = CASE WHEN run.cancel_at IS NULL THEN done.signal END, waits_until = done.until, waits_about = done.about,
+    keeps_place = CASE WHEN run.cancel_at IS NULL THEN done.keeps END
 FROM /* rows(done_id bigint, fence bigint, new_state text, due bigint, started bigint, finished bigint, error_text text,
-    failure_count bigint, crash_count bigint, rss bigint, value text) */ AS done
+    failure_count bigint, crash_count bigint, rss bigint, value text, signal text, until bigint, about text,
+    keeps bigint) */ AS done
 WHERE run.id = done.done_id
   AND CASE WHEN run.claim = done.fence THEN run.state = 'running' AND run.node = :node END
 RETURNING id, state;
@@ -270,14 +308,14 @@ RETURNING id, state;
 -- name: active_by_key
 -- For the overlap policy: what is running, and what waits and may still begin, under each key.
 SELECT run.limit_key, run.state, count(*) FROM rota_run AS run
-WHERE run.state IN ('scheduled', 'available', 'running')
+WHERE run.state IN ('scheduled', 'available', 'running', 'waiting')
   AND (run.expires_at IS NULL OR run.expires_at > :now OR run.state = 'running')
   AND run.limit_key /* among(name text) */
 GROUP BY run.limit_key, run.state;
 
 -- name: active_by_schedule
 SELECT run.schedule, run.host, run.state, count(*) FROM rota_run AS run
-WHERE run.schedule IS NOT NULL AND run.state IN ('scheduled', 'available', 'running')
+WHERE run.schedule IS NOT NULL AND run.state IN ('scheduled', 'available', 'running', 'waiting')
   AND (run.expires_at IS NULL OR run.expires_at > :now OR run.state = 'running')
   AND run.schedule /* among(name text) */
 GROUP BY run.schedule, run.host, run.state;
@@ -294,21 +332,25 @@ WHERE schedule = :schedule AND state = 'running' AND cancel_at IS NULL
 RETURNING id;
 
 -- name: cancel_waiting_by_key
-UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL
-WHERE limit_key = :key AND state IN ('scheduled', 'available')
+UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL,
+    waits_for = NULL, keeps_place = NULL
+WHERE limit_key = :key AND state IN ('scheduled', 'available', 'waiting')
 RETURNING id, batch_id;
 
 -- name: cancel_waiting_by_schedule
-UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL
-WHERE schedule = :schedule AND state IN ('scheduled', 'available') AND (CAST(:host AS TEXT) IS NULL OR host = :host)
+UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL,
+    waits_for = NULL, keeps_place = NULL
+WHERE schedule = :schedule AND state IN ('scheduled', 'available', 'waiting')
+  AND (CAST(:host AS TEXT) IS NULL OR host = :host)
 RETURNING id, batch_id;
 
 -- name: give_up
 -- What has not begun, and of another ledger than this one also what runs: a stretch of them, by the primary key.
-UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL
+UPDATE rota_run SET state = 'cancelled', finished_at = :now, error = :reason, held_by = NULL,
+    waits_for = NULL, keeps_place = NULL
 WHERE id IN (
     SELECT id FROM rota_run
-    WHERE id > :after AND (state IN ('scheduled', 'available') OR (state = 'running' AND :running = 1))
+    WHERE id > :after AND (state IN ('scheduled', 'available', 'waiting') OR (state = 'running' AND :running = 1))
     ORDER BY id LIMIT :limit
 )
 RETURNING /* columns(given_up) */;
@@ -319,8 +361,9 @@ SELECT /* columns(run) */ FROM rota_run WHERE id = :id
 
 -- name: close
 -- A run that waits, or a dead letter.
-UPDATE rota_run SET state = 'cancelled', finished_at = :now, cancel_at = :now, cancel_by = :by, held_by = NULL
-WHERE id = :id AND state IN ('scheduled', 'available', 'failed')
+UPDATE rota_run SET state = 'cancelled', finished_at = :now, cancel_at = :now, cancel_by = :by, held_by = NULL,
+    waits_for = NULL, keeps_place = NULL
+WHERE id = :id AND state IN ('scheduled', 'available', 'waiting', 'failed')
 RETURNING id;
 
 -- name: request_cancel
@@ -332,10 +375,11 @@ RETURNING id;
 -- name: retry
 -- A person's retry: the counts start again, the attempt number never does. Not while another run holds its key.
 UPDATE rota_run AS run SET state = 'available', due_at = :now, failures = 0, crashes = 0, suspected = 0, node = NULL,
-    expires_at = NULL, started_at = NULL, finished_at = NULL, result = NULL, error = NULL, cancel_at = NULL, cancel_by = NULL
+    expires_at = NULL, started_at = NULL, finished_at = NULL, result = NULL, error = NULL, cancel_at = NULL, cancel_by = NULL,
+    checkpoint = CASE WHEN CAST(:afresh AS BIGINT) = 0 THEN checkpoint END
 WHERE id = :id AND state IN ('failed', 'cancelled', 'expired')
   AND NOT EXISTS (SELECT 1 FROM rota_run AS other
-                  WHERE other.unique_key = run.unique_key AND other.state IN ('scheduled', 'available', 'running'))
+                  WHERE other.unique_key = run.unique_key AND other.state IN ('scheduled', 'available', 'running', 'waiting'))
 RETURNING id, queue;
 
 -- name: lost
@@ -382,6 +426,13 @@ WHERE state = 'failed' AND (CAST(:job AS TEXT) IS NULL OR job = :job) AND (CAST(
 ORDER BY id DESC
 LIMIT :limit;
 
+-- name: waiting_page
+-- Those that wait for a signal, newest first; by a partial index, too.
+SELECT /* columns(run) */ FROM rota_run
+WHERE state = 'waiting' AND (CAST(:job AS TEXT) IS NULL OR job = :job) AND (CAST(:before AS BIGINT) IS NULL OR id < :before)
+ORDER BY id DESC
+LIMIT :limit;
+
 -- name: count_ahead
 -- How many would be claimed before this one, among the jobs that wait.
 SELECT count(*) FROM (
@@ -421,9 +472,9 @@ WITH RECURSIVE held(limit_key) AS (
 SELECT limit_key FROM held WHERE limit_key IS NOT NULL LIMIT :limit;
 
 -- name: holders_of_key
--- Who has the slots of a shared limit.
+-- Who has the places of a shared limit.
 SELECT /* columns(running_run) */ FROM rota_run
-WHERE limit_key = :key AND state = 'running'
+WHERE limit_key = :key AND (state = 'running' OR keeps_place = 1)
 ORDER BY started_at, id
 LIMIT :limit;
 
@@ -458,6 +509,9 @@ LIMIT :limit;
 -- name: count_failed
 -- Counted up to a cap; the partial index holds nothing else.
 SELECT count(*) FROM (SELECT 1 FROM rota_run WHERE state = 'failed' LIMIT :cap) AS head;
+
+-- name: count_waiting
+SELECT count(*) FROM (SELECT 1 FROM rota_run WHERE state = 'waiting' LIMIT :cap) AS head;
 
 -- name: strays
 -- Runs that nobody will bring back by himself: their node is not in the ledger any more.

@@ -104,6 +104,9 @@ CREATE INDEX rota_fire_decided ON rota_fire (decided_at);
 -- `host`: whose nodes alone may claim it; '' is any.
 --
 -- `expires_at`: until when a run must begin. One that has begun and waits again has none any more.
+--
+-- `waits_…`: the signal that a run in the state `waiting` waits for; in any other state `waits_for` is NULL. `resumed_at`:
+-- when the last one came, or its time was up. `keeps_place`: 1 while it waits and is counted under its limit all the same.
 CREATE TABLE rota_run (
     id /* identity */,
     job TEXT NOT NULL,
@@ -132,6 +135,11 @@ CREATE TABLE rota_run (
     held_since BIGINT,
     held_for TEXT,
     staged_at BIGINT,
+    waits_for TEXT,
+    waits_until BIGINT,
+    waits_about TEXT,
+    keeps_place BIGINT,
+    resumed_at BIGINT,
     node TEXT,
     claim BIGINT,
     as_of BIGINT,
@@ -162,14 +170,16 @@ CREATE INDEX rota_run_kept ON rota_run (host, queue, job)
 CREATE INDEX rota_run_held_key ON rota_run (limit_key, queue, host, (due_at + priority_us), id) WHERE held_by IS NOT NULL;
 CREATE INDEX rota_run_running ON rota_run (node) WHERE state = 'running';
 CREATE INDEX rota_run_limited ON rota_run (limit_key, state)
-    WHERE limit_key IS NOT NULL AND state IN ('scheduled', 'available', 'running');
+    WHERE limit_key IS NOT NULL AND state IN ('scheduled', 'available', 'running', 'waiting');
 CREATE INDEX rota_run_busy_key ON rota_run (limit_key)
-    WHERE limit_key IS NOT NULL AND (state = 'running' OR (state = 'available' AND held_by IS NULL));
+    WHERE limit_key IS NOT NULL AND (state = 'running' OR keeps_place = 1 OR (state = 'available' AND held_by IS NULL));
 CREATE INDEX rota_run_of_schedule ON rota_run (schedule, state)
-    WHERE schedule IS NOT NULL AND state IN ('scheduled', 'available', 'running');
+    WHERE schedule IS NOT NULL AND state IN ('scheduled', 'available', 'running', 'waiting');
 CREATE UNIQUE INDEX rota_run_unique ON rota_run (unique_key)
-    WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'available', 'running');
+    WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'available', 'running', 'waiting');
 CREATE INDEX rota_run_failed ON rota_run (id) WHERE state = 'failed';
+CREATE INDEX rota_run_waiting ON rota_run (id) WHERE state = 'waiting';
+CREATE INDEX rota_run_waits_until ON rota_run (waits_until) WHERE state = 'waiting' AND waits_until IS NOT NULL;
 CREATE INDEX rota_run_of_fire ON rota_run (fire_id) WHERE fire_id IS NOT NULL;
 
 -- Attempts that did not succeed; the one that did is told by its run.
@@ -190,6 +200,29 @@ CREATE TABLE rota_log (
     attempt BIGINT NOT NULL,
     lines TEXT NOT NULL,
     PRIMARY KEY (run_id, attempt)
+);
+
+-- What came for a run, each name once: a signal, or that the time to wait for it was up (`timed_out_at`).
+CREATE TABLE rota_signal (
+    run_id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    timed_out_at BIGINT,
+    actor TEXT,
+    why TEXT,
+    data TEXT,
+    PRIMARY KEY (run_id, name)
+);
+
+-- What the steps of a body returned; `error` says why a result was not kept.
+CREATE TABLE rota_step (
+    run_id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    attempt BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    result TEXT,
+    error TEXT,
+    PRIMARY KEY (run_id, name)
 );
 
 CREATE TABLE rota_batch (
