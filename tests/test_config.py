@@ -251,6 +251,7 @@ def test_the_settings_of_a_schedule_are_the_policies_that_may_be_given_there(tmp
         "catch_up_window": '"6h"',
         "catch_up_cap": "3",
         "overlap": '"allow"',
+        "each": '"host"',
         "jitter": "5",
         "starts": "2026-12-01T00:00:00+01:00",
         "ends": '"2026-12-31T00:00:00Z"',
@@ -265,10 +266,21 @@ def test_the_settings_of_a_schedule_are_the_policies_that_may_be_given_there(tmp
         "catch_up_window": 21_600,
         "catch_up_cap": 3,
         "overlap": "allow",
+        "each": "host",
         "jitter": 5,
         "starts": datetime(2026, 11, 30, 23, tzinfo=UTC),
         "ends": datetime(2026, 12, 31, tzinfo=UTC),
     }
+
+
+def test_a_host_is_named_in_the_file_or_by_a_variable_and_by_a_name_only(tmp_path: Path) -> None:
+    write(tmp_path, text='host = "web-1"')
+
+    assert load_settings({}, tmp_path).node.host_name == "web-1"
+    assert load_settings({"ROTA_HOST": "web-2"}, tmp_path).node.host_name == "web-2"
+    write(tmp_path, text='host = ""')
+    with pytest.raises(SettingsError, match="no name for a host"):
+        load_settings({}, tmp_path)
 
 
 @pytest.mark.parametrize("ends", ["2026-12-01", "2026-12-01T07:00:00", '"soon"', "5"])

@@ -153,7 +153,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("alone")
-@pytest.mark.parametrize(("name", "least"), [("api.md", 9), ("policies.md", 2)])
+@pytest.mark.parametrize(("name", "least"), [("api.md", 9), ("policies.md", 2), ("waiting.md", 5)])
 def test_the_examples_of_a_page_run_one_after_the_other(name: str, least: int) -> None:
     names: dict[str, object] = {"__name__": "examples"}
     for example in examples(name):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rota import Blueprint, Failed, Retry, Rota, Run, every
-from rota.errors import ConfigError, RunCancelledError
+from rota.errors import ConfigError, Parked, PayloadError, RunCancelledError
 from rota.testing import FakeHome, ManualClock, captured_events, make_run, run_due
 
 NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
@@ -160,3 +160,34 @@ def test_batches_of_no_size_are_refused_and_those_of_a_stream_have_no_total() ->
         list(run.batches([1], size=0))
     assert list(run.batches(iter(range(5)), size=2)) == [[0, 1], [2, 3], [4]]
     assert (home.progress.done, home.progress.total) == (5, None)
+
+
+def test_a_body_that_waits_can_be_called_without_a_ledger() -> None:
+    home, calls = FakeHome(), []
+
+    def body(run: Run) -> Any:
+        run.step("one", calls.append, "one")
+        return run.wait_for("approval", "1h", about="a test")
+
+    with pytest.raises(Parked, match="it waits for the signal approval") as parked:
+        body(make_run(home=home))
+    assert (parked.value.timeout, parked.value.about) == (3600, "a test")
+    home.give("approval", {"approved": True}, by="anna", why="why not")
+    signal = body(make_run(home=home))
+    assert (signal.approved, signal.by, signal.why, signal.timed_out) == (True, "anna", "why not", False)
+    home.time_out("approval")
+    assert body(make_run(home=home)).timed_out
+    assert (calls, home.steps) == (["one"], {"one": None})
+    with pytest.raises(PayloadError):
+        home.give("approval", {1})
+
+
+def test_a_run_that_waits_goes_on_with_what_the_test_gives(app: Rota, clock: ManualClock) -> None:
+    app.job("ask")(lambda run: run.wait_for("approval", "1h").approved)
+    first, second = app.enqueue("ask"), app.enqueue("ask")
+
+    assert [run.state for run in run_due(app)] == ["waiting"] * 2
+    app.runs.approve(first.id, "anna")
+    assert [(run.id, run.result) for run in run_due(app)] == [(first.id, "true")]
+    clock.advance(hours=1)
+    assert [(run.id, run.result) for run in run_due(app)] == [(second.id, "false")]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rota.model.outcome import Cancelled, Failed, JobResult, Snoozed, Succeeded
     from rota.model.retry import Retry
     from rota.model.run import RunState
+    from rota.model.signal import Signal
 
 _HOMES = {
     "Blueprint": "rota.app",
@@ -30,6 +31,7 @@ _HOMES = {
     "RotaError": "rota.errors",
     "Run": "rota.body.run",
     "RunState": "rota.model.run",
+    "Signal": "rota.model.signal",
     "Snoozed": "rota.model.outcome",
     "Succeeded": "rota.model.outcome",
     "Trigger": "rota.calendar",
@@ -53,6 +55,7 @@ __all__ = [
     "RotaError",
     "Run",
     "RunState",
+    "Signal",
     "Snoozed",
     "Succeeded",
     "Trigger",

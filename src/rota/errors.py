@@ -23,6 +23,9 @@ RotaError
     ├── RunTimedOutError     its time is up
     └── RunLostError         its lease is lost, or the node is stopping
 
+BaseException
+└── Parked                   ends an attempt whose body waits for a signal: no error, and nobody's to catch
+
 A message is one line of what is wrong; ``hint``, where there is one, is a line of what to do.
 """
 
@@ -187,3 +190,16 @@ class RunTimedOutError(Interrupted):
 
 class RunLostError(Interrupted):
     """The run's lease is lost, or its node is stopping: whatever it would still write is refused."""
+
+
+class Parked(BaseException):
+    """Raised by ``run.wait_for``: the attempt ends here, and the body begins again when the signal has come.
+
+    ``except Exception`` lets it pass; ``finally`` is done.
+    """
+
+    def __init__(self, name: str, timeout: float | None = None, about: str | None = None) -> None:
+        super().__init__(f"it waits for the signal {name}")
+        self.name = name
+        self.timeout = timeout
+        self.about = about

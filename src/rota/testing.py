@@ -23,13 +23,15 @@ from rota.body.run import Progress, Run
 from rota.body.signal import StopSignal
 from rota.clock import ManualClock, to_us
 from rota.engine.node import Node
-from rota.errors import ConfigError, Interrupted
+from rota.errors import ConfigError, ConflictError, Interrupted, Parked
 from rota.model import payload
 from rota.model.attempt import Envelope
 from rota.model.edge import Count, Name, checks
 from rota.model.event import Event
 from rota.model.node import NodeSettings
 from rota.model.run import RunRecord
+from rota.model.signal import Signal
+from rota.model.step import StepRecord
 from rota.store import queues, runs
 
 __all__ = ["FakeHome", "ManualClock", "captured_events", "make_run", "run_due"]
@@ -58,7 +60,7 @@ def run_due(rota: Rota, *, rounds: Count = MOST_ROUNDS) -> list[RunRecord]:
         for _ in range(rounds):
             before = len(seen)
             idle = 0 if node.tick_all() or len(seen) > before else idle + 1
-            if idle >= IDLE_ROUNDS or (idle and not _claimable(rota)):
+            if idle >= IDLE_ROUNDS or (idle and not _claimable(node)):
                 break
     for event in seen:
         if event.run_id is not None:
@@ -74,6 +76,8 @@ def _begin(rota: Rota) -> Node:
     # One manual clock stands for hours in a test's steps: no lease is to lapse between two of them.
     node = rota.node(NodeSettings(lease=10 * 365 * 86_400, threads=4))
     node.identity.register()
+    if (held := node.identity.hold.reason) is not None:
+        raise ConflictError(f"nothing can be run: {held.text}", hint="Say what it is: rota.adopt(…).")
     _nodes[rota] = node
     return node
 
@@ -84,9 +88,9 @@ def _newest_id(rota: Rota) -> int:
     return page[0].id if page else 0
 
 
-def _claimable(rota: Rota) -> bool:
-    with rota.store.read() as tx:
-        return any(queue.work for queue in queues.survey(tx))
+def _claimable(node: Node) -> bool:
+    with node.store.read() as tx:
+        return any(queue.work for queue in queues.survey(tx, node.identity.host))
 
 
 @checks
@@ -113,6 +117,9 @@ class FakeHome:
         self.fanned_out: list[tuple[str, list[Mapping[str, Any]], str | None]] = []
         self.emitted: list[tuple[str, Mapping[str, Any]]] = []
         self.locks: dict[str, threading.Lock] = {}
+        self.signals: dict[str, Signal] = {}
+        self.steps: dict[str, Any] = {}
+        """What each step returned, by its name."""
         self.progress = Progress()
         """How far the body said it is."""
         self.signal = StopSignal()
@@ -120,6 +127,29 @@ class FakeHome:
     def stop(self, reason: Interrupted) -> None:
         """Tell the body to stop, as a cancel, a time-out or a node that stops does."""
         self.signal.give(reason)
+
+    def give(self, name: str, data: Any = None, *, by: str | None = None, why: str | None = None) -> None:
+        """What ``run.wait_for(name)`` returns from now on. Without it, the wait raises ``rota.errors.Parked``."""
+        payload.dump(data, "the signal's data")
+        self.signals[name] = Signal(name, data, by, why, datetime.now(UTC))
+
+    def time_out(self, name: str) -> None:
+        """``run.wait_for(name)`` finds that nobody gave the signal in time."""
+        self.signals[name] = Signal(name, at=datetime.now(UTC), timed_out=True)
+
+    def find_signal(self, envelope: Envelope, name: str) -> Signal | None:  # noqa: ARG002 - as the engine's
+        return self.signals.get(name)
+
+    def find_step(self, envelope: Envelope, name: str) -> StepRecord | None:
+        if name not in self.steps:
+            return None
+        result = payload.dump(self.steps[name], name)
+        return StepRecord(run_id=envelope.id, name=name, attempt=1, at=0, result=result, error=None)
+
+    def keep_step(self, envelope: Envelope, name: str, result: str | None, error: str | None) -> bool:  # noqa: ARG002 - as the engine's
+        if result is not None:
+            self.steps[name] = payload.load(result)
+        return True
 
     def save_checkpoint(self, envelope: Envelope, text: str, connection: Any) -> bool:  # noqa: ARG002 - as the engine's
         self.checkpoints.append(payload.load(text))
@@ -158,7 +188,10 @@ def make_run(
     actor: str | None = None,
     home: FakeHome | None = None,
 ) -> Run:
-    """A ``Run`` to call a job's function with, without a ledger; what the body does lands in ``home``."""
+    """A ``Run`` to call a job's function with, without a ledger; what the body does lands in ``home``.
+
+    One of the same ``home`` begins again: what was given there meanwhile is there, and so are the steps that were done.
+    """
     moment = as_of or datetime.now(UTC)
     envelope = make_envelope(job=job, id=id)._replace(
         attempt=attempt,
@@ -171,6 +204,8 @@ def make_run(
         mode="dry_run" if dry_run else "muted" if muted else None,
     )
     home = home or FakeHome()
+    if isinstance(home.signal.reason, Parked):
+        home.signal = StopSignal()
     return Run(envelope, home, home.signal, home.progress)
 
 
@@ -196,6 +231,7 @@ def make_envelope(*, job: str = "test", id: int = 1, arguments: Mapping[str, Any
         crashes=0,
         suspected=0,
         priority_us=0,
+        resumed_at=None,
         cancel_by=None,
         node="test",
         claim=1,

@@ -19,7 +19,7 @@ def by_job(app: Rota, _: ManualClock, force: bool) -> list[int]:
 
 
 def by_schedule(app: Rota, _: ManualClock, force: bool) -> list[int]:
-    return [app.schedules.run_now("report", by="anna", force_disabled=force)]
+    return app.schedules.run_now("report", by="anna", force_disabled=force)
 
 
 def by_backfill(app: Rota, clock: ManualClock, force: bool) -> list[int]:

@@ -27,7 +27,7 @@ from rota import (
     cron,
     every,
 )
-from rota.errors import ConfigError, RotaError
+from rota.errors import ConfigError, Parked, RotaError
 from rota.testing import FakeHome, ManualClock, captured_events, make_run, run_due
 from tests.servers import fresh_database
 
@@ -71,6 +71,11 @@ def opened(url: str) -> Iterator[Rota]:
 def enter(context: Any) -> None:
     with context:
         pass
+
+
+def park(**given: Any) -> None:
+    with suppress(Parked):
+        make_run().wait_for(**{"name": "approval", **given})
 
 
 CALLS: dict[str, Callable[[Rota, Any], object]] = {
@@ -168,6 +173,18 @@ CALLS: dict[str, Callable[[Rota, Any], object]] = {
     "run.lock(ttl)": lambda _, odd: make_run().lock("x", ttl=odd),
     "run.emit": lambda _, odd: make_run().emit(odd),
     "run.emit(data)": lambda _, odd: make_run().emit("seen", data=odd),
+    "run.step": lambda _, odd: make_run().step(odd, int),
+    "run.step(function)": lambda _, odd: make_run().step("one", odd),
+    "run.step(result)": lambda _, odd: make_run().step("one", lambda: odd),
+    "run.wait_for": lambda _, odd: park(name=odd),
+    "run.wait_for(timeout)": lambda _, odd: park(timeout=odd),
+    "run.wait_for(about)": lambda _, odd: park(about=odd),
+    "rota.signal": lambda app, odd: app.signal(odd, "approval"),
+    "rota.signal(name)": lambda app, odd: app.signal(app.enqueue("mail").id, odd),
+    "rota.signal(data)": lambda app, odd: app.signal(app.enqueue("mail").id, "approval", odd),
+    "rota.signal(by)": lambda app, odd: app.signal(app.enqueue("mail").id, "approval", by=odd),
+    "rota.signal(why)": lambda app, odd: app.signal(app.enqueue("mail").id, "approval", why=odd),
+    "rota.signal(connection)": lambda app, odd: app.signal(app.enqueue("mail").id, "approval", connection=odd),
 }
 
 
@@ -255,7 +272,7 @@ def test_a_progress_that_no_column_holds_is_refused_in_the_body(number: int) -> 
     [
         (
             lambda app: app.runs.page(state="fialed"),
-            "one of scheduled, available, running, succeeded, failed, cancelled",
+            "one of scheduled, available, running, waiting, succeeded, failed, cancelled",
         ),
         (lambda app: app.queues.limit("default", "anna", 0, None), "a whole number from 1"),
         (lambda app: app.queues.limit("default", "anna", None, "fast"), '"100/m"'),
@@ -285,6 +302,6 @@ def test_a_wrong_call_is_told_as_python_does(app: Rota) -> None:
 
 def test_all_that_is_exported_and_can_be_called_is_tried_here() -> None:
     tried = " ".join(CALLS)
-    made_by_rota = {"Event", "Run", "RunState", "RotaError", "Trigger", "Succeeded", "Rota"}
+    made_by_rota = {"Event", "Run", "RunState", "RotaError", "Signal", "Trigger", "Succeeded", "Rota"}
 
     assert [name for name in public.__all__ if name not in made_by_rota and name not in tried] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -76,6 +77,8 @@ def test_moments_in_an_environment_where_the_job_is_off_are_skipped_for_it(
 ) -> None:
     code(database_url, clock, every("1h"), "laptop").close()
     clock.advance(hours=2)
+    with closing(Rota(database_url, clock=clock)) as ledger:
+        ledger.adopt("production", by="anna")
     app = code(database_url, clock, every("1h"), "production")
     asked = app.why_schedule("hourly", clock.now() - timedelta(hours=1))
 

@@ -65,7 +65,7 @@ def test_the_environment_of_a_living_node_is_looked_at_from_anywhere(
 ) -> None:
     monkeypatch.delenv("ROTA_ENVIRONMENT")
     store, now = shop.app.store, shop.app.store.now_us()
-    alike = {"host": "h", "pid": 1, "version": "0", "queues": "*", "release_id": "r", "threads": 4}
+    alike = {"host": "h", "machine": "h", "pid": 1, "version": "0", "queues": "*", "release_id": "r", "threads": 4}
     new = [NewNode(id=name, environment=name, owner="default", **alike) for name in ("prod", "production")]  # type: ignore[arg-type]
     new.append(NewNode(id="other", environment="prud", owner="another application", **alike))  # type: ignore[arg-type]
     with store.write() as tx:

@@ -21,7 +21,7 @@ def test_a_list_is_items_and_a_cursor_with_moments_in_utc(shop_anywhere: Shop) -
 def test_a_list_is_narrowed_by_state_job_queue_and_schedule(shop: Shop) -> None:
     shop.app.enqueue("shop/sync")
     later = shop.app.options(delay=60).enqueue("shop/breaks")
-    by_schedule = shop.app.schedules.run_now("shop/sync", by="anna")
+    [by_schedule] = shop.app.schedules.run_now("shop/sync", by="anna")
 
     def listed(*options: str) -> list[int]:
         return [item["id"] for item in shop.json("run", "ls", *options)["items"]]

@@ -18,7 +18,16 @@ def with_slots(shop_anywhere: Shop) -> Shop:
     """One node with three slots, of which one is busy, and one that has none."""
     store = shop_anywhere.app.store
     now = store.now_us()
-    alike = {"host": "h", "pid": 1, "version": "0", "queues": "*", "owner": "o", "release_id": "r", "threads": 4}
+    alike = {
+        "host": "h",
+        "machine": "h",
+        "pid": 1,
+        "version": "0",
+        "queues": "*",
+        "owner": "o",
+        "release_id": "r",
+        "threads": 4,
+    }
     beat = {"now": now, "lease_until": now + LONG_US, "rss": None}
     with store.write() as tx:
         for name, number, busy in [("with", 3, 1), ("without", 0, 0)]:

@@ -48,15 +48,28 @@ def declare(rota: Rota) -> Rota:
         with subprocess.Popen(["sh", "-c", "sleep 0.5; exit 7"]) as own:
             return own.wait()
 
+    rota.job("asks", retry=Retry(attempts=1))(ask)
+    rota.job("asks apart", retry=Retry(attempts=1), executor="process")(ask)
     rota.job("notes its token", retry=Retry(attempts=1), timeout=None)(note_token)
     return rota
 
 
+def ask(run: Run) -> list[bool]:
+    run.step("charge", append_note, f"charged {run.id}")
+    first = run.wait_for("approval", "2d", about="an order")
+    run.step("mail", append_note, f"mailed {run.id}")
+    return [first.approved, run.wait_for("never", timeout="1s").timed_out]
+
+
 def note_token(run: Run, number: int) -> None:
-    file = os.open(os.environ["NOTES"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(file, f"{run.id} {run.attempt}\n".encode())
-    os.close(file)
+    append_note(f"{run.id} {run.attempt}")
     time.sleep(0.2)
+
+
+def append_note(text: str) -> None:
+    file = os.open(os.environ["NOTES"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(file, f"{text}\n".encode())
+    os.close(file)
 
 
 rota = declare(Rota.from_env())

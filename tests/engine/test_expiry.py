@@ -271,7 +271,7 @@ def test_a_call_stands_over_its_schedule_and_job_and_a_schedule_over_its_job(app
     run_due(app)
     app.schedules.add("half", "report", every("1h"), start_within="30m")
     app.schedules.add("as the job", "report", every("1h"))
-    by_hand = {name: app.schedules.run_now(name, by="anna") for name in ("report", "half", "as the job")}
+    by_hand = {name: app.schedules.run_now(name, by="anna")[0] for name in ("report", "half", "as the job")}
 
     assert {name: within(app, run) for name, run in by_hand.items()} == {
         "report": 3600,
@@ -280,7 +280,7 @@ def test_a_call_stands_over_its_schedule_and_job_and_a_schedule_over_its_job(app
     }
     app.schedules.edit("half", by="anna", start_within=None)
     clock.advance(seconds=1)
-    assert within(app, app.schedules.run_now("half", by="anna")) == 3600
+    assert within(app, app.schedules.run_now("half", by="anna")[0]) == 3600
     assert within(app, job.options(start_within="1m").enqueue().id) == 60
     assert within(app, job.options(start_within="1m", delay="1d").enqueue().id) == 60
     assert [within(app, each) for each in job.options(start_within="2m").enqueue_many([{}, {}])] == [120, 120]
@@ -295,7 +295,7 @@ def test_what_is_run_by_hand_or_backfilled_counts_from_now(app: Rota, clock: Man
     clock.advance(hours=3)
     now = clock.now()
     ids = app.schedules.backfill("hourly", now - timedelta(hours=2), now, by="anna")
-    ids.append(app.schedules.run_now("hourly", by="anna"))
+    ids += app.schedules.run_now("hourly", by="anna")
 
     assert {from_us(app.runs.get(each).expires_at or 0) for each in ids} == {now + timedelta(minutes=10)}
 
@@ -357,4 +357,4 @@ def test_many_expire_in_parts(app: Rota, clock: ManualClock, start: Start) -> No
     assert len(app.runs.page(state="expired", limit=2_000)) == 1_500
     assert app.counters.figures().expired == 1_500
     with app.store.read() as tx:
-        assert not any(queue.work for queue in queues.survey(tx))
+        assert not any(queue.work for queue in queues.survey(tx, "host"))

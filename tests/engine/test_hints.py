@@ -10,6 +10,7 @@ from sqlalchemy import create_engine
 
 from rota import Rota
 from rota.engine.node import Node
+from rota.store.database import WorkKind
 from rota.testing import ManualClock, run_due
 
 NODES = 6
@@ -96,6 +97,21 @@ def test_only_who_serves_the_queue_and_has_the_job_is_told(
 
     assert told["job"] == {"rota_node-0", "rota_node-1", "rota_node-2"}
     assert told["elsewhere"] == {ALL}, "two of two"
+
+
+def test_of_a_run_that_is_kept_for_a_host_its_nodes_alone_are_told(
+    app: Rota, start: Callable[..., Node], listen: Callable[..., Ears]
+) -> None:
+    mine = [start(app, host=host) for host in ("web-1", "web-2", "web-2", "web-2", "web-3")]
+    ears = listen(mine)
+
+    told: set[str] = set()
+    for _ in range(30):
+        with app.store.write() as tx:
+            tx.announce({WorkKind("default", "job", "web-2"): 1})
+        told.update(ears.heard())
+
+    assert told == {"rota_node-1", "rota_node-2", "rota_node-3"}
 
 
 def test_those_that_are_full_are_told_last_and_those_that_are_gone_not_at_all(

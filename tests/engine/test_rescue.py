@@ -13,7 +13,7 @@ import pytest
 from rota import Retry, Rota, Run
 from rota.engine.node import Node
 from rota.errors import RunLostError
-from rota.model.node import host_identity
+from rota.model.node import machine_identity
 from rota.store import counters
 from rota.testing import ManualClock
 from tests.engine.helpers import attempts, finish, kinds, until, work
@@ -252,7 +252,9 @@ def test_a_dead_process_of_this_machine_is_given_up_at_once(app: Rota, start: St
 def kill(app: Rota, node: Node, pid: int) -> None:
     """Let the ledger say that the node is a process which is gone."""
     with app.store.database.exclusive() as tx:
-        tx.script(f"UPDATE rota_node SET pid = {pid}, host = '{host_identity()}' WHERE id = '{node.identity.id}';")
+        tx.script(
+            f"UPDATE rota_node SET pid = {pid}, machine = '{machine_identity()}' WHERE id = '{node.identity.id}';"
+        )
 
 
 def test_runs_that_are_a_nodes_in_the_ledger_alone_go_back(app: Rota, start: Start) -> None:

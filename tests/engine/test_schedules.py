@@ -197,7 +197,7 @@ def test_a_run_by_hand_is_now_uses_up_no_moment_and_names_who_asked(app: Rota, c
     app.job("report", schedule=every("1h"), jitter="30m", overlap="allow")(lambda: None)
     run_due(app)
 
-    run_id = app.schedules.run_now("report", by="anna")
+    [run_id] = app.schedules.run_now("report", by="anna")
     run_due(app)
 
     assert (app.runs.get(run_id).state, app.runs.get(run_id).asked_by) == ("succeeded", "anna")
@@ -398,6 +398,7 @@ def test_a_job_that_is_switched_on_counts_from_then_on(open_app: Open, ledger_ur
     deployed(open_app, ledger_url, jobs, environment="staging")
 
     clock.advance(hours=5, minutes=30)
+    open_app(ledger_url).adopt("production", by="anna")
     app = deployed(open_app, ledger_url, jobs, environment="production")
     clock.advance(minutes=30)
     run_due(app)

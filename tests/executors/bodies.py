@@ -72,6 +72,23 @@ def outcome(kind: str) -> Any:
     }[kind]
 
 
+@everywhere()
+def parks(run: Run) -> list[Any]:
+    charged = run.step("charge", note, f"charged {run.id}")
+    signal = run.wait_for("approval", "1h", about=f"run {run.id}")
+    return [charged, signal.approved, signal.by, signal.why, run.attempt]
+
+
+@everywhere()
+async def parks_async(run: Run) -> list[Any]:
+    async def charge() -> str:
+        note(f"charged {run.id}")
+        return "c-1"
+
+    charged = await run.step("charge", charge)
+    return [charged, run.wait_for("approval", 0.05).timed_out, run.attempt]
+
+
 @everywhere(retry=Retry(attempts=2, delays=[0.01]))
 def flaky(run: Run) -> str:
     if run.attempt == 1:

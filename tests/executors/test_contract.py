@@ -92,6 +92,26 @@ def test_a_body_may_snooze_and_may_be_awaited(kind: str) -> None:
 
 
 @KINDS
+def test_a_body_waits_for_a_signal_and_does_its_steps_once(kind: str, notes: Path) -> None:
+    handle = rota.enqueue(f"{kind}/parks")
+    until(lambda: handle.state == "waiting")
+    assert handle.record().waits_about == f"run {handle.id}"
+    rota.runs.approve(handle.id, "anna", "looked at it")
+
+    assert json.loads(handle.wait(60).result or "") == [None, True, "anna", "looked at it", 2]
+    assert ends(handle.record()) == [(1, "waiting"), (2, "succeeded")]
+    assert notes.read_text().splitlines().count(f"charged {handle.id}") == 1
+
+
+@KINDS
+def test_an_async_body_goes_on_when_its_time_is_up(kind: str, notes: Path) -> None:
+    record = run(f"{kind}/parks_async")
+
+    assert json.loads(record.result or "") == ["c-1", True, 2]
+    assert notes.read_text().splitlines().count(f"charged {record.id}") == 1
+
+
+@KINDS
 def test_a_result_that_cannot_be_kept_says_so(kind: str) -> None:
     assert json.loads(run(f"{kind}/long").result or "")["cut_at"] == 65_536
     assert "not_kept" in json.loads(run(f"{kind}/odd").result or "")

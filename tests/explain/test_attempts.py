@@ -141,7 +141,7 @@ def test_in_a_backfill_now_is_the_moment_that_the_run_stands_for(rota: Rota, clo
     run_due(rota)
     moment = clock.now() - timedelta(days=30)
     [past] = rota.schedules.backfill("hourly", moment, moment, by="anna")
-    by_hand = rota.schedules.run_now("hourly", by="anna")
+    [by_hand] = rota.schedules.run_now("hourly", by="anna")
     run_due(rota)
     clock.advance(seconds=5)
     run_due(rota)

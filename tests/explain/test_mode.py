@@ -70,10 +70,12 @@ def test_the_mode_that_a_node_applied_is_told(open_in: Open, job: str, mode: str
 def test_it_is_of_the_attempt_and_the_next_one_may_be_elsewhere(open_in: Open, clock: ManualClock) -> None:
     production = open_in("production")
     run_id = production.enqueue("delete", fails=True).id
+    production.adopt("staging", by="anna")
     run_due(open_in("staging"))
     assert shown(production, run_id) == ""  # it waits for the next one
 
     clock.advance(minutes=10)
+    production.adopt("production", by="anna")
     run_due(production)
 
     assert production.runs.get(run_id).state == "succeeded"

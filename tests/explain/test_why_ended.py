@@ -211,7 +211,7 @@ def test_runs_by_hand_and_backfills_tell_which_moment_they_stand_for(rota: Rota,
     def hourly() -> None: ...
 
     run_due(rota)
-    by_hand = rota.schedules.run_now("hourly", by="cli:anna")
+    [by_hand] = rota.schedules.run_now("hourly", by="cli:anna")
     [past] = rota.schedules.backfill("hourly", clock.now(), clock.now(), by="cli:anna")
 
     assert sentence(rota.why_run(by_hand), "manual") == "schedule hourly was run by hand, asked for by cli:anna"

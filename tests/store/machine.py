@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from rota.app.runs import Runs
-from rota.engine.expiry import expire
+from rota.engine import signals
+from rota.engine.expiry import end, expire
 from rota.engine.limits import Wanted, claim_limited
 from rota.engine.rescuer import Rescuer
 from rota.errors import ConflictError
 from rota.model.attempt import Claimant, Envelope
+from rota.model.host import Kept
 from rota.model.job import Job
 from rota.model.node import NewNode
 from rota.model.rate import Rate
@@ -31,6 +33,7 @@ from tests.scratch import scratch
 
 ONE, SHARED = "schedule:one", "job:job:shared"
 MINUTE = 60_000_000
+HOSTS = ("web-1", "web-2")
 BACK = {RunState.FAILED, RunState.CANCELLED, RunState.EXPIRED}
 """What a person may send back."""
 
@@ -67,6 +70,8 @@ class Ledger(RuleBasedStateMachine):
         self.store: Store = open_store(f"sqlite:///{path}?synchronous=normal", self.clock)
         self.runs = Runs(self.store)
         self.nodes: list[str] = []
+        self.hosts: dict[str, str] = {}
+        """Of every node that ever was."""
         self.births = 0
         self.made: set[int] = set()
         self.seen: dict[int, RunRecord] = {}
@@ -77,6 +82,8 @@ class Ledger(RuleBasedStateMachine):
         self.begun: set[int] = set()
         """Whose body began, since a person last sent them back."""
         self.batch_of: dict[int, int] = {}
+        self.given: set[tuple[int, str]] = set()
+        """The signals of each run, and those that it waited for in vain."""
 
     @initialize()
     def begin(self) -> None:
@@ -99,9 +106,11 @@ class Ledger(RuleBasedStateMachine):
         self.births += 1
         with self.store.write() as tx:
             of = {"owner": "default", "release_id": "r"}
-            new = NewNode(id=node, host="elsewhere", pid=1, version="0", queues="*", threads=1, **of)
+            host = HOSTS[self.births % 2]
+            new = NewNode(id=node, host=host, machine=host, pid=1, version="0", queues="*", threads=1, **of)
             nodes.register(tx, new, now, lease_until=now + 10**15)
         self.nodes.append(node)
+        self.hosts[node] = new.host
 
     @rule(
         target=ids,
@@ -111,14 +120,15 @@ class Ledger(RuleBasedStateMachine):
         within=st.sampled_from([None, 10]),
         in_batch=st.booleans(),
         priority=st.integers(-1, 1),
+        host=st.sampled_from(["", "", *HOSTS]),
     )
     def enqueue(
-        self, key: Any, limit: str | None, delay: int, within: int | None, in_batch: bool, priority: int
+        self, key: Any, limit: str | None, delay: int, within: int | None, in_batch: bool, priority: int, host: str
     ) -> int:
         now = self.store.now_us()
         in_batch = in_batch and len(self.batch_of) < 3
         run = self.new_run(now + delay * 1_000_000, key=key, limit=limit, priority=priority, within=within,
-                           batch=self.batch if in_batch else None)  # fmt: skip
+                           batch=self.batch if in_batch else None)._replace(host=host)  # fmt: skip
         with self.store.write() as tx:
             run_id, new = runs.insert_one(tx, run)
         assert new or run_id in self.made
@@ -178,25 +188,40 @@ class Ledger(RuleBasedStateMachine):
             run.id for run in self.seen.values() if run.state == "expired"
         }
 
+    @rule(host=st.sampled_from(HOSTS))
+    def host_is_gone(self, host: str) -> None:
+        """All that waits for it ends, and nothing else; what has just been sent back has its time."""
+        now = self.store.now_us()
+        waits = {run.id: run for run in self.seen.values() if run.state in {"scheduled", "available"}}
+        for what in (Kept(host, "default", "job", None), Kept(host, "default", "another", None)):
+            with self.store.write() as tx:
+                end(tx, runs.expire_kept(tx, what, now, 100, "gone"), now, 0, host=host, gone_at=0)
+        for run in self.rows():
+            if run.id in waits:
+                kept = run.host == host and (waits[run.id].state == "scheduled" or run.due_at <= now - MINUTE)
+                assert (run.state == "expired") == kept
+
     def can_begin_no_more(self, run_id: int, now: int) -> bool:
         return self.seen[run_id].state != RunState.RUNNING and self.is_past(self.seen[run_id], now)
 
     def is_past(self, run: RunRecord, now: int) -> bool:
         return run.id not in self.begun and run.expires_at is not None and run.expires_at <= now
 
-    @rule(target=claims, node=st.integers(0, 9), room=st.integers(1, 3), suspects=st.booleans())
-    def claim(self, node: int, room: int, suspects: bool) -> Any:
+    @rule(target=claims, node=st.integers(0, 9), room=st.integers(1, 3), suspects=st.booleans(), own=st.booleans())
+    def claim(self, node: int, room: int, suspects: bool, own: bool) -> Any:
         who, now = self.nodes[node % len(self.nodes)], self.store.now_us()
         with self.store.write() as tx:
-            [queue] = queues.survey(tx)
+            queue = queues.survey(tx, self.hosts[who])[own]
             got: list[Envelope] = []
             if not self.job.is_limited:
-                got = runs.claim(tx, "default", "job", Claimant(who, next(self.numbers)), room, now)
+                by = Claimant(who, next(self.numbers))
+                got = runs.claim(tx, "default", "job", by, room, now, host=queue.host)
             if len(got) < room:
                 by = Claimant(who, next(self.numbers))
                 left = room - len(got)
                 got += claim_limited(tx, Wanted(queue, [self.job], left, suspects=suspects), by, now).claims
         assert len(got) <= room
+        assert all(self.seen[each.id].host == queue.host for each in got)
         assert not any(self.is_past(self.seen[each.id], now) for each in got)
         if self.job.rate is not None:
             self.started["rate"] += [now] * len(got)
@@ -232,6 +257,54 @@ class Ledger(RuleBasedStateMachine):
         if accepted:
             self.begun.add(run.id)
 
+    @rule(claim=claims, name=st.sampled_from(["yes", "go"]), timeout=st.sampled_from([None, 30]))
+    def park(self, claim: tuple[Envelope, str], name: str, timeout: int | None) -> None:
+        """Its body waits for a signal, which may have come before."""
+        run, node = claim
+        now = self.store.now_us()
+        end = Settled(id=run.id, claim=run.claim, state="waiting", due_at=run.due_at, started_at=1, finished_at=None,
+                      error=None, failures=run.failures, crashes=0, result=None, peak_rss=None, waits_for=name,
+                      waits_until=None if timeout is None else now + timeout * 1_000_000,
+                      keeps_place=1 if self.job.keeps_place(run.limit_key) else None)  # fmt: skip
+        with self.store.write() as tx:
+            accepted = runs.settle(tx, node, [end], now)
+            runs.wake(tx, accepted, now)
+            self.freed(tx, accepted, run)
+            if accepted and run.batch_id and accepted[run.id] == RunState.CANCELLED:
+                batches.count(tx, {run.batch_id: Counter(cancelled=1)})
+        self.judge(run, node, bool(accepted))
+        if accepted:
+            self.begun.add(run.id)
+            asked_to_stop = self.seen[run.id].cancel_at is not None
+            expected = "cancelled" if asked_to_stop else "available" if (run.id, name) in self.given else "waiting"
+            assert self.runs.get(run.id).state == expected
+
+    @rule(run_id=ids, name=st.sampled_from(["yes", "go"]))
+    def signal(self, run_id: int, name: str) -> None:
+        """The first of a name is taken; who waits for it goes on."""
+        before = self.seen[run_id]
+        try:
+            state = self.runs.approve(run_id, "anna", signal=name)
+        except ConflictError:
+            assert RunState(before.state).ended or (run_id, name) in self.given
+        else:
+            assert not RunState(before.state).ended
+            assert (run_id, name) not in self.given
+            self.given.add((run_id, name))
+            goes_on = before.state == RunState.WAITING and before.waits_for == name
+            assert state == (RunState.AVAILABLE if goes_on else before.state)
+
+    @rule()
+    def time_out(self) -> None:
+        """All whose time to wait is up, and nobody else."""
+        now = self.store.now_us()
+        over = {run.id for run in self.seen.values() if run.state == "waiting" and (run.waits_until or now + 1) <= now}
+        self.given |= {(run_id, self.seen[run_id].waits_for or "") for run_id in over}
+        assert signals.time_out(self.store, now, 100) == bool(over)
+        assert not signals.sweep(self.store, now, 100)
+        waits = {run.id for run in self.seen.values() if run.state == "waiting"}
+        assert {run.id for run in self.rows() if run.state == "waiting"} == waits - over
+
     def freed(self, tx: Any, accepted: Any, run: Envelope) -> None:
         if accepted and run.limit_key:
             runs.release(tx, {run.limit_key})
@@ -261,8 +334,8 @@ class Ledger(RuleBasedStateMachine):
         if (before.state, before.claim, before.node) == (RunState.RUNNING, run.claim, node):
             with self.store.database.exclusive() as tx:
                 tx.script(
-                    "UPDATE rota_run SET state = 'available', node = NULL, claim = NULL, attempt = attempt - 1"
-                    f" WHERE id = {run.id};"
+                    "UPDATE rota_run SET state = 'available', node = NULL, claim = NULL, attempt = attempt - 1,"
+                    f" started_at = NULL WHERE id = {run.id};"
                 )
             self.seen[run.id] = replace(before, state=RunState.AVAILABLE, attempt=before.attempt - 1)
 
@@ -275,21 +348,24 @@ class Ledger(RuleBasedStateMachine):
             assert over
         else:
             assert not over
-            assert state in {RunState.CANCELLED, RunState.RUNNING}
+            assert state == (RunState.RUNNING if self.seen[run_id].state == RunState.RUNNING else RunState.CANCELLED)
 
-    @rule(run_id=ids)
-    def retry_by_hand(self, run_id: int) -> None:
+    @rule(run_id=ids, afresh=st.booleans())
+    def retry_by_hand(self, run_id: int, afresh: bool) -> None:
         before = self.seen[run_id]
         taken = before.unique_key and any(
             other.unique_key == before.unique_key and not RunState(other.state).ended for other in self.seen.values()
         )
         try:
-            self.runs.retry(run_id, "anna")
+            self.runs.retry(run_id, "anna", afresh)
         except ConflictError:
             assert before.state not in BACK or taken
         else:
             assert before.state in BACK
             self.begun.discard(run_id)
+            self.given = {each for each in self.given if each[0] != run_id}
+            self.given |= {(run_id, each.name) for each in self.runs.signals(run_id)}
+            assert not any(each.timed_out_at or afresh for each in self.runs.signals(run_id))
             assert self.runs.get(run_id).expires_at is None
 
     @rule(run_id=ids)
@@ -350,6 +426,10 @@ class Ledger(RuleBasedStateMachine):
         unfinished = [run.unique_key for run in now_rows if run.unique_key and not RunState(run.state).ended]
         assert len(unfinished) == len(set(unfinished))
         assert sum(run.limit_key == ONE and run.state == RunState.RUNNING for run in now_rows) <= 1
+        one_waits = any(run.limit_key == ONE and run.state == RunState.WAITING for run in now_rows)
+        began = [run for run in now_rows if run.limit_key == ONE and run.state == RunState.RUNNING
+                 and self.seen.get(run.id, run).state != RunState.RUNNING]  # fmt: skip
+        assert not (one_waits and began)  # it keeps its place, as runs of a schedule must not overlap
         for moment in self.started["rate"]:
             in_a_minute = [other for other in self.started["rate"] if moment <= other < moment + MINUTE]
             assert len(in_a_minute) <= 3 + 2  # a full bucket, and what is earned within the minute
@@ -365,10 +445,12 @@ class Ledger(RuleBasedStateMachine):
     def waits_are_sound(self, now_rows: list[RunRecord]) -> None:
         for run in now_rows:
             assert run.held_by is None or run.state == RunState.AVAILABLE
-            assert run.state != RunState.EXPIRED or run.started_at is None
+            assert run.state != RunState.EXPIRED or run.started_at is None or run.error == "gone"
             assert (
                 run.id not in self.begun or run.state == RunState.RUNNING or run.expires_at is None or run.finished_at
             )
+            assert (run.state == RunState.WAITING) == (run.waits_for is not None)
+            assert run.state != RunState.WAITING or (run.id, run.waits_for) not in self.given
             assert (run.state == RunState.RUNNING) == (run.node is not None and run.finished_at is None)
             assert RunState(run.state).ended == (run.finished_at is not None)
 

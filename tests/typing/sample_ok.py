@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import assert_type
 
-from rota import Blueprint, Retry, Rota, Run, cron, every
+from rota import Blueprint, Retry, Rota, Run, Signal, cron, every
 
 rota = Rota("sqlite:///unused.db")
 shop = Blueprint("shop", queue="shop")
@@ -62,6 +62,22 @@ rota.enqueue("mail", to="a", key=1, at=2, job=3, self=4)
 rota.options(wait=True, dry_run=True, by="anna").trigger("sync", shops=["north"])
 rota.schedules.add("nightly", "sync", cron("0 2 * * *"), arguments={"shops": []}, catch_up="none", jitter=60)
 
+
+async def fetch(url: str) -> bytes:
+    return url.encode()
+
+
+@rota.job
+async def asks(run: Run) -> bool:
+    assert_type(run.step("one", int, "7"), int)
+    assert_type(await run.step("two", fetch, "https://example.org"), bytes)
+    signal = run.wait_for("approval", timeout="2d", about="deletes 12,000 rows")
+    assert_type(signal, Signal)
+    return signal.approved and not signal.timed_out
+
+
+rota.signal(17, "approval", {"approved": True}, by="anna", why="looked at it", connection=object())
+rota.runs.approve(17, by="anna", why="looked at it")
 assert_type(mail("a", copies=2), str)
 assert_type(sync(Run.__new__(Run), ["north"]), int)
 assert_type(mail.enqueue("a").new, bool)

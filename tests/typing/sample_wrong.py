@@ -47,6 +47,8 @@ sync.enqueue(shops="north")  # wrong
 sync.enqueue(shops=[], key=3)  # wrong
 sync(shops=[])  # wrong
 rota.enqueue(to="a")  # wrong
+Run.__new__(Run).step("one", len)  # wrong
+Run.__new__(Run).wait_for("approval", timout="2d")  # wrong
 rota.options(wayt=True).trigger("sync")  # wrong
 rota.schedules.add("nightly", "sync", cron("0 2 * * *"), catch_up="latst")  # wrong
 rota.schedules.edit("nightly", by="anna", jiter=3)  # wrong

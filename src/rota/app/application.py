@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from rota.app.blueprint import Blueprint, Collection
 from rota.app.declaration import Declaration
@@ -21,7 +21,7 @@ from rota.model.arguments import check_arguments
 from rota.model.duration import Duration, seconds
 from rota.model.edge import Length, Name, checks
 from rota.model.job import Job
-from rota.model.policy import TEXT, WORD, of_type, read_name
+from rota.model.policy import TEXT, WORD, choice, of_type, read_name
 from rota.model.schedule import Definition
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from rota.explain.status import Status
     from rota.explain.why import Why
     from rota.model.event import Event
+    from rota.model.passport import Held, Passport
     from rota.model.release import NewRelease
+    from rota.model.run import RunState
     from rota.model.settings import NodeSettings, Settings
     from rota.store import Store, Transaction
 
@@ -89,6 +91,8 @@ class Rota(Collection, Caller):
         self._clock = clock
         self._preparing = threading.Lock()
         self._release: NewRelease | None = None
+        self.held: Held | None = None
+        """Why ``prepare`` wrote nothing down, the last time."""
         tell_of_forks(self)
 
     def after_fork(self) -> None:
@@ -177,9 +181,14 @@ class Rota(Collection, Caller):
 
     def migrate(self) -> list[str]:
         """Bring the database's tables up to date; returns the migrations that were missing."""
-        from rota.store import migrate
+        from rota.engine.hold import new_passport
+        from rota.store import migrate, passports
 
-        return migrate.migrate(self.store.database, self.store.now_us())
+        now = self.store.now_us()
+        applied = migrate.migrate(self.store.database, now)
+        with self.store.write() as tx:
+            passports.make(tx, new_passport(self.settings.environment, now))
+        return applied
 
     def ready(self) -> None:
         """Give an empty database its tables. Raises ``SchemaError`` where they are older or newer than this code."""
@@ -187,6 +196,8 @@ class Rota(Collection, Caller):
 
     def prepare(self) -> list[Event]:
         """Check the tables (an empty database gets them), and write down what the code declares.
+
+        In a ledger that is held (see ``passport``) nothing is written down; its nodes do it once it is adopted.
 
         Raises:
             SchemaError: the tables are older or newer than this code.
@@ -204,9 +215,21 @@ class Rota(Collection, Caller):
         self.ready()
         with self._preparing:
             self._refuse_unknown_names()
+            if self._is_held():
+                return []
             said = self._said()
             self._release = said.release()
             return declare(self.store, said, self._release, alone=alone)
+
+    def _is_held(self) -> bool:
+        from rota.engine.hold import look, tell
+
+        with self.store.read() as tx:
+            found = look(self.store, tx, self.settings.environment).held
+        if found is not None and found != self.held:
+            tell(found)
+        self.held = found
+        return found is not None
 
     def _said(self) -> Said:
         from rota.app.overrides import paused
@@ -243,6 +266,31 @@ class Rota(Collection, Caller):
         return Lock(self.store, name, seconds(ttl), seconds(wait))
 
     # --- looking and steering
+
+    @checks
+    def signal(
+        self,
+        run_id: int,
+        name: Name,
+        data: Any = None,
+        *,
+        by: Name | None = None,
+        why: str | None = None,
+        connection: Any = None,
+    ) -> RunState:
+        """Give a run the signal that its ``run.wait_for(name)`` waits for, or will; the first of a name counts.
+
+        With a ``connection``, it is part of your transaction. Returns the state that the run is in now: ``available``
+        where it was waiting for this signal.
+
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it is over, has a signal of this name, or waited for it in vain.
+            PayloadError: JSON cannot hold the data, or it is too large.
+        """
+        from rota.engine.signals import give
+
+        return give(self.store, run_id, name, data, by=by, why=why, connection=connection)
 
     @cached_property
     def runs(self) -> Runs:
@@ -295,6 +343,38 @@ class Rota(Collection, Caller):
         from rota.explain.why_schedule import why_schedule
 
         return why_schedule(self.store, here(self), name, at, zone)
+
+    def passport(self) -> Passport:
+        """Who the ledger is, and whether this process may act on it, or finds a copy.
+
+        Raises ``StoreError`` where the database is away or has no tables.
+        """
+        from rota.engine.hold import look
+
+        with self.store.read() as tx:
+            return look(self.store, tx, self.settings.environment).passport
+
+    @checks
+    def adopt(
+        self,
+        environment: Name | None = None,
+        *,
+        by: str,
+        missed: Annotated[str, choice(("fire", "skip"))] | None = None,
+        waiting: Annotated[str, choice(("keep", "cancel"))] | None = None,
+    ) -> Event | None:
+        """Say that a ledger which was copied, moved or put back is this one from now on: its nodes begin to work.
+
+        ``missed``: the due moments that passed meanwhile fire as their ``catch_up`` says, or are skipped. ``waiting``:
+        the runs that wait, and those that ran when it was copied, are kept, or cancelled. Returns the event that tells
+        of it, or ``None`` where there was nothing to do.
+
+        Raises ``ConfigError`` where one of them has to be said, and is not.
+        """
+        from rota.app.adoption import Adoption
+
+        self.ready()
+        return Adoption(self.store, self.settings.environment, environment, missed, waiting, by).adopt()
 
     # --- working
 

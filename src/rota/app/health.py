@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rota.errors import ConfigError
-from rota.explain.checks import reachable
+from rota.errors import ConfigError, RotaError
+from rota.explain.checks import unreachable
 
 if TYPE_CHECKING:
     from rota.app.application import Rota
@@ -73,7 +73,7 @@ class HealthServer:
 
 
 class _Readiness:
-    """Whether the database answers: asked once at a time, however many want to know."""
+    """Whether the database answers, with a ledger that is not held: asked once at a time, however many want to know."""
 
     def __init__(self, app: Rota) -> None:
         self._app = app
@@ -91,8 +91,10 @@ class _Readiness:
         return (503, "database unreachable") if asking.is_alive() else self._answer
 
     def _ask(self) -> None:
-        found = reachable(self._app.store)
-        self._answer = (503, found[0].kind.replace("_", " ")) if found else (200, "ready")
+        try:
+            self._answer = (200, "ready") if self._app.passport().fits else (503, "held")
+        except RotaError as error:
+            self._answer = (503, unreachable(error).kind.replace("_", " "))
 
 
 class _Server(HTTPServer):

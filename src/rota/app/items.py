@@ -23,6 +23,8 @@ from rota.model.queue import QueueStatus
 from rota.model.run import AttemptRecord, RunRecord
 from rota.model.schedule import ScheduleRecord
 from rota.model.secret import masked
+from rota.model.signal import SignalRecord
+from rota.model.step import StepRecord
 
 Item = dict[str, Any]
 _HIDDEN = {"definition", "declared", "owner", "watermark"}
@@ -32,6 +34,7 @@ _SCHEDULE_POLICIES = (
     "catch_up_window",
     "catch_up_cap",
     "overlap",
+    "each",
     "jitter",
     "queue",
     "priority",
@@ -44,8 +47,14 @@ _SCHEDULE_POLICIES = (
 def run_item(record: RunRecord) -> Item:
     """A run as it stands in a list."""
     values = _plain({name: getattr(record, name) for name in record.__slots__ if name not in _RUN_JSON})
+    values["host"] = record.host or None
     done, total = values.pop("progress_done"), values.pop("progress_total")
-    return {**values, "progress": None if done is None else {"done": done, "total": total}}
+    name, until, about = (values.pop(f"waits_{each}") for each in ("for", "until", "about"))
+    return {
+        **values,
+        "progress": None if done is None else {"done": done, "total": total},
+        "waits": None if name is None else {"for": name, "until": _moment(until), "about": about},
+    }
 
 
 def run_document(
@@ -53,6 +62,8 @@ def run_document(
     attempts: Sequence[AttemptRecord] = (),
     events: Sequence[Event] | None = None,
     secret_words: Iterable[str] = (),
+    signals: Sequence[SignalRecord] = (),
+    steps: Sequence[StepRecord] = (),
 ) -> Item:
     """One run with all that is kept of it; arguments that are secret by their name are masked.
 
@@ -63,11 +74,30 @@ def run_document(
     if events is not None:
         values["applied_mode"] = mode_of(record, events).applied
     tries = [attempt_item(each) for each in attempts]
-    return {**run_item(record), **values, "attempts": tries, "events": [event_item(each) for each in events or ()]}
+    return {
+        **run_item(record),
+        **values,
+        "attempts": tries,
+        "signals": [signal_item(each, secret_words) for each in signals],
+        "steps": [step_item(each) for each in steps],
+        "events": [event_item(each) for each in events or ()],
+    }
 
 
 def attempt_item(record: AttemptRecord) -> Item:
     return _plain({name: getattr(record, name) for name in record.__slots__ if name != "run_id"})
+
+
+def signal_item(record: SignalRecord, secret_words: Iterable[str] = ()) -> Item:
+    signal = record.signal
+    data = masked(signal.data, secret_words) if isinstance(signal.data, dict) else signal.data
+    return {"name": signal.name, "at": signal.at, "timed_out": signal.timed_out, "by": signal.by, "why": signal.why,
+            "data": data}  # fmt: skip
+
+
+def step_item(record: StepRecord) -> Item:
+    return {"name": record.name, "at": from_us(record.at), "attempt": record.attempt, "result": _json(record.result),
+            "error": record.error}  # fmt: skip
 
 
 def event_item(event: Event) -> Item:
@@ -173,8 +203,10 @@ def status_item(status: Status) -> Item:
         },
         "paused": [finding_item(each) for each in status.paused],
         "dead": status.dead,
+        "signals_awaited": status.signals_awaited,
         "last_minutes": figures_item(status.last_minutes),
         "hour": figures_item(status.hour),
+        "passport": asdict(status.passport),
         "schema": asdict(status.schema) | {"current": status.schema.current},
     }
 
@@ -210,6 +242,7 @@ _MOMENTS = {
     "first",
     "second",
     "held_since",
+    "since",
     "lease_until",
 }
 

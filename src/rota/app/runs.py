@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+from rota.engine.signals import give
 from rota.errors import ConflictError, NotFoundError
 from rota.explain import rates
-from rota.model.edge import Count, checked
+from rota.model.edge import Count, Name, checked
 from rota.model.event import Event, run_event
 from rota.model.policy import choice
 from rota.model.run import ENDED, AttemptRecord, RunRecord, RunState
-from rota.store import Store, Transaction, attempts, batches, events, logs, runs
+from rota.model.signal import APPROVAL, SignalRecord
+from rota.model.step import StepRecord
+from rota.store import Store, Transaction, attempts, batches, events, logs, runs, signals, steps
 
 _BATCH = ("id", "job", "total", "succeeded", "failed", "cancelled", "created_at", "finished_at")
 State = Annotated[str, choice(RunState)]
@@ -20,7 +23,7 @@ State = Annotated[str, choice(RunState)]
 
 @checked
 class Runs:
-    """``rota.runs``: pages of runs, one run with all that is known of it, cancel, retry, dismiss."""
+    """``rota.runs``: pages of runs, one run with all that is known of it; approve, refuse, cancel, retry, dismiss."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -57,6 +60,24 @@ class Runs:
         with self._store.read() as tx:
             return events.of_run(tx, run_id)
 
+    def signals(self, run_id: int) -> list[SignalRecord]:
+        """What it was given, and what it waited for in vain, in the order in which that came."""
+        with self._store.read() as tx:
+            return signals.of_run(tx, run_id)
+
+    def steps(self, run_id: int) -> list[StepRecord]:
+        """The steps of its body that are done, in order."""
+        with self._store.read() as tx:
+            return steps.of_run(tx, run_id)
+
+    def approve(self, run_id: int, by: Name, why: str | None = None, signal: Name = APPROVAL) -> RunState:
+        """Say yes to a run that waits for it, or will: as ``rota.signal`` with the data ``{"approved": True}``."""
+        return give(self._store, run_id, signal, {"approved": True}, by=by, why=why)
+
+    def refuse(self, run_id: int, by: Name, why: str | None = None, signal: Name = APPROVAL) -> RunState:
+        """Say no: as ``rota.signal`` with the data ``{"approved": False}``. What follows is up to the body."""
+        return give(self._store, run_id, signal, {"approved": False}, by=by, why=why)
+
     def cancel(self, run_id: int, by: str) -> RunState:
         """Cancel a waiting run, or ask a running one to stop. Returns the state it is in now.
 
@@ -66,7 +87,7 @@ class Runs:
         now = self._store.now_us()
         with self._store.write() as tx:
             record = _locked(tx, run_id)
-            waiting = (RunState.SCHEDULED, RunState.AVAILABLE)
+            waiting = (RunState.SCHEDULED, RunState.AVAILABLE, RunState.WAITING)
             if record.state in waiting and runs.close(tx, run_id, now, by):
                 self._move_in_batch(tx, record, 0, 1)
                 if record.limit_key is not None:
@@ -83,16 +104,23 @@ class Runs:
             tx.announce()
         return state
 
-    def retry(self, run_id: int, by: str) -> None:
-        """Send a run that ended badly back to its queue, counts of failures and crashes at zero; it expires no more."""
+    def retry(self, run_id: int, by: str, afresh: bool = False) -> None:
+        """Send a run that ended badly back to its queue, counts of failures and crashes at zero; it expires no more.
+
+        Its checkpoint, its steps and the signals that it was given stay; ``afresh``: they are forgotten.
+        """
         now = self._store.now_us()
         with self._store.write() as tx:
             record = _locked(tx, run_id)
-            if not runs.retry(tx, run_id, now):
+            if not runs.retry(tx, run_id, now, afresh=afresh):
                 raise _not_retried(record)
             self._move_in_batch(tx, record, -1 if record.state == RunState.FAILED else 0,
                                 -1 if record.state in {RunState.CANCELLED, RunState.EXPIRED} else 0)  # fmt: skip
-            self._tell(tx, "run.retried_by_hand", run_id, by, now)
+            signals.forget_time_outs(tx, run_id)
+            if afresh:
+                signals.delete(tx, [run_id])
+                steps.delete(tx, [run_id])
+            self._tell(tx, "run.retried_by_hand", run_id, by, now, **({"afresh": True} if afresh else {}))
             tx.announce()
 
     def dismiss(self, run_id: int, by: str) -> None:
@@ -122,8 +150,8 @@ class Runs:
             batches.count(tx, {record.batch_id: Counter(failed=failed, cancelled=cancelled)})
 
     @staticmethod
-    def _tell(tx: Transaction, kind: str, run_id: int, by: str, now: int) -> None:
-        tx.events.append(run_event(kind, run_id, now, actor=by))
+    def _tell(tx: Transaction, kind: str, run_id: int, by: str, now: int, **data: object) -> None:
+        tx.events.append(run_event(kind, run_id, now, actor=by, data=data))
 
 
 def kept_back(store: Store, records: Sequence[RunRecord]) -> dict[int, str]:

@@ -15,13 +15,15 @@ from rota.clock import from_us, to_us
 from rota.engine import waiting
 from rota.engine.definition import fired_run, limit_key
 from rota.engine.enqueue import CHUNK, Enqueuer, insert_all
+from rota.engine.hosts import Living
 from rota.errors import ConfigError, ConflictError, NotFoundError
 from rota.model.arguments import check_arguments
 from rota.model.edge import Count, Name, checked
 from rota.model.event import Event
 from rota.model.fire import FireKind, FireRecord, NewFire, Verdict
+from rota.model.job import Job
 from rota.model.policy import ARGUMENTS, OF_A_SCHEDULE, SchedulePolicies, read_name, read_policies
-from rota.model.run import NewRun, RunState
+from rota.model.run import ANY_HOST, NewRun, RunState
 from rota.model.schedule import Definition, NewSchedule, ScheduleRecord
 from rota.store import Store, Transaction, events, fires, schedules
 from rota.store.schedules import Edit
@@ -190,17 +192,20 @@ class Schedules:
             waiting.cancel(tx, record, now, f"its schedule was removed by {by}")
             self._tell(tx, "schedule.removed", name, by, now)
 
-    def run_now(self, name: str, *, by: str, force_disabled: bool = False) -> int:
-        """A run as the schedule would make it, now; uses up no due moment. Returns the run's id.
+    def run_now(self, name: str, *, by: str, force_disabled: bool = False) -> list[int]:
+        """A run as the schedule would make it, now, or one for each living host; uses up no due moment.
 
-        Raises ``ConflictError`` where its job is off, unless that is forced.
+        Returns their ids. Raises ``ConflictError`` where its job is off, unless that is forced, and where they are for
+        hosts and none lives.
         """
-        return self._fire_by_hand(name, None, FireKind.MANUAL, by, force_disabled)[0]
+        return self._fire_by_hand(name, None, FireKind.MANUAL, by, force_disabled)
 
     def backfill(
         self, name: str, first: datetime, last: datetime, *, by: str, force_disabled: bool = False
     ) -> list[int]:
         """Runs for the due moments of a past range, both ends included, due now; ``run.as_of`` is the moment.
+
+        With ``each="host"``, for each moment one for each host that lives now.
 
         A moment that was backfilled before is left out. Raises ``ConfigError`` for a range of more than 10,000, and
         ``ConflictError`` as ``run_now``.
@@ -233,9 +238,13 @@ class Schedules:
                 for moment in moments or [now]
             ]
             new = sorted(fires.add(tx, asked, now).items())
-            key = limit_key(name, definition, job)
+            keys = {
+                host: limit_key(name, definition, job, host) for host in self._hosts(tx, name, definition, job, now)
+            }
             made = [
-                fired_run(self._enqueuer, name, definition, job, key, due_at, fire, now) for (_, due_at), fire in new
+                fired_run(self._enqueuer, name, definition, job, key, due_at, fire, now, host)
+                for (_, due_at), fire in new
+                for host, key in keys.items()
             ]
             ids = insert_all(tx, [_asked(run, kind, by, now) for run in made])
             self._tell(tx, f"schedule.{kind}", name, by, now, runs=len(ids))
@@ -245,6 +254,17 @@ class Schedules:
         if not ids and moments is None:
             raise ConflictError(f"schedule {name!r} was run by hand in this very moment")
         return ids
+
+    @staticmethod
+    def _hosts(tx: Transaction, name: str, definition: Definition, job: Job, now: int) -> tuple[str, ...]:
+        if definition.each is None:
+            return (ANY_HOST,)
+        queue = definition.queue or job.queue
+        hosts = Living(tx, now).that_do(queue, job.name)
+        if not hosts:
+            told = f"schedule {name!r} has a run for each living host, and none serves the queue {queue}"
+            raise ConflictError(told, hint="Start a node: rota up")
+        return hosts
 
     def _definition(self, job: str, trigger: Trigger, policies: Mapping[str, Any]) -> Definition:
         spec = self._enqueuer.job(job)

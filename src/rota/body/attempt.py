@@ -15,13 +15,14 @@ from rota.body.desk import Desk
 from rota.body.log import LogLines
 from rota.body.run import Progress, Run
 from rota.body.signal import StopSignal
-from rota.errors import Interrupted, RunCancelledError, RunLostError, RunTimedOutError
+from rota.errors import Interrupted, Parked, RunCancelledError, RunLostError, RunTimedOutError
 from rota.model import payload
 from rota.model.attempt import Caps, End, Ended, Envelope
 from rota.model.duration import seconds
 from rota.model.job import Job
 from rota.model.outcome import Cancelled, Failed, JobResult, Outcome, Snoozed, Succeeded
 from rota.model.process import resident_bytes
+from rota.model.signal import Wait
 from rota.shown import shortened
 
 TRACEBACK_CHARACTERS = 20_000
@@ -186,7 +187,7 @@ class Attempt:
     def _raised(self, error: BaseException) -> Ended:
         reason = self.signal.reason
         cancelled = _is_cancellation(error)
-        if reason is not None and (cancelled or error is reason):
+        if reason is not None and (cancelled or error is reason or _is_parked(error)):
             return self._interrupted(reason)
         if cancelled:
             return self._ended(End.CANCELLED, error="the body cancelled itself")
@@ -200,7 +201,9 @@ class Attempt:
             permanent=not self.job.retry.allows(error),
         )
 
-    def _interrupted(self, reason: Interrupted) -> Ended:
+    def _interrupted(self, reason: Interrupted | Parked) -> Ended:
+        if isinstance(reason, Parked):
+            return self._ended(End.WAITING, waits=Wait(reason.name, reason.timeout, reason.about))
         end = next((end for kind, end in _ENDS if isinstance(reason, kind)), End.TIMED_OUT)
         return self._ended(end, error=str(reason))
 
@@ -245,6 +248,11 @@ def _is_cancellation(error: BaseException) -> bool:
     import asyncio
 
     return isinstance(error, asyncio.CancelledError)
+
+
+def _is_parked(error: BaseException) -> bool:
+    """Also out of a group of tasks, where nothing else went wrong."""
+    return isinstance(error, BaseExceptionGroup) and error.split(Parked)[1] is None
 
 
 def _retry_after(error: BaseException) -> float | None:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from itertools import islice
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar, overload
 
 from rota.body.desk import Desk
 from rota.body.log import RunLogger
 from rota.body.signal import StopSignal
 from rota.clock import from_us
-from rota.errors import RunLostError
+from rota.errors import ConfigError, Parked, PayloadError, RunLostError
 from rota.model import payload
 from rota.model.attempt import Envelope
 from rota.model.duration import Duration, seconds
 from rota.model.edge import Count, Length, Name, checks
 from rota.model.policy import WHOLE, WORD
+from rota.model.signal import ABOUT_CHARACTERS, Signal
+from rota.model.step import STEP_BYTES, StepRecord
+from rota.shown import shortened
 
 T = TypeVar("T")
+P = ParamSpec("P")
 _UNREAD: Any = object()
+_STEP_HINT = 'As in run.step("charge", charge, order_id): the function, and then its arguments.'
+_NAMES_HINT = 'Give each its own name, as in run.step(f"charge:{order_id}", charge, order_id).'
+_AWAIT_HINT = 'Give the async def itself: await run.step("fetch", fetch, url).'
+_KEEP_HINT = "Return what JSON can hold, such as a key. To do the run again from its start: rota run retry ID --afresh"
 _job_logger = logging.getLogger("rota.job")
 
 
@@ -44,7 +53,7 @@ class Run:
     ...         deliver(batch)
     """
 
-    __slots__ = ("_checkpoint", "_desk", "_envelope", "_logger", "_progress", "_signal")
+    __slots__ = ("_checkpoint", "_desk", "_envelope", "_logger", "_progress", "_signal", "_steps")
 
     def __init__(self, envelope: Envelope, desk: Desk, signal: StopSignal, progress: Progress) -> None:
         self._envelope = envelope
@@ -53,6 +62,7 @@ class Run:
         self._progress = progress
         self._checkpoint: Any = _UNREAD
         self._logger: RunLogger | None = None
+        self._steps: set[str] = set()
 
     @property
     def id(self) -> int:
@@ -134,6 +144,84 @@ class Run:
         if not self._desk.save_checkpoint(self._envelope, payload.dump(value, "checkpoint"), connection):
             self._lost()
         self._checkpoint = value
+
+    @overload
+    def step(
+        self, name: str, function: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def step(self, name: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+    def step(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Call the function and keep what it returned; once that is kept, no attempt of this run calls it again.
+
+        Returns the value as JSON gives it back, the first time as well as any other. Of an ``async def`` it is to be
+        awaited. Between the call and its keeping the process may die: then it is called again, so give whoever is
+        asked to act a key that is the same, ``f"{run.idempotency_key}:{name}"``.
+
+        Raises:
+            ConfigError: this attempt had a step of that name before.
+            PayloadError: what it returned cannot be kept. It is done all the same, and not called again.
+            RunLostError: another node has the run by now; the result is not kept.
+        """
+        WORD.check("run.step", "name", name)
+        if not callable(function):
+            raise ConfigError(f"step {name!r} was given no function", hint=_STEP_HINT)
+        if name in self._steps:
+            raise ConfigError(f"step {name!r} was asked for twice in one body", hint=_NAMES_HINT)
+        self._steps.add(name)
+        self.check()
+        if inspect.iscoroutinefunction(function):
+            return self._awaited_step(name, function(*args, **kwargs))
+        kept = self._desk.find_step(self._envelope, name)
+        if kept is not None:
+            return self._kept(kept)
+        value = function(*args, **kwargs)
+        if inspect.isawaitable(value):
+            if inspect.iscoroutine(value):
+                value.close()
+            raise ConfigError(f"step {name!r} gave something to await, and was not done", hint=_AWAIT_HINT)
+        return self._keep(name, value)
+
+    async def _awaited_step(self, name: str, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        kept = self._desk.find_step(self._envelope, name)
+        if kept is not None:
+            coroutine.close()
+            return self._kept(kept)
+        return self._keep(name, await coroutine)
+
+    def _keep(self, name: str, value: Any) -> Any:
+        """It is done, whatever became of the signal to stop meanwhile."""
+        text, refused = None, None
+        try:
+            text = payload.dump(value, f"what step {name!r} returned", STEP_BYTES)
+        except PayloadError as error:
+            refused = error
+        if not self._desk.keep_step(self._envelope, name, text, None if refused is None else str(refused)):
+            self._lost()
+        if text is None:
+            raise PayloadError(f"{refused}; the step is done all the same", hint=_KEEP_HINT) from refused
+        return payload.load(text)
+
+    def _kept(self, step: StepRecord) -> Any:
+        if step.result is None:
+            raise PayloadError(f"{step.error}; the step is done all the same", hint=_KEEP_HINT)
+        return payload.load(step.result)
+
+    @checks
+    def wait_for(self, name: Name, timeout: Length | None = None, about: str | None = None) -> Signal:
+        """The signal of that name; while it has not come, the attempt ends, and the body begins again when it has.
+
+        No place on a node is held meanwhile. After ``timeout`` the signal is one that says ``timed_out``. ``about`` is
+        what people are told who are to answer: ``run.wait_for("approval", "2d", about="deletes 12,000 rows")``.
+        """
+        self.check()
+        signal = self._desk.find_signal(self._envelope, name)
+        if signal is not None:
+            return signal
+        told = None if about is None else shortened(about, ABOUT_CHARACTERS)
+        self._signal.give(Parked(name, None if timeout is None else seconds(timeout), told))
+        self._signal.check()
+        raise AssertionError("unreachable: the signal to stop was given")
 
     @property
     def cancelled(self) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from rota.errors import ConfigError, Interrupted
+from rota.errors import ConfigError, Interrupted, Parked
 
 if TYPE_CHECKING:
     import asyncio
@@ -23,13 +23,13 @@ class StopSignal:
     __slots__ = ("_event", "_task", "noticed", "reason")
 
     def __init__(self) -> None:
-        self.reason: Interrupted | None = None
+        self.reason: Interrupted | Parked | None = None
         self.noticed = False
         """Whether the body was seen to look at it."""
         self._event: threading.Event | None = None
         self._task: Callable[[], object] | None = None
 
-    def give(self, reason: Interrupted) -> None:
+    def give(self, reason: Interrupted | Parked) -> None:
         if self.reason is not None:
             return
         self.reason = reason

@@ -37,11 +37,12 @@ def read_arguments(pairs: tuple[str, ...], document: str | None) -> dict[str, An
         name, equals, text = pair.partition("=")
         if not (name and equals):
             raise click.BadParameter(f"{pair!r} is no argument; write NAME=VALUE", param_hint="--arg")
-        arguments[name.replace("-", "_")] = _value(text)
+        arguments[name.replace("-", "_")] = read_value(text)
     return arguments
 
 
-def _value(text: str) -> Any:
+def read_value(text: str) -> Any:
+    """As JSON, else as text."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rota.cli.groups import Group
 from rota.cli.options import app_option, with_output
 from rota.cli.output import Output
+from rota.cli.terminal import echo, is_terminal
+from rota.shown import counted
 from rota.store.database import without_password
 
 if TYPE_CHECKING:
     from rota.app import Rota
 
+MISSED = ("fire", "skip")
+WAITING = ("keep", "cancel")
 store_option = click.option("--store", "url", metavar="URL", help="A database instead of an application.")
 
 
 @click.group(cls=Group)
 def db() -> None:
-    """The database: prepare, migrate, check."""
+    """The database: prepare, migrate, check, adopt."""
 
 
 @db.command()
@@ -100,6 +107,67 @@ def vacuum(place: str | None, url: str | None, out: Output) -> None:
         out.document({"before": before, "after": after})
     else:
         out.say(f"{before / 1_048_576:,.1f} MiB before, {after / 1_048_576:,.1f} MiB after.")
+
+
+@db.command()
+@click.option("--environment", metavar="NAME", help="The environment that the ledger is of from now on.")
+@click.option("--missed", type=click.Choice(MISSED), help="Due moments that passed: as their catch-up says, or never.")
+@click.option("--waiting", type=click.Choice(WAITING), help="Runs that wait, or ran when it was copied.")
+@app_option
+@store_option
+@with_output
+def adopt(
+    place: str | None, url: str | None, environment: str | None, missed: str | None, waiting: str | None, out: Output
+) -> None:
+    """Say that a ledger which was copied, moved or put back is this one from now on: its nodes begin to work.
+
+    The original goes on elsewhere: skip and cancel. This one goes on in its place: fire and keep.
+
+    \b
+    rota db adopt --environment staging --missed skip --waiting cancel
+    rota db adopt --environment production --missed fire --waiting keep
+    """
+    from rota.cli.ledger import check_tables
+    from rota.cli.options import acting_user
+
+    app = _found(place, url)
+    check_tables(app.store)
+    if is_terminal(sys.stdin):
+        environment, missed, waiting = _asked(app, environment, missed, waiting)
+    event = app.adopt(environment, by=acting_user(), missed=missed, waiting=waiting)
+    if out.as_json:
+        out.document({"adopted": event is not None, **(event.data if event else {})})
+    elif event is None:
+        out.say("Nothing was to do: this is the ledger that it was, of the same environment.")
+    else:
+        out.say(_told_of_adoption(event.data))
+
+
+def _asked(
+    app: Rota, environment: str | None, missed: str | None, waiting: str | None
+) -> tuple[str | None, str | None, str | None]:
+    """What was not given; the original is taken to go on elsewhere."""
+    from rota.engine.hold import look
+    from rota.explain.finding import capitalised
+
+    with app.store.read() as tx:
+        standing = look(app.store, tx, app.settings.environment).for_all
+    if standing.held is None:
+        return environment, missed, waiting
+    echo(capitalised(f"{standing.held.text}."), err=True)
+    ask = functools.partial(click.prompt, err=True)
+    if environment is None and standing.record.environment is not None:
+        environment = ask("Its environment from now on", default=app.settings.environment)
+    missed = missed or ask("Due moments that passed", type=click.Choice(MISSED), default="skip")
+    waiting = waiting or ask("Runs that wait, or ran when it was copied", type=click.Choice(WAITING), default="cancel")
+    return environment, missed, waiting
+
+
+def _told_of_adoption(data: Mapping[str, Any]) -> str:
+    to = data["to"]
+    named = f", of the environment {to['environment']}" if to["environment"] else ""
+    counts = f"{counted(data['skipped'], 'due moment')} skipped, {counted(data['cancelled'], 'run')} cancelled"
+    return f"Adopted: ledger {to['id']}{named}, in {to['database']}; {counts}. Its nodes begin within seconds."
 
 
 def _found(place: str | None, url: str | None) -> Rota:

@@ -27,7 +27,7 @@ class Main(LazyGroup):
         "recipe": "Maintenance made of recipes: list, show, run, limit, undo.",
         "queue": "The lanes: list, pause, resume, limit.",
         "node": "The processes that work: list, drain.",
-        "db": "The database: prepare, migrate, check.",
+        "db": "The database: prepare, migrate, check, adopt.",
         "cron": "Cron expressions: the next moments, in plain words.",
         "config": "Settings: show them and where they come from, check them.",
         "doctor": "Look for what is wrong with this installation.",

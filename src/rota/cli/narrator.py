@@ -17,6 +17,7 @@ PATTERNS = {
     "run.succeeded": logging.INFO,
     "run.re*": logging.WARNING,
     "run.[ceoq]*": logging.ERROR,
+    "run.wait*": logging.WARNING,
     "fire.*": logging.WARNING,
     "schedule.set_aside": logging.ERROR,
 }

@@ -38,7 +38,13 @@ def ls(app: Rota, limit: int, out: Output) -> None:
         for item in items:
             item["slots_text"] = slots_text(item)
             item["duties"] = ", ".join(duty["name"] for duty in item["duties"] if duty["stale"]) or None
-    columns = (*NODES[:-1], Column("started_at", "started", Output.distance), Column("duties", "stale duties"))
+    columns = (
+        *NODES[:1],
+        Column("host"),
+        *NODES[1:-1],
+        Column("started_at", "started", Output.distance),
+        Column("duties", "stale duties"),
+    )
     out.listing(items, columns, empty="No node has been seen in the last hour. Start one: rota up")
 
 

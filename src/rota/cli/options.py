@@ -18,7 +18,7 @@ from rota.shown import visible
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-STATES = ("scheduled", "available", "running", "succeeded", "failed", "cancelled", "expired")
+STATES = ("scheduled", "available", "running", "waiting", "succeeded", "failed", "cancelled", "expired")
 
 
 app_option = click.option(

@@ -30,6 +30,7 @@ STYLES = {
     "healthy": "green",
     "running": "blue",
     "scheduled": "dim",
+    "waiting": "yellow",
     "superseded": "dim",
     "paused": "yellow",
     "cancelled": "yellow",

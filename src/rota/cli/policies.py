@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
@@ -50,10 +50,16 @@ def _at_a_terminal(table: Mapping[str, Policy]) -> dict[str, Policy]:
 
 def _form(policy: Policy) -> dict[str, Any]:
     kind = policy.kind
+    if kind.choices and type(None) in get_args(policy.type):
+        return {"type": click.Choice([*kind.choices, "none"]), "callback": _taken_back}
     form = {"type": click.Choice(kind.choices)} if kind.choices else FORMS[kind]
     if kind in {MOMENT, LENGTH, LIMIT}:
         return {**form, "type": _or_none(form["type"]), "metavar": f"{form['metavar']}|none"}
     return form
+
+
+def _taken_back(_context: click.Context, _option: click.Parameter, value: Any) -> Any:
+    return NONE if value == "none" else value
 
 
 def _or_none(read: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from rota.cli.options import (
 )
 from rota.cli.output import Column, Output
 from rota.cli.terminal import echo, echo_block
+from rota.model.signal import APPROVAL
 
 if TYPE_CHECKING:
     from rota.app import Rota
@@ -35,16 +36,21 @@ COLUMNS = (
     Column("attempt"),
     Column("due_at", "due", Output.distance),
     Column("fire_due_at", "for"),
+    Column("host"),
     Column("took", show=Output.duration),
     Column("note"),
 )
+AT_TIMES = {"fire_due_at", "host"}
+"""Columns that are there where any run of the list has one."""
 ids_argument = click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
 id_argument = click.argument("run_id", metavar="ID", type=int)
+signal_option = click.option("--signal", metavar="NAME", default=APPROVAL, show_default=True, help="What it waits for.")
+why_option = click.option("--why", metavar="TEXT", help="Kept with the record.")
 
 
 @click.group(cls=Group)
 def run() -> None:
-    """What was asked for: list, show, logs, wait, retry, cancel, why."""
+    """What was asked for: list, show, logs, wait, approve, refuse, signal, retry, cancel, why."""
 
 
 @run.command()
@@ -100,12 +106,14 @@ def show(app: Rota, run_id: int, out: Output) -> None:
     from rota.explain.mode import mode_of
 
     record, events = app.runs.get(run_id), app.runs.events(run_id)
-    document = run_document(record, app.runs.attempts(run_id), events, app.settings.log.masked)
+    signals, steps = app.runs.signals(run_id), app.runs.steps(run_id)
+    document = run_document(record, app.runs.attempts(run_id), events, app.settings.log.masked, signals, steps)
     if out.as_json:
         out.document(document)
         return
     told = {"held_by": kept_back(app.store, [record]).get(run_id) or record.held_by, "mode": mode_of(record, events)}
-    out.one({**document, "attempts": None, "events": None, **_for_people(document), **told}, SHOWN)
+    tables = dict.fromkeys(("attempts", "signals", "steps", "events"))
+    out.one({**document, **tables, **_for_people(document), **told}, SHOWN)
     _tables(document, out)
 
 
@@ -158,18 +166,93 @@ def wait(ctx: click.Context, app: Rota, run_id: int, timeout: float | None, out:
 
 @run.command()
 @ids_argument
+@signal_option
+@why_option
 @with_ledger
 @with_output
 @click.pass_context
-def retry(ctx: click.Context, app: Rota, ids: tuple[int, ...], out: Output) -> None:
+def approve(ctx: click.Context, app: Rota, ids: tuple[int, ...], signal: str, why: str | None, out: Output) -> None:
+    """Say yes to runs that wait for it; said before a run asks, it is kept until then.
+
+    \b
+    rota run ls --state waiting
+    rota run approve 17 --why "the list is right"
+    """
+    by = acting_user()
+    ctx.exit(_give(app, ids, signal, lambda run_id: app.runs.approve(run_id, by, why, signal), out))
+
+
+@run.command()
+@ids_argument
+@signal_option
+@why_option
+@with_ledger
+@with_output
+@click.pass_context
+def refuse(ctx: click.Context, app: Rota, ids: tuple[int, ...], signal: str, why: str | None, out: Output) -> None:
+    """Say no to runs that wait for a yes. What a run does then is up to its body.
+
+    \b
+    rota run refuse 17 --why "too many rows"
+    """
+    by = acting_user()
+    ctx.exit(_give(app, ids, signal, lambda run_id: app.runs.refuse(run_id, by, why, signal), out))
+
+
+@run.command()
+@id_argument
+@click.argument("name")
+@click.option("--data", metavar="JSON", help="What the signal says; a value that is no JSON is taken as text.")
+@why_option
+@with_ledger
+@with_output
+@click.pass_context
+def signal(
+    ctx: click.Context, app: Rota, run_id: int, name: str, data: str | None, why: str | None, out: Output
+) -> None:
+    """Give a run the signal that it waits for, or will.
+
+    \b
+    rota run signal 17 payment --data '{"amount": 20}'
+    """
+    from rota.cli.arguments import read_value
+
+    value, by = None if data is None else read_value(data), acting_user()
+    ctx.exit(_give(app, [run_id], name, lambda each: app.signal(each, name, value, by=by, why=why), out))
+
+
+def _give(app: Rota, ids: Sequence[int], signal: str, give: Callable[[int], object], out: Output) -> int:
+    """One signal to each run; who does not wait for it now is named."""
+    from rota.cli.bulk import change_each
+
+    def change(run_id: int) -> object:
+        waits_for = app.runs.get(run_id).waits_for
+        state = give(run_id)
+        if waits_for != signal:
+            instead = "" if waits_for is None else f", but for {waits_for}"
+            out.say(f"Run {run_id} does not wait for the signal {signal} now{instead}: it is kept until it does.")
+        return state
+
+    return change_each(ids, change, "", out)
+
+
+@run.command()
+@ids_argument
+@click.option("--afresh", is_flag=True, help="From the start: without checkpoint, steps and signals.")
+@with_ledger
+@with_output
+@click.pass_context
+def retry(ctx: click.Context, app: Rota, ids: tuple[int, ...], afresh: bool, out: Output) -> None:
     """Send failed, cancelled or expired runs back to their queues; they expire no more.
+
+    They go on from their checkpoints, with the steps that are done.
 
     \b
     rota run retry 17 18
     """
     from rota.cli.bulk import change_each
 
-    ctx.exit(change_each(ids, lambda run_id: app.runs.retry(run_id, acting_user()), "available", out))
+    ctx.exit(change_each(ids, lambda run_id: app.runs.retry(run_id, acting_user(), afresh), "available", out))
 
 
 @run.command()
@@ -216,10 +299,10 @@ def show_why(answer: Why, out: Output) -> None:
 def list_runs(
     app: Rota, records: Sequence[RunRecord], out: Output, *, cursor: str | None = None, empty: str = ""
 ) -> None:
-    """A table of runs; the moment that they stand for is a column where any stands for one."""
+    """A table of runs; the moment that they stand for, and their host, are columns where any has one."""
     from rota.app.runs import kept_back
 
-    columns = [each for each in COLUMNS if each.key != "fire_due_at" or any(run.fire_due_at for run in records)]
+    columns = [each for each in COLUMNS if each.key not in AT_TIMES or any(getattr(run, each.key) for run in records)]
     kept = {} if out.as_json else kept_back(app.store, records)
     rows = [run_row(record, out, kept.get(record.id)) for record in records]
     out.listing(rows, columns, cursor=cursor, empty=empty)
@@ -253,12 +336,14 @@ def cursor(after: str | None) -> int | None:
 
 
 SHOWN = (
-    Column("id", "run"), Column("job"), Column("state"), Column("queue"), Column("schedule"), Column("asked_by"),
-    Column("mode"), Column("arguments"), Column("tries"), Column("fire_due_at", "for", Output.both),
+    Column("id", "run"), Column("job"), Column("state"), Column("queue"), Column("host"), Column("schedule"),
+    Column("asked_by"), Column("mode"), Column("arguments"), Column("tries"),
+    Column("fire_due_at", "for", Output.both),
     Column("due_at", "due", Output.both), Column("expires_at", "begin by", Output.both),
     Column("as_of", show=Output.both),
     Column("started_at", "started", Output.both), Column("finished_at", "finished", Output.both),
     Column("took", show=Output.duration), Column("node"), Column("progress_text", "progress"), Column("held_by"),
+    Column("waits_for"), Column("waits_until", show=Output.both), Column("waits_about", "about"),
     Column("cancel_by"), Column("unique_key"), Column("batch_id", "batch"),
     Column("checkpoint"), Column("memory"), Column("result"), Column("error"),
 )  # fmt: skip
@@ -272,6 +357,8 @@ MAY_EXPIRE = {"scheduled", "available", "expired"}
 """In these it is of interest until when a run must begin, or had to."""
 GOES_ON = {"available", "running"}
 """In these, what an earlier attempt left is no news."""
+SIGNALS = (Column("name", "signal"), Column("at"), Column("timed_out"), Column("by"), Column("why"), Column("data"))
+STEPS = (Column("name", "step"), Column("at", "done"), Column("attempt"), Column("result"), Column("error"))
 EVENTS = (Column("at"), Column("kind", "event"), Column("actor", "by"), Column("data"))
 ENDED = tuple(column for column in SHOWN if column.key in {"id", "job", "state", "took", "result", "error"})
 
@@ -289,6 +376,7 @@ def _for_people(document: dict[str, Any]) -> dict[str, Any]:
         "progress_text": progress and f"{progress['done']} of {progress['total'] or '?'}",
         "error": document["error"] if document["state"] in ENDS_BADLY else None,
         "result": document["result"] if document["state"] not in GOES_ON else None,
+        **({f"waits_{name}": value for name, value in (document["waits"] or {}).items()}),
         "memory": rss and f"{rss / 1_048_576:.0f} MiB at most",
     }
 
@@ -298,6 +386,10 @@ def _tables(document: dict[str, Any], out: Output) -> None:
     if attempts:
         echo()
         out.listing(attempts, ATTEMPTS)
+    for name, columns in (("signals", SIGNALS), ("steps", STEPS)):
+        if document[name]:
+            echo()
+            out.listing(document[name], columns)
     events = [{**each, "data": _without_result(each["data"])} for each in document["events"]]
     if events:
         echo()
@@ -328,6 +420,10 @@ def _note(record: RunRecord) -> str:
     """Why it ended so, or is to be tried again; of a run that waits or runs, that is over."""
     if record.error and record.state in ENDS_BADLY:
         return record.error if len(record.error) <= 60 else f"{record.error[:59]}…"
+    if record.waits_for is not None:
+        from rota.explain.awaited import note
+
+        return note(record)
     return record.held_by or ""
 
 

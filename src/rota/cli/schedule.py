@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -183,20 +184,26 @@ def resume(app: Rota, name: str, out: Output) -> None:
 @with_code
 @with_output
 def run(app: Rota, name: str, force: bool, out: Output) -> None:
-    """Run it now, as it would run by itself; no due moment is used up.
+    """Run it now, as it would run by itself, on every host if it does so; no due moment is used up.
 
     \b
     rota schedule run shop/sync
     """
-    known_schedule(app, name)
-    run_id = app.schedules.run_now(name, by=acting_user(), force_disabled=force)
+    record = known_schedule(app, name)
+    ids = app.schedules.run_now(name, by=acting_user(), force_disabled=force)
     if out.as_json:
         from rota.app.items import run_document
 
-        out.document(run_document(app.runs.get(run_id), secret_words=app.settings.log.masked))
-    else:
+        items = [run_document(app.runs.get(each), secret_words=app.settings.log.masked) for each in ids]
+        of_hosts = json.loads(record.definition).get("each") is not None
+        out.document({"items": items, "next": None} if of_hosts else items[0])
+        return
+    for run_id in ids:
         echo(run_id)
-        out.say(f"Run {run_id} was asked for; follow it: rota run wait {run_id}")
+    if len(ids) == 1:
+        out.say(f"Run {ids[0]} was asked for; follow it: rota run wait {ids[0]}")
+    else:
+        out.say(f"{len(ids)} runs were asked for, one on each host; see them: rota run ls --schedule {name}")
 
 
 @schedule.command("next")

@@ -30,6 +30,7 @@ class Identity(Protocol):
     """The node that claims."""
 
     id: str
+    host: str
 
     def trusted(self) -> bool:
         """Whether its lease still stands."""
@@ -63,7 +64,7 @@ class Claimer:
         self._served = settings.queues
         self._poll = settings.poll
         self._numbers = count(1)
-        self._served_last = ""
+        self._served_last: tuple[str, str] | None = None
         self._window = _Window(jobs)
         self._some_held = False
         """Whether the last claim among limits met runs that had to wait: then the next one looks further."""
@@ -100,7 +101,7 @@ class Claimer:
                 continue
             got, again = self._claim_one(work, left[work.kind])
             if got:
-                self._served_last = work.queue.name
+                self._served_last = work.queue.lane
             left[work.kind] -= len(got)
             envelopes += got
             more = more or again
@@ -109,11 +110,11 @@ class Claimer:
     def survey(self, rooms: Mapping[Kind, int]) -> list[Work]:
         """What waits for this node, queue by queue, in turn."""
         with self._store.read() as tx:
-            served = [queue for queue in queues.survey(tx) if self._serves(queue.name)]
+            served = [queue for queue in queues.survey(tx, self._identity.host) if self._serves(queue.name)]
             waiting = [self._waiting(tx, queue) for queue in self._in_turn(served) if queue.work]
         self.capped = frozenset(queue.name for queue in served if queue.concurrency is not None)
         found = [work for queue, jobs in waiting for work in self._by_kind(queue, jobs, rooms)]
-        self._guess_from(found, {queue.name for queue in served if not queue.limited})
+        self._guess_from(found, {queue.lane for queue in served if not queue.limited})
         return found
 
     def _by_kind(self, queue: QueueWork, jobs: list[str], rooms: Mapping[Kind, int]) -> list[Work]:
@@ -127,29 +128,33 @@ class Claimer:
             found.append(Work(queue, jobs, "process" if "process" in rooms else "thread", suspects=True))
         return found
 
-    def _guess_from(self, found: list[Work], unlimited: set[str]) -> None:
+    def _guess_from(self, found: list[Work], unlimited: set[tuple[str, str]]) -> None:
         """What is busy now; else what was the last time is as good a guess as any."""
         busy = next((work for work in found if not work.queue.limited and not work.suspects), None)
         if busy is not None:
             self._guess = busy
-        elif self._guess is not None and self._guess.queue.name not in unlimited:
+        elif self._guess is not None and self._guess.queue.lane not in unlimited:
             self._guess = None
         self._guessed_at = time.monotonic()
 
     def _waiting(self, tx: Transaction, queue: QueueWork) -> tuple[QueueWork, list[str]]:
         """The jobs to claim from a queue. Those whose rate is used up rest, and do not make claims of others slower."""
-        known, now = self._window.known(tx, queue.name), self._store.now_us()
+        known, now = self._window.known(tx, queue), self._store.now_us()
         resting = self._resting_jobs.now(known, now)
         if not resting:
             return queue, known
         self._wait_until(min(rest.until for rest in resting.values()), now)
         jobs = [job for job in known if job not in resting]
-        return replace(queue, limited=queue.limited and runs.some_limited(tx, queue.name, jobs)), jobs
+        limited = queue.limited and runs.some_limited(tx, queue.name, jobs, host=queue.host)
+        return replace(queue, limited=limited), jobs
 
     def _in_turn(self, found: list[QueueWork]) -> list[QueueWork]:
-        """Beginning after the queue that was served last, so that a long queue keeps no other from its turn."""
-        names = [queue.name for queue in found]  # in the order of the database, which need not be ours
-        first = names.index(self._served_last) + 1 if self._served_last in names else 0
+        """Beginning after the one that was served last, so that a long queue keeps no other from its turn.
+
+        Nor do its runs that any host may do keep those back that are for this one.
+        """
+        lanes = [queue.lane for queue in found]  # in the order of the database, which need not be ours
+        first = lanes.index(self._served_last) + 1 if self._served_last in lanes else 0
         return found[first:] + found[:first]
 
     def _claim_at_a_guess(self, rooms: Mapping[Kind, int]) -> list[Envelope]:
@@ -194,12 +199,12 @@ class Claimer:
 
     def _claim_free(self, work: Work, room: int, now: int) -> list[Envelope]:
         """Where no run shares a limit with others."""
-        queue, jobs = work.queue.name, work.jobs
+        (queue, host), jobs = work.queue.lane, work.jobs
         if len(jobs) == 1:
             with self._store.single(self._durable(jobs)) as tx:
-                return runs.claim(tx, queue, jobs[0], self._claimant(), room, now)
+                return runs.claim(tx, queue, jobs[0], self._claimant(), room, now, host=host)
         with self._store.write(self._durable(jobs)) as tx:
-            found = runs.candidates(tx, queue, jobs, room, now, limited=False)
+            found = runs.candidates(tx, queue, jobs, room, now, host=host, limited=False)
             free = [Chosen(each.id) for each in found if each.limit_key is None]
             return runs.claim_chosen(tx, free, self._claimant(), now) if free else []
 
@@ -223,17 +228,17 @@ class _Window:
 
     def __init__(self, jobs: Mapping[str, Job]) -> None:
         self._jobs = jobs
-        self._looked_up_to: dict[str, str] = {}
+        self._looked_up_to: dict[tuple[str, str], str] = {}
         """By queue with more jobs than are looked at at once: the last one looked at."""
 
-    def known(self, tx: Transaction, queue: str) -> list[str]:
+    def known(self, tx: Transaction, queue: QueueWork) -> list[str]:
         """Those that this node's code knows; others are left to the nodes that do."""
-        after = self._looked_up_to.pop(queue, "")
-        waiting = runs.waiting_jobs(tx, queue, after, JOBS_AT_ONCE)
+        after = self._looked_up_to.pop(queue.lane, "")
+        waiting = runs.waiting_jobs(tx, queue.name, after, JOBS_AT_ONCE, host=queue.host)
         if after and not waiting:
-            waiting = runs.waiting_jobs(tx, queue, "", JOBS_AT_ONCE)
+            waiting = runs.waiting_jobs(tx, queue.name, "", JOBS_AT_ONCE, host=queue.host)
         if len(waiting) == JOBS_AT_ONCE:
-            self._looked_up_to[queue] = waiting[-1]
+            self._looked_up_to[queue.lane] = waiting[-1]
         return [job for job in waiting if job in self._jobs]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
+from rota.model.passport import Held
 from rota.model.release import NewRelease
 from rota.store import Store, Transaction, releases
 
@@ -16,6 +17,8 @@ class Application(Protocol):
     """What a node needs to know of the application that it works for."""
 
     name: str
+    held: Held | None
+    """Why the code's declarations are not written down: the ledger is held."""
 
     def release(self) -> NewRelease:
         """The version of its code, as it was declared last."""

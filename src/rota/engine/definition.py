@@ -6,7 +6,7 @@ from rota.engine.enqueue import Enqueuer, Origin
 from rota.model.job import Job
 from rota.model.limit import key_of_schedule
 from rota.model.options import Options
-from rota.model.run import NewRun
+from rota.model.run import ANY_HOST, NewRun
 from rota.model.schedule import Definition
 
 
@@ -19,8 +19,9 @@ def fired_run(
     moment: int,
     fire_id: int,
     now: int,
+    host: str = ANY_HOST,
 ) -> NewRun:
-    """The run of a fire, counted under the ``limit_key`` of its schedule."""
+    """The run of a fire, for a host or for any, counted under the ``limit_key`` of its schedule."""
     options = Options(
         queue=definition.queue,
         priority=definition.priority,
@@ -28,16 +29,19 @@ def fired_run(
         by=f"schedule:{schedule}",
     )
     origin = Origin(
-        due_at=moment + definition.jitter_us(schedule, moment),
+        due_at=moment + definition.jitter_us(schedule, moment, host),
         limit_key=limit_key,
         schedule=schedule,
         fire_id=fire_id,
         fire_due_at=moment,
+        host=host,
     )
     return enqueuer.new_run(job, definition.arguments, now, options, origin)
 
 
-def limit_key(schedule: str, definition: Definition, job: Job) -> str | None:
-    """What the runs of a schedule are counted under: the job's own limit, else one of the schedule's."""
+def limit_key(schedule: str, definition: Definition, job: Job, host: str = ANY_HOST) -> str | None:
+    """What the runs of a schedule are counted under: the job's own limit, else one of the schedule's, on each host."""
     key = job.limit_key(definition.arguments)
-    return key_of_schedule(schedule) if key is None and definition.overlap != "allow" else key
+    if key is None:
+        return None if definition.overlap == "allow" else key_of_schedule(schedule, host)
+    return key if host == ANY_HOST or job.names_a_limit else key_of_schedule(schedule, host)

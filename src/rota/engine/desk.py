@@ -14,7 +14,10 @@ from rota.model.arguments import check_arguments
 from rota.model.attempt import Envelope
 from rota.model.event import run_event
 from rota.model.options import Options
-from rota.store import Store, attempts, batches, runs
+from rota.model.signal import Signal
+from rota.model.step import StepRecord
+from rota.store import Store, attempts, batches, runs, signals, steps
+from rota.store.database import WorkKind
 
 
 class LedgerDesk:
@@ -29,6 +32,24 @@ class LedgerDesk:
             return attempts.save_checkpoint(self._store.joined(connection), *_fence(envelope), text)
         with self._store.write() as tx:
             return attempts.save_checkpoint(tx, *_fence(envelope), text)
+
+    def find_signal(self, envelope: Envelope, name: str) -> Signal | None:
+        with self._store.read() as tx:
+            found = signals.get(tx, envelope.id, name)
+        return None if found is None else found.signal
+
+    def find_step(self, envelope: Envelope, name: str) -> StepRecord | None:
+        with self._store.read() as tx:
+            return steps.get(tx, envelope.id, name)
+
+    def keep_step(self, envelope: Envelope, name: str, result: str | None, error: str | None) -> bool:
+        now = self._store.now_us()
+        step = StepRecord(run_id=envelope.id, name=name, attempt=envelope.attempt, at=now, result=result, error=error)
+        with self._store.write() as tx:
+            if not attempts.lock(tx, *_fence(envelope)):
+                return False
+            steps.add(tx, step)
+        return True
 
     def fan_out(
         self,
@@ -60,7 +81,7 @@ class LedgerDesk:
             limits = limits_of((key for _, key in rows), child)
             line = Line(tx, pattern.queue, runs.turn_of(pattern), limits)
             insert_alike(tx, pattern, rows, line)
-            tx.announce({(child.queue, child.name): len(items)})
+            tx.announce({WorkKind(child.queue, child.name): len(items)})
         let_go(self._store, line.waiting)
         return batch
 

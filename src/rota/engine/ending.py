@@ -2,6 +2,7 @@
 
 succeeded              succeeded
 snoozed                scheduled, later; not counted
+waits for a signal     waiting; not counted. What came before lets it go on at once
 cancelled              cancelled
 failed, retries left   scheduled, after the job's delay
 failed otherwise       failed: the dead letter
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from typing import Any
 
 from rota.engine.events import Listeners
 from rota.engine.inflight import Over
@@ -24,6 +26,7 @@ from rota.model.attempt import End, Ended
 from rota.model.event import Event, run_event
 from rota.model.retry import CRASH_LIMIT
 from rota.model.run import AttemptRecord, Progress, RunState, Settled
+from rota.model.signal import Wait
 from rota.store import Transaction, attempts, batches, logs, runs
 from rota.store.rows import Row
 
@@ -55,6 +58,8 @@ class Ending:
         if self.other:
             settled = runs.settle(tx, self.node, self.other, self.now)
             accepted |= settled.keys()
+            if waiting := [run for run, state in settled.items() if state == RunState.WAITING]:
+                runs.wake(tx, waiting, self.now)  # for a signal that came before
             verdicts = [
                 self._stopped(over, verdict, settled.get(over.attempt.envelope.id))
                 for over, verdict in zip(self.over, verdicts, strict=True)
@@ -87,7 +92,7 @@ class Ending:
             if verdict == "quarantined":
                 tally.count(ended.finished_at, run.job, "crashed")
             measure = AS_CHILD.get(verdict, verdict)
-            tally.add(run.job, measure, ended.started_at, ended.finished_at, run.due_at)
+            tally.add(run.job, measure, ended.started_at, ended.finished_at, run.wanted_at)
             if run.limit_key is not None:
                 freed.add(run.limit_key)
             if run.batch_id is not None and verdict in AS_CHILD:
@@ -122,6 +127,8 @@ class Ending:
                 self._event(over, "run.snoozed", seconds=wait, reason=ended.error or "")
                 self._end(over, RunState.SCHEDULED, due_at=self.now + int(wait * 1_000_000))
                 return "snoozed"
+            case End.WAITING if ended.waits is not None:
+                return self._waits(over, Wait(*ended.waits))
             case End.CANCELLED:
                 self._event(over, "run.cancelled", attempt=run.attempt, reason=ended.error)
                 self._end(over, RunState.CANCELLED)
@@ -135,6 +142,20 @@ class Ending:
             case End.TIMED_OUT:
                 self._event(over, "run.timed_out", attempt=run.attempt, error=ended.error)
         return self._failed(over)
+
+    def _waits(self, over: Over, wait: Wait) -> str:
+        until = None if wait.timeout is None else self.now + int(wait.timeout * 1_000_000)
+        told = {"signal": wait.name, "until": until, "about": wait.about}
+        self._event(over, "run.waiting", attempt=over.attempt.envelope.attempt, **told)
+        keeps = 1 if over.attempt.job.keeps_place(over.attempt.envelope.limit_key) else None
+        waits: dict[str, Any] = {
+            "waits_for": wait.name,
+            "waits_until": until,
+            "waits_about": wait.about,
+            "keeps_place": keeps,
+        }
+        self._end(over, RunState.WAITING, **waits)
+        return "waiting"
 
     def _crashed(self, over: Over) -> str:
         """Its own process died, and took nothing else with it: so it is known who did it."""
@@ -183,6 +204,7 @@ class Ending:
         due_at: int | None = None,
         failures: int | None = None,
         crashes: int | None = None,
+        **waits: Any,
     ) -> None:
         ended, run = over.ended, over.attempt.envelope
         self.other.append(
@@ -198,6 +220,7 @@ class Ending:
                 crashes=run.crashes if crashes is None else crashes,
                 peak_rss=self._peak(over),
                 result=ended.result,
+                **waits,
             )
         )
 

@@ -15,10 +15,11 @@ from rota.model.arguments import check_arguments
 from rota.model.job import Job
 from rota.model.options import PLAIN, Options
 from rota.model.policy import DEFAULT_QUEUE
-from rota.model.run import NewRun, RunState
+from rota.model.run import ANY_HOST, NewRun, RunState
 from rota.model.suggestion import suggestion
 from rota.shown import shown
 from rota.store import Store, Transaction, queues, runs
+from rota.store.database import WorkKind
 
 T = TypeVar("T")
 CHUNK = 2_000
@@ -36,6 +37,7 @@ class Origin:
     schedule: str | None = None
     fire_id: int | None = None
     fire_due_at: int | None = None
+    host: str = ANY_HOST
 
 
 class RunIds(list[int]):
@@ -133,6 +135,7 @@ class Enqueuer:
             limit_key=limit_key,
             as_of=None if options.as_of is None else to_us(options.as_of),
             expires_at=None if within is None else due_at + int(within * 1_000_000),
+            host=origin.host,
         )
 
     def new_run_by_name(self, name: str, arguments: Mapping[str, Any], now: int, options: Options) -> NewRun:
@@ -258,7 +261,7 @@ class Enqueuer:
     def _announcing(tx: Transaction, run: NewRun, work: Callable[[Transaction], T], count: int) -> T:
         result = work(tx)
         if run.state is RunState.AVAILABLE:
-            tx.announce({(run.queue, run.job): count})
+            tx.announce({WorkKind(run.queue, run.job): count})
         return result
 
 

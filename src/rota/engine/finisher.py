@@ -20,7 +20,7 @@ from rota.model.node import NodeSettings
 from rota.model.process import resident_bytes
 from rota.shown import counted
 from rota.store import Store, Transaction
-from rota.store.database import Work
+from rota.store.database import Work, WorkKind
 
 logger = logging.getLogger("rota.engine")
 MOST_AT_ONCE = 2_000
@@ -106,6 +106,6 @@ class Finisher:
 def _announce_capped(tx: Transaction, batch: Sequence[Over], capped: frozenset[str]) -> None:
     """In a queue that may run only so many at one time, each end lets another run begin."""
     ended = [over.attempt.envelope.queue for over in batch]
-    work: Work = Counter((queue, None) for queue in ended if queue in capped)
+    work: Work = Counter(WorkKind(queue) for queue in ended if queue in capped)
     if work:
         tx.announce(work)

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 
 from rota.engine.declarer import Application
-from rota.model.node import NewNode, NodeSettings, Slots, host_identity, new_node_id
+from rota.engine.hold import Hold
+from rota.model.node import NewNode, NodeSettings, Slots, machine_identity, new_node_id
 from rota.model.process import resident_bytes
 from rota.store import Store, Transaction, nodes, releases
 
@@ -36,9 +37,11 @@ class NodeIdentity:
         slots: Callable[[], Slots] = Slots,
     ) -> None:
         self.id = new_node_id()
+        self.host = settings.host_name
         self.owner = application.name
         self.release_id = ""
         self.draining = False
+        self.hold = Hold(store, application, environment)
         self._store = store
         self._settings = settings
         self._version = version
@@ -75,14 +78,18 @@ class NodeIdentity:
             self._application.refuse_names_of_others(tx)
             now = self._store.now_us()
             releases.declare(tx, release, None)
+            held = self.hold.move_in(tx, self.id)
             nodes.register(tx, self._new_node(release.id), now, now + self._lease_us)
+        self.hold.remember(self.id, now, registered=True)
         self.release_id = release.id
         self._beaten_at = at
+        self.hold.settle(held)
 
     def _new_node(self, release_id: str) -> NewNode:
         return NewNode(
             id=self.id,
-            host=host_identity(),
+            host=self.host,
+            machine=machine_identity(),
             pid=os.getpid(),
             version=self._version,
             queues=",".join(self._settings.queues),
@@ -98,16 +105,19 @@ class NodeIdentity:
         at = self._now()
         with self._store.write() as tx:
             now = self._store.now_us()
+            held = self.hold.judge(tx, self.id)
             until, slots = now + self._lease_us, self._slots()
             known, draining = nodes.beat(
                 tx, self.id, now=now, lease_until=until, running=running, slots=slots, rss=resident_bytes()
             )
         if not known:
             return False
+        self.hold.remember(self.id, now)
         if not self.trusted():
             self._gap_ended_at = at
         self._beaten_at = at
         self.draining = self.draining or draining
+        self.hold.settle(held)
         return True
 
     def renew(self) -> str:

@@ -134,7 +134,8 @@ class _Choice:
         if not jobs:
             return
         count = room + wanted.beyond
-        candidates = runs.candidates(tx, wanted.queue.name, list(jobs), count, now, suspects=wanted.suspects)
+        (queue, host), suspects = wanted.queue.lane, wanted.suspects
+        candidates = runs.candidates(tx, queue, list(jobs), count, now, host=host, suspects=suspects)
         keys = _limit_keys(tx, candidates, jobs)
         self._running = runs.running_by_key(tx, set(keys.values())) if keys else {}
         for candidate in candidates:

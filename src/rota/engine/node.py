@@ -18,6 +18,7 @@ from rota.engine.events import Listeners
 from rota.engine.finisher import Finisher
 from rota.engine.guard import Guard
 from rota.engine.heartbeat import Heartbeat
+from rota.engine.hold import ACTING, HandsOff
 from rota.engine.identity import NodeIdentity
 from rota.engine.inflight import InFlight
 from rota.engine.pruner import Pruner
@@ -92,7 +93,8 @@ class Node:
         )
         self.duties = self._duties(shard)
         self._pulses += [_pulse(duty) for duty in self.duties]
-        self._runners = self._run(self.duties)
+        self._turns = [self._with_hands_off(duty) for duty in self.duties]
+        self._runners = self._run(self._turns)
 
     def _make_threads(self) -> ThreadExecutor:
         desk = LedgerDesk(self.store, self._enqueuer)
@@ -143,6 +145,13 @@ class Node:
                 Strays(self.store, self.identity, self.inflight, self.settings),
             ]
         return duties
+
+    def _with_hands_off(self, duty: Duty) -> Duty:
+        """It rests while the ledger is held, and what was claimed before that goes back."""
+        if duty.name not in ACTING:
+            return duty
+        rest = self.worker.take_back if duty is self.worker else lambda: None
+        return HandsOff(duty, self.identity.hold, self.settings.poll, rest)
 
     def _run(self, duties: list[Duty]) -> dict[str, Runner]:
         wakes = {"worker": self.inflight.room, "finisher": self.inflight.some_over}
@@ -199,7 +208,7 @@ class Node:
     def tick_all(self) -> bool:
         """Tick every duty once, in order, in this thread, and wait for the bodies that began."""
         more = False
-        for duty in self.duties:
+        for duty in self._turns:
             if duty is not self.finisher:
                 more = duty.tick() or more
         while len(self.inflight):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from rota.calendar import Trigger
 from rota.model.fire import Verdict
+from rota.model.run import ANY_HOST, PausedRun
 from rota.model.schedule import DAY, Definition
 
 HARDLY_LATE_US = 60_000_000
@@ -34,6 +35,8 @@ class Moments:
     last: int
     count: int | None
     reason: str | None = None
+    hosts: tuple[str, ...] = (ANY_HOST,)
+    """For each of them there is a run, where it fires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +87,24 @@ def _catch_up(definition: Definition, first: int, latest: int, window_from: int,
     return [*found, _one(latest)]
 
 
-def given_up(definition: Definition, waited: Sequence[tuple[int, int, int]], now: int) -> dict[int, str]:
+def given_up(definition: Definition, waited: Sequence[PausedRun], now: int) -> dict[int, str]:
     """Runs that waited while their schedule was paused, and that it does not make up for any more, with the reasons.
 
-    ``waited``: id, due moment, attempts. What is hardly late goes on, and so does what had begun.
+    What is hardly late goes on, and so does what had begun.
     """
+    last = {run.host: run.id for run in waited}
     latest = definition.trigger.previous_before_us(now + 1) or now
     window_from = now - _window_us(definition, latest, definition.trigger.next_after_us(latest))
     reasons: dict[int, str] = {}
-    for run, due_at, attempts in waited:
-        if attempts or due_at >= now - HARDLY_LATE_US:
+    for run in waited:
+        if run.attempts or run.due_at >= now - HARDLY_LATE_US:
             continue
         if definition.catch_up == "none":
-            reasons[run] = "it is late, and catch_up is none"
-        elif due_at < window_from:
-            reasons[run] = "it is older than the catch-up window"
-        elif definition.catch_up == "latest" and run != waited[-1][0]:
-            reasons[run] = "a later moment stands for it"
+            reasons[run.id] = "it is late, and catch_up is none"
+        elif run.due_at < window_from:
+            reasons[run.id] = "it is older than the catch-up window"
+        elif definition.catch_up == "latest" and run.id != last[run.host]:
+            reasons[run.id] = "a later moment stands for it"
     return reasons
 
 

@@ -10,7 +10,7 @@ from rota.engine.apart import all_steps, each_apart
 from rota.model.figures import MINUTE_US
 from rota.model.node import NodeSettings
 from rota.model.run import ENDED, RunAge, RunState
-from rota.store import Store, attempts, batches, counters, events, fires, logs, nodes, releases, runs
+from rota.store import Store, attempts, batches, counters, events, fires, logs, nodes, releases, runs, signals, steps
 
 logger = logging.getLogger("rota.engine")
 EVERY_SECONDS = 60.0
@@ -78,6 +78,8 @@ class Pruner:
             doomed = [run for run in doomed if run in still]
             attempts.delete(tx, doomed)
             logs.delete(tx, doomed)
+            signals.delete(tx, doomed)
+            steps.delete(tx, doomed)
             runs.delete(tx, doomed)
 
     def _leave(self, run_id: int, error: Exception) -> None:

@@ -18,7 +18,7 @@ from rota.engine.apart import all_steps, each_apart
 from rota.engine.identity import NodeIdentity
 from rota.engine.tally import Tally
 from rota.model.event import Event, run_event
-from rota.model.node import NodeProcess, host_identity
+from rota.model.node import NodeProcess, machine_identity
 from rota.model.process import process_exists
 from rota.model.retry import CRASH_LIMIT
 from rota.model.run import NODE_LOST, AttemptRecord, LostRun, Rescued, RunState
@@ -51,7 +51,7 @@ class Rescuer:
         return all_steps([partial(self._rescue, node) for node in dict.fromkeys(given_up + left_over)])
 
     def _is_dead(self, node: NodeProcess) -> bool:
-        if node.host != host_identity() or node.id == self._identity.id:
+        if node.machine != machine_identity() or node.id == self._identity.id:
             return False
         return node.pid != os.getpid() and not process_exists(node.pid)
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from rota.engine.apart import OUTAGE, each_apart
 from rota.engine.definition import fired_run, limit_key
 from rota.engine.enqueue import Enqueuer, insert_all
+from rota.engine.hosts import Living
 from rota.engine.identity import NodeIdentity
 from rota.engine.overlap import Due, meet_overlap
 from rota.engine.planner import Moments, plan
@@ -26,6 +27,7 @@ from rota.model.payload import storable
 from rota.model.run import NewRun, RunState
 from rota.model.schedule import Definition, DueSchedule
 from rota.store import Store, Transaction, fires, releases, schedules
+from rota.store.database import WorkKind
 
 logger = logging.getLogger("rota.engine")
 AT_ONCE = 2_000
@@ -161,18 +163,21 @@ class Scheduler:
     def _fire(self, tx: Transaction, due: list[Due], now: int) -> None:
         if not due:
             return
+        living = Living(tx, now)
+        for each in due:
+            if each.definition.each is not None:
+                each.hosts = living.that_do(each.queue, each.job.name)
         judged, events = meet_overlap(tx, due, now)
         fired = self._record(tx, judged, now)
-        made = [self._run(each, moments.first, fired[each.name, moments.first], now)
+        made = [self._run(each, moments.first, host, fired[each.name, moments.first], now)
                 for each, moments in judged
-                if moments.verdict is Verdict.FIRED and (each.name, moments.first) in fired]  # fmt: skip
+                if moments.verdict is Verdict.FIRED and (each.name, moments.first) in fired
+                for host in moments.hosts]  # fmt: skip
         insert_all(tx, made)
         schedules.advance(tx, [(each.name, each.plan.watermark, each.plan.next_due_at) for each in due])
         tx.events += events
         tx.events += [event for each, moments in judged if (event := _event(each.name, moments, now))]
-        work: Counter[tuple[str, str | None]] = Counter(
-            (run.queue, run.job) for run in made if run.state is RunState.AVAILABLE
-        )
+        work = Counter(WorkKind(run.queue, run.job, run.host) for run in made if run.state is RunState.AVAILABLE)
         if work:
             tx.announce(work)
 
@@ -192,9 +197,10 @@ class Scheduler:
         ]
         return fires.add(tx, verdicts, now, self._identity.id)
 
-    def _run(self, due: Due, moment: int, fire_id: int, now: int) -> NewRun:
+    def _run(self, due: Due, moment: int, host: str, fire_id: int, now: int) -> NewRun:
         try:
-            return fired_run(self._enqueuer, due.name, due.definition, due.job, due.limit_key, moment, fire_id, now)
+            key = due.limit_key_on(host)
+            return fired_run(self._enqueuer, due.name, due.definition, due.job, key, moment, fire_id, now, host)
         except _BREAKING as error:
             raise _BrokenError(due.name, due.job.name, f"no run can be made: {error}") from error
 

@@ -23,9 +23,12 @@ SETTLING_SECONDS = 15.0
 class Duty(Protocol):
     """Something a node does again and again. Tests call ``tick`` themselves: no thread, no waiting."""
 
-    name: str
-    interval: float
-    """Seconds to wait after a tick that left nothing to do; a tick may set it anew."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def interval(self) -> float:
+        """Seconds to wait after a tick that left nothing to do; a tick may set it anew."""
 
     def tick(self) -> bool:
         """Do what is due now; return True when there may be more to do at once."""

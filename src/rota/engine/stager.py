@@ -1,4 +1,6 @@
-"""Makes claimable what has come due, ends what can begin no more in time, and makes what follows a finished batch."""
+"""Makes claimable what has come due or waited long enough, ends what can begin no more in time, and makes what follows
+a finished batch.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,11 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
+from rota.engine import signals
 from rota.engine.apart import each_apart
 from rota.engine.enqueue import Enqueuer
 from rota.engine.expiry import expire
+from rota.engine.hosts import expire_kept
 from rota.engine.line import let_go, waits_for
 from rota.errors import RotaError
 from rota.model.batch import Batch
@@ -42,17 +46,18 @@ class Stager:
     def tick(self) -> bool:
         now = self._store.now_us()
         with self._store.read() as tx:
-            due_at, expires_at = runs.next_moment(tx)
+            due_at, expires_at, waits_until = runs.next_moment(tx)
             ripe = batches.ripe(tx, AT_ONCE)
-        self.interval = self._wait(due_at, expires_at, now)
-        more = self._expire(now) if expires_at is not None and expires_at <= now else False
+        self.interval = self._wait([due_at, expires_at, waits_until], now)
+        more = signals.time_out(self._store, now, AT_ONCE) if waits_until is not None and waits_until <= now else False
+        more = (self._expire(now) if expires_at is not None and expires_at <= now else False) or more
         more = (self._stage(now) if due_at is not None and due_at <= now else False) or more
         each_apart(ripe, lambda some: self._complete(some, now), lambda batch, error: self._give_up(batch, error, now))
         return self._sweep_now_and_then(now) or more
 
-    def _wait(self, due_at: int | None, expires_at: int | None, now: int) -> float:
-        """Seconds until something is due or expires, or until the next poll."""
-        waits = [(each - now) / 1_000_000 for each in (due_at, expires_at) if each is not None]
+    def _wait(self, moments: Sequence[int | None], now: int) -> float:
+        """Seconds until the first of these moments, or until the next poll."""
+        waits = [(each - now) / 1_000_000 for each in moments if each is not None]
         return max(0.001, min(self._poll, *waits)) if waits else self._poll
 
     def _expire(self, now: int) -> bool:
@@ -101,19 +106,30 @@ class Stager:
         return _finished(batch, now)
 
     def _sweep_now_and_then(self, now: int) -> bool:
-        """Runs that wait for a shared limit nobody uses any more: a crash between two commits could leave them so.
+        """Runs that wait for a shared limit nobody uses any more, or for a signal that is there: a crash between two
+        commits, or two transactions that did not see each other, could leave them so.
 
-        Returns whether there are more keys to look at.
+        And those that wait for hosts which are gone. Returns whether there is more to look at.
         """
         resting = self._swept_at is not None and now - self._swept_at < SWEEP_SECONDS * 1_000_000
         if resting and not self._swept_up_to:
             return False
-        self._swept_at = now
+        more = self._expire_kept(now)
+        self._swept_at = None if more else now
         with self._store.read() as tx:
             waiting = runs.held_keys(tx, self._swept_up_to, AT_ONCE)
         self._swept_up_to = waiting[-1] if len(waiting) == AT_ONCE else ""
         let_go(self._store, waiting)
-        return bool(self._swept_up_to)
+        more = signals.sweep(self._store, now, AT_ONCE) or more
+        return more or bool(self._swept_up_to)
+
+    def _expire_kept(self, now: int) -> bool:
+        """What waits for hosts that are gone."""
+        with self._store.read() as tx:
+            if not runs.kept(tx):
+                return False
+        with self._store.write() as tx:
+            return expire_kept(tx, now, AT_ONCE, self._shard)
 
 
 def _counts(batch: Batch) -> dict[str, Any]:

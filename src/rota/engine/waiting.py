@@ -20,7 +20,7 @@ def resume(tx: Transaction, record: ScheduleRecord, now: int) -> None:
     """They go on as the policies of catching up say of moments that are late; the others are given up."""
     held = schedules.held_runs(tx, record.name)
     reasons = given_up(Definition.from_json(record.definition), held, now)
-    ids = [run for run, _, _ in held]
+    ids = [run.id for run in held]
     for reason in sorted(set(reasons.values())):
         dropped = [run for run in ids if reasons.get(run) == reason]
         batch_ids = schedules.give_up_runs(tx, dropped, now, f"its schedule was paused meanwhile: {reason}")

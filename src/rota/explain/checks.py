@@ -1,7 +1,7 @@
 """What can be wrong with a ledger and its nodes, each said here and nowhere else.
 
 An answer chooses from them: ``status`` takes all, ``doctor`` what an installation is about, ``why`` what stands in the
-way of one run or schedule, ``/readyz`` whether the database answers.
+way of one run or schedule, ``/readyz`` how it calls a database that is away.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from rota.engine.hold import Standing
 from rota.errors import RotaError
 from rota.explain.finding import Finding, Severity, finding
 from rota.explain.here import Here
 from rota.explain.words import SECOND, Words, by_whom, counted_up_to, span
 from rota.model.figures import Figures
-from rota.model.node import DutyRecord, NodeState, NodeStatus, host_identity
+from rota.model.node import DutyRecord, NodeState, NodeStatus, machine_identity
 from rota.model.process import process_exists
 from rota.model.queue import QueueStatus
 from rota.model.suggestion import nearest
@@ -22,7 +23,6 @@ from rota.shown import counted, shown
 from rota.store import Store, Transaction, jobs, leases, migrate, releases, runs
 from rota.store.database import SEE_DOCTOR
 from rota.store.migrate import SchemaStatus
-from rota.store.schema import applied as applied_migrations
 
 NOTE, WARNING, PROBLEM = Severity.NOTE, Severity.WARNING, Severity.PROBLEM
 LOST_LATELY_US = 300 * SECOND
@@ -42,16 +42,6 @@ ESSENTIAL = {"scheduler": "no due moment is judged", "stager": "nothing that wai
 
 
 # --- the database
-
-
-def reachable(store: Store) -> list[Finding]:
-    """Whether the database answers."""
-    try:
-        with store.read() as tx:
-            applied_migrations(tx)
-    except RotaError as error:
-        return [unreachable(error)]
-    return []
 
 
 def unwritable(store: Store) -> list[Finding]:
@@ -78,6 +68,41 @@ def schema(status: SchemaStatus) -> list[Finding]:
         found = finding("schema", str(error), WARNING, error.hint, applied=status.applied, known=status.known)
         return [found]
     return []
+
+
+# --- the passport
+
+
+def held(standing: Standing) -> list[Finding]:
+    """Whether the ledger is another one than its passport says."""
+    found = standing.for_all.held
+    if found is None:
+        return []
+    text = f"held: {found.text}; nothing is fired, begun or deleted"
+    passport = standing.passport
+    data = {"why": found.why, "id": passport.id, "environment": passport.environment, "database": passport.database}
+    return [finding("held", text, PROBLEM, found.todo, **data)]
+
+
+def strange_nodes(standing: Standing, nodes: Iterable[NodeStatus]) -> Iterator[Finding]:
+    """The living nodes of another environment than the ledger's: they do nothing in it."""
+    mine = None if standing.is_another else standing.record.environment
+    alive = [node for node in nodes if node.alive and mine is not None]
+    severity = WARNING if any(node.record.environment == mine for node in alive) else PROBLEM
+    for node in alive:
+        theirs = node.record.environment
+        if theirs != mine:
+            said = f"is of the environment {shown(theirs)}" if theirs is not None else "names no environment"
+            text = f"node {node.record.id} {said}, and the ledger is of {shown(mine)}: held, it does nothing"
+            todo = f"start it with ROTA_ENVIRONMENT={mine}"
+            yield finding("node_held", text, severity, todo, node=node.record.id, environment=theirs)
+
+
+def held_by_all(standing: Standing, nodes: Sequence[NodeStatus]) -> list[Finding]:
+    """Why no living node acts on the ledger."""
+    strange = list(strange_nodes(standing, nodes))
+    alive = [node for node in nodes if node.alive]
+    return held(standing) or (strange[:1] if alive and len(strange) == len(alive) else [])
 
 
 # --- nodes and their duties
@@ -114,7 +139,7 @@ def _stood_still(node: NodeStatus) -> str:
 def _why_silent(node: NodeStatus) -> str:
     """A process of this machine that lives on cannot reach the database, or is frozen."""
     record = node.record
-    if record.host != host_identity() or not process_exists(record.pid):
+    if record.machine != machine_identity() or not process_exists(record.pid):
         return ""
     return f"its process {record.pid} is there, but cannot write, or is frozen; try whether one can: rota doctor"
 

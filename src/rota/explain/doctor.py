@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 
+from rota.engine.hold import look
 from rota.errors import RotaError
 from rota.explain import checks
 from rota.explain.clock_set_back import clock_set_back
@@ -34,6 +35,8 @@ INFO, WARNING, PROBLEM = Severity.INFO, Severity.WARNING, Severity.PROBLEM
 _NAMES = {
     "database_unreachable": "database",
     "read_only": "writing",
+    "held": "passport",
+    "node_held": "nodes",
     "no_node": "nodes",
     "node_silent": "nodes",
     "duty_stale": "duties",
@@ -66,7 +69,7 @@ def examine(store: Store, url: str, version: str, here: Here = NOWHERE) -> list[
 def check_database(store: Store) -> list[Finding]:
     """Whether it answers, its set-up, its tables, whether they can be written, the room on its disk."""
     found: list[Finding] = []
-    for check in (_setup, _schema, _writing, _disk):
+    for check in (_setup, _schema, _writing, _disk, _passport):
         found += _safely(check, store)
         if _failed(found):
             break
@@ -120,6 +123,19 @@ def _schema(store: Store) -> Iterator[Finding]:
     status = migrate.peek(store.database)
     wrong = [replace(each, severity=PROBLEM) for each in checks.schema(status)]
     yield from wrong or [finding("schema", f"{status.applied}, as this Rota wants it", applied=status.applied)]
+
+
+def _passport(store: Store) -> Iterator[Finding]:
+    """Who the ledger is."""
+    with store.read() as tx:
+        standing = look(store, tx, None)
+        strange = list(checks.strange_nodes(standing, nodes.survey(tx, store.now_us())))
+    passport = standing.passport
+    named = f"of the environment {passport.environment}" if passport.environment else "of no environment"
+    text = f"ledger {passport.id}, {named}, in {passport.database}"
+    yield from [*checks.held(standing), *strange] or [
+        finding("passport", text, id=passport.id, environment=passport.environment)
+    ]
 
 
 def _writing(store: Store) -> Iterator[Finding]:

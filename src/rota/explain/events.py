@@ -10,6 +10,7 @@ from rota.clock import from_us
 from rota.explain.finding import Finding, Severity, finding
 from rota.model.duration import show_duration
 from rota.model.event import Event
+from rota.model.host import gone_words
 from rota.shown import counted
 
 
@@ -70,9 +71,16 @@ def _of_fire(verdict: str) -> Callable[[Event], str]:
 
 def _expired(event: Event) -> str:
     data = event.data
+    if "host" in data:
+        return f"{data['job']} expired, as {gone_words(data['host'], data['gone_at'])}"
     within = show_duration((data["expires_at"] - data["due_at"]) / 1_000_000)
     held = f"; it was held: {data['held_for']}" if data["held_for"] else ""
     return f"{data['job']} expired, as it had not begun within {within} of its due moment{held}"
+
+
+def _waiting(event: Event) -> str:
+    about = event.data.get("about")
+    return f"{event.data['job']} waits for the signal {event.data['signal']}" + (f": {about}" if about else "")
 
 
 INFO, WARNING, PROBLEM = Severity.INFO, Severity.WARNING, Severity.PROBLEM
@@ -88,9 +96,15 @@ TOLD: Mapping[str, Telling] = {
     "run.expired": Telling(
         WARNING,
         _expired,
-        "{} expired, as they had not begun in time",
+        "{} expired, as they had not begun in time or their host was gone",
         "see: rota run why {id}",
         "see: rota run ls --state expired",
+    ),
+    "run.waiting": Telling(INFO, _waiting, "{} began to wait for a signal", "see: rota run why {id}"),
+    "run.wait_timed_out": Telling(
+        WARNING,
+        _of_job("{job} goes on without the signal {signal}, which nobody gave it in time"),
+        "{} went on without their signal",
     ),
     "run.rescued": Telling(
         WARNING,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rota.explain.finding import Finding, finding
 from rota.explain.words import SECOND, Words, span
-from rota.model.run import RunRecord
+from rota.model.run import ANY_HOST, NOT_IN_TIME, RunRecord
 
 NOBODY_THERE_US = 60 * SECOND
 """What was over so long ago, and nobody ended, was seen by no node."""
@@ -12,6 +12,8 @@ NOBODY_THERE_US = 60 * SECOND
 
 def expired(record: RunRecord, held_for: str | None, words: Words) -> list[Finding]:
     """What it was, and then what kept it. ``held_for``: what it waited for at its end."""
+    if record.host != ANY_HOST and record.error != NOT_IN_TIME:
+        return [finding("host_gone", record.error or f"its host {record.host} is gone", host=record.host)]
     expires_at = record.expires_at or record.due_at
     kept = [*_held(held_for), *_nobody_there(record, expires_at)]
     text = f"it had not begun within {span(expires_at - record.due_at)} of its due moment {words.moment(record.due_at)}"

@@ -20,9 +20,11 @@ CAUSES = {
     "attempts": "in attempts that came to nothing",
     "back_off": "between attempts, for the retry's delay",
     "snoozed": "put off by its own body",
+    "signal": "waiting for a signal",
 }
 """What a part of the time is called, and what it means."""
 PUT_OFF = {"run.retried": "back_off", "run.snoozed": "snoozed"}
+RESUMED = {"run.signalled", "run.wait_timed_out"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ def lateness(
     """
     again = max((each.at for each in events if each.kind == "run.retried_by_hand"), default=None)
     began = [each for each in attempts if each.started_at is not None and each.started_at >= (again or 0)]
+    resumed = [each.at for each in events if each.kind in RESUMED and each.data.get("resumed", True)]
     events = [each for each in events if each.kind in PUT_OFF and each.at >= (again or 0)]
     due_at = _due_at(record, fire, began, events) if again is None else again
     waiting = record.state == RunState.AVAILABLE or (record.state == RunState.SCHEDULED and record.due_at <= now)
@@ -73,7 +76,7 @@ def lateness(
         walk.to_available(record, fire, moved=bool(events))
     for each, (start, next_start) in zip(began, pairwise([*map(_start, began), now + 1]), strict=True):
         put_off = next((event for event in events if start <= event.at < next_start), None)
-        walk.through(each, put_off)
+        walk.through(each, put_off, next((at for at in resumed if start <= at <= next_start), None))
     walk.in_queue(walk.until)
     parts = {cause: walk.parts[cause] for cause in CAUSES if walk.parts.get(cause)}
     return Lateness(due_at=due_at, until=walk.until, started=started, parts=parts)
@@ -126,11 +129,12 @@ class _Walk:
             self.step("held", until)
         self.step("queue", until)
 
-    def through(self, attempt: AttemptRecord, put_off: Event | None) -> None:
-        """``put_off``: by a retry or a snooze, when it ended."""
+    def through(self, attempt: AttemptRecord, put_off: Event | None, resumed_at: int | None) -> None:
+        """``put_off``: by a retry or a snooze, when it ended; ``resumed_at``: when its signal came."""
         self.in_queue(_start(attempt))
         if self.at >= self.until:
             return
         self.step("attempts", attempt.finished_at)
+        self.step("signal", resumed_at)
         if put_off is not None:
             self.step(PUT_OFF[put_off.kind], put_off.at + int(float(put_off.data.get("seconds", 0)) * SECOND))

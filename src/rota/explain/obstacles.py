@@ -11,14 +11,15 @@ from typing import Any
 from rota.explain import checks
 from rota.explain.finding import Finding, Severity, finding
 from rota.explain.words import Words, counted_up_to
+from rota.model.host import GONE_US, LONG_GONE, Kept, gone_at
 from rota.model.limit import count_under
 from rota.model.node import NodeRecord, NodeState, NodeStatus
 from rota.model.queue import QueueRecord
 from rota.model.rate import Bucket, Rate, bucket_of_job, bucket_of_queue
 from rota.model.retry import SUSPECT
-from rota.model.run import PAUSED, RunningRun, RunRecord
+from rota.model.run import ANY_HOST, PAUSED, RunningRun, RunRecord, RunState
 from rota.shown import counted
-from rota.store import Transaction, jobs, queues, releases, runs, schedules
+from rota.store import Transaction, jobs, nodes, queues, releases, runs, schedules
 
 SHOWN = 3
 SEE_WHY_NO_PROCESS = "the logs of the nodes say why: no process can be started; to start another node: rota up"
@@ -49,7 +50,7 @@ class Obstacles:
         facts = [
             *self._paused(queue),
             *checks.no_node(self.nodes, self.words),
-            *self._unserved(),
+            *(self.host_gone() or self._unserved()),
             *self._unknown(),
             *self._suspect(),
             *self._limits_and_rates(queue, rates),
@@ -79,7 +80,29 @@ class Obstacles:
         return checks.stands_still(self._serving(), name, self.words)
 
     def _serving(self) -> list[NodeStatus]:
-        return [node for node in self.nodes if node.alive and node.serves(self.record.queue)]
+        queue, host = self.record.queue, self.record.host
+        return [
+            node for node in self.nodes if node.alive and node.serves(queue) and host in {ANY_HOST, node.record.host}
+        ]
+
+    def host_gone(self) -> list[Finding]:
+        """That nobody is there on the host that it is kept for, and until when it waits."""
+        record, words = self.record, self.words
+        if record.host == ANY_HOST:
+            return []
+        job = jobs.get(self.tx, record.job)
+        kept = Kept(record.host, record.queue, record.job, job.owner if job else None)
+        went = gone_at(kept, nodes.by_host(self.tx, record.host))
+        if went is None:
+            silent = f"it is kept for host {record.host}, whose nodes are silent, and will be given up for lost"
+            return [] if self._serving() else [finding("host_silent", silent, Severity.WARNING, host=record.host)]
+        since = f"since {words.both(went)}" if went != LONG_GONE else "for so long that none is known"
+        waits_since = record.due_at if record.state == RunState.AVAILABLE else went
+        expires_at = max(went, waits_since) + GONE_US
+        text = f"it is kept for host {record.host}, which has had no living node for it {since}"
+        text += f"; unless one starts by {words.both(expires_at)}, it expires"
+        todo = f"start one on that host: rota up --queues {record.queue}"
+        return [finding("host_gone", text, Severity.WARNING, todo, host=record.host, gone_at=went or None)]
 
     def _paused(self, queue: QueueRecord | None) -> list[Finding]:
         if queue is None or queue.paused_at is None:
@@ -89,7 +112,7 @@ class Obstacles:
 
     def _unserved(self) -> list[Finding]:
         alive = [node for node in self.nodes if node.alive]
-        if not alive or self._serving():
+        if not alive or self._serving() or self.record.host != ANY_HOST:
             return []
         queue = self.record.queue
         served = ", ".join(sorted({name for node in alive for name in node.record.queues.split(",")}))
@@ -269,6 +292,13 @@ class Obstacles:
 
 
 def _running(holders: Sequence[RunningRun], words: Words) -> str:
-    """``; running: run 7 on web-1:12 since …``."""
-    shown = [f"run {run.id} on {run.node} since {words.both(run.started_at or words.now)}" for run in holders[:SHOWN]]
-    return f"; running: {'; '.join(shown)}{'; …' if len(holders) > SHOWN else ''}"
+    """``; running: run 7 on web-1:12 since …``, or ``; taken by run 7, which waits for a signal``."""
+    shown = [f"run {run.id}{_where(run, words)}" for run in holders[:SHOWN]]
+    what = "running:" if holders[0].node else "taken by"
+    return f"; {what} {'; '.join(shown)}{'; …' if len(holders) > SHOWN else ''}"
+
+
+def _where(run: RunningRun, words: Words) -> str:
+    if run.node is None:
+        return ", which waits for a signal"
+    return f" on {run.node} since {words.both(run.started_at or words.now)}"

@@ -40,7 +40,7 @@ def overruns(tx: Transaction, now: int) -> list[Overrun]:
     running = runs.longest(tx, now - GRACE_US, LOOKED_AT)
     limits = {job: _timeout(tx, job) for job in {run.job for run in running}}
     found = [
-        Overrun(run.id, run.job, run.node, run.started_at, limit)
+        Overrun(run.id, run.job, run.node or "", run.started_at, limit)
         for run in running
         if (limit := limits[run.job]) is not None
     ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from rota.engine.hold import look
 from rota.explain import checks, rates
+from rota.explain.awaited import waiting_runs
 from rota.explain.clock_set_back import clock_set_back
 from rota.explain.finding import Finding, Severity
 from rota.explain.here import NOWHERE, Here
@@ -13,6 +15,7 @@ from rota.explain.overrun import overruns, past_their_time
 from rota.explain.words import SECOND, Words
 from rota.model.figures import Figures
 from rota.model.node import NodeStatus
+from rota.model.passport import Passport
 from rota.model.queue import QueueStatus
 from rota.store import Store, Transaction, counters, migrate, runs, schedules
 from rota.store import nodes as all_nodes
@@ -53,9 +56,13 @@ class Status:
     overdue_count: int
     paused: tuple[Finding, ...]
     dead: int
+    signals_awaited: int
+    """Runs that wait for a person or a program."""
     hour: Figures
     last_minutes: Figures
     schema: SchemaStatus
+    passport: Passport
+    """Of the ledger, as it fits the process that looks."""
 
     @property
     def health(self) -> Health:
@@ -65,7 +72,7 @@ class Status:
     @property
     def notes(self) -> tuple[Finding, ...]:
         """What is no illness."""
-        return (*self.paused, *checks.dead_letters(self.dead))
+        return (*self.paused, *waiting_runs(self.signals_awaited), *checks.dead_letters(self.dead))
 
 
 def health_of(reason: Finding) -> Health:
@@ -79,13 +86,16 @@ def status(store: Store, here: Here = NOWHERE) -> Status:
     schema = migrate.peek(store.database)
     with store.read() as tx:
         words = Words(now)
+        standing = look(store, tx, here.environment).for_all
         nodes, queues = tuple(all_nodes.survey(tx, now)), tuple(rates.filled(tx, now))
         hour = counters.figures(tx, now, 60)
         overdue, overdue_count = _overdue(tx, now)
         aside = schedules.aside(tx, NAMED)
         reasons = (
             *checks.schema(schema),
+            *checks.held(standing),
             *checks.of_nodes(nodes, words),
+            *checks.strange_nodes(standing, nodes),
             *(() if any(node.alive for node in nodes) else checks.unwritable(store)),
             *clock_set_back(tx, nodes, words),
             *(checks.overdue(each.name, each.due_at, overdue_count, words) for each in overdue[:1]),
@@ -106,9 +116,11 @@ def status(store: Store, here: Here = NOWHERE) -> Status:
             overdue_count=overdue_count,
             paused=(*_paused_queues(queues, words), *_paused_schedules(tx, words)),
             dead=runs.count_failed(tx),
+            signals_awaited=runs.count_waiting(tx),
             hour=hour,
             last_minutes=counters.figures(tx, now, 5),
             schema=schema,
+            passport=standing.passport,
         )
 
 

@@ -8,8 +8,10 @@ from datetime import UTC, tzinfo
 from functools import cached_property
 from typing import Any
 
+from rota.engine.hold import Standing, look
 from rota.errors import NotFoundError
 from rota.explain import checks
+from rota.explain.awaited import awaited, came
 from rota.explain.expired import expired
 from rota.explain.finding import Finding, Severity, finding
 from rota.explain.lateness import CAUSES, Lateness, Waits, lateness
@@ -24,7 +26,7 @@ from rota.model.figures import Figures
 from rota.model.fire import FireKind, FireRecord
 from rota.model.node import NodeState, NodeStatus
 from rota.model.run import NODE_LOST, AttemptRecord, RunRecord, RunState
-from rota.store import Store, Transaction, attempts, counters, events, fires, jobs, runs
+from rota.store import Store, Transaction, attempts, counters, events, fires, jobs, runs, signals
 from rota.store import nodes as all_nodes
 
 DAY_MINUTES = 24 * 60
@@ -41,7 +43,7 @@ def why_run(store: Store, run_id: int, zone: tzinfo | None = UTC) -> Why:
         record = runs.get(tx, run_id)
         if record is None:
             raise NotFoundError(f"there is no run {run_id}", hint="See the newest ones: rota run ls")
-        case = _Case.load(tx, record, Words(now, zone))
+        case = _Case.load(tx, record, Words(now, zone), look(store, tx, None))
         facts = [*case.present(), *case.past()]
         if record.state == RunState.RUNNING:
             facts += _usual(counters.figures(tx, now, DAY_MINUTES, record.job))
@@ -66,6 +68,7 @@ _VERBS = {
     RunState.SCHEDULED: "waits",
     RunState.AVAILABLE: "waits",
     RunState.RUNNING: "is running",
+    RunState.WAITING: "waits",
     RunState.SUCCEEDED: "succeeded",
     RunState.FAILED: "failed",
     RunState.CANCELLED: "was cancelled",
@@ -87,9 +90,10 @@ class _Case:
     fire: FireRecord | None
     policies: dict[str, Any]
     """The job's, as it was last declared; empty if it never was."""
+    standing: Standing
 
     @classmethod
-    def load(cls, tx: Transaction, record: RunRecord, words: Words) -> _Case:
+    def load(cls, tx: Transaction, record: RunRecord, words: Words, standing: Standing) -> _Case:
         job = jobs.get(tx, record.job)
         return cls(
             tx=tx,
@@ -101,6 +105,7 @@ class _Case:
             waits=_waits(tx, record, words.now),
             fire=fires.of_run(tx, record.id),
             policies=json.loads(job.definition) if job else {},
+            standing=standing,
         )
 
     def present(self) -> list[Finding]:
@@ -108,12 +113,16 @@ class _Case:
         match self.record.state:
             case RunState.SCHEDULED:
                 waits = self._obstacles()
-                return [*waits.schedule_paused(), *self._scheduled(), *waits.begin_by()]
+                return [
+                    *self._held(), *waits.schedule_paused(), *waits.host_gone(), *self._scheduled(), *waits.begin_by(),
+                ]  # fmt: skip
             case RunState.AVAILABLE:
                 waits = self._obstacles()
-                return [*waits.facts(), *waits.begin_by()]
+                return [*self._held(), *waits.facts(), *waits.begin_by()]
             case RunState.RUNNING:
-                return self._running()
+                return [*self._running(), *self._held()]
+            case RunState.WAITING:
+                return [awaited(self.record, self.attempts, self.words)]
             case RunState.SUCCEEDED:
                 return [self._succeeded()]
             case RunState.FAILED:
@@ -124,12 +133,21 @@ class _Case:
 
     def past(self) -> list[Finding]:
         """How it came there."""
-        return [*self._origin(), *careful(mode_of(self.record, self.events)), *self._earlier(), *self._lateness()]
+        return [
+            *self._origin(),
+            *careful(mode_of(self.record, self.events)),
+            *self._earlier(),
+            *came(signals.of_run(self.tx, self.record.id), self.words),
+            *self._lateness(),
+        ]
 
     def _obstacles(self) -> Obstacles:
         return Obstacles(self.tx, self.record, self.words, self.nodes, self.policies)
 
     # --- what holds now
+
+    def _held(self) -> list[Finding]:
+        return checks.held_by_all(self.standing, self.nodes)
 
     def _scheduled(self) -> list[Finding]:
         due_at, now = self.record.due_at, self.words.now
@@ -258,13 +276,14 @@ class _Case:
     def _origin(self) -> list[Finding]:
         record = self.record
         facts = []
+        of_host = f", for host {record.host}" if record.host else ""
         if self.fire is not None and self.fire.kind != FireKind.DUE:
             moment = f" for the due moment {self.words.moment(self.fire.due_at)}"
             of_past = moment if self.fire.kind == FireKind.BACKFILL else ""
-            text = f"schedule {record.schedule} was run by hand{of_past}, {self.fire.reason}"
+            text = f"schedule {record.schedule} was run by hand{of_past}{of_host}, {self.fire.reason}"
             facts.append(finding(self.fire.kind, text, schedule=record.schedule, due_at=self.fire.due_at))
         elif self.fire is not None:
-            text = f"schedule {record.schedule} was due {self.words.moment(self.fire.due_at)}"
+            text = f"schedule {record.schedule} was due {self.words.moment(self.fire.due_at)}{of_host}"
             facts.append(finding("fired", text, schedule=record.schedule, due_at=self.fire.due_at))
         elif record.asked_by:
             text = f"{record.asked_by} asked for it {self.words.both(record.created_at)}"

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, tzinfo
 
 from rota.calendar import Trigger
 from rota.clock import to_us
+from rota.engine.hold import Standing, look
+from rota.engine.hosts import Living
 from rota.errors import NotFoundError, RotaError
 from rota.explain import checks
 from rota.explain.due_or_not import asked, not_due
@@ -42,7 +44,7 @@ def why_schedule(store: Store, here: Here, name: str, at: datetime | None = None
         except RotaError as error:
             facts = [_unreadable(error)]
         else:
-            case = _Case(tx, record, trigger, words, nodes.survey(tx, words.now), here)
+            case = _Case(tx, record, trigger, words, nodes.survey(tx, words.now), here, look(store, tx, None))
             facts = case.now() if at is None else case.moment(at)
     summary = f"Schedule {name}: {facts[0].text}."
     return Why(subject=f"schedule:{name}", state=standing(record), summary=summary, facts=tuple(facts))
@@ -85,12 +87,16 @@ class _Case:
     words: Words
     nodes: list[NodeStatus]
     here: Here
+    standing: Standing
 
     # --- as it stands
 
     def now(self) -> list[Finding]:
-        first = self._stopped() or self._aside() or self._overdue() or self._next()
-        return [*first, *self._lately(), *self._edited(), self._watermark()]
+        first = self._stopped() or self._held() or self._aside() or self._overdue() or self._next()
+        return [*first, *self._each(), *self._lately(), *self._edited(), self._watermark()]
+
+    def _held(self) -> list[Finding]:
+        return checks.held_by_all(self.standing, self.nodes)
 
     def _stopped(self) -> list[Finding]:
         """What keeps it from having a next moment at all."""
@@ -150,7 +156,11 @@ class _Case:
 
     def _unjudged(self) -> list[Finding]:
         """Why nobody judges a due moment."""
-        still = checks.no_node(self.nodes, self.words) or checks.stands_still(self.nodes, "scheduler", self.words)
+        still = (
+            self._held()
+            or checks.no_node(self.nodes, self.words)
+            or checks.stands_still(self.nodes, "scheduler", self.words)
+        )
         if still:
             return still
         if unable := list(checks.unable(self.nodes, self.record.name)):
@@ -167,6 +177,21 @@ class _Case:
         if starts is not None and starts > self.words.now:
             text = f"it starts not before {self.words.both(starts)}; {text}"
         return [finding("next", text, due_at=due_at)]
+
+    def _each(self) -> list[Finding]:
+        """The hosts that it would have a run for now."""
+        definition, job = Definition.from_json(self.record.definition), jobs.get(self.tx, self.record.job)
+        if definition.each is None or job is None:
+            return []
+        queue = definition.queue or job.queue
+        hosts = Living(self.tx, self.words.now).that_do(queue, job.name)
+        if not hosts:
+            return [
+                finding("no_host", f"it has a run for each living host, and none serves the queue {queue}", hosts=[])
+            ]
+        shown = ", ".join(hosts[:LATELY]) + (", …" if len(hosts) > LATELY else "")
+        text = f"it has a run for each living host, now {counted(len(hosts), 'host')}: {shown}"
+        return [finding("each_host", text, hosts=list(hosts))]
 
     def _bound(self, name: str) -> int | None:
         moment = getattr(Definition.from_json(self.record.definition), name)
@@ -257,13 +282,20 @@ class _Case:
 
     def _became(self, fire: FireRecord) -> str:
         """What became of the run."""
-        by = f", {fire.reason}" if fire.kind != FireKind.DUE and fire.reason else ""
+        by = f", {fire.reason}" if fire.reason else ""
         record = runs.get(self.tx, fire.run_id) if fire.run_id is not None else None
         if record is None:
             return f"{by}; its run is no longer kept"
         late = fire.decided_at - fire.due_at
         lag = f", {span(late)} late" if self._is_late(fire, late) else ""
-        return f"{by}{lag}; run {record.id} is {record.state}"
+        if not record.host:
+            return f"{by}{lag}; run {record.id} is {record.state}"
+        return f"{by}{lag}; {counted(fire.runs, 'host')}: {self._on_hosts(fire)}"
+
+    def _on_hosts(self, fire: FireRecord) -> str:
+        """How many of its runs are in each state."""
+        states = fires.states(self.tx, fire.id)
+        return ", ".join(f"{counted(count, 'run')} {state}" for state, count in states.items())
 
     @staticmethod
     def _is_late(fire: FireRecord, late: int) -> bool:

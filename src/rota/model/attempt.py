@@ -8,6 +8,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from rota.model.signal import Wait
+
 
 class Claimant(NamedTuple):
     """Who claims: a node, and the number of the claim among all claims of that node.
@@ -44,6 +46,8 @@ class Envelope(NamedTuple):
     crashes: int
     suspected: int
     priority_us: int
+    resumed_at: int | None
+    """When the signal came that it waited for, or its time was up."""
     cancel_by: str | None
     """The person who asked it to stop while an earlier claim had not begun it."""
     node: str
@@ -54,6 +58,11 @@ class Envelope(NamedTuple):
         """Run and claim: two attempts of one run may be on one node, after that was given up for lost."""
         return self.id, self.claim
 
+    @property
+    def wanted_at(self) -> int:
+        """The moment from which its lateness counts."""
+        return max(self.due_at, self.resumed_at or 0)
+
 
 class End(StrEnum):
     """How an attempt ended, before the run's own policies decide what that leads to."""
@@ -61,6 +70,8 @@ class End(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     SNOOZED = "snoozed"
+    WAITING = "waiting"
+    """For a signal."""
     CANCELLED = "cancelled"
     TIMED_OUT = "timed_out"
     HANDED_BACK = "handed_back"
@@ -84,6 +95,8 @@ class Ended(NamedTuple):
     traceback: str | None = None
     wait: float | None = None
     """How long the body itself asked to wait before the next attempt."""
+    waits: Wait | None = None
+    """What it waits for, where it ended as ``waiting``."""
     permanent: bool = False
     """A failure that is not to be tried again."""
     overran: bool = False

@@ -51,3 +51,6 @@ class FireRecord:
     decided_at: int
     node: str | None
     run_id: int | None
+    """The first of its runs that is kept."""
+    runs: int
+    """How many are kept: more than one where it makes one for each host."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from rota.errors import ConfigError, PayloadError
 from rota.model import payload
-from rota.model.limit import key_of_job
+from rota.model.limit import is_of_schedule, key_of_job
 from rota.model.parameters import Parameters, parameters_of
 from rota.model.policy import DEFAULT_QUEUE, DEFAULT_RETRY, DEFAULT_TIMEOUT
 from rota.model.rate import Rate, bucket_of_job
@@ -88,6 +88,11 @@ class Job:
         return {**named, **arguments}
 
     @property
+    def names_a_limit(self) -> bool:
+        """Rather than that its schedule has it done one at a time."""
+        return self.concurrency is not None or self.concurrency_key is not None
+
+    @property
     def limit_count(self) -> int | None:
         """How many of its runs with one key may run at once."""
         one_at_a_time = self.concurrency_key is not None or self.overlap not in {None, "allow"}
@@ -112,6 +117,13 @@ class Job:
                 hint="It is called with the arguments that were given, without the defaults of the job's function.",
             ) from error
         return key_of_job(self.name, payload.key(str(key), "concurrency_key"))
+
+    def keeps_place(self, limit_key: str | None) -> bool:
+        """Whether a run that waits for a signal is counted under its limit, so that none begins beside it.
+
+        So it is where runs must not overlap. A limit of concurrency is about work, and who waits does none.
+        """
+        return limit_key is not None and (is_of_schedule(limit_key) or self.overlap not in {None, "allow"})
 
     @property
     def is_limited(self) -> bool:

@@ -22,6 +22,9 @@ class NodeRecord:
 
     id: str
     host: str
+    """As it is named in the settings, or by the machine: what runs are kept for."""
+    machine: str
+    """See ``machine_identity``."""
     pid: int
     version: str
     queues: str
@@ -71,6 +74,7 @@ class NewNode:
 
     id: str
     host: str
+    machine: str
     pid: int
     version: str
     queues: str
@@ -83,10 +87,10 @@ class NewNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeProcess:
-    """Where the process of a node is: on which host (see ``host_identity``), under which number."""
+    """Where the process of a node is: on which machine (see ``machine_identity``), under which number."""
 
     id: str
-    host: str
+    machine: str
     pid: int
 
 
@@ -165,7 +169,7 @@ def new_node_id() -> str:
 
 
 @cache
-def host_identity() -> str:
+def machine_identity() -> str:
     """Two nodes of one identity see each other's processes by number: a machine, or a container on it."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]

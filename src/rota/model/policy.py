@@ -35,6 +35,7 @@ WHOLE_NUMBERS = range(-(2**63), 2**63)
 COUNTS = range(1, 1_000_000_001)
 CatchUp = Literal["latest", "none", "all"]
 Executor = Literal["thread", "process"]
+Each = Literal["host"]
 Overlap = Literal["skip", "queue_one", "queue_all", "cancel_running", "allow"]
 
 
@@ -207,6 +208,7 @@ WAITS_SHOWN = 10
 ARGUMENTS = Kind(_arguments, "a dict of the job's arguments")
 CATCH_UP = choice(get_args(CatchUp))
 COUNT = Kind(_where(COUNTS.__contains__, _one_of(int)), f"a whole number from 1 to {COUNTS[-1]:,}")
+EACH = replace(choice(get_args(Each)), wanted='"host"; None is one run')
 CONNECTION = Kind(lambda value: value, "a connection to the database that Rota uses")
 FLAG = Kind(_one_of(bool), "True or False")
 FUNCTION = Kind(
@@ -284,6 +286,7 @@ class SchedulePolicies(_Queueing, total=False):
     overlap: Annotated[
         Overlap, Policy(OVERLAP, "skip", "When it is due and an earlier run is not over.", SETTINGS | CLI)
     ]
+    each: Annotated[Each | None, Policy(EACH, None, 'With "host", a run on every living host.', SETTINGS | CLI)]
     jitter: Annotated[Duration, Policy(LENGTH, 0.0, "Spread the starts over so long.", SETTINGS | CLI)]
     starts: Annotated[datetime | None, Policy(MOMENT, None, "No moment before this one is due.", SETTINGS | CLI)]
     ends: Annotated[datetime | None, Policy(MOMENT, None, "No moment after this one is due.", SETTINGS | CLI)]

@@ -33,17 +33,23 @@ class QueueStatus:
 
 @dataclass(frozen=True, slots=True)
 class QueueWork:
-    """A queue that is not paused.
+    """A queue that is not paused, and in it the runs for any host or those that are kept for one.
 
     ``work``: it has runs to claim; ``limited``: claiming them takes counting; ``suspects``: some are to be done alone.
     """
 
     name: str
+    host: str
     concurrency: int | None
     rate: Rate | None
     work: bool
     limited: bool
     suspects: bool
+
+    @property
+    def lane(self) -> tuple[str, str]:
+        """What is claimed from at one time."""
+        return self.name, self.host
 
     @property
     def bucket(self) -> str:

@@ -11,6 +11,8 @@ class RunState(StrEnum):
     SCHEDULED = "scheduled"
     AVAILABLE = "available"
     RUNNING = "running"
+    WAITING = "waiting"
+    """For a signal: its attempt has ended, and the next one begins when the signal comes."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -29,7 +31,8 @@ MOVES: dict[RunState, frozenset[RunState]] = {
     RunState.SCHEDULED: frozenset({RunState.AVAILABLE, RunState.CANCELLED, RunState.EXPIRED}),
     RunState.AVAILABLE: frozenset({RunState.RUNNING, RunState.SCHEDULED, RunState.CANCELLED, RunState.EXPIRED}),
     # back to `scheduled`: a retry or a snooze; back to `available`: handed back, or rescued from a lost node
-    RunState.RUNNING: BEGUN_AND_ENDED | {RunState.SCHEDULED, RunState.AVAILABLE},
+    RunState.RUNNING: BEGUN_AND_ENDED | {RunState.SCHEDULED, RunState.AVAILABLE, RunState.WAITING},
+    RunState.WAITING: frozenset({RunState.AVAILABLE, RunState.CANCELLED}),
     RunState.SUCCEEDED: frozenset(),
     # a person's retry
     RunState.FAILED: frozenset({RunState.AVAILABLE, RunState.CANCELLED}),
@@ -39,6 +42,8 @@ MOVES: dict[RunState, frozenset[RunState]] = {
 """Every move a run may make. Each is one guarded statement in ``store/sql/runs.sql``."""
 
 
+ANY_HOST = ""
+"""The ``host`` of a run that any node may do."""
 PAUSED = "paused"
 """What holds a run whose schedule is paused: it is let go when that goes on, and by nothing else."""
 
@@ -59,6 +64,15 @@ class Held(NamedTuple):
     id: int
     limit_key: str
     reason: str
+
+
+class PausedRun(NamedTuple):
+    """A run whose schedule is paused. Field order is the column order of ``held_runs``."""
+
+    id: int
+    due_at: int
+    attempts: int
+    host: str
 
 
 class Chosen(NamedTuple):
@@ -100,6 +114,8 @@ class NewRun(NamedTuple):
     """The "now" of its rules, where that is not the start of its first attempt."""
     expires_at: int | None = None
     """Until when it must have begun."""
+    host: str = ANY_HOST
+    """Its nodes alone may claim it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +125,8 @@ class RunRecord:
     id: int
     job: str
     queue: str
+    host: str
+    """Whose nodes alone may do it; ``""``: any."""
     state: str
     priority: int
     priority_us: int
@@ -132,6 +150,12 @@ class RunRecord:
     held_for: str | None
     staged_at: int | None
     """When it came due and was made available."""
+    waits_for: str | None
+    """The name of the signal; only of a run in the state ``waiting``."""
+    waits_until: int | None
+    waits_about: str | None
+    resumed_at: int | None
+    """When the last signal that it waited for came, or its time was up."""
     node: str | None
     claim: int | None
     """With the node, what the ledger knows the attempt under way by."""
@@ -165,13 +189,22 @@ class RunRecord:
         )
 
 
+class WaitedOut(NamedTuple):
+    """A run whose time to wait for a signal is up. Field order is the column order of ``waited_out``."""
+
+    id: int
+    job: str
+    waits_for: str
+    waits_until: int
+
+
 class ExpiredRun(NamedTuple):
-    """A run that had not begun in time. Field order is the column order of ``expire``."""
+    """A run that will not begin any more. Field order is the column order of ``expire``, and of ``expire_kept``."""
 
     id: int
     job: str
     due_at: int
-    expires_at: int
+    expires_at: int | None
     limit_key: str | None
     batch_id: int | None
     held_for: str | None
@@ -180,11 +213,11 @@ class ExpiredRun(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningRun:
-    """A run under way: which node has it, and since when."""
+    """A run under way: which node has it, and since when. One that waits for a signal is on none."""
 
     id: int
     job: str
-    node: str
+    node: str | None
     started_at: int
     suspected: int
 
@@ -197,6 +230,17 @@ class RunAge:
     state: str
     created_at: int
     finished_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenUp:
+    """A run that was cancelled as its ledger became another one; one that was running has its ``node``."""
+
+    id: int
+    attempt: int
+    node: str | None
+    started_at: int | None
+    batch_id: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +288,11 @@ class Settled:
     peak_rss: int | None
     result: str | None
     """What it reports of its work, as JSON, though it did not succeed."""
+    waits_for: str | None = None
+    waits_until: int | None = None
+    waits_about: str | None = None
+    keeps_place: int | None = None
+    """1, where it is counted under its limit while it waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,8 +319,8 @@ class AttemptRecord:
     """One call of the body, or one under way; moments are microseconds of UTC.
 
     ``outcome``: ``running``, ``succeeded``, ``failed``, ``timed_out``, ``memory``, ``cancelled``, ``snoozed``,
-    ``handed_back`` (its node stopped) or ``crashed`` (its node, or its own process, was lost). A number that is missing
-    was claimed, and given back before its body began.
+    ``waiting`` (for a signal), ``handed_back`` (its node stopped) or ``crashed`` (its node, or its own process, was
+    lost). A number that is missing was claimed, and given back before its body began.
     """
 
     run_id: int

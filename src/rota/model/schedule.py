@@ -16,6 +16,7 @@ from rota.clock import to_us
 from rota.errors import ConfigError
 from rota.model import payload
 from rota.model.policy import OF_A_SCHEDULE
+from rota.model.run import ANY_HOST
 
 DAY = 86400.0
 _NO_ARGUMENTS: Mapping[str, Any] = {}
@@ -34,6 +35,8 @@ class Definition:
     """How late a due moment may still be made up for; ``None``: a day, or one period if that is longer."""
     catch_up_cap: int = OF_A_SCHEDULE["catch_up_cap"].default
     overlap: str = OF_A_SCHEDULE["overlap"].default
+    each: str | None = None
+    """``host``: a fire makes a run for every living host, kept for it."""
     jitter: float = 0.0
     queue: str | None = None
     priority: int | None = None
@@ -76,13 +79,14 @@ class Definition:
         data["trigger"] = trigger_from_data(data["trigger"])
         return Definition(**data)
 
-    def jitter_us(self, schedule: str, due_at_us: int) -> int:
-        """A shift inside the window, always the same for one moment of one schedule, on every node."""
+    def jitter_us(self, schedule: str, due_at_us: int, host: str = ANY_HOST) -> int:
+        """A shift inside the window, always the same for one moment of one schedule (and host), on every node."""
         if not self.jitter:
             return 0
         from hashlib import blake2b  # slow, and few schedules are spread
 
-        digest = blake2b(f"{schedule}\0{due_at_us}".encode(), digest_size=8).digest()
+        of_host = "" if host == ANY_HOST else f"\0{host}"
+        digest = blake2b(f"{schedule}\0{due_at_us}{of_host}".encode(), digest_size=8).digest()
         return int(int.from_bytes(digest, "big") / 2**64 * self.jitter * 1_000_000)
 
 

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from socket import gethostname
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,7 +22,7 @@ from rota.calendar.expression import Cron, Gap, Overlap
 from rota.calendar.zones import zone
 from rota.errors import ConfigError
 from rota.model.duration import seconds
-from rota.model.policy import COUNT, LENGTH, MOMENT, OF_A_SCHEDULE, Also
+from rota.model.policy import COUNT, LENGTH, MOMENT, OF_A_SCHEDULE, Also, read_name
 from rota.model.rate import Rate
 from rota.model.size import size_in_bytes
 
@@ -113,6 +115,8 @@ class DatabaseSettings:
 class NodeSettings:
     """How a node works. Times are seconds, sizes bytes."""
 
+    host: Annotated[str | None, _readable(partial(read_name, "host")), "host"] = None
+    """What runs of ``each="host"`` are kept for; ``None``: as the machine calls itself."""
     threads: Annotated[Positive, "worker.threads"] = 16
     """Attempts at one time, on threads (``def``) and on the event loop (``async def``) together."""
     slots: Annotated[Positive, "worker.slots"] = 2
@@ -140,6 +144,10 @@ class NodeSettings:
     result_bytes: Annotated[Positive, "limits.result_bytes"] = 65_536
     log_lines: Annotated[Positive, "limits.log_lines"] = 1_000
     log_bytes: Annotated[Positive, "limits.log_bytes"] = 65_536
+
+    @property
+    def host_name(self) -> str:
+        return self.host or gethostname()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

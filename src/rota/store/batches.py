@@ -53,3 +53,8 @@ def get(tx: Transaction, batch_id: int) -> Batch | None:
 
 def prune(tx: Transaction, before: int, limit: int) -> int:
     return tx.run("batches.prune", before=before, limit=limit)
+
+
+def drop_next_steps(tx: Transaction) -> None:
+    """Nothing follows any more when the batches that are not over come to their end."""
+    tx.run("batches.drop_next_steps")

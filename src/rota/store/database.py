@@ -26,9 +26,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from rota.model.event import Event
+from rota.model.home import FileHome, ServerHome
+from rota.model.run import ANY_HOST
 from rota.store.rows import Row as Row
 from rota.store.rows import columns
 from rota.store.tables import tables
@@ -83,8 +85,17 @@ class Query:
     columns: tuple[tuple[str, str], ...]
 
 
-Work = Mapping[tuple[str, str | None], int]
-"""Runs to claim, by queue and job; ``None`` is any job."""
+class WorkKind(NamedTuple):
+    """Which nodes runs are for: those that serve the queue, know the job, and are on the host."""
+
+    queue: str
+    job: str | None = None
+    """``None``: any."""
+    host: str = ANY_HOST
+
+
+Work = Mapping[WorkKind, int]
+"""How many runs there are to claim."""
 
 
 class Transaction:
@@ -98,7 +109,7 @@ class Transaction:
         self.announced = False
         """Whether there are runs to claim."""
         self.work: Work | None = None
-        """How many, by queue and job; ``None``: nobody knows, and everybody is to look."""
+        """How many; ``None``: nobody knows, and everybody is to look."""
         self.events: list[Event] = []
         """What happened in it: kept with the commit, and handed to listeners after it."""
         self.late_events: list[Event] = []
@@ -127,7 +138,7 @@ class Transaction:
     def announce(self, work: Work | None = None) -> None:
         """Say at the commit that there are runs to claim: a hint that saves waiting for the next poll.
 
-        ``work`` says how many there are, by queue and job: on PostgreSQL so many nodes are woken, and else all.
+        ``work`` says how many there are: on PostgreSQL so many nodes are woken, and else all.
         """
         if not self.announced:
             self.work = work
@@ -167,6 +178,9 @@ class Database(Protocol):
 
     def now_us(self) -> int:
         """The database's own time."""
+
+    def home(self, tx: Transaction) -> FileHome | ServerHome:
+        """What tells it from a copy."""
 
     def facts(self) -> dict[str, Any]:
         """How it is set up, for who looks for what is wrong: ``kind``, ``version``, ``size`` in bytes, and its own."""

@@ -33,6 +33,11 @@ def of_run(tx: Transaction, run_id: int) -> FireRecord | None:
     return record(FireRecord, row) if row else None
 
 
+def states(tx: Transaction, fire_id: int) -> dict[str, int]:
+    """How many of its runs are in each state."""
+    return {state: count for state, count in tx.all("fires.states", fire_id=fire_id)}
+
+
 def prune(tx: Transaction, before: int, limit: int) -> int:
     """Returns how many went."""
     return tx.run("fires.prune", before=before, limit=limit)

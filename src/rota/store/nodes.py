@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from rota.model.host import HostNodes
 from rota.model.node import Blocked, DutyRecord, NewNode, NodeProcess, NodeRecord, NodeStatus, Slots, state_of
-from rota.store.database import Transaction
+from rota.store.database import Transaction, WorkKind
 from rota.store.rows import as_row, record
 
 GONE_SHOWN_US = 3_600_000_000
@@ -27,6 +28,12 @@ def beat(
     work = {"running": running, "slots": slots.number, "slots_busy": slots.busy, "rss": rss}
     row = tx.one("nodes.beat", id=node, now=now, lease_until=lease_until, **work)
     return row is not None, row is not None and row[0] is not None
+
+
+def seen_at(tx: Transaction, node: str) -> int | None:
+    """The moment of its last heartbeat; ``None``: there is no such node."""
+    row = tx.one("nodes.seen_at", id=node)
+    return None if row is None else int(row[0])
 
 
 def stop(tx: Transaction, node: str, now: int) -> None:
@@ -48,9 +55,14 @@ def alive(tx: Transaction) -> list[NodeProcess]:
     return [record(NodeProcess, row) for row in tx.all("nodes.alive")]
 
 
-def that_do(tx: Transaction, queue: str, job: str | None) -> list[tuple[str, bool]]:
-    """On PostgreSQL: who may do a job from a queue, and whether each was full when it last wrote."""
-    return [(node, bool(is_full)) for node, is_full in tx.all("nodes.that_do", queue=queue, job=job)]
+def by_host(tx: Transaction, host: str | None = None) -> list[HostNodes]:
+    """Of all hosts, or of one: also those that are gone, as long as their nodes are kept."""
+    return [HostNodes._make(row) for row in tx.all("nodes.by_host", host=host)]
+
+
+def that_do(tx: Transaction, kind: WorkKind) -> list[tuple[str, bool]]:
+    """On PostgreSQL: who may do such work, and whether each was full when it last wrote."""
+    return [(node, bool(is_full)) for node, is_full in tx.all("nodes.that_do", **kind._asdict())]
 
 
 def lose(tx: Transaction, node: str, now: int, lease_until: int) -> bool:

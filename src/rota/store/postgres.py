@@ -12,6 +12,8 @@ from typing import Any
 
 from rota.errors import ConfigError, MissingExtraError, SchemaError, StoreError, StoreUnreachableError
 from rota.forks import tell_of_forks
+from rota.model.home import ServerHome
+from rota.store import passports
 from rota.store.database import Query, Row, Transaction, Work, load_queries, render, without_password
 from rota.store.postgres_hints import Hints
 from rota.store.tables import tables
@@ -257,6 +259,11 @@ class PostgresDatabase:
                 f"there is no schema {schema}, and {user} may make none in this database",
                 hint=f'Have its owner run: CREATE SCHEMA {schema} AUTHORIZATION "{user}"',
             ) from error
+
+    def home(self, tx: Transaction) -> ServerHome:
+        name, database, table, system = passports.here(tx)
+        place = f"{name} on {self._connections.server}"
+        return ServerHome(place=place, system=system, database=database, table=table)
 
     def facts(self) -> dict[str, Any]:
         with self._connection() as connection:

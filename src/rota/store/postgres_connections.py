@@ -132,6 +132,8 @@ class Connections:
         parts = _read(url)
         self._network = {name: value for name, value in _NETWORK.items() if name not in parts} | _TEXT
         self._given = str(parts.get("options") or "")
+        self.server = f"{parts.get('host') or 'localhost'}:{parts.get('port') or 5432}"
+        """For people."""
         self._pools: dict[bool, psycopg_pool.ConnectionPool[Connection]] = {}
         self._opening = threading.Lock()
         self._probing = threading.Lock()

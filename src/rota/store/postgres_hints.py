@@ -1,4 +1,4 @@
-"""Whom to tell of work: as many nodes as can do it at once, of the application that has its job, and serve its queue.
+"""Whom to tell of work: as many nodes as can do it at once, of its host and the application that has its job.
 
 Each node hears a channel of its own, and one for all. Who tells knows the nodes as they were up to a second ago: what a
 hint that goes to the wrong one costs is the wait for the next poll.
@@ -10,7 +10,7 @@ import random
 import time
 
 from rota.store import nodes
-from rota.store.database import Transaction, Work
+from rota.store.database import Transaction, Work, WorkKind
 
 KNOWN_SECONDS = 1.0
 SPARE = 1
@@ -27,7 +27,7 @@ class Hints:
     def __init__(self, channel: str) -> None:
         self.channel = channel[:NAME_BYTES]
         self._channel = channel
-        self._nodes: dict[tuple[str, str | None], tuple[float, list[str], list[str]]] = {}
+        self._nodes: dict[WorkKind, tuple[float, list[str], list[str]]] = {}
 
     def of(self, node: str) -> str:
         """The channel of one node."""
@@ -35,13 +35,13 @@ class Hints:
         return f"{self._channel[: NAME_BYTES - len(suffix)]}{suffix}"
 
     def statements(self, tx: Transaction, work: Work | None) -> str:
-        """What tells of runs, by queue and job; ``None``: tells everybody."""
+        """What tells of runs; ``None``: tells everybody."""
         if work is None or len(work) > MOST_KINDS:
             return f'NOTIFY "{self.channel}"'
         channels = {channel for kind, count in work.items() for channel in self._chosen(tx, kind, count + SPARE)}
         return "; ".join(f'NOTIFY "{channel}"' for channel in sorted(channels))
 
-    def _chosen(self, tx: Transaction, kind: tuple[str, str | None], count: int) -> list[str]:
+    def _chosen(self, tx: Transaction, kind: WorkKind, count: int) -> list[str]:
         free, full = self._known(tx, kind)
         if count >= len(free) + len(full):
             return [self.channel]
@@ -49,12 +49,11 @@ class Hints:
         chosen += random.sample(full, count - len(chosen))
         return [self.of(node) for node in chosen]
 
-    def _known(self, tx: Transaction, kind: tuple[str, str | None]) -> tuple[list[str], list[str]]:
+    def _known(self, tx: Transaction, kind: WorkKind) -> tuple[list[str], list[str]]:
         """The nodes that do such work: those that had room when they last wrote, and the others."""
         known_until, free, full = self._nodes.get(kind, (0.0, [], []))
         if time.monotonic() > known_until:
-            queue, job = kind
-            found = nodes.that_do(tx, queue, job)
+            found = nodes.that_do(tx, kind)
             free = [node for node, is_full in found if not is_full]
             full = [node for node, is_full in found if is_full]
             if len(self._nodes) > 100 * MOST_KINDS:

@@ -18,13 +18,15 @@ def ensure(tx: Transaction, names: Iterable[str]) -> None:
     tx.over("queues.ensure", [(name,) for name in sorted(names)])
 
 
-def survey(tx: Transaction) -> list[QueueWork]:
-    """The queues that are not paused."""
+def survey(tx: Transaction, host: str) -> list[QueueWork]:
+    """The queues that are not paused: each once for any host, and once for this one."""
     found = []
-    for name, concurrency, rate, work, shared, suspects in tx.all("queues.survey"):
+    for name, of_host, concurrency, rate, work, shared, suspects in tx.all("queues.survey", host=host):
         limited = bool(shared) or concurrency is not None or rate is not None
         found.append(
-            QueueWork(name, concurrency, Rate.parse(rate) if rate else None, bool(work), limited, bool(suspects))
+            QueueWork(
+                name, of_host, concurrency, Rate.parse(rate) if rate else None, bool(work), limited, bool(suspects)
+            )
         )
     return found
 
@@ -81,7 +83,7 @@ def waiting(tx: Transaction, name: str, cap: int = COUNT_CAP) -> tuple[int, int 
 
 
 def waiting_of(tx: Transaction, name: str, jobs: Iterable[str], cap: int = COUNT_CAP) -> tuple[int, int | None]:
-    """As ``waiting``, of these jobs alone."""
+    """As ``waiting``, of these jobs alone, and of runs that any host may do."""
     found = tx.over("queues.waiting_of", [(job,) for job in jobs], name=name, cap=cap)
     count, oldest = found[0] if found else (0, None)
     return count, oldest

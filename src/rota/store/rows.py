@@ -17,10 +17,13 @@ from rota.model.event import Event
 from rota.model.fire import FireRecord, NewFire
 from rota.model.lease import Lease
 from rota.model.node import DutyRecord, NewNode, NodeProcess, NodeRecord
+from rota.model.passport import PassportRecord
 from rota.model.queue import QueueRecord
 from rota.model.release import Release
-from rota.model.run import AttemptRecord, Candidate, LostRun, NewRun, RunAge, RunningRun, RunRecord
+from rota.model.run import AttemptRecord, Candidate, GivenUp, LostRun, NewRun, RunAge, RunningRun, RunRecord
 from rota.model.schedule import DueSchedule, NewSchedule, ScheduleRecord
+from rota.model.signal import SignalRecord
+from rota.model.step import StepRecord
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -34,6 +37,7 @@ RECORDS: Mapping[str, type] = {
     "duty": DutyRecord,
     "event": Event,
     "fire": FireRecord,
+    "given_up": GivenUp,
     "lease": Lease,
     "lost_run": LostRun,
     "new_fire": NewFire,
@@ -42,12 +46,15 @@ RECORDS: Mapping[str, type] = {
     "new_schedule": NewSchedule,
     "node": NodeRecord,
     "node_process": NodeProcess,
+    "passport": PassportRecord,
     "queue": QueueRecord,
     "release": Release,
     "run": RunRecord,
     "run_age": RunAge,
     "running_run": RunningRun,
     "schedule": ScheduleRecord,
+    "signal": SignalRecord,
+    "step": StepRecord,
 }
 """By the name that statements call them by."""
 

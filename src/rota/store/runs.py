@@ -7,11 +7,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rota.model.attempt import Claimant, Envelope
+from rota.model.host import GONE_US, Kept
 from rota.model.run import (
+    ANY_HOST,
     NOT_IN_TIME,
     Candidate,
     Chosen,
     ExpiredRun,
+    GivenUp,
     Held,
     LostRun,
     NewRun,
@@ -20,8 +23,9 @@ from rota.model.run import (
     RunningRun,
     RunRecord,
     Settled,
+    WaitedOut,
 )
-from rota.store.database import Row, Transaction
+from rota.store.database import Row, Transaction, WorkKind
 from rota.store.queues import COUNT_CAP
 from rota.store.rows import as_row, record
 
@@ -93,20 +97,25 @@ def debounce(tx: Transaction, run: NewRun) -> tuple[int, bool]:
     return insert_one(tx, run)
 
 
-def waiting_jobs(tx: Transaction, queue: str, after: str = "", limit: int = 200) -> list[str]:
+# What is kept for a ``host`` is claimed apart from what any may do.
+
+
+def waiting_jobs(tx: Transaction, queue: str, after: str = "", limit: int = 200, *, host: str = ANY_HOST) -> list[str]:
     """The jobs that have something to claim in a queue, by name, beyond one."""
-    return [name for (name,) in tx.all("runs.waiting_jobs", queue=queue, after=after, limit=limit)]
+    return [name for (name,) in tx.all("runs.waiting_jobs", queue=queue, host=host, after=after, limit=limit)]
 
 
-def some_limited(tx: Transaction, queue: str, jobs: Iterable[str]) -> bool:
+def some_limited(tx: Transaction, queue: str, jobs: Iterable[str], *, host: str = ANY_HOST) -> bool:
     """Whether some of what these jobs have to claim is under limits."""
-    return bool(tx.over("runs.some_limited", [(job,) for job in jobs], queue=queue))
+    return bool(tx.over("runs.some_limited", [(job,) for job in jobs], queue=queue, host=host))
 
 
-def claim(tx: Transaction, queue: str, job: str, by: Claimant, limit: int, now: int) -> list[Envelope]:
+def claim(
+    tx: Transaction, queue: str, job: str, by: Claimant, limit: int, now: int, *, host: str = ANY_HOST
+) -> list[Envelope]:
     """Take runs of a job that share no limit with others, most urgent first."""
-    rows = tx.all("runs.claim", queue=queue, job=job, node=by.node, claim=by.claim, limit=limit, now=now)
-    return _in_order(rows)
+    place = {"queue": queue, "host": host, "job": job}
+    return _in_order(tx.all("runs.claim", **place, node=by.node, claim=by.claim, limit=limit, now=now))
 
 
 def claim_chosen(tx: Transaction, chosen: Sequence[Chosen], by: Claimant, now: int) -> list[Envelope]:
@@ -120,6 +129,7 @@ def candidates(
     limit: int,
     now: int,
     *,
+    host: str = ANY_HOST,
     limited: bool = True,
     suspects: bool = False,
 ) -> list[Candidate]:
@@ -131,7 +141,7 @@ def candidates(
     """
     each = min(limit, max(AT_LEAST_OF_EACH, 2 * limit // len(jobs)))
     options = {"each": each, "limited": int(limited), "suspects": int(suspects), "now": now}
-    rows = tx.over("runs.candidates", [(job,) for job in jobs], queue=queue, **options)
+    rows = tx.over("runs.candidates", [(job,) for job in jobs], queue=queue, host=host, **options)
     found = sorted((Candidate._make(row) for row in rows), key=_order)
     seen = Counter(candidate.job for candidate in found)
     ends = [next(one for one in reversed(found) if one.job == job) for job, count in seen.items() if count == each]
@@ -187,22 +197,25 @@ def running_by_key(tx: Transaction, keys: Iterable[str]) -> dict[str, int]:
     return {key: count for key, count in tx.over("runs.running_by_key", [(key,) for key in keys])}
 
 
-def places_taken(tx: Transaction, keys: Iterable[str], queue: str, turn: int) -> dict[str, int]:
+def places_taken(
+    tx: Transaction, keys: Iterable[str], queue: str, turn: int, *, host: str = ANY_HOST
+) -> dict[str, int]:
     """How many of each run, or may be claimed in this queue and go before a turn."""
-    return dict(tx.over("runs.places_taken", [(key,) for key in keys], queue=queue, turn=turn))
+    return dict(tx.over("runs.places_taken", [(key,) for key in keys], queue=queue, host=host, turn=turn))
 
 
-def places_free(tx: Transaction, keys: Iterable[str]) -> dict[tuple[str, str], int]:
-    """For how many of those held for these limits there is a place now, by key and queue."""
+def places_free(tx: Transaction, keys: Iterable[str]) -> dict[tuple[str, str, str], int]:
+    """For how many of those held for these limits there is a place now, by key, queue and host."""
     rows = tx.over("runs.places_free", [(key,) for key in keys])
-    return {(key, queue): free for key, queue, free in rows if free > 0}
+    return {(key, queue, host): free for key, queue, host, free in rows if free > 0}
 
 
 def release(tx: Transaction, keys: Iterable[str]) -> None:
     """Let as many of those held for these limits try as there are places."""
-    released: Counter[tuple[str, str | None]] = Counter()
-    for (key, queue), free in sorted(places_free(tx, keys).items()):  # in one order on every node
-        released.update(tx.all("runs.release", key=key, queue=queue, limit=free))
+    released: Counter[WorkKind] = Counter()
+    for (key, queue, host), free in sorted(places_free(tx, keys).items()):  # in one order on every node
+        rows = tx.all("runs.release", key=key, queue=queue, host=host, limit=free)
+        released.update(map(WorkKind._make, rows))
     if released:
         tx.announce(released)
 
@@ -220,6 +233,12 @@ def settle(tx: Transaction, node: str, ends: Sequence[Settled], now: int) -> dic
     return {row[0]: row[1] for row in tx.over("runs.settle", [as_row(end) for end in ends], node=node, now=now)}
 
 
+def give_up(tx: Transaction, after: int, limit: int, now: int, reason: str, *, running: bool) -> list[GivenUp]:
+    """Cancel so many of those that wait, from an id on, and with ``running`` of those that run."""
+    rows = tx.all("runs.give_up", after=after, limit=limit, now=now, reason=reason, running=int(running))
+    return [record(GivenUp, row) for row in rows]
+
+
 def lost(tx: Transaction, node: str, limit: int) -> list[LostRun]:
     """What a lost node left running; locked."""
     return [record(LostRun, row) for row in tx.all("runs.lost", node=node, limit=limit)]
@@ -233,8 +252,8 @@ def stage(tx: Transaction, now: int, limit: int) -> list[tuple[int, str | None]]
     """Make available what has come due. Returns the id of each, and the key of the limit it is to wait for."""
     staged = tx.all("runs.stage", now=now, limit=limit)
     if staged:
-        tx.announce(Counter((queue, job) for _, _, queue, job in staged))
-    return [(run, key) for run, key, _, _ in staged]
+        tx.announce(Counter(WorkKind._make(kind) for _, _, *kind in staged))
+    return [(run, key) for run, key, *_ in staged]
 
 
 def expire(tx: Transaction, now: int, limit: int) -> list[ExpiredRun]:
@@ -242,10 +261,42 @@ def expire(tx: Transaction, now: int, limit: int) -> list[ExpiredRun]:
     return [ExpiredRun._make(row) for row in tx.all("runs.expire", now=now, limit=limit, reason=NOT_IN_TIME)]
 
 
-def next_moment(tx: Transaction) -> tuple[int | None, int | None]:
-    """When the next scheduled run is due, and when the next one that waits expires."""
-    [(due_at, expires_at)] = tx.all("runs.next_moment")
-    return due_at, expires_at
+def kept(tx: Transaction) -> list[Kept]:
+    """What waits for hosts."""
+    return [Kept._make(row) for row in tx.all("runs.kept")]
+
+
+def expire_kept(tx: Transaction, what: Kept, now: int, limit: int, reason: str) -> list[ExpiredRun]:
+    """End what waits for a host that is gone."""
+    place = {"host": what.host, "queue": what.queue, "job": what.job, "due_before": now - GONE_US}
+    return [ExpiredRun._make(row) for row in tx.all("runs.expire_kept", **place, now=now, limit=limit, reason=reason)]
+
+
+def next_moment(tx: Transaction) -> tuple[int | None, int | None, int | None]:
+    """When the next scheduled run is due, when the next one expires, and when the next wait for a signal ends."""
+    [(due_at, expires_at, waits_until)] = tx.all("runs.next_moment")
+    return due_at, expires_at, waits_until
+
+
+# Those that wait for a signal.
+
+
+def wake(tx: Transaction, run_ids: Iterable[int], now: int) -> set[int]:
+    """Let those of them go on that wait for a signal which is there. Returns their ids."""
+    woken = tx.over("runs.wake", [(run_id,) for run_id in run_ids], now=now)
+    if woken:
+        tx.announce(Counter(WorkKind._make(kind) for _, *kind in woken))
+    return {run_id for run_id, *_ in woken}
+
+
+def answered(tx: Transaction, limit: int) -> list[int]:
+    """Those that wait for a signal which is there."""
+    return [run_id for (run_id,) in tx.all("runs.answered", limit=limit)]
+
+
+def waited_out(tx: Transaction, now: int, limit: int) -> list[WaitedOut]:
+    """Those whose time to wait is up; locked."""
+    return [WaitedOut._make(row) for row in tx.all("runs.waited_out", now=now, limit=limit)]
 
 
 # By the schedule that made them, or by the key of their limit: what an overlap policy goes by.
@@ -253,17 +304,17 @@ def next_moment(tx: Transaction) -> tuple[int | None, int | None]:
 
 def active_by_key(tx: Transaction, keys: Iterable[str], now: int) -> dict[str, dict[str, int]]:
     """How many of each state are not over, by key; what can begin no more is none of them."""
-    return _by_state(tx.over("runs.active_by_key", [(key,) for key in keys], now=now))
-
-
-def active_by_schedule(tx: Transaction, names: Iterable[str], now: int) -> dict[str, dict[str, int]]:
-    return _by_state(tx.over("runs.active_by_schedule", [(name,) for name in names], now=now))
-
-
-def _by_state(rows: list[Row]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
-    for name, state, count in rows:
-        found.setdefault(name, {})[state] = count
+    for key, state, count in tx.over("runs.active_by_key", [(key,) for key in keys], now=now):
+        found.setdefault(key, {})[state] = count
+    return found
+
+
+def active_by_schedule(tx: Transaction, names: Iterable[str], now: int) -> dict[tuple[str, str], dict[str, int]]:
+    """The same by schedule and host."""
+    found: dict[tuple[str, str], dict[str, int]] = {}
+    for name, host, state, count in tx.over("runs.active_by_schedule", [(name,) for name in names], now=now):
+        found.setdefault((name, host), {})[state] = count
     return found
 
 
@@ -272,8 +323,10 @@ def request_cancel_by_key(tx: Transaction, key: str, now: int, by: str) -> list[
     return [run_id for (run_id,) in tx.all("runs.request_cancel_by_key", key=key, now=now, by=by)]
 
 
-def request_cancel_by_schedule(tx: Transaction, schedule: str, now: int, by: str) -> list[int]:
-    return [run_id for (run_id,) in tx.all("runs.request_cancel_by_schedule", schedule=schedule, now=now, by=by)]
+def request_cancel_by_schedule(tx: Transaction, schedule: str, now: int, by: str, host: str | None = None) -> list[int]:
+    """``host``: of those that are kept for it alone."""
+    asked = {"schedule": schedule, "now": now, "by": by, "host": host}
+    return [run_id for (run_id,) in tx.all("runs.request_cancel_by_schedule", **asked)]
 
 
 def cancel_waiting_by_key(tx: Transaction, key: str, now: int, reason: str) -> dict[int, int | None]:
@@ -281,9 +334,11 @@ def cancel_waiting_by_key(tx: Transaction, key: str, now: int, reason: str) -> d
     return {run: batch for run, batch in tx.all("runs.cancel_waiting_by_key", key=key, now=now, reason=reason)}
 
 
-def cancel_waiting_by_schedule(tx: Transaction, schedule: str, now: int, reason: str) -> dict[int, int | None]:
-    rows = tx.all("runs.cancel_waiting_by_schedule", schedule=schedule, now=now, reason=reason)
-    return {run: batch for run, batch in rows}
+def cancel_waiting_by_schedule(
+    tx: Transaction, schedule: str, now: int, reason: str, host: str | None = None
+) -> dict[int, int | None]:
+    asked = {"schedule": schedule, "now": now, "reason": reason, "host": host}
+    return {run: batch for run, batch in tx.all("runs.cancel_waiting_by_schedule", **asked)}
 
 
 # By hand.
@@ -296,7 +351,7 @@ def lock(tx: Transaction, run_id: int) -> RunRecord | None:
 
 
 def close(tx: Transaction, run_id: int, now: int, by: str) -> bool:
-    """Cancel a run that waits, or a dead letter. False: it is neither."""
+    """Cancel a run that waits, for whatever, or a dead letter. False: it is neither."""
     return tx.one("runs.close", id=run_id, now=now, by=by) is not None
 
 
@@ -305,9 +360,12 @@ def request_cancel(tx: Transaction, run_id: int, now: int, by: str) -> bool:
     return tx.one("runs.request_cancel", id=run_id, now=now, by=by) is not None
 
 
-def retry(tx: Transaction, run_id: int, now: int) -> bool:
-    """Send it back to its queue, counts at zero. False: it did not end badly, or another run holds its key."""
-    return tx.one("runs.retry", id=run_id, now=now) is not None
+def retry(tx: Transaction, run_id: int, now: int, *, afresh: bool = False) -> bool:
+    """Send it back to its queue, counts at zero. False: it did not end badly, or another run holds its key.
+
+    ``afresh``: without its checkpoint.
+    """
+    return tx.one("runs.retry", id=run_id, now=now, afresh=int(afresh)) is not None
 
 
 # Looking.
@@ -329,8 +387,9 @@ def page(
     limit: int = 50,
 ) -> list[RunRecord]:
     """Newest first; ``before`` is the id to go on from."""
-    if state == "failed" and queue is None and schedule is None:
-        return [record(RunRecord, row) for row in tx.all("runs.failed_page", job=job, before=before, limit=limit)]
+    rare = {"failed": "runs.failed_page", "waiting": "runs.waiting_page"}
+    if state in rare and queue is None and schedule is None:
+        return [record(RunRecord, row) for row in tx.all(rare[state], job=job, before=before, limit=limit)]
     rows = tx.all("runs.page", state=state, job=job, queue=queue, schedule=schedule, before=before, limit=limit)
     return [record(RunRecord, row) for row in rows]
 
@@ -373,26 +432,34 @@ def strays(tx: Transaction, limit: int) -> list[int]:
 
 def count_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> int:
     """How many would be claimed before it."""
-    waiting = [(job,) for job in waiting_jobs(tx, run.queue)]
-    [(count,)] = tx.over("runs.count_ahead", waiting, queue=run.queue, cap=cap, turn=turn_of(run), id=run.id)
+    waiting = [(job,) for job in waiting_jobs(tx, run.queue, host=run.host)]
+    place = {"queue": run.queue, "host": run.host, "turn": turn_of(run), "id": run.id}
+    [(count,)] = tx.over("runs.count_ahead", waiting, **place, cap=cap)
     return int(count)
 
 
 def count_rated_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> int:
     """How many of its job, in any queue, would be started before it."""
-    row = tx.one("runs.count_rated_ahead", job=run.job, turn=turn_of(run), id=run.id, cap=cap)
+    row = tx.one("runs.count_rated_ahead", job=run.job, host=run.host, turn=turn_of(run), id=run.id, cap=cap)
     return int(row[0]) if row else 0
 
 
 def count_held_ahead(tx: Transaction, run: RunRecord, cap: int = COUNT_CAP) -> int:
     """How many are held for the same limit and go first."""
-    row = tx.one("runs.count_held_ahead", id=run.id, key=run.limit_key, queue=run.queue, turn=turn_of(run), cap=cap)
+    place = {"queue": run.queue, "host": run.host, "turn": turn_of(run), "id": run.id}
+    row = tx.one("runs.count_held_ahead", **place, key=run.limit_key, cap=cap)
     return int(row[0]) if row else 0
 
 
 def count_failed(tx: Transaction, cap: int = COUNT_CAP) -> int:
     """The dead letters."""
     row = tx.one("runs.count_failed", cap=cap)
+    return int(row[0]) if row else 0
+
+
+def count_waiting(tx: Transaction, cap: int = COUNT_CAP) -> int:
+    """Those that wait for a signal."""
+    row = tx.one("runs.count_waiting", cap=cap)
     return int(row[0]) if row else 0
 
 

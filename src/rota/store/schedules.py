@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from rota.model.run import PausedRun
 from rota.model.schedule import DueSchedule, NewSchedule, ScheduleRecord
 from rota.store.database import Transaction
 from rota.store.rows import as_row, record
@@ -167,9 +168,9 @@ def hold_due(tx: Transaction, now: int) -> None:
     tx.run("schedules.hold_due", now=now)
 
 
-def held_runs(tx: Transaction, schedule: str) -> list[tuple[int, int, int]]:
-    """Id, due moment and attempts of those held, by the moment that they stand for."""
-    return [(run, due_at, attempt) for run, due_at, attempt in tx.all("schedules.held_runs", schedule=schedule)]
+def held_runs(tx: Transaction, schedule: str) -> list[PausedRun]:
+    """Those held, by the moment that they stand for."""
+    return [PausedRun._make(row) for row in tx.all("schedules.held_runs", schedule=schedule)]
 
 
 def release_runs(tx: Transaction, schedule: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import socket
 import sqlite3
 import threading
 import time
@@ -18,6 +19,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from rota.errors import ConfigError, SchemaError, StoreError, StoreReplacedError, StoreUnreachableError
 from rota.forks import Gate, leave_to_parent, notice, tell_of_forks
+from rota.model.home import FileHome
+from rota.store.birth import born
 from rota.store.database import NO_TABLES, OTHER_TABLES, Query, Row, Transaction, Work, load_queries
 
 BUSY_SECONDS = 30.0
@@ -165,6 +168,17 @@ class SqliteDatabase:
 
     def exclusive(self) -> AbstractContextManager[SqliteTransaction]:
         return self.write()
+
+    def home(self, tx: Transaction) -> FileHome:  # noqa: ARG002 - as the other database's
+        found, host = self._absolute.stat(), socket.gethostname()
+        return FileHome(
+            place=f"{self._absolute} on {host}",
+            number=found.st_ino,
+            born=born(self._absolute),
+            volume=os.statvfs(self._absolute).f_fsid or found.st_dev,
+            host=host,
+            path=str(self._absolute),
+        )
 
     def facts(self) -> dict[str, Any]:
         with self._connection() as connection:

@@ -17,6 +17,10 @@ UPDATE rota_batch SET finished_at = :now
 WHERE id /* among(ripe bigint) */ AND finished_at IS NULL AND succeeded + failed + cancelled >= total
 RETURNING /* columns(batch) */;
 
+-- name: drop_next_steps
+-- What would follow the batches that are not over.
+UPDATE rota_batch SET then_job = NULL WHERE finished_at IS NULL AND then_job IS NOT NULL;
+
 -- name: get
 SELECT /* columns(batch) */ FROM rota_batch WHERE id = :id;
 

@@ -9,6 +9,9 @@ UPDATE rota_node SET seen_at = :now, lease_until = :lease_until, running = :runn
 WHERE id = :id AND lost_at IS NULL AND stopped_at IS NULL
 RETURNING draining_at;
 
+-- name: seen_at
+SELECT seen_at FROM rota_node WHERE id = :id;
+
 -- name: lapsed
 -- Nodes whose lease has run out; whoever asks is none of them, as it asks.
 SELECT id FROM rota_node
@@ -18,6 +21,15 @@ LIMIT 20;
 
 -- name: alive
 SELECT /* columns(node_process) */ FROM rota_node WHERE lost_at IS NULL AND stopped_at IS NULL;
+
+-- name: by_host
+-- What the nodes of each host have in common, and when the last of them went: never, where one is alive.
+SELECT host, queues, owner, release_id,
+    CASE WHEN count(*) = count(coalesce(stopped_at, lost_at)) THEN max(coalesce(stopped_at, lost_at)) END,
+    max(CASE WHEN coalesce(stopped_at, lost_at) IS NULL THEN lease_until ELSE 0 END)
+FROM rota_node
+WHERE CAST(:host AS TEXT) IS NULL OR host = :host
+GROUP BY host, queues, owner, release_id;
 
 -- name: lose
 -- Compare-and-set: from here on the node's results are refused.

@@ -3,17 +3,17 @@ INSERT INTO rota_queue (name) SELECT name FROM /* rows(name text) */ AS new WHER
 ON CONFLICT (name) DO NOTHING;
 
 -- name: survey
--- The queues that are open, whether they have work, and whether some of it is limited. (Not by EXISTS: PostgreSQL would
+-- The queues that are open, once for any host and once for one: whether they have work, and whether some of it is limited. (Not by EXISTS: PostgreSQL would
 -- make a join of it, and read every waiting run.)
-SELECT name, concurrency, rate,
-    (SELECT 1 FROM rota_run AS run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL LIMIT 1) AS work,
-    (SELECT 1 FROM rota_run AS run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL
+SELECT name, lane.host, concurrency, rate,
+    (SELECT 1 FROM rota_run AS run WHERE run.queue = queue.name AND run.host = lane.host AND run.state = 'available' AND run.held_by IS NULL LIMIT 1) AS work,
+    (SELECT 1 FROM rota_run AS run WHERE run.queue = queue.name AND run.host = lane.host AND run.state = 'available' AND run.held_by IS NULL
      AND run.limit_key IS NOT NULL LIMIT 1) AS limited,
-    (SELECT 1 FROM rota_run AS run WHERE run.queue = queue.name AND run.state = 'available' AND run.held_by IS NULL
+    (SELECT 1 FROM rota_run AS run WHERE run.queue = queue.name AND run.host = lane.host AND run.state = 'available' AND run.held_by IS NULL
      AND run.suspected >= 2 LIMIT 1) AS suspects
-FROM rota_queue AS queue
+FROM rota_queue AS queue CROSS JOIN (SELECT '' AS host UNION ALL SELECT CAST(:host AS TEXT)) AS lane
 WHERE paused_at IS NULL
-ORDER BY name;
+ORDER BY name, lane.host;
 
 -- name: all
 SELECT /* columns(queue) */ FROM rota_queue ORDER BY name;
@@ -28,10 +28,10 @@ SELECT count(*), min(due_at) FROM (
 ) AS head;
 
 -- name: waiting_of
--- The same of some jobs.
+-- The same of some jobs, for any host.
 SELECT count(*), min(due_at) FROM (
     SELECT run.due_at FROM /* rows(asked text) */ AS given, rota_run AS run
-    WHERE run.job = given.asked AND run.queue = :name AND run.state = 'available' AND run.held_by IS NULL LIMIT :cap
+    WHERE run.job = given.asked AND run.queue = :name AND run.host = '' AND run.state = 'available' AND run.held_by IS NULL LIMIT :cap
 ) AS head;
 
 -- name: held

@@ -4,7 +4,7 @@ SELECT run.id, run.job, run.due_at + run.priority_us, run.limit_key
 FROM /* rows(wanted text) */ AS asked
 CROSS JOIN rota_run AS run ON run.id IN (
     SELECT id FROM rota_run
-    WHERE state = 'available' AND queue = :queue AND job = asked.wanted AND held_by IS NULL
+    WHERE state = 'available' AND queue = :queue AND host = :host AND job = asked.wanted AND held_by IS NULL
       AND (expires_at IS NULL OR expires_at > :now)
       AND (suspected >= 2) = (CAST(:suspects AS BIGINT) = 1)
       AND NOT EXISTS (SELECT 1 FROM rota_queue WHERE name = :queue AND (paused_at IS NOT NULL

@@ -132,7 +132,7 @@ WHERE state = 'scheduled' AND due_at <= :now AND asked_by = 'schedule:' || sched
   AND schedule IN (SELECT name FROM rota_schedule WHERE paused_at IS NOT NULL);
 
 -- name: held_runs
-SELECT id, due_at, attempt FROM rota_run
+SELECT id, due_at, attempt, host FROM rota_run
 WHERE schedule = :schedule AND state IN ('scheduled', 'available') AND held_by = 'paused'
 ORDER BY fire_due_at, id;
 

@@ -6,6 +6,19 @@ CREATE TABLE rota_migration (
     applied_at BIGINT NOT NULL
 );
 
+-- Who this ledger is: one row. `home` says, as JSON, which database it lives in, and is written by its first node.
+-- `back_at`: when a node saw that the ledger had gone back in time, to `back_to`.
+CREATE TABLE rota_passport (
+    only_one BIGINT PRIMARY KEY DEFAULT 1 CHECK (only_one = 1),
+    id TEXT NOT NULL,
+    environment TEXT,
+    home TEXT,
+    made_at BIGINT NOT NULL,
+    adopted_at BIGINT,
+    back_at BIGINT,
+    back_to BIGINT
+);
+
 -- Of one application (`owner`); `code` says which function it is, as `shop.jobs:sync`.
 CREATE TABLE rota_job (
     name TEXT PRIMARY KEY,
@@ -88,11 +101,17 @@ CREATE INDEX rota_fire_decided ON rota_fire (decided_at);
 --
 -- For "why did it start late": when a run was staged, and when and why it was first held.
 --
+-- `host`: whose nodes alone may claim it; '' is any.
+--
 -- `expires_at`: until when a run must begin. One that has begun and waits again has none any more.
+--
+-- `waits_…`: the signal that a run in the state `waiting` waits for; in any other state `waits_for` is NULL. `resumed_at`:
+-- when the last one came, or its time was up. `keeps_place`: 1 while it waits and is counted under its limit all the same.
 CREATE TABLE rota_run (
     id /* identity */,
     job TEXT NOT NULL,
     queue TEXT NOT NULL,
+    host TEXT NOT NULL DEFAULT '',
     state TEXT NOT NULL,
     priority BIGINT NOT NULL DEFAULT 0,
     priority_us BIGINT NOT NULL DEFAULT 0,
@@ -116,6 +135,11 @@ CREATE TABLE rota_run (
     held_since BIGINT,
     held_for TEXT,
     staged_at BIGINT,
+    waits_for TEXT,
+    waits_until BIGINT,
+    waits_about TEXT,
+    keeps_place BIGINT,
+    resumed_at BIGINT,
     node TEXT,
     claim BIGINT,
     as_of BIGINT,
@@ -131,26 +155,31 @@ CREATE TABLE rota_run (
     error TEXT,
     peak_rss BIGINT
 );
--- A node asks for the jobs that its code knows: what it may not take costs it nothing, however much of it waits.
-CREATE INDEX rota_run_claimable ON rota_run (queue, job, (due_at + priority_us), id) WHERE state = 'available' AND held_by IS NULL;
-CREATE INDEX rota_run_claimable_limited ON rota_run (queue, job)
+-- A node asks for the jobs that its code knows, for any host and for its own: what it may not take costs it nothing,
+-- however much of it waits.
+CREATE INDEX rota_run_claimable ON rota_run (queue, host, job, (due_at + priority_us), id) WHERE state = 'available' AND held_by IS NULL;
+CREATE INDEX rota_run_claimable_limited ON rota_run (queue, host, job)
     WHERE state = 'available' AND held_by IS NULL AND limit_key IS NOT NULL;
-CREATE INDEX rota_run_suspected ON rota_run (queue, (due_at + priority_us), id)
+CREATE INDEX rota_run_suspected ON rota_run (queue, host, (due_at + priority_us), id)
     WHERE state = 'available' AND held_by IS NULL AND suspected >= 2;
 CREATE INDEX rota_run_due ON rota_run (due_at) WHERE state = 'scheduled';
 CREATE INDEX rota_run_expires ON rota_run (expires_at)
     WHERE expires_at IS NOT NULL AND state IN ('scheduled', 'available');
-CREATE INDEX rota_run_held_key ON rota_run (limit_key, queue, (due_at + priority_us), id) WHERE held_by IS NOT NULL;
+CREATE INDEX rota_run_kept ON rota_run (host, queue, job)
+    WHERE host <> '' AND state IN ('scheduled', 'available');
+CREATE INDEX rota_run_held_key ON rota_run (limit_key, queue, host, (due_at + priority_us), id) WHERE held_by IS NOT NULL;
 CREATE INDEX rota_run_running ON rota_run (node) WHERE state = 'running';
 CREATE INDEX rota_run_limited ON rota_run (limit_key, state)
-    WHERE limit_key IS NOT NULL AND state IN ('scheduled', 'available', 'running');
+    WHERE limit_key IS NOT NULL AND state IN ('scheduled', 'available', 'running', 'waiting');
 CREATE INDEX rota_run_busy_key ON rota_run (limit_key)
-    WHERE limit_key IS NOT NULL AND (state = 'running' OR (state = 'available' AND held_by IS NULL));
+    WHERE limit_key IS NOT NULL AND (state = 'running' OR keeps_place = 1 OR (state = 'available' AND held_by IS NULL));
 CREATE INDEX rota_run_of_schedule ON rota_run (schedule, state)
-    WHERE schedule IS NOT NULL AND state IN ('scheduled', 'available', 'running');
+    WHERE schedule IS NOT NULL AND state IN ('scheduled', 'available', 'running', 'waiting');
 CREATE UNIQUE INDEX rota_run_unique ON rota_run (unique_key)
-    WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'available', 'running');
+    WHERE unique_key IS NOT NULL AND state IN ('scheduled', 'available', 'running', 'waiting');
 CREATE INDEX rota_run_failed ON rota_run (id) WHERE state = 'failed';
+CREATE INDEX rota_run_waiting ON rota_run (id) WHERE state = 'waiting';
+CREATE INDEX rota_run_waits_until ON rota_run (waits_until) WHERE state = 'waiting' AND waits_until IS NOT NULL;
 CREATE INDEX rota_run_of_fire ON rota_run (fire_id) WHERE fire_id IS NOT NULL;
 
 -- Attempts that did not succeed; the one that did is told by its run.
@@ -171,6 +200,29 @@ CREATE TABLE rota_log (
     attempt BIGINT NOT NULL,
     lines TEXT NOT NULL,
     PRIMARY KEY (run_id, attempt)
+);
+
+-- What came for a run, each name once: a signal, or that the time to wait for it was up (`timed_out_at`).
+CREATE TABLE rota_signal (
+    run_id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    timed_out_at BIGINT,
+    actor TEXT,
+    why TEXT,
+    data TEXT,
+    PRIMARY KEY (run_id, name)
+);
+
+-- What the steps of a body returned; `error` says why a result was not kept.
+CREATE TABLE rota_step (
+    run_id BIGINT NOT NULL,
+    name TEXT NOT NULL,
+    attempt BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    result TEXT,
+    error TEXT,
+    PRIMARY KEY (run_id, name)
 );
 
 CREATE TABLE rota_batch (
@@ -202,6 +254,7 @@ CREATE TABLE rota_counter (
 CREATE TABLE rota_node (
     id TEXT PRIMARY KEY,
     host TEXT NOT NULL,
+    machine TEXT NOT NULL,
     pid BIGINT NOT NULL,
     version TEXT NOT NULL,
     queues TEXT NOT NULL,
