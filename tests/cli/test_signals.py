@@ -112,12 +112,12 @@ def test_any_signal_with_data_that_is_json_or_text(waits: Shop) -> None:
 
 def test_a_name_that_is_not_waited_for_is_kept_and_that_is_said(waits: Shop) -> None:
     run_id = asked(waits, signal="approval:2")
-    early = waits.rota("run", "approve", str(run_id))
+    early = waits.rota("run", "approve", str(run_id), "--signal", "approval")
     assert early.exit_code == 0
     assert f"Run {run_id} does not wait for the signal approval now, but for approval:2" in early.stderr
-    assert f"rota run approve {run_id} --signal approval:2" in waits.rota("run", "why", str(run_id)).stdout
+    assert f"rota run approve {run_id} --why" in waits.rota("run", "why", str(run_id)).stdout
 
-    waits.rota("run", "approve", str(run_id), "--signal", "approval:2")
+    waits.rota("run", "approve", str(run_id))
     waits.work()
     assert waits.app.runs.get(run_id).state == "succeeded"
 

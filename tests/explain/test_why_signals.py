@@ -40,7 +40,7 @@ def test_what_it_waits_for_since_and_until_when_and_what_to_type(rota: Rota, clo
 @pytest.mark.parametrize(
     ("name", "todo"),
     [
-        ("approval:2", "let it go on: rota run approve 1 --signal approval:2 --why …; or say no: "),
+        ("approval:2", "let it go on: rota run approve 1 --why …; or say no: "),
         ("payment", "give it: rota run signal 1 payment --why …"),
     ],
 )

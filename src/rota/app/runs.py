@@ -13,7 +13,7 @@ from rota.model.edge import Count, Name, checked
 from rota.model.event import Event, run_event
 from rota.model.policy import choice
 from rota.model.run import ENDED, AttemptRecord, RunRecord, RunState
-from rota.model.signal import APPROVAL, SignalRecord
+from rota.model.signal import SignalRecord, approval_of
 from rota.model.step import StepRecord
 from rota.store import Store, Transaction, attempts, batches, events, logs, runs, signals, steps
 
@@ -70,13 +70,19 @@ class Runs:
         with self._store.read() as tx:
             return steps.of_run(tx, run_id)
 
-    def approve(self, run_id: int, by: Name, why: str | None = None, signal: Name = APPROVAL) -> RunState:
-        """Say yes to a run that waits for it, or will: as ``rota.signal`` with the data ``{"approved": True}``."""
-        return give(self._store, run_id, signal, {"approved": True}, by=by, why=why)
+    def approve(self, run_id: int, by: Name, why: str | None = None, signal: Name | None = None) -> RunState:
+        """Say yes to a run that waits for it, or will: as ``rota.signal`` with the data ``{"approved": True}``.
 
-    def refuse(self, run_id: int, by: Name, why: str | None = None, signal: Name = APPROVAL) -> RunState:
+        Without a name it is the one that the run waits for, ``approval`` or ``approval:…``.
+        """
+        return give(self._store, run_id, signal or self._approval(run_id), {"approved": True}, by=by, why=why)
+
+    def refuse(self, run_id: int, by: Name, why: str | None = None, signal: Name | None = None) -> RunState:
         """Say no: as ``rota.signal`` with the data ``{"approved": False}``. What follows is up to the body."""
-        return give(self._store, run_id, signal, {"approved": False}, by=by, why=why)
+        return give(self._store, run_id, signal or self._approval(run_id), {"approved": False}, by=by, why=why)
+
+    def _approval(self, run_id: int) -> str:
+        return approval_of(self.get(run_id).waits_for)
 
     def cancel(self, run_id: int, by: str) -> RunState:
         """Cancel a waiting run, or ask a running one to stop. Returns the state it is in now.

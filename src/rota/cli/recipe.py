@@ -220,10 +220,10 @@ def _item(job: str, part: Part) -> dict[str, Any]:
     from rota.recipes.database import engine_of
     from rota.recipes.debt import debt_of
 
-    debt = debt_of(engine_of(part.rows.table), job, part.name)
+    debt = debt_of(engine_of(part.rows.table), job, part.key)
     return {
         "job": job,
-        "part": part.name,
+        "part": part.key,
         "action": part.action,
         "table": part.rows.table.name,
         "overdue": debt.overdue if debt else None,
@@ -243,7 +243,7 @@ def _looked_at(job: str, part: Part) -> dict[str, Any]:
     has_tables = tables.present(engine)
     with reading(engine) as connection:
         known = job if has_tables else None
-        looked = look(connection, part.rows, part.safety, known, part.name, deletes=part.action == "delete")
+        looked = look(connection, part.rows, part.safety, known, part.key, deletes=part.action == "delete")
         sql = part.rows.sql(connection)
         batches = tables.last_batches(connection, job, part.rows.table.name, LAST_BATCHES) if has_tables else []
     return {

@@ -22,7 +22,7 @@ from rota.cli.options import (
 )
 from rota.cli.output import Column, Output
 from rota.cli.terminal import echo, echo_block
-from rota.model.signal import APPROVAL
+from rota.model.signal import approval_of
 
 if TYPE_CHECKING:
     from rota.app import Rota
@@ -44,7 +44,7 @@ AT_TIMES = {"fire_due_at", "host"}
 """Columns that are there where any run of the list has one."""
 ids_argument = click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
 id_argument = click.argument("run_id", metavar="ID", type=int)
-signal_option = click.option("--signal", metavar="NAME", default=APPROVAL, show_default=True, help="What it waits for.")
+signal_option = click.option("--signal", metavar="NAME", help="What it waits for; else as it says.")
 why_option = click.option("--why", metavar="TEXT", help="Kept with the record.")
 
 
@@ -171,7 +171,9 @@ def wait(ctx: click.Context, app: Rota, run_id: int, timeout: float | None, out:
 @with_ledger
 @with_output
 @click.pass_context
-def approve(ctx: click.Context, app: Rota, ids: tuple[int, ...], signal: str, why: str | None, out: Output) -> None:
+def approve(
+    ctx: click.Context, app: Rota, ids: tuple[int, ...], signal: str | None, why: str | None, out: Output
+) -> None:
     """Say yes to runs that wait for it; said before a run asks, it is kept until then.
 
     \b
@@ -189,7 +191,9 @@ def approve(ctx: click.Context, app: Rota, ids: tuple[int, ...], signal: str, wh
 @with_ledger
 @with_output
 @click.pass_context
-def refuse(ctx: click.Context, app: Rota, ids: tuple[int, ...], signal: str, why: str | None, out: Output) -> None:
+def refuse(
+    ctx: click.Context, app: Rota, ids: tuple[int, ...], signal: str | None, why: str | None, out: Output
+) -> None:
     """Say no to runs that wait for a yes. What a run does then is up to its body.
 
     \b
@@ -221,16 +225,17 @@ def signal(
     ctx.exit(_give(app, [run_id], name, lambda each: app.signal(each, name, value, by=by, why=why), out))
 
 
-def _give(app: Rota, ids: Sequence[int], signal: str, give: Callable[[int], object], out: Output) -> int:
+def _give(app: Rota, ids: Sequence[int], signal: str | None, give: Callable[[int], object], out: Output) -> int:
     """One signal to each run; who does not wait for it now is named."""
     from rota.cli.bulk import change_each
 
     def change(run_id: int) -> object:
         waits_for = app.runs.get(run_id).waits_for
+        given = signal or approval_of(waits_for)
         state = give(run_id)
-        if waits_for != signal:
+        if waits_for != given:
             instead = "" if waits_for is None else f", but for {waits_for}"
-            out.say(f"Run {run_id} does not wait for the signal {signal} now{instead}: it is kept until it does.")
+            out.say(f"Run {run_id} does not wait for the signal {given} now{instead}: it is kept until it does.")
         return state
 
     return change_each(ids, change, "", out)

@@ -26,8 +26,7 @@ def awaited(record: RunRecord, attempts: Sequence[AttemptRecord], words: Words) 
 def _how_to_answer(run_id: int, name: str) -> str:
     if name.partition(":")[0] != APPROVAL:
         return f"give it: rota run signal {run_id} {name} --why …"
-    which = f"{run_id} --why …" if name == APPROVAL else f"{run_id} --signal {name} --why …"
-    return f"let it go on: rota run approve {which}; or say no: rota run refuse {which}"
+    return f"let it go on: rota run approve {run_id} --why …; or say no: rota run refuse {run_id} --why …"
 
 
 def came(signals: Sequence[SignalRecord], words: Words) -> list[Finding]:

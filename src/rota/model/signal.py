@@ -14,6 +14,11 @@ APPROVAL = "approval"
 ABOUT_CHARACTERS = 1_000
 
 
+def approval_of(waits_for: str | None) -> str:
+    """The signal by which a person approves of a run that waits for this one."""
+    return waits_for if waits_for is not None and waits_for.startswith(f"{APPROVAL}:") else APPROVAL
+
+
 class Wait(NamedTuple):
     """What a body waits for: the signal's name, for at most so many seconds, and what people are told of it."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
@@ -12,11 +12,13 @@ from rota.recipes import tables
 from rota.recipes.database import reading
 from rota.recipes.guard import Look, look
 from rota.recipes.promotion import Promotion, Rehearsal
+from rota.recipes.step import STEP
 from rota.recipes.sweep import Part, Sweep, predicate_hash
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
 
+APPROVAL, PROMOTION = "approval", "approval:promotion"
 GROWTH = 1.1
 """A plan stands for no more than a tenth more rows than it has seen."""
 
@@ -27,6 +29,7 @@ def work_off(
     """Do one part, or tell what it would do."""
     from rota import JobResult
 
+    part = replace(part, step=STEP.get())
     result = JobResult(counts={part.name: 0})
     if not run.dry_run:
         tables.ready(engine)
@@ -64,7 +67,7 @@ class _Guarded:
         run, part = self.run, self.part
         with reading(self.engine) as connection:
             history = run.job if tables.present(self.engine) else None
-            looked = look(connection, part.rows, part.safety, history, part.name, deletes=part.action == "delete")
+            looked = look(connection, part.rows, part.safety, history, part.key, deletes=part.action == "delete")
         cutoff = part.rows.cutoff
         self.result.details |= {
             "cutoff": cutoff.isoformat() if cutoff else None,
@@ -115,29 +118,21 @@ class _Guarded:
         if self.part.safety.on_guard == "abort":
             self._abort(text)
             return False
-        return self._is_approved("approval", f"{self.part.action} {self.part.rows.table.name}: {text}", looked)
+        return self._is_approved(APPROVAL, f"{self.part.action} {self.part.rows.table.name}: {text}")
 
-    def _is_approved(self, name: str, about: str, looked: Look) -> bool:
+    def _is_approved(self, name: str, about: str) -> bool:
         with reading(self.engine) as connection:
-            data = {
-                "count": looked.count,
-                "of": looked.total,
-                "cutoff": self.result.details["cutoff"],
-                "sample": self.part.rows.sample(connection, self.part.safety.sample),
-                "statement": self.part.rows.sql(connection),
-            }
-        answer: Any = self.run.wait_for(
-            f"{name}:{self.part.name}", timeout=self.part.safety.patience, about=about, data=data
-        )
+            sample = self.part.rows.sample(connection, self.part.safety.sample)
+            told = (
+                f"{about}; before {self.result.details['cutoff']}, such as {sample}; {self.part.rows.sql(connection)}"
+            )
+        name = f"{name}:{self.part.step}" if self.part.step else name
+        answer = self.run.wait_for(name, timeout=self.part.safety.patience, about=told)
         if answer.approved:
             self.result.details["approved_by"] = answer.by
             return True
-        told = (
-            "nobody has answered in time"
-            if answer.timed_out
-            else f"{answer.by} refused it: {answer.why or 'no reason'}"
-        )
-        self._abort(f"{about}; {told}")
+        refused = f"{answer.by} refused it: {answer.why or 'no reason given'}"
+        self._abort(f"{about}; {'nobody has answered in time' if answer.timed_out else refused}")
         return False
 
     def _is_promoted(self, sweep: Sweep, looked: Look) -> bool:
@@ -151,7 +146,7 @@ class _Guarded:
             self._tell_plan(looked)
             self.result.message += f"; rehearsal {rehearsal.count()} of {self.promote.dry_runs}"
             return False
-        if not self._is_approved("promotion", f"it has rehearsed {self.promote.dry_runs} times", looked):
+        if not self._is_approved(PROMOTION, f"it has rehearsed {self.promote.dry_runs} times"):
             return False
         sweep.begin(looked)
         if sweep.work_off(looked.count, self.promote.canary) and self.result.error_count:

@@ -44,7 +44,7 @@ class Rehearsal:
         now = datetime.now(UTC)
         row = {
             "run": self.run.idempotency_key,
-            "part": self.part.name,
+            "part": self.part.key,
             "job": self.run.job,
             "attempt": self.run.attempt,
             "as_of": self.run.as_of,
@@ -62,6 +62,6 @@ class Rehearsal:
 
     def _runs(self, *such: object) -> int:
         row = tables.sweeps.c
-        mine = (row.job == self.run.job, row.part == self.part.name, row.predicate == predicate_hash(self.part.rows))
+        mine = (row.job == self.run.job, row.part == self.part.key, row.predicate == predicate_hash(self.part.rows))
         with reading(self.engine) as connection:
             return int(connection.scalar(select(func.count()).where(*mine, *such)) or 0)  # type: ignore[arg-type]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
-from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 from rota.errors import Interrupted
 from rota.recipes.recipe import Recipe
+from rota.recipes.step import STEP
 from rota.recipes.sweep import Part
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class Steps(Recipe):
         return f"Do {', '.join(self.steps)}."
 
     def parts(self, as_of: datetime) -> Sequence[Part]:
-        return list(chain(*(each.parts(as_of) for each in self.steps.values() if isinstance(each, Recipe))))
+        recipes = [(name, each) for name, each in self.steps.items() if isinstance(each, Recipe)]
+        return [replace(part, step=name) for name, each in recipes for part in each.parts(as_of)]
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         from rota import JobResult
@@ -44,6 +46,7 @@ class Steps(Recipe):
         whole, done = JobResult(), []
         for name, step in self.steps.items():
             run.check()
+            before = STEP.set(name)
             try:
                 part = step(run)
             except Interrupted:
@@ -52,6 +55,8 @@ class Steps(Recipe):
                 run.log.exception("a step failed", step=name)
                 part = JobResult(status="failed", message=f"{type(error).__name__}")
                 part.add_error(name, "failed", type(error).__name__)
+            finally:
+                STEP.reset(before)
             merge(whole, name, part, prefix=self.prefix)
             done.append(part)
         whole.status = status_of([each.status for each in done])

@@ -44,13 +44,21 @@ class Part:
     """Rows, what is done to them, and within which limits; ``sink`` keeps them before that."""
 
     name: str
+    """What its rows are counted as."""
     action: str
     rows: Rows
     change: Change
     safety: Safety
     sink: Sink | None = None
+    step: str = ""
+    """Its step, where a recipe has several."""
     every_row: bool = False
     """The rule may hold of a row when it is done as well: all are gone through once, and none is left over."""
+
+    @property
+    def key(self) -> str:
+        """The name that it has within its job."""
+        return f"{self.step}.{self.name}" if self.step else self.name
 
 
 @dataclass(slots=True)
@@ -97,7 +105,7 @@ class Sweep:
         run, part = self._run, self._part
         row = {
             "run": run.idempotency_key,
-            "part": part.name,
+            "part": part.key,
             "job": run.job,
             "attempt": run.attempt,
             "as_of": run.as_of,
@@ -197,7 +205,7 @@ class Sweep:
             sample = [shown(key) for key in keys[: part.safety.sample]]
             tables.record(
                 connection, run, part.action, part.rows.table.name, count=count, cutoff=part.rows.cutoff, sample=sample,
-                archive=archive, details={"part": part.name},
+                archive=archive, details={"part": part.key},
             )  # fmt: skip
         self.place = Place(total, keys[-1], self.place.is_resumed)
 
@@ -261,7 +269,7 @@ class Sweep:
 
     @property
     def _mine(self) -> tuple[ColumnElement[bool], ...]:
-        return (tables.sweeps.c.run == self._run.idempotency_key, tables.sweeps.c.part == self._part.name)
+        return (tables.sweeps.c.run == self._run.idempotency_key, tables.sweeps.c.part == self._part.key)
 
     def _resume(self) -> Place:
         run, part = self._run, self._part
@@ -273,7 +281,7 @@ class Sweep:
                 return Place()
             row = connection.execute(select(tables.sweeps).where(*self._mine)).one()
         if row.predicate != predicate_hash(part.rows):
-            self._result.warnings.append(f"{part.name}: its rule was changed since it began; it begins anew")
+            self._result.warnings.append(f"{part.key}: its rule was changed since it began; it begins anew")
             return Place(Counter(row.counts), None, is_resumed=False)
         return Place(Counter(row.counts), read_key(part.rows, row.last_key), is_resumed=True)
 
