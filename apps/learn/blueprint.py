@@ -34,7 +34,7 @@ def make_blueprint(settings: Settings) -> Blueprint:
     _add(jobs, "monthly-executive-summaries", "0 2 1 * *", MONTHLY, late=8 * 31 * 24, minutes=30, catch_up="all")
     _add_hourly(jobs, settings, engine)
     if settings.logs is not None:
-        _add(jobs, "daily-log-pruning", "0 4 * * *", _pruning(settings), late=24, minutes=60)
+        _add(jobs, "daily-log-pruning", "0 4 * * *", _pruning(settings), late=24, minutes=60, each="host")
     return jobs
 
 
@@ -95,14 +95,12 @@ def _add_hourly(jobs: Blueprint, settings: Settings, engine: Callable[[], Engine
         return update_hour(run, engine())
 
 
-def _add(
-    jobs: Blueprint, name: str, expression: str, recipe: Any, *, late: int, minutes: int, catch_up: Any = "latest"
-) -> None:
+def _add(jobs: Blueprint, name: str, expression: str, recipe: Any, *, late: int, minutes: int, **policies: Any) -> None:
     jobs.job(
         name,
         schedule=cron(expression, tz="UTC"),
-        catch_up=catch_up,
         catch_up_window=timedelta(hours=late),
         retry=THREE_TIMES,
         timeout=timedelta(minutes=minutes),
+        **policies,
     )(recipe)
