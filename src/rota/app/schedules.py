@@ -21,9 +21,10 @@ from rota.model.arguments import check_arguments
 from rota.model.edge import Count, Name, checked
 from rota.model.event import Event
 from rota.model.fire import FireKind, FireRecord, NewFire, Verdict
+from rota.model.host import ANY_HOST
 from rota.model.job import Job
 from rota.model.policy import ARGUMENTS, OF_A_SCHEDULE, SchedulePolicies, read_name, read_policies
-from rota.model.run import ANY_HOST, NewRun, RunState
+from rota.model.run import NewRun, RunState
 from rota.model.schedule import Definition, NewSchedule, ScheduleRecord
 from rota.store import Store, Transaction, events, fires, schedules
 from rota.store.schedules import Edit

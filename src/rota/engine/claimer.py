@@ -120,12 +120,14 @@ class Claimer:
     def _by_kind(self, queue: QueueWork, jobs: list[str], rooms: Mapping[Kind, int]) -> list[Work]:
         apart: dict[Kind, list[str]] = {}
         for job in jobs:
-            apart.setdefault(kind_for(self._jobs[job], rooms), []).append(job)
+            apart.setdefault(kind_for(self._jobs[job], rooms, manual=self._store.manual), []).append(job)
         if not queue.limited and any(self._jobs[job].is_limited for job in jobs):
             queue = replace(queue, limited=True)
-        found = [Work(queue, mine, kind) for kind, mine in apart.items()]
-        if queue.suspects and jobs:
-            found.append(Work(queue, jobs, "process" if "process" in rooms else "thread", suspects=True))
+        here = {kind: mine for kind, mine in apart.items() if kind in rooms}
+        found = [Work(queue, mine, kind) for kind, mine in here.items()]
+        if queue.suspects and here:
+            known = [job for mine in here.values() for job in mine]
+            found.append(Work(queue, known, "process" if "process" in rooms else "thread", suspects=True))
         return found
 
     def _guess_from(self, found: list[Work], unlimited: set[tuple[str, str]]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from rota.engine.enqueue import Enqueuer, Origin
+from rota.model.host import ANY_HOST
 from rota.model.job import Job
 from rota.model.limit import key_of_schedule
 from rota.model.options import Options
-from rota.model.run import ANY_HOST, NewRun
+from rota.model.run import NewRun
 from rota.model.schedule import Definition
 
 

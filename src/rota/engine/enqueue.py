@@ -12,10 +12,11 @@ from rota.engine.line import Line, let_go, limits_of
 from rota.errors import CommitUnknownError, ConfigError, NotFoundError
 from rota.model import payload
 from rota.model.arguments import check_arguments
+from rota.model.host import ANY_HOST
 from rota.model.job import Job
 from rota.model.options import PLAIN, Options
 from rota.model.policy import DEFAULT_QUEUE
-from rota.model.run import ANY_HOST, NewRun, RunState
+from rota.model.run import NewRun, RunState
 from rota.model.suggestion import suggestion
 from rota.shown import shown
 from rota.store import Store, Transaction, queues, runs

@@ -10,9 +10,10 @@ from rota.engine.planner import Moments, Plan
 from rota.engine.waiting import by_batch
 from rota.model.event import Event
 from rota.model.fire import Verdict
+from rota.model.host import ANY_HOST
 from rota.model.job import Job
 from rota.model.limit import count_under
-from rota.model.run import ANY_HOST, RunState
+from rota.model.run import RunState
 from rota.model.schedule import Definition
 from rota.store import Transaction, batches, runs
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 from rota.calendar import Trigger
 from rota.model.fire import Verdict
-from rota.model.run import ANY_HOST, PausedRun
+from rota.model.host import ANY_HOST
+from rota.model.run import PausedRun
 from rota.model.schedule import DAY, Definition
 
 HARDLY_LATE_US = 60_000_000

@@ -104,7 +104,9 @@ class Worker:
     def _by_kind(self, envelopes: list[Envelope]) -> dict[Kind, list[Envelope]]:
         found: dict[Kind, list[Envelope]] = {}
         for each in envelopes:
-            kind = kind_for(self._jobs[each.job], self._executors, suspect=each.suspected >= SUSPECT)
+            kind = kind_for(
+                self._jobs[each.job], self._executors, suspect=each.suspected >= SUSPECT, manual=self._store.manual
+            )
             found.setdefault(kind, []).append(each)
         return found
 

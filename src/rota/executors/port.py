@@ -15,12 +15,14 @@ Kind = Literal["thread", "process"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-def kind_for(job: Job, kinds: Container[Kind], *, suspect: bool = False) -> Kind:
-    """Who does a run of this job, of the kinds that a node has: a suspect is done apart where that can be.
+def kind_for(job: Job, kinds: Container[Kind], *, suspect: bool = False, manual: bool = False) -> Kind:
+    """Who does a run of this job, which a node need not have; a suspect is done apart where that can be.
 
-    There are no processes under a clock that a test moves: a child would go by another clock.
+    Under a clock that a test moves (``manual``) there are no processes: a child would go by another clock.
     """
-    return "process" if "process" in kinds and (suspect or job.executor == "process") else "thread"
+    if "process" in kinds:
+        return "process" if suspect or job.executor == "process" else "thread"
+    return "process" if job.executor == "process" and not manual else "thread"
 
 
 class Underway(Protocol):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rota.explain.finding import Finding, finding
 from rota.explain.words import SECOND, Words, span
-from rota.model.run import ANY_HOST, NOT_IN_TIME, RunRecord
+from rota.model.host import ANY_HOST
+from rota.model.run import NOT_IN_TIME, RunRecord
 
 NOBODY_THERE_US = 60 * SECOND
 """What was over so long ago, and nobody ended, was seen by no node."""

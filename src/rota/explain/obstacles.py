@@ -11,13 +11,13 @@ from typing import Any
 from rota.explain import checks
 from rota.explain.finding import Finding, Severity, finding
 from rota.explain.words import Words, counted_up_to
-from rota.model.host import GONE_US, LONG_GONE, Kept, gone_at
+from rota.model.host import ANY_HOST, GONE_US, LONG_GONE, Kept, gone_at
 from rota.model.limit import count_under
 from rota.model.node import NodeRecord, NodeState, NodeStatus
 from rota.model.queue import QueueRecord
 from rota.model.rate import Bucket, Rate, bucket_of_job, bucket_of_queue
 from rota.model.retry import SUSPECT
-from rota.model.run import ANY_HOST, PAUSED, RunningRun, RunRecord, RunState
+from rota.model.run import PAUSED, RunningRun, RunRecord, RunState
 from rota.shown import counted
 from rota.store import Transaction, jobs, nodes, queues, releases, runs, schedules
 

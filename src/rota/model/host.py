@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from rota.clock import from_us
 
+ANY_HOST = ""
+"""The ``host`` of a run that any node may do."""
+
 
 class HostNodes(NamedTuple):
     """The nodes of a host that serve the same queues for the same release of an application."""

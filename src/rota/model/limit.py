@@ -6,7 +6,7 @@ that wait already.
 
 from __future__ import annotations
 
-from rota.model.run import ANY_HOST
+from rota.model.host import ANY_HOST
 
 _OF_SCHEDULE = "schedule:"
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from rota.model.host import ANY_HOST
+
 
 class RunState(StrEnum):
     SCHEDULED = "scheduled"
@@ -42,8 +44,6 @@ MOVES: dict[RunState, frozenset[RunState]] = {
 """Every move a run may make. Each is one guarded statement in ``store/sql/runs.sql``."""
 
 
-ANY_HOST = ""
-"""The ``host`` of a run that any node may do."""
 PAUSED = "paused"
 """What holds a run whose schedule is paused: it is let go when that goes on, and by nothing else."""
 

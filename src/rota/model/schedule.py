@@ -15,8 +15,8 @@ from rota.calendar.trigger import Bounded, data_of_moment
 from rota.clock import to_us
 from rota.errors import ConfigError
 from rota.model import payload
+from rota.model.host import ANY_HOST
 from rota.model.policy import OF_A_SCHEDULE
-from rota.model.run import ANY_HOST
 
 DAY = 86400.0
 _NO_ARGUMENTS: Mapping[str, Any] = {}

@@ -30,7 +30,7 @@ from typing import Any, NamedTuple, Protocol
 
 from rota.model.event import Event
 from rota.model.home import FileHome, ServerHome
-from rota.model.run import ANY_HOST
+from rota.model.host import ANY_HOST
 from rota.store.rows import Row as Row
 from rota.store.rows import columns
 from rota.store.tables import tables

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rota.model.attempt import Claimant, Envelope
-from rota.model.host import GONE_US, Kept
+from rota.model.host import ANY_HOST, GONE_US, Kept
 from rota.model.run import (
-    ANY_HOST,
     NOT_IN_TIME,
     Candidate,
     Chosen,
