@@ -59,6 +59,10 @@ class MadeUp:
             self.progress(self.rows)
         return number
 
+    def number_of(self, table: Table) -> int:
+        """How many rows it has by now."""
+        return self._numbers[table.name]
+
     def count(self, job: str, **counts: int) -> None:
         """Add to what the job must count; what begins with ``max_`` is the most of all."""
         of_job = self.expected.setdefault(job, Counter())

@@ -11,7 +11,7 @@ from apps.bazaar import generator
 from apps.bazaar.settings import Settings
 from apps.bazaar.tables import metadata
 from tests.bazaar.conftest import NOW, Bazaar
-from tests.generated import rows_of, runs_as_expected
+from tests.generated import counted, rows_of
 
 # A working day, the day of a clock change in Europe, and the day after a leap day of the past.
 MOMENTS = [
@@ -26,7 +26,10 @@ def test_every_job_counts_what_was_planted_and_then_has_no_more_to_do(bazaar: Ba
     settings = Settings(uploads=bazaar.uploads)
     expected = generator.fill(bazaar.engine, settings, as_of=as_of)
 
-    runs_as_expected(bazaar, "bazaar", expected, as_of=as_of)
+    assert counted(bazaar, expected, as_of=as_of) == expected
+    done = bazaar.everything()
+    counted(bazaar, expected, as_of=as_of)
+    assert bazaar.everything() == done
 
 
 def test_equal_arguments_give_equal_data_and_another_seed_does_not(tmp_path: Path) -> None:

@@ -1,0 +1,232 @@
+"""Made-up groups, their members, what they paid, and logs, with what each job must count about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine
+
+from apps.made_up import Expected, MadeUp, Progress, Size, boundary, fill_with
+from apps.savings import tables as t
+from apps.savings.settings import Settings
+
+ARCHIVE, STATUSES = "savings/archive-audit-logs", "savings/update-group-statuses"
+ACTIONS = ("GROUP_CREATED", "GROUP_JOINED", "CONTRIBUTION_CONFIRMED", "PAYOUT_SENT", "LOGIN")
+SPREAD = (("PENDING", 25), ("ACTIVE", 55), ("COMPLETED", 20))
+ROUND = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    groups: int
+    users: int
+    audit_logs: int
+
+
+SCALES: dict[Size, Scale] = {
+    "small": Scale(40, 60, 500),
+    "medium": Scale(3_000, 12_000, 500_000),
+    "large": Scale(30_000, 120_000, 5_000_000),
+}
+
+
+@dataclass(slots=True)
+class _Group:
+    """``paid``: whether all of its active members have paid its newest round; ``rounds``: how many there are."""
+
+    status: str
+    rounds: int
+    round: int = 0
+    paid: bool = True
+    paid_out: bool = False
+    contract: str | None = ""
+    missing: int = 0
+    """So many members fewer than it needs to begin."""
+    suspended: bool = False
+    total: int | None = None
+    is_deleted: bool = False
+    asset: str = "XLM"
+    begins: bool = False
+    ends: bool = False
+
+
+def fill(
+    engine: Engine,
+    settings: Settings,
+    size: Size = "small",
+    *,
+    seed: int = 42,
+    as_of: datetime,
+    progress: Progress | None = None,
+) -> Expected:
+    """Into an empty database."""
+
+    def make(made: MadeUp) -> None:
+        _Savings(made, SCALES[size], settings).make()
+
+    return fill_with(engine, t.metadata, make, seed=f"savings:{seed}:{size}", as_of=as_of, progress=progress)
+
+
+class _Savings:
+    def __init__(self, made: MadeUp, scale: Scale, settings: Settings) -> None:
+        self.made, self.scale, self.chance = made, scale, made.chance
+        self.retention = settings.audit_retention_days
+        self.monday = (made.as_of - timedelta(days=made.as_of.weekday())).replace(
+            hour=0, minute=0, second=0, microsecond=0
+        )
+
+    def make(self) -> None:
+        for number in range(1, self.scale.users + 1):
+            self.made.put(
+                t.users,
+                name=f"Member {number}",
+                email=f"member.{number}@example.test" if number % 50 else None,
+                is_active=number % 40 != 0,
+                summaries_opted_out=number % 15 == 0,
+            )
+        for group in self._planted():
+            self._group(group)
+        while self.made.number_of(t.groups) < self.scale.groups:
+            self._group(self._some())
+        self._audit_logs()
+
+    # --- groups
+
+    def _planted(self) -> list[_Group]:
+        """Every reason to begin or to end, and every one not to."""
+        return [
+            _Group("PENDING", 5, contract="C", begins=True),
+            _Group("PENDING", 5, contract=None),
+            _Group("PENDING", 5, contract=" "),
+            _Group("PENDING", 5, contract="C", missing=1),
+            _Group("PENDING", 5, contract="C", suspended=True, missing=1),
+            _Group("PENDING", 5, contract="C", total=0),
+            _Group("PENDING", 5, contract="C", is_deleted=True),
+            _Group("ACTIVE", 4, round=4, paid_out=True, ends=True),
+            _Group("ACTIVE", 4, round=4, paid_out=True, paid=False),
+            _Group("ACTIVE", 4, round=4, paid_out=False),
+            _Group("ACTIVE", 4, round=4, paid_out=True, suspended=True, ends=True),
+            _Group("ACTIVE", 4, round=5, ends=True),
+            _Group("ACTIVE", 4, round=3, paid_out=True),
+            _Group("ACTIVE", 4, round=4, paid_out=True, total=-1),
+            _Group("ACTIVE", 4, round=2, asset="both"),
+            _Group("COMPLETED", 4, round=4, paid_out=True),
+        ]
+
+    def _some(self) -> _Group:
+        [status] = self.chance.choices([name for name, _ in SPREAD], [weight for _, weight in SPREAD])
+        rounds = round(self.chance.triangular(3, 20, 8))
+        asset = "XLM" if self.chance.random() < 0.8 else "USDC"
+        if status == "PENDING":
+            begins = self.chance.random() < 0.1
+            contract = "C" if begins or self.chance.random() < 0.5 else None
+            return _Group(status, rounds, contract=contract, missing=0 if begins else 1, asset=asset, begins=begins)
+        if status == "COMPLETED":
+            return _Group(status, rounds, round=rounds, paid_out=True, asset=asset)
+        now = self.chance.randint(1, rounds)
+        ends = now == rounds and self.chance.random() < 0.2
+        return _Group(status, rounds, round=now, paid=ends, paid_out=ends, asset=asset, ends=ends)
+
+    def _group(self, group: _Group) -> None:
+        total = group.rounds if group.total is None else group.total
+        began = self.made.as_of - max(group.round, 1) * ROUND
+        group_id = self.made.put(
+            t.groups,
+            name=f"Group {self.made.number_of(t.groups) + 1}",
+            contract_address=f"C{self.chance.getrandbits(60):015X}" if group.contract == "C" else group.contract,
+            admin_wallet=self._wallet(),
+            contribution_amount="10.5000000",
+            asset_code="USDC" if group.asset == "USDC" else "XLM",
+            round_duration=int(ROUND.total_seconds()),
+            status=group.status,
+            current_round=group.round,
+            total_rounds=total,
+            min_members=group.rounds,
+            max_members=group.rounds,
+            start_date=None if group.status == "PENDING" else began,
+            activated_at=None if group.status == "PENDING" else began,
+            completed_at=self.made.between(6, 1) if group.status == "COMPLETED" else None,
+            show_names=self.chance.random() < 0.5,
+            created_at=began - timedelta(days=self.chance.randint(1, 60)),
+            deleted_at=self.made.ago(1) if group.is_deleted else None,
+        )
+        self._members(group, group_id)
+        if not group.is_deleted:
+            self.made.count(
+                STATUSES, checked=1, activated=group.begins, completed=group.ends, invalid=group.total is not None
+            )
+
+    def _members(self, group: _Group, group_id: int) -> None:
+        """The last in the order is the one who is paid out last; one who is suspended counts for nothing."""
+        people = self.chance.sample(range(1, self.scale.users + 1), group.rounds - group.missing + group.suspended)
+        for order, user in enumerate(people, start=1):
+            is_suspended, is_last = group.suspended and order == len(people), order == len(people) - group.suspended
+            wallet = self._wallet()
+            self.made.put(
+                t.memberships,
+                group_id=group_id,
+                user_id=user,
+                wallet=wallet,
+                payout_order=order,
+                has_received_payout=(group.paid_out if is_last else order < group.round) and not is_suspended,
+                status="SUSPENDED" if is_suspended else "ACTIVE",
+                contributions_made=max(0, group.round - 1),
+                created_at=self.made.between(400, 200),
+            )
+            for number in range(1, min(group.round, group.rounds) + 1):
+                is_missing = number == group.rounds and (is_suspended or (is_last and not group.paid))
+                if not is_missing:
+                    self._contribution(group, group_id, user, wallet, number)
+
+    def _contribution(self, group: _Group, group_id: int, user: int, wallet: str, number: int) -> None:
+        """Of past rounds some are under way or have failed; those of the newest week begin at Monday's first moment."""
+        back = group.round - number
+        at = self.made.as_of - back * ROUND - timedelta(seconds=self.chance.randrange(600_000))
+        is_newest = number >= min(group.round, group.rounds)
+        settled = is_newest or self.chance.random() < 0.88
+        self.made.put(
+            t.contributions,
+            group_id=group_id,
+            user_id=user,
+            wallet=wallet,
+            round_number=number,
+            amount=f"{self.chance.randrange(1, 500)}.{self.chance.randrange(10**7):07}",
+            transaction_hash=f"{self.chance.getrandbits(256):064x}",
+            timestamp=self.monday if back == 1 and user % 10 == 0 else at,
+            asset_code=("XLM", "USDC")[number % 2] if group.asset == "both" else group.asset,
+            status="CONFIRMED" if settled else self.chance.choice(("PENDING", "PENDING", "FAILED")),
+            created_at=at + timedelta(minutes=5),
+        )
+
+    def _wallet(self) -> str:
+        return f"G{self.chance.getrandbits(220):055X}"
+
+    # --- logs
+
+    def _audit_logs(self) -> None:
+        """One in five is older than they are kept."""
+        for _ in range(self.scale.audit_logs):
+            is_old = self.chance.random() < 0.2
+            self._log(
+                self.made.between(self.retention + 30, self.retention)
+                if is_old
+                else self.made.between(self.retention - 1, 0)
+            )
+            self.made.count(ARCHIVE, archived=is_old)
+        for moment, goes in boundary(self.made.ago(self.retention)).items():
+            self._log(moment)
+            self.made.count(ARCHIVE, archived=goes)
+
+    def _log(self, created: datetime) -> None:
+        kind = self.chance.random()
+        self.made.put(
+            t.audit_logs,
+            action=ACTIONS[int(kind * 5)],
+            user_id=int(kind * self.scale.users) + 1,
+            group_id=int(kind * self.scale.groups) + 1 if kind < 0.8 else None,
+            details={"round": int(kind * 20), "note": "zum März"} if kind < 0.3 else None,
+            ip_address="192.0.2.7",
+            user_agent="Mozilla/5.0",
+            created_at=created,
+        )
