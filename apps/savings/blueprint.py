@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from apps.database import connect, create_tables
 from apps.savings.archive import archive_audit_logs
+from apps.savings.lock import Locked
 from apps.savings.settings import Settings
 from apps.savings.statuses import update_group_statuses
 from apps.savings.tables import metadata
@@ -20,8 +21,10 @@ def make_blueprint(settings: Settings) -> Blueprint:
     """The jobs as ``settings`` have them. The database is opened when one of them first runs."""
     bind(metadata, cache(lambda: open_database(settings)))
     jobs = Blueprint("savings", environments=["production", "staging"])
-    _add(jobs, "archive-audit-logs", "0 2 * * *", archive_audit_logs(settings), late=24, minutes=60)
-    _add(jobs, "update-group-statuses", "0 * * * *", update_group_statuses(settings), late=1, minutes=55)
+    archive = Locked(archive_audit_logs(settings), "archive-audit-logs", 600, settings)
+    statuses = Locked(update_group_statuses(settings), "update-group-statuses", 300, settings)
+    _add(jobs, "archive-audit-logs", "0 2 * * *", archive, late=24, minutes=60)
+    _add(jobs, "update-group-statuses", "0 * * * *", statuses, late=1, minutes=55)
     return jobs
 
 

@@ -26,9 +26,13 @@ OLD = Retention(notes, age=notes.c.created_at, older_than="90d", safety=ANY)
 def test_what_is_old_is_changed_once(put: Put, rows_of: RowsOf) -> None:
     put(notes, *({"id": id_, "created_at": at} for id_, at in enumerate(days(100, 100, 1))))
     recipe = Inactive(
-        notes, age=notes.c.created_at, older_than="90d", where=notes.c.read_at.is_(None), safety=ANY,
+        notes,
+        age=notes.c.created_at,
+        older_than="90d",
+        where=notes.c.read_at.is_(None),
+        safety=ANY,
         set_values={"text": "asleep", "read_at": lambda now: now},
-    )  # fmt: skip
+    )
 
     assert cook(recipe).counts == {"deactivated": 2}
     assert cook(recipe, id=2).counts == {"deactivated": 0}
@@ -95,9 +99,20 @@ def test_steps_tell_what_they_are_together(put: Put) -> None:
 def ran(number: int, overdue: int, changed: int, left: int) -> dict[str, Any]:
     at = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(days=number)
     return {
-        "run": f"clean:{number}", "part": "deleted", "job": "clean", "attempt": 1, "as_of": at, "predicate": "", "started_at": at,
-        "ended_at": at, "overdue": overdue, "changed": changed, "left_over": left, "oldest_at": at, "rehearsed": 0,
-    }  # fmt: skip
+        "run": f"clean:{number}",
+        "part": "deleted",
+        "job": "clean",
+        "attempt": 1,
+        "as_of": at,
+        "predicate": "",
+        "started_at": at,
+        "ended_at": at,
+        "overdue": overdue,
+        "changed": changed,
+        "left_over": left,
+        "oldest_at": at,
+        "rehearsed": 0,
+    }
 
 
 def test_it_is_told_whether_a_recipe_keeps_up(engine: Engine, put: Put) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rota.recipes.archive import ArchiveTo
     from rota.recipes.database import bind
     from rota.recipes.derive import Derive
+    from rota.recipes.fence import fenced
     from rota.recipes.health import Check, Health
     from rota.recipes.inactive import Inactive, Tokens, Update
     from rota.recipes.personal import Scrub
@@ -51,6 +52,7 @@ _HOMES = {
     "Update": "inactive",
     "audit": "tables",
     "bind": "database",
+    "fenced": "fence",
     "metadata": "tables",
 }
 
@@ -80,6 +82,7 @@ __all__ = [
     "Update",
     "audit",
     "bind",
+    "fenced",
     "metadata",
 ]
 
