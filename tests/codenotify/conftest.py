@@ -16,6 +16,7 @@ from apps.codenotify.services import Services
 from apps.codenotify.settings import ENDPOINTS, WEBHOOKS, Settings
 from apps.codenotify.tables import metadata
 from apps.database import connect, create_tables
+from rota.recipes import ready
 from tests.codenotify.compiled import compiled_once
 from tests.codenotify.helpers import WallClock
 
@@ -36,6 +37,7 @@ def with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("codenotify") / "rota.db"
     engine = connect(f"sqlite:///{file}")
     create_tables(engine, metadata)
+    ready(engine)
     engine.dispose()
     return file
 

@@ -80,7 +80,7 @@ def test_a_step_that_fails_leaves_the_others_their_work(put: Put, rows_of: RowsO
     result = cook(Steps(first=broken, notes=OLD))
 
     assert (result.status, result.counts) == ("partial", {"notes_deleted": 1})
-    assert result.errors == [{"item": "first: first", "kind": "failed", "message": "RuntimeError"}]
+    assert result.errors == [{"item": "first", "kind": "failed", "message": "RuntimeError"}]
     assert result.message == "first: RuntimeError; notes: 1 deleted"
     assert result.details["notes"]["status"] == "success"
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rota.recipes.retention import Child, Retention
     from rota.recipes.safety import Safety
     from rota.recipes.steps import Steps
-    from rota.recipes.tables import audit, metadata
+    from rota.recipes.tables import audit, metadata, ready, record
     from rota.recipes.transitions import Transition, Transitions
 
 _HOMES = {
@@ -54,6 +54,8 @@ _HOMES = {
     "bind": "database",
     "fenced": "fence",
     "metadata": "tables",
+    "ready": "tables",
+    "record": "tables",
 }
 
 __all__ = [
@@ -84,6 +86,8 @@ __all__ = [
     "bind",
     "fenced",
     "metadata",
+    "ready",
+    "record",
 ]
 
 

@@ -72,7 +72,8 @@ def merge(whole: JobResult, name: str, part: JobResult, *, prefix: bool = True) 
     whole.details[name] = part.details | {"status": part.status}
     whole.warnings += [f"{name}: {each}" for each in part.warnings]
     for error in part.errors:
-        whole.add_error(f"{name}: {error['item']}", error["kind"], error["message"])
+        of_step = error["item"] in (name, f"{name}.{name}")  # of the whole of it, as of a guard
+        whole.add_error(name if of_step else f"{name}: {error['item']}", error["kind"], error["message"])
     whole.error_count += part.error_count - len(part.errors)
 
 
