@@ -37,8 +37,8 @@ EXPECTED = {
 }
 """How often each is due: so many times a day, or each day, Sunday, or month.
 
-At two in Paris is 1:00 UTC in winter and 0:00 in summer. So a month that is counted in UTC, from behind its first moment
-to its last, has 32 of them in March and 30 in October; and each day of Paris has one.
+At two in Paris is 1:00 UTC in winter and 0:00 in summer. So a month that is counted in UTC, from behind its first
+moment to its last, has 32 of them in March and 30 in October; and each day of Paris has one.
 """
 OFTEN = {"codenotify/retry-failed-deliveries", "codenotify/send-weekly-digests", "faf/health-check"}
 """Every five minutes, for which the steps are too wide; and on Mondays."""
