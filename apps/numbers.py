@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import Dialect, Numeric, Text
 from sqlalchemy.types import TypeDecorator
 
-
 EXACT = Context(prec=60)
 """Digits enough for the sums of any amounts that are kept: nothing is rounded on the way."""
 

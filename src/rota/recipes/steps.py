@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from rota.errors import Interrupted
-from rota.recipes.recipe import Recipe
+from rota.recipes.recipe import Recipe, without_plan
 from rota.recipes.step import STEP
 from rota.recipes.sweep import Part
 
@@ -42,7 +42,7 @@ class Steps(Recipe):
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         from rota import JobResult
 
-        del plan
+        without_plan(plan)
         whole, done = JobResult(), []
         for name, step in self.steps.items():
             run.check()
