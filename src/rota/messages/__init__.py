@@ -1,0 +1,1 @@
+"""Messages, once to each recipient, and an account of them."""
