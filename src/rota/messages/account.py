@@ -1,5 +1,5 @@
-"""What became of messages, written down in one transaction: the ledger, the run's tally, the senders' breakers, and what
-the user writes beside them."""
+"""What became of messages, written down in one transaction: the ledger, the run's tally, the senders' breakers, and
+what the user writes beside them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from rota.messages.senders.sender import Sender
 if TYPE_CHECKING:
     from rota import Run
     from rota.messages.mailing import Mailing
+
+
+_SENT = Verdict("sent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ class Account:
         wait = timedelta(0) if is_last else delays[row.attempts - 1]
         match tried.outcome:
             case Sent(provider_id):
-                return Ended(row, Verdict("sent"), provider_id)
+                return Ended(row, _SENT, provider_id)
             case Refused(error, bounce):
                 return Ended(row, Verdict("failed", error), bounce=bounce)
             case Later(error, _, retry_after) if not is_last:

@@ -138,16 +138,19 @@ class Courier:
             try:
                 with writing(self._engine) as connection:
                     changes = self._account.settle(connection, tried, datetime.now(UTC))
-                return self._tell(changes)
+                break
             except DBAPIError:
                 if attempt == SETTLE_TRIES - 1:
                     raise
                 time.sleep(0.25 * 2**attempt)
+        else:
+            return
+        self._tell(changes)
 
     def _tell(self, changes: Mapping[str, str]) -> None:
         counts = self._account.counts
         done = sum(counts[name] for name in ("sent", "failed", "unknown", "cancelled"))
         self._run.progress(done, max(done, self._due))
         for name, change in changes.items():
-            self._run.log.warning(f"breaker {change}", sender=name)
+            self._run.log.warning("the breaker of a sender changed", sender=name, change=change)
             self._run.emit(f"sender.{change}", sender=name)

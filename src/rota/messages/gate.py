@@ -1,4 +1,4 @@
-"""What all nodes share of a sender, in one row of the database: how fast it may go, how long it rests, whether it works.
+"""What all nodes share of a sender, in one row of the database: how fast it may go, how long it rests, and its breaker.
 
 The pace is a bucket that holds a second's worth: whoever wants to send takes its share of time, and waits until that
 begins. The breaker opens after so many failures in a row:

@@ -4,8 +4,8 @@ queued ──► claimed ──► sent | failed | unknown | cancelled          
    ▲          │
    └──────────┘  surely not taken: another try later; or its owner is gone, and a repeat does no harm
 
-A message's row is unique, so planning it twice makes one. Claiming it is the mark of a try: what its owner leaves behind
-claimed may have been handed over. An outcome is written only while the row is still the owner's.
+A message's row is unique, so planning it twice makes one. Claiming it is the mark of a try: what its owner leaves
+behind claimed may have been handed over. An outcome is written only while the row is still the owner's.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from sqlalchemy import (
     cast,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -35,13 +36,15 @@ from sqlalchemy import (
 )
 
 from rota.errors import ConfigError
-from rota.messages.tables import KEY, as_instant, ledger
+from rota.messages.tables import KEY, as_instant, deliveries
 from rota.recipes.database import insert
 from rota.recipes.tables import Instant
 
 LEASE = timedelta(minutes=5)
 PLAN_PAGE = 10_000
-_row = ledger.c
+_row = deliveries.c
+_QUEUED, _CLAIMED = (_row.status == literal_column(f"'{each}'") for each in ("queued", "claimed"))
+"""As literals: a partial index is not found by a parameter."""
 _OPTIONAL = {"subject", "version", "channel", "useful_until", "priority", "reason"}
 
 
@@ -55,7 +58,7 @@ class Owner:
 
     def holds(self, ids: Collection[int]) -> ColumnElement[bool]:
         mine = (_row.claimed_by == self.run, _row.claimed_as == self.attempt)
-        return and_(_row.id.in_(ids), _row.status == "claimed", *mine)
+        return and_(_row.id.in_(ids), _CLAIMED, *mine)
 
     def of(self, channel: str) -> ColumnElement[bool]:
         return and_(_row.kind == self.kind, _row.channel == channel)
@@ -78,7 +81,7 @@ class Verdict:
 
 class Plan:
     """A SELECT of whom to tell what, made into rows of the ledger: ``recipient``, and where it has them ``subject``,
-    ``version``, ``channel``, ``useful_until``, ``priority``, and ``reason`` for one that is cancelled from the start."""
+    ``version``, ``channel``, ``useful_until``, ``priority``, and ``reason`` for one that is cancelled at once."""
 
     def __init__(self, query: Select[Any], kind: str, channels: Sequence[str], until: datetime | None) -> None:
         self._plan = plan = query.order_by(None).subquery("plan")
@@ -137,7 +140,7 @@ class Plan:
         page = page if end is None else page.where(recipient <= end)
         columns = [column.name for column in self._rows.selected_columns]
         columns += ["attempts", "created_at", "next_try_at", "ended_at"]
-        statement = insert(connection, ledger).from_select(columns, page).on_conflict_do_nothing()
+        statement = insert(connection, deliveries).from_select(columns, page).on_conflict_do_nothing()
         return max(0, connection.execute(statement).rowcount)
 
 
@@ -178,33 +181,33 @@ def claim_others(
 
 def _due(now: datetime) -> ColumnElement[bool]:
     of_use = or_(_row.useful_until.is_(None), _row.useful_until > now)
-    return and_(_row.status == "queued", _row.next_try_at <= now, of_use)
+    return and_(_QUEUED, _row.next_try_at <= now, of_use)
 
 
 def _take(connection: Connection, owner: Owner, which: Any, provider: str, now: datetime) -> Sequence[Row[Any]]:
     values = {"status": "claimed", "claimed_by": owner.run, "claimed_as": owner.attempt, "lease_until": now + LEASE}
-    taken = update(ledger).where(which).values(values | {"provider": provider, "attempts": _row.attempts + 1})
+    taken = update(deliveries).where(which).values(values | {"provider": provider, "attempts": _row.attempts + 1})
     return connection.execute(taken.returning(*(_row[name] for name in ("id", *KEY, "attempts", "request")))).all()
 
 
 def mark_request(connection: Connection, ids: Collection[int], request: str) -> None:
-    connection.execute(update(ledger).where(_row.id.in_(ids)).values(request=request))
+    connection.execute(update(deliveries).where(_row.id.in_(ids)).values(request=request))
 
 
 def take_over(connection: Connection, owner: Owner, now: datetime, repeatable: Collection[str]) -> dict[str, int]:
     """What vanished owners have left: queued again where the provider takes a repeated key for the same message, else
     ``unknown``. An earlier attempt of the same run need not be waited for: its outcomes are no longer taken."""
     gone = or_(_row.lease_until < now, and_(_row.claimed_by == owner.run, _row.claimed_as < owner.attempt))
-    left = and_(_row.kind == owner.kind, _row.status == "claimed", gone)
-    again = update(ledger).where(left, _row.provider.in_(repeatable)).values(status="queued", next_try_at=now)
-    lost = update(ledger).where(left).values(status="unknown", reason="sender vanished", ended_at=now)
+    left = and_(_row.kind == owner.kind, _CLAIMED, gone)
+    again = update(deliveries).where(left, _row.provider.in_(repeatable)).values(status="queued", next_try_at=now)
+    lost = update(deliveries).where(left).values(status="unknown", reason="sender vanished", ended_at=now)
     return {"taken_over": connection.execute(again).rowcount, "unknown": connection.execute(lost).rowcount}
 
 
 def expire(connection: Connection, kind: str, now: datetime) -> int:
     """What waits and is of no use any more."""
-    over = and_(_row.kind == kind, _row.status == "queued", _row.useful_until <= now)
-    return connection.execute(update(ledger).where(over).values(status="expired", ended_at=now)).rowcount
+    over = and_(_row.kind == kind, _QUEUED, _row.useful_until <= now)
+    return connection.execute(update(deliveries).where(over).values(status="expired", ended_at=now)).rowcount
 
 
 # --- settling
@@ -219,11 +222,12 @@ def settle(connection: Connection, owner: Owner, verdict: Verdict, ids: Collecti
         values |= {} if verdict.stays_with else {"provider": None, "request": None}
     else:
         values["ended_at"] = now
-    return list(connection.scalars(update(ledger).where(owner.holds(ids)).values(values).returning(_row.id)))
+    done = update(deliveries).where(owner.holds(ids)).values(values).returning(_row.id)
+    return [row.id for row in connection.execute(done).all()]
 
 
 def name_by_provider(connection: Connection, names: dict[int, str]) -> None:
     """What providers call messages: what they tell of them later comes under these names."""
     if names:
-        statement = update(ledger).where(_row.id == bindparam("row")).values(provider_id=bindparam("name"))
+        statement = update(deliveries).where(_row.id == bindparam("row")).values(provider_id=bindparam("name"))
         connection.execute(statement, [{"row": row, "name": name} for row, name in names.items()])

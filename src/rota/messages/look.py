@@ -1,6 +1,6 @@
 """A page of messages right before it is handed over: claimed, and looked at once more, in one transaction.
 
-It goes by the wall clock, not by the run's ``as_of``: a run that was held up for hours sends nothing that has gone stale.
+It goes by the wall clock, not by the run's ``as_of``: a run that was held up for hours sends nothing stale.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from rota.messages import ledger
 from rota.messages.account import Account, Ended
 from rota.messages.ledger import Verdict
 from rota.messages.suppressions import suppressed
-from rota.messages.tables import ledger as table
+from rota.messages.tables import deliveries as table
 
 if TYPE_CHECKING:
     from rota.messages.lane import Lane
     from rota.messages.mailing import Mailing
 
 Facts = dict[str, Any]
-"""What is known of a message when it leaves: the columns of the look, ``message`` (its row), ``now`` and ``address``."""
+"""What is known of a message when it leaves: the look's columns, ``message`` (its row), ``now`` and ``address``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def _facts(connection: Connection, mailing: Mailing, rows: Sequence[Row[Any]], n
         query = query.where(cast(table.c.subject, about.type) == about)
     by_id = {row.id: row for row in rows}
     found: dict[int, Facts] = {}
-    for mapping in connection.execute(query).mappings():
+    for mapping in connection.execute(query).mappings().all():
         facts = dict(mapping)
         row = by_id[facts.pop("rota_message_id")]
         address = facts.get(row.channel) if row.channel in facts else facts.get("address")

@@ -39,10 +39,10 @@ class Mailing(Recipe):
     """Messages of a ``kind``, each once for a recipient, subject, version and channel.
 
     ``plan``: a SELECT of those to be told, with ``recipient`` and, where it has them, ``subject``, ``version``,
-    ``channel``, ``useful_until``, ``priority``. ``to``: the column whose values the recipients are; ``about``: that of the
-    subjects. ``look``: a SELECT from the tables of these columns, done again right before each message leaves: its columns
-    are what the message is made of, ``address`` (or one named like the channel) is where it goes, and where ``cancel`` is
-    not empty, it is the reason why it does not. A message whose row it does not find is ``gone``.
+    ``channel``, ``useful_until``, ``priority``. ``to``: the column whose values the recipients are; ``about``: that of
+    the subjects. ``look``: a SELECT from the tables of these columns, done again right before each message leaves: its
+    columns are what the message is made of, ``address`` (or one named like the channel) is where it goes, and where
+    ``cancel`` is not empty, it is the reason why it does not. A message whose row it does not find is ``gone``.
     """
 
     kind: str
@@ -87,10 +87,7 @@ class Mailing(Recipe):
     @property
     def senders(self) -> dict[str, Sequence[Sender]]:
         """Of each channel, in the order in which they are tried."""
-        return {
-            name: given if isinstance(given, (list, tuple)) else (given,)
-            for name, given in self.channels.items()
-        }
+        return {name: given if isinstance(given, (list, tuple)) else (given,) for name, given in self.channels.items()}
 
     @property
     def topic_or_kind(self) -> str:
@@ -123,6 +120,9 @@ class Mailing(Recipe):
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         del plan
+        return self.of(run).deliver(run)
+
+    def deliver(self, run: Run) -> JobResult:
         engine = engine_of(self.to.table)
         if run.muted:
             return self._tell(engine, run)
@@ -143,14 +143,21 @@ class Mailing(Recipe):
         self._expire(engine, account)
         return self._result(engine, account, courier, total)
 
-    def _plans(self, run: Run) -> list[ledger.Plan]:
+    def of(self, run: Run) -> Mailing:
+        """What it is in this run; a mailing of a period is another one in each."""
+        del run
+        return self
+
+    def queries(self, run: Run) -> list[Select[Any]]:
         given = self.plan(run)
+        return [given] if isinstance(given, Select) else list(given)
+
+    def _plans(self, run: Run) -> list[ledger.Plan]:
         until = None
         if self.useful_for is not None:
             age = Age.of(self.useful_for)
             until = run.as_of + age.length + timedelta(days=30) * age.months
-        queries = [given] if isinstance(given, Select) else list(given)
-        return [ledger.Plan(query, self.kind, list(self.channels), until) for query in queries]
+        return [ledger.Plan(query, self.kind, list(self.channels), until) for query in self.queries(run)]
 
     def _enter(self, engine: Engine, run: Run, account: Account, plan: ledger.Plan) -> int:
         """A page of recipients in a transaction; returns how many messages the plan has, known or not."""
@@ -171,7 +178,7 @@ class Mailing(Recipe):
                 account.count(connection, expired=over)
 
     def _queued(self, engine: Engine) -> int:
-        row = tables.ledger.c
+        row = tables.deliveries.c
         waiting = select(func.count()).where(row.kind == self.kind, row.status == "queued")
         with reading(engine) as connection:
             return connection.scalar(waiting) or 0
@@ -222,6 +229,6 @@ class Mailing(Recipe):
 
 
 def natural_key(row: Any) -> str:
-    """The message's own name, hashed: it is the same also where its row was lost and made again."""
+    """What the message is, hashed, and its number in the ledger: no other message has ever had it."""
     text = "\0".join((row.recipient, row.subject, row.kind, row.version, row.channel))
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
+    return f"{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:20]}-{row.id}"

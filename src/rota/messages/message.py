@@ -46,4 +46,4 @@ def is_mail_address(text: str) -> bool:
 
 def one_line(text: str) -> str:
     """Fit for a header: no line ends, no other control characters, no halves of characters."""
-    return " ".join(_ODD.sub(" ", text).split())
+    return " ".join((text if text.isprintable() else _ODD.sub(" ", text)).split())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from binascii import b2a_base64, b2a_qp
 from email.utils import format_datetime
+from functools import lru_cache
 
 from rota.messages.message import Message, is_mail_address, one_line
 
@@ -32,14 +33,14 @@ def compose(message: Message, from_name: str, from_address: str) -> bytes:
         "To": _mailbox(message.name, message.address),
         "Subject": _words(content.subject, "Subject"),
         "Message-ID": f"<{message_id(message.key, from_address)}>",
-        "Date": format_datetime(message.at),
+        "Date": _date(message.at),
         "Auto-Submitted": "auto-generated",
         "MIME-Version": "1.0",
     }
     if content.reply_to is not None:
         headers["Reply-To"] = content.reply_to
     for name, value in {**content.headers, **message.headers}.items():
-        if not name.replace("-", "").isalnum() or not name.isascii():
+        if not _is_header_name(name):
             raise BadMailError("bad_header")
         headers[name] = _words(value, name)
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
@@ -56,6 +57,14 @@ def compose(message: Message, from_name: str, from_address: str) -> bytes:
             b"\r\n--", between, b"--\r\n",
         )
     )  # fmt: skip
+
+
+_date = lru_cache(64)(format_datetime)
+
+
+@lru_cache(1_000)
+def _is_header_name(name: str) -> bool:
+    return name.isascii() and name.replace("-", "").isalnum()
 
 
 def message_id(key: str, from_address: str) -> str:

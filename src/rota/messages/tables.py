@@ -33,7 +33,7 @@ def _only(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
-ledger = Table(
+deliveries = Table(
     "rota_message",
     metadata,
     Column("id", _NUMBER, primary_key=True, autoincrement=True),
@@ -59,6 +59,7 @@ ledger = Table(
     Column("feedback", Text),
     UniqueConstraint(*KEY, name="rota_message_once"),
     Index("rota_message_queue", "kind", "channel", "priority", "id", **_only("status = 'queued'")),
+    Index("rota_message_again", "kind", "channel", "request", **_only("status = 'queued' AND request IS NOT NULL")),
     Index("rota_message_claimed", "kind", "channel", **_only("status = 'claimed'")),
     Index("rota_message_provider", "provider_id", **_only("provider_id IS NOT NULL")),
     Index("rota_message_ended", "ended_at", **_only("ended_at IS NOT NULL")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -33,6 +34,7 @@ def human(length: timedelta) -> str:
     return " ".join(shown) or "less than a minute"
 
 
+@lru_cache(10_000)  # very many people are told the same moment, in few zones
 def local(moment: datetime, zone: str | ZoneInfo | None) -> str:
     """The moment as the person's clocks show it, and in UTC if that is not the same."""
     here = moment.astimezone(zone_of(zone))
@@ -88,21 +90,28 @@ class Templates:
             html = self._environment.get_template(f"{name}.html")
         except TemplateNotFound:
             html = None
-        return lambda facts: _content(text, html, facts)
+        return _Rendered(text, html)
 
 
-def _content(text: Template, html: Template | None, facts: Mapping[str, Any]) -> Content:
-    context = text.new_context(dict(facts))
+class _Rendered:
+    """Jinja merges its globals into each context, name by name; here that is done once."""
 
-    def block(name: str) -> str:
-        return "".join(text.blocks[name](context)).strip() if name in text.blocks else ""
+    def __init__(self, text: Template, html: Template | None) -> None:
+        self._text, self._html, self._globals = text, html, dict(text.globals)
 
-    return Content(
-        subject=block("subject"),
-        text=block("body") + "\n",
-        html=None if html is None else html.render(facts),
-        short=shorten(block("short"), block("link")),
-    )
+    def __call__(self, facts: Mapping[str, Any]) -> Content:
+        names = {**self._globals, **facts}
+        context, html = self._text.new_context(names, shared=True), self._html
+
+        def block(name: str) -> str:
+            return "".join(self._text.blocks[name](context)).strip() if name in self._text.blocks else ""
+
+        return Content(
+            subject=block("subject"),
+            text=block("body") + "\n",
+            html=None if html is None else "".join(html.root_render_func(html.new_context(names, shared=True))),
+            short=shorten(block("short"), block("link")),
+        )
 
 
 def shorten(text: str, link: str) -> str:

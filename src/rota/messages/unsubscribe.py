@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
@@ -81,4 +80,4 @@ class Unsubscribe:
 
 
 def _sign(secret: str, text: bytes) -> str:
-    return hmac.new(secret.encode(), b"unsubscribe:" + text, hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(secret.encode(), b"unsubscribe:" + text, "sha256").hex()[:32]

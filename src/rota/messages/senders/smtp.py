@@ -13,12 +13,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from email.utils import parseaddr
+from itertools import pairwise
 from queue import Empty, LifoQueue
 from typing import Literal
 
 from rota.errors import ConfigError
 from rota.messages.message import Message, is_mail_address
-from rota.messages.mime import BadMailError, compose, message_id
+from rota.messages.mime import BadMailError, compose
 from rota.messages.outcome import Held, Later, Outcome, Refused, Sent, Unsure
 from rota.messages.senders.sender import Rate
 from rota.messages.senders.wire import Broken, Reply, Wire
@@ -30,8 +31,8 @@ _NOBODY = {550, 551, 553}
 
 @dataclass(eq=False)
 class Smtp:
-    """``sender`` is ``"Shop <news@shop.example>"``. SMTP knows no keys: a mail whose connection broke after its last byte
-    may have arrived or not, unless the server (``honours_keys``) drops a Message-ID that it has seen.
+    """``sender`` is ``"Shop <news@shop.example>"``. SMTP knows no keys: a mail whose connection broke after its last
+    byte may have arrived or not, unless the server (``honours_keys``) drops a Message-ID that it has seen.
 
     ``timeout``: seconds for each answer as a whole, however slowly it drips.
     """
@@ -118,7 +119,7 @@ class _Delivery:
     def outcomes(self) -> Iterator[Outcome]:
         composed = [self._compose(message) for message in self._messages]
         sound = [at for at, mail in enumerate(composed) if isinstance(mail, bytes)]
-        following = dict(zip(sound, sound[1:], strict=False))
+        following = dict(pairwise(sound))
         for at, mail in enumerate(composed):
             if isinstance(mail, Refused):
                 yield mail
@@ -160,7 +161,7 @@ class _Delivery:
             self._drop()
         else:
             self._said_ahead = bool(follows)
-        return Sent(message_id(message.key, self._smtp.from_address)) if reply.ok else _refusal(reply)
+        return Sent() if reply.ok else _refusal(reply)
 
     def _announce(self, message: Message) -> Wire | Outcome:
         """Say who it is for, until a connection waits for the mail; or why none does. One that has been used, and that

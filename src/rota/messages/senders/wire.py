@@ -45,6 +45,8 @@ class Wire:
         self._rest = b""
         self._waiting: list[bytes] = []
         """Commands that a server which does not pipeline gets one by one."""
+        self._hurries = False
+        """The socket has less time than usual: a reply has come in part."""
         with contextlib.suppress(OSError):
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -75,7 +77,8 @@ class Wire:
         Raises ``Broken``: then nobody knows whether the server has it.
         """
         if mail:
-            mail = _LEADING_DOT.sub(b"..", mail)
+            if b"\n." in mail or mail.startswith(b"."):
+                mail = _LEADING_DOT.sub(b"..", mail)
             if not mail.endswith(b"\r\n"):
                 mail += b"\r\n"
         self.was_used = True
@@ -102,7 +105,9 @@ class Wire:
 
     def _send(self, data: bytes) -> None:
         try:
-            self._socket.settimeout(self._timeout)
+            if self._hurries:
+                self._hurries = False
+                self._socket.settimeout(self._timeout)
             self._socket.sendall(data)
         except OSError as error:
             raise Broken(f"connection:{type(error).__name__}") from error
@@ -129,11 +134,10 @@ class Wire:
             self._rest += self._receive(deadline)
 
     def _receive(self, deadline: float) -> bytes:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise Broken("timeout")
         try:
-            self._socket.settimeout(left)
+            if self._rest:
+                self._hurries = True
+                self._socket.settimeout(max(0.001, deadline - time.monotonic()))
             data = self._socket.recv(65_536)
         except TimeoutError as error:
             raise Broken("timeout") from error
