@@ -1,7 +1,7 @@
 """A mail server that takes everything, as fast as Python can: in a process of its own, with PIPELINING (RFC 2920).
 
-``python -m bench.mail_sink FILE`` prints its port, and appends the Message-ID of each mail to the file, a line each, before it
-says that it has it.
+``python -m bench.mail_sink FILE`` prints its port, and appends the Message-ID of each mail to the file, a line each,
+before it says that it has it. A mail whose Message-ID it has seen is taken, and dropped.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import sys
 
 _ID = re.compile(rb"(?im)^message-id:\s*(\S+)")
 GREETING = b"220 sink\r\n"
+LINE = 80
 EHLO = b"250-sink\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
 
 
 class Session(asyncio.Protocol):
-    def __init__(self, file: int) -> None:
-        self._file = file
+    def __init__(self, file: int, seen: set[bytes]) -> None:
+        self._file, self._seen = file, seen
         self._rest = b""
         self._in_mail = False
 
@@ -56,14 +57,18 @@ class Session(asyncio.Protocol):
             return False
         self._rest, self._in_mail = rest, False
         found = _ID.search(mail)
-        os.write(self._file, (found[1] if found else b"-") + b"\n")
+        name = found[1] if found else b"-"
+        if name not in self._seen:
+            self._seen.add(name)
+            os.write(self._file, name.ljust(LINE - 1) + b"\n")
         answers.append(b"250 taken\r\n")
         return True
 
 
 async def main(path: str) -> None:
+    seen: set[bytes] = set()
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    server = await asyncio.get_running_loop().create_server(lambda: Session(file), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: Session(file, seen), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -93,6 +93,8 @@ def refusal(answer: Answer) -> Outcome | None:
         return None
     if status in _UNSURE:  # whoever stands before the provider may say so after the provider has taken it
         return Unsure(name)
+    if status == 409:  # the same call is being done at this moment
+        return Later(name)
     if status in _LATER or status in _ABOUT_US or status < 400 or status > 500:
         return Later(name, down=True, retry_after=retry_after(answer.headers))
     return Refused(name)
