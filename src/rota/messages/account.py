@@ -1,0 +1,140 @@
+"""What became of messages, written down in one transaction: the ledger, the run's tally, the senders' breakers, and
+what the user writes beside them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row
+
+from rota.messages import gate, ledger, tally
+from rota.messages.ledger import Owner, Verdict
+from rota.messages.outcome import Held, Later, Outcome, Refused, Sent, Unsure
+from rota.messages.senders.sender import Sender
+
+if TYPE_CHECKING:
+    from rota import Run
+    from rota.messages.mailing import Mailing
+
+
+_SENT = Verdict("sent")
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One row of the ledger, and what became of it with a sender."""
+
+    sender: Sender
+    row: Row[Any]
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A row, and what is written down about it. The user's ``settled`` hears of it in the same transaction; ``queued``
+    says that another try will follow."""
+
+    row: Row[Any]
+    verdict: Verdict
+    provider_id: str | None = None
+    bounce: bool = False
+
+    @property
+    def status(self) -> str:
+        return self.verdict.status
+
+
+class Account:
+    """Of one run. ``counts`` are as they stand after the last entry."""
+
+    def __init__(self, run: Run, mailing: Mailing) -> None:
+        self.owner = Owner(run.idempotency_key, run.attempt, mailing.kind)
+        self.counts: Counter[str] = Counter()
+        self._run, self._mailing = run, mailing
+
+    def begin(self, connection: Connection) -> None:
+        """A run's first attempt counts from nothing, whoever had its number in another ledger."""
+        if self._run.attempt == 1:
+            tally.forget(connection, self.owner.run)
+        self.counts = tally.add(connection, self.owner.run, self._run.job, {})
+
+    def count(self, connection: Connection, **counts: int) -> None:
+        self.counts = tally.add(connection, self.owner.run, self._run.job, counts)
+
+    def settle(self, connection: Connection, tried: Sequence[Tried], now: datetime) -> dict[str, str]:
+        """Outcomes of senders; returns the senders whose breaker opened or closed by them."""
+        changes: dict[str, str] = {}
+        by_sender: defaultdict[str, list[Outcome]] = defaultdict(list)
+        for each in tried:
+            by_sender[each.sender.name].append(each.outcome)
+        for name, outcomes in by_sender.items():
+            if change := gate.report(connection, name, outcomes):
+                changes[name] = change
+        self.enter(connection, [self._judge(each, now) for each in tried], now)
+        return changes
+
+    def enter(self, connection: Connection, ended: Sequence[Ended], now: datetime) -> None:
+        """Each is written down, counted and told, if it is this owner's still."""
+        groups: defaultdict[Verdict, list[Ended]] = defaultdict(list)
+        for each in ended:
+            groups[each.verdict].append(each)
+        mine: list[Ended] = []
+        for verdict, some in groups.items():
+            ids = set(ledger.settle(connection, self.owner, verdict, [each.row.id for each in some], now))
+            mine += [each for each in some if each.row.id in ids]
+        ledger.name_by_provider(connection, {each.row.id: each.provider_id for each in mine if each.provider_id})
+        told = [each for each in mine if each.verdict.tried]
+        if told:
+            errors = [_error(each) for each in told if each.status in {"failed", "unknown"}]
+            self.counts = tally.add(connection, self.owner.run, self._run.job, _counts(told), errors)
+            self._tell(connection, told)
+
+    def _tell(self, connection: Connection, ended: Sequence[Ended]) -> None:
+        """The user's own writing may fail; what was sent was sent all the same."""
+        if self._mailing.settled is None:
+            return
+        try:
+            with connection.begin_nested():
+                self._mailing.settled(connection, ended)
+        except Exception:
+            self._run.log.exception("settled= failed", messages=len(ended))
+            self.counts = tally.add(connection, self.owner.run, self._run.job, {"settled_failed": len(ended)})
+
+    def _judge(self, tried: Tried, now: datetime) -> Ended:
+        row, delays = tried.row, self._mailing.retry
+        is_last = row.attempts > len(delays)
+        wait = timedelta(0) if is_last else delays[row.attempts - 1]
+        match tried.outcome:
+            case Sent(provider_id):
+                return Ended(row, _SENT, provider_id)
+            case Refused(error, bounce):
+                return Ended(row, Verdict("failed", error), bounce=bounce)
+            case Later(error, _, retry_after) if not is_last:
+                wait = max(wait, timedelta(seconds=retry_after or 0))
+                return Ended(row, Verdict("queued", error, now + wait))
+            case Later(error):
+                return Ended(row, Verdict("failed", error))
+            case Unsure(error) if tried.sender.honours_keys and not is_last:
+                return Ended(row, Verdict("queued", error, now + wait, stays_with=True))
+            case Unsure(error):
+                return Ended(row, Verdict("unknown", error))
+            case Held():
+                return Ended(row, Verdict("queued", tried=False))
+
+
+def _counts(ended: Sequence[Ended]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for each in ended:
+        counts["tries_again" if each.status == "queued" else each.status] += 1
+        counts["bounced"] += each.bounce
+        if each.status == "cancelled":
+            counts[f"cancelled_{each.verdict.reason}"] += 1
+    return counts
+
+
+def _error(ended: Ended) -> tally.Error:
+    return f"message {ended.row.id}", str(ended.verdict.reason), ended.row.channel
