@@ -53,7 +53,8 @@ def resend(body: Any) -> Sequence[Event]:
 @dataclass(frozen=True)
 class Feedback:
     """``take`` is the whole of a route of yours: give it the headers and the body as it came, answer with the status
-    that it returns. ``heard`` is called with each event and the row of its message, if there is one, in the transaction."""
+    that it returns. ``heard`` is called, in the transaction, with each event and the row of its message, if there is
+    one."""
 
     engine: Engine
     _: KW_ONLY
@@ -80,7 +81,7 @@ class Feedback:
         row = _message(connection, event)
         now = datetime.now(UTC)
         entry = {"id": event_id, "at": now, "type": event.type, "message_id": None if row is None else row.id}
-        if not connection.execute(insert(connection, tables.events).values(entry).on_conflict_do_nothing()).rowcount:
+        if not tables.inserted(connection, insert(connection, tables.events).values(entry).on_conflict_do_nothing()):
             return
         if event.address and event.type in {"bounced", "complained"}:
             suppress(connection, event.address, event.type)

@@ -36,7 +36,7 @@ from sqlalchemy import (
 )
 
 from rota.errors import ConfigError
-from rota.messages.tables import KEY, as_instant, deliveries
+from rota.messages.tables import KEY, as_instant, deliveries, inserted
 from rota.recipes.database import insert
 from rota.recipes.tables import Instant
 
@@ -141,7 +141,7 @@ class Plan:
         columns = [column.name for column in self._rows.selected_columns]
         columns += ["attempts", "created_at", "next_try_at", "ended_at"]
         statement = insert(connection, deliveries).from_select(columns, page).on_conflict_do_nothing()
-        return max(0, connection.execute(statement).rowcount)
+        return inserted(connection, statement)
 
 
 def moment(given: datetime) -> ColumnElement[Any]:

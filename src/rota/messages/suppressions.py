@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, delete, select
 
-from rota.messages.tables import suppressions
+from rota.messages.tables import inserted, suppressions
 from rota.recipes.database import insert
 
 _row = suppressions.c
@@ -25,7 +25,7 @@ def suppress(connection: Connection, address: str, reason: str, topic: str = "")
 
 def suppress_hash(connection: Connection, hashed: str, reason: str, topic: str = "") -> bool:
     row = {"address_hash": hashed, "topic": topic, "reason": reason, "at": datetime.now(UTC)}
-    return connection.execute(insert(connection, suppressions).values(row).on_conflict_do_nothing()).rowcount == 1
+    return inserted(connection, insert(connection, suppressions).values(row).on_conflict_do_nothing()) == 1
 
 
 def allow(connection: Connection, address: str, topic: str = "") -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
+    Connection,
     Index,
     Integer,
     MetaData,
@@ -130,6 +131,11 @@ def _of_postgres(element: Any, compiler: Any, **options: Any) -> str:
 @compiles(_Microseconds, "sqlite")
 def _of_sqlite(element: Any, compiler: Any, **options: Any) -> str:
     return f"CAST(strftime('%s', {compiler.process(element.clauses, **options)}) AS INTEGER) * 1000000"
+
+
+def inserted(connection: Connection, statement: Any) -> int:
+    """How many rows an INSERT made, where some may have been there."""
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount
 
 
 def as_instant(column: ColumnElement[Any]) -> ColumnElement[Any]:
