@@ -152,17 +152,24 @@ def moment(given: datetime) -> ColumnElement[Any]:
 # --- claiming
 
 
-def waiting(connection: Connection, owner: Owner, channel: str, now: datetime, limit: int) -> int:
-    """How many could be claimed, up to ``limit``."""
-    page = select(_row.id).where(owner.of(channel), _due(now)).limit(limit).subquery()
+def waiting(connection: Connection, owner: Owner, channel: str, provider: str, now: datetime, limit: int) -> int:
+    """How many could be claimed for this provider, up to ``limit``."""
+    page = select(_row.id).where(owner.of(channel), _due(now), _free_for(provider)).limit(limit).subquery()
     return connection.scalar(select(func.count()).select_from(page)) or 0
+
+
+def next_due(connection: Connection, owner: Owner, channel: str, now: datetime) -> datetime | None:
+    """When the first that waits may have its next try."""
+    later = select(func.min(_row.next_try_at)).where(owner.of(channel), _QUEUED, _row.next_try_at > now)
+    moment: datetime | None = connection.scalar(later)
+    return moment
 
 
 def claim(
     connection: Connection, owner: Owner, channel: str, provider: str, now: datetime, limit: int
 ) -> Sequence[Row[Any]]:
     """Takes up to ``limit`` rows that are due, for this provider; one request that was tried before, as a whole."""
-    mine = and_(owner.of(channel), _due(now), or_(_row.provider.is_(None), _row.provider == provider))
+    mine = and_(owner.of(channel), _due(now), _free_for(provider))
     again = connection.scalar(select(_row.request).where(mine, _row.request.is_not(None)).limit(1))
     if again is not None:
         return _take(connection, owner, and_(mine, _row.request == again), provider, now)
@@ -177,6 +184,10 @@ def claim_others(
     """What else is due for these recipients, who are to get one message instead of several."""
     mine = and_(owner.of(channel), _due(now), _row.provider.is_(None), _row.recipient.in_(recipients))
     return _take(connection, owner, mine, provider, now)
+
+
+def _free_for(provider: str) -> ColumnElement[bool]:
+    return or_(_row.provider.is_(None), _row.provider == provider)
 
 
 def _due(now: datetime) -> ColumnElement[bool]:
@@ -200,7 +211,10 @@ def take_over(connection: Connection, owner: Owner, now: datetime, repeatable: C
     gone = or_(_row.lease_until < now, and_(_row.claimed_by == owner.run, _row.claimed_as < owner.attempt))
     left = and_(_row.kind == owner.kind, _CLAIMED, gone)
     again = update(deliveries).where(left, _row.provider.in_(repeatable)).values(status="queued", next_try_at=now)
-    lost = update(deliveries).where(left).values(status="unknown", reason="sender vanished", ended_at=now)
+    stranded = and_(_row.kind == owner.kind, _QUEUED, _row.provider.is_not(None), _row.provider.not_in(repeatable))
+    lost = (
+        update(deliveries).where(or_(left, stranded)).values(status="unknown", reason="sender vanished", ended_at=now)
+    )
     return {"taken_over": connection.execute(again).rowcount, "unknown": connection.execute(lost).rowcount}
 
 

@@ -95,12 +95,13 @@ class Smtp:
                 if self.username:
                     connection.login(self.username, self.password)
                 connection.ehlo_or_helo_if_needed()
-            except smtplib.SMTPAuthenticationError as error:
+            except BaseException as error:
                 connection.close()
-                raise Broken("unauthorized") from error
-            except (smtplib.SMTPException, OSError, ValueError) as error:  # ValueError: what a server may answer
-                connection.close()
-                raise Broken(f"connection:{type(error).__name__}") from error
+                if isinstance(error, smtplib.SMTPAuthenticationError):
+                    raise Broken("unauthorized") from error
+                if isinstance(error, (smtplib.SMTPException, OSError, ValueError)):  # ValueError: an odd answer
+                    raise Broken(f"connection:{type(error).__name__}") from error
+                raise
         return Wire(connection, self.timeout)
 
 
