@@ -80,7 +80,7 @@ def test_a_provider_that_asks_for_an_hour_is_given_it(anybody: Anybody, engine: 
     assert min(ledger("next_try_at")) >= begun + timedelta(hours=1)
     wait_over(engine)
     result = send(news(sender), id=2)
-    assert result.details["stopped"] == {"email": "resting"}
+    assert result.details["channels"] == {"email": "resting"}
     assert len(sender.given) == 3
 
 
@@ -171,6 +171,18 @@ def test_a_sender_with_a_mistake_leaves_what_it_had_unknown(anybody: Anybody, le
     assert result.counts["sent"] >= 1
 
 
+def test_a_no_after_a_perhaps_is_no_no(anybody: Anybody, engine: Engine, ledger: Ledger) -> None:
+    """The provider may have taken it the first time: nobody else is given it, and in the end it is unknown."""
+    anybody(1)
+    answers = iter([Unsure("timeout"), Later("http_503"), Later("http_503")])
+    first, second = Scripted(lambda _: next(answers), honours_keys=True), Scripted(name="second")
+
+    send(news([first, second], retry=[timedelta(0)] * 2))
+
+    assert ledger("status", "provider", "attempts") == [("unknown", "scripted", 3)]
+    assert second.given == []
+
+
 # --- senders
 
 
@@ -184,11 +196,12 @@ def test_the_breaker_opens_after_ten_failures_and_the_rest_is_left_untried(
     result = send(news(sender), home=home)
 
     assert result.status == "partial"
-    assert result.details["stopped"] == {"email": "breaker_open"}
+    assert result.details["stopped"] == "dependency_down"
+    assert result.details["channels"] == {"email": "breaker_open"}
     assert len(sender.given) <= 12
     assert [kind for kind, _ in home.emitted if kind.startswith("sender.")] == ["sender.opened"]
     assert Counter(ledger("attempts"))[0] >= 488
-    assert send(news(sender), id=2).details["stopped"] == {"email": "breaker_open"}
+    assert send(news(sender), id=2).details["channels"] == {"email": "breaker_open"}
 
 
 def test_half_open_one_tries_a_little_and_all_goes_on_if_it_works(
@@ -356,7 +369,7 @@ def test_at_its_time_limit_it_stops_claiming_and_the_next_run_goes_on(anybody: A
     sender = Scripted(slow)
     result = send(news(sender, time_limit=timedelta(milliseconds=300)))
 
-    assert (result.status, result.details["stopped"]) == ("partial", {"email": "time_limit"})
+    assert (result.status, result.details["stopped"]) == ("partial", "time_limit")
     assert result.counts["left"] > 0
     assert send(news(sender), id=2).counts["left"] == 0
     assert len(sender.given) == len(set(sender.given)) == 400

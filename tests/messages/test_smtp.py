@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -168,11 +168,8 @@ def scripted(serve: Callable[[socket.socket], None]) -> Iterator[int]:
                 threading.Thread(target=run, args=(connection,), daemon=True).start()
 
         def run(connection: socket.socket) -> None:
-            with connection:
-                try:
-                    serve(connection)
-                except OSError:
-                    pass
+            with connection, suppress(OSError):
+                serve(connection)
 
         threading.Thread(target=accept, daemon=True).start()
         yield server.getsockname()[1]

@@ -68,7 +68,7 @@ def test_files_globals_and_filters_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_told_when_the_application_starts() -> None:
-    with pytest.raises(ConfigError, match="no template y.txt"):
+    with pytest.raises(ConfigError, match=r"no template y\.txt"):
         Templates({"x.txt": ""})["y"]
     with pytest.raises(ConfigError, match="no block body, subject"):
         Templates({"x.txt": "text"})["x"]

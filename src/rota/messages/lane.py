@@ -15,7 +15,7 @@ from rota.messages.outcome import Held, Later, Outcome, Refused, Unsure
 from rota.messages.senders.sender import Sender
 
 AHEAD_SECONDS = 0.5
-MOST, FIRST = 300, 50
+MOST = 300
 CHUNK = 50
 Make = Callable[[Sender, Parcel], Message]
 
@@ -29,13 +29,14 @@ class Lane:
         self.admitted: Open | None = None
         self.is_over = False
         self.in_flight = 0
-        self.page = FIRST
         self._not_before = 0.0
         self._probes = self._holds = False
         self._downs = 0
         """Failures of the sender in a row; a few threads may lose a count."""
         self._stop = threading.Event()
         self._threads = max(sender.connections for sender in senders)
+        self._least = self._threads * max(2, *(sender.per_request for sender in senders))
+        self.page = self._least
         self._pool = ThreadPoolExecutor(self._threads, f"rota-{channel}")
         self._counted, self._counted_from = 0, time.monotonic()
 
@@ -76,7 +77,7 @@ class Lane:
         if (seconds := time.monotonic() - self._counted_from) < AHEAD_SECONDS:
             return
         per_page = int(self._counted / seconds * AHEAD_SECONDS)
-        self.page = max(2 * self._threads, min(MOST, per_page, 2 * self.page))
+        self.page = max(self._least, min(MOST, per_page, 4 * self.page))
         self._counted, self._counted_from = 0, time.monotonic()
 
     def stop(self) -> None:

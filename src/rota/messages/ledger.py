@@ -66,14 +66,14 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is written down about a row. ``tried``: the try counts; ``stays_with``: the provider may have it, so that no
+    """What is written down about a row. ``tried``: the try counts; ``unsure``: the provider may have it, so that no
     other is given it."""
 
     status: str
     reason: str | None = None
     next_try_at: datetime | None = None
     tried: bool = True
-    stays_with: bool = False
+    unsure: bool = False
 
 
 # --- planning
@@ -198,20 +198,23 @@ def _due(now: datetime) -> ColumnElement[bool]:
 def _take(connection: Connection, owner: Owner, which: Any, provider: str, now: datetime) -> Sequence[Row[Any]]:
     values = {"status": "claimed", "claimed_by": owner.run, "claimed_as": owner.attempt, "lease_until": now + LEASE}
     taken = update(deliveries).where(which).values(values | {"provider": provider, "attempts": _row.attempts + 1})
-    return connection.execute(taken.returning(*(_row[name] for name in ("id", *KEY, "attempts", "request")))).all()
+    return connection.execute(taken.returning(*(_row[name] for name in ("id", *KEY, "attempts", "request", "unsure")))).all()
 
 
 def mark_request(connection: Connection, ids: Collection[int], request: str) -> None:
     connection.execute(update(deliveries).where(_row.id.in_(ids)).values(request=request))
 
 
-def take_over(connection: Connection, owner: Owner, now: datetime, repeatable: Collection[str]) -> dict[str, int]:
+def take_over(
+    connection: Connection, owner: Owner, channels: Collection[str], repeatable: Collection[str], now: datetime
+) -> dict[str, int]:
     """What vanished owners have left: queued again where the provider takes a repeated key for the same message, else
     ``unknown``. An earlier attempt of the same run need not be waited for: its outcomes are no longer taken."""
     gone = or_(_row.lease_until < now, and_(_row.claimed_by == owner.run, _row.claimed_as < owner.attempt))
-    left = and_(_row.kind == owner.kind, _CLAIMED, gone)
-    again = update(deliveries).where(left, _row.provider.in_(repeatable)).values(status="queued", next_try_at=now)
-    stranded = and_(_row.kind == owner.kind, _QUEUED, _row.provider.is_not(None), _row.provider.not_in(repeatable))
+    mine = and_(_row.kind == owner.kind, _row.channel.in_(channels))
+    left = and_(mine, _CLAIMED, gone)
+    again = update(deliveries).where(left, _row.provider.in_(repeatable)).values(status="queued", next_try_at=now, unsure=1)
+    stranded = and_(mine, _QUEUED, _row.provider.is_not(None), _row.provider.not_in(repeatable))
     lost = (
         update(deliveries).where(or_(left, stranded)).values(status="unknown", reason="sender vanished", ended_at=now)
     )
@@ -233,7 +236,9 @@ def settle(connection: Connection, owner: Owner, verdict: Verdict, ids: Collecti
     if verdict.status == "queued":
         values["next_try_at"] = verdict.next_try_at or now
         values |= {} if verdict.tried else {"attempts": _row.attempts - 1}
-        values |= {} if verdict.stays_with else {"provider": None, "request": None}
+        # Whoever may have it once, keeps it: a later "no" says nothing of the first time.
+        kept = {name: case((_row.unsure == 1, _row[name])) for name in ("provider", "request")}
+        values |= {"unsure": 1} if verdict.unsure else kept
     else:
         values["ended_at"] = now
     done = update(deliveries).where(owner.holds(ids)).values(values).returning(_row.id)

@@ -41,7 +41,8 @@ class Step:
 @dataclass(frozen=True, eq=False)
 class Reminders(Mailing):
     """``plan`` has those who may be reminded (its ``recipient`` is the thing, such as an invitation), ``anchor`` the
-    column that steps count from. A step that was missed is ``too_late``; where a later one is due as well, ``superseded``."""
+    column that steps count from. A step that was missed is ``too_late``; where a later one is due as well, it is
+    ``superseded``."""
 
     _: KW_ONLY
     anchor: ColumnElement[Any]
