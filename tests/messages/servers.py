@@ -20,7 +20,7 @@ Answer = Callable[[str], str | None]
 
 
 class Mailbox:
-    """``at_rcpt``, ``at_data`` decide about single addresses; ``keys``: a Message-ID that was seen is taken and dropped."""
+    """``at_rcpt``, ``at_data`` decide about single addresses; ``keys``: a Message-ID that was seen is dropped."""
 
     def __init__(self, *, pipelining: bool = True, keys: bool = False) -> None:
         self.at_mail: Answer = lambda _: None
@@ -62,21 +62,27 @@ class _Handler:
     def __init__(self, box: Mailbox) -> None:
         self._box = box
 
-    async def handle_EHLO(self, server: Any, session: Any, envelope: Any, hostname: str, replies: list[str]) -> Any:
+    async def handle_EHLO(  # noqa: N802
+        self, server: Any, session: Any, envelope: Any, hostname: str, replies: list[str]
+    ) -> Any:
         session.host_name = hostname
         return [*replies[:-1], "250-PIPELINING", replies[-1]] if self._box.pipelining else replies
 
-    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+    async def handle_MAIL(  # noqa: N802
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
         envelope.mail_from = address
         return self._answer(server, self._box.at_mail(address))
 
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
+    async def handle_RCPT(  # noqa: N802
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
         answer = self._answer(server, self._box.at_rcpt(address))
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
         return answer
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         [address] = envelope.rcpt_tos
         answer = self._box.at_data(address)
         if answer in {None, "lose"}:

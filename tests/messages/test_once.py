@@ -246,7 +246,9 @@ def test_several_messages_for_one_person_leave_as_one(put: Any, mailbox: Mailbox
 
 def test_the_headers_of_one_click_unsubscribing_are_there(anybody: Anybody, mailbox: Mailbox, smtp: Any) -> None:
     anybody(1)
-    unsubscribe = Unsubscribe("https://shop.example/stop", secrets=["a secret that is long"], mailto="stop@shop.example")
+    unsubscribe = Unsubscribe(
+        "https://shop.example/stop", secrets=["a secret that is long"], mailto="stop@shop.example"
+    )
 
     send(news(smtp(), unsubscribe=unsubscribe))
 

@@ -117,9 +117,9 @@ class Account:
                 wait = max(wait, timedelta(seconds=retry_after or 0))
                 return Ended(row, Verdict("queued", error, now + wait))
             case Later(error):
-                return Ended(row, Verdict("failed", error))
+                return Ended(row, Verdict("unknown" if row.unsure else "failed", error))
             case Unsure(error) if tried.sender.honours_keys and not is_last:
-                return Ended(row, Verdict("queued", error, now + wait, stays_with=True))
+                return Ended(row, Verdict("queued", error, now + wait, unsure=True))
             case Unsure(error):
                 return Ended(row, Verdict("unknown", error))
             case Held():

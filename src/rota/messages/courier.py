@@ -8,9 +8,9 @@ can be sent in half a second, so that a crash leaves little that nobody can know
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from rota.messages import gate, ledger
 from rota.messages.account import Account, Tried
-from rota.messages.gate import Shut
+from rota.messages.gate import Open
 from rota.messages.lane import Lane
 from rota.messages.look import look
 from rota.recipes.database import reading, writing
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 SETTLE_AFTER, SETTLE_SECONDS = 250, 0.2
 TURN_SECONDS = 0.1
 SETTLE_TRIES = 6
+PATIENCE = timedelta(seconds=10)
+"""A message whose next try is so near is waited for; others are left to the next run."""
 
 
 class Courier:
@@ -55,22 +57,26 @@ class Courier:
 
     def _turn(self, until: float | None) -> bool:
         """Begin what there is room for, take in what is done; whether there is more to do."""
-        late = until is not None and time.monotonic() > until
-        if late:
-            self.stopped |= {lane.channel: "time_limit" for lane in self._lanes if not lane.is_over}
+        if until is not None and time.monotonic() > until:
+            self._give_up([lane for lane in self._lanes if not lane.is_over], "time_limit")
         for lane in self._lanes:
-            while not late and lane.has_room() and self._begin(lane):
+            while lane.has_room() and self._begin(lane):
                 pass
-        if not self._under_way:
-            self._settle()
-            pauses = [] if late else [lane.pause for lane in self._lanes if not lane.is_over]
-            if not pauses:
-                return False
-            if min(pauses) > 0:
-                self._run.sleep(min(pauses))
+        if self._under_way:
+            self._take_in()
             return True
-        self._take_in()
-        return True
+        self._settle()
+        for lane in self._lanes:
+            lane.is_settled()
+        pauses = [lane.pause for lane in self._lanes if not lane.is_over]
+        if pauses and min(pauses) > 0:
+            self._run.sleep(min(pauses))
+        return bool(pauses)
+
+    def _give_up(self, lanes: Iterable[Lane], why: str) -> None:
+        for lane in lanes:
+            lane.is_over = True
+            self.stopped[lane.channel] = why
 
     def _wind_up(self) -> None:
         """What is under way ends after the message that it is at; whatever is known is written down."""
@@ -101,20 +107,27 @@ class Courier:
 
     def _ask(self, lane: Lane, now: datetime) -> bool:
         """Whether any of the channel's senders may send, and which."""
+        owner, channel = self._account.owner, lane.channel
         with reading(self._engine) as connection:
-            want = ledger.waiting(connection, self._account.owner, lane.channel, now, lane.page)
-        if not want:
-            lane.is_over = not lane.in_flight
-            return False
+            wants = [
+                (sender, ledger.waiting(connection, owner, channel, sender.name, now, lane.page))
+                for sender in lane.senders
+            ]
+            soon = None if any(want for _, want in wants) else ledger.next_due(connection, owner, channel, now)
+        refused = []
         with writing(self._engine) as connection:
-            answers = []
-            for sender in lane.senders:
-                answers.append(answer := gate.ask(connection, sender, want))
-                if not isinstance(answer, Shut):
+            for sender, want in wants:
+                answer = gate.ask(connection, sender, want) if want else None
+                if isinstance(answer, Open):
                     lane.admit(sender, answer)
                     return True
-        lane.is_over = True
-        self.stopped[lane.channel] = answers[0].why if isinstance(answers[0], Shut) else ""
+                refused += [] if answer is None else [answer.why]
+        if refused:
+            self._give_up([lane], refused[0])
+        elif soon is not None and soon - now < PATIENCE:
+            lane.wait((soon - now).total_seconds())
+        else:
+            lane.is_over = not (lane.in_flight or self._tried)
         return False
 
     # --- taking in

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from rota.messages.account import Tried
-from rota.messages.gate import Open
+from rota.messages.gate import OPENS_AFTER, Open
 from rota.messages.look import Parcel
 from rota.messages.message import Message
-from rota.messages.outcome import Held, Outcome, Refused, Unsure
+from rota.messages.outcome import Held, Later, Outcome, Refused, Unsure
 from rota.messages.senders.sender import Sender
 
 AHEAD_SECONDS = 0.5
-MOST, FIRST = 500, 50
+MOST = 300
 CHUNK = 50
 Make = Callable[[Sender, Parcel], Message]
 
@@ -29,10 +29,14 @@ class Lane:
         self.admitted: Open | None = None
         self.is_over = False
         self.in_flight = 0
-        self.page = FIRST
         self._not_before = 0.0
+        self._probes = self._holds = False
+        self._downs = 0
+        """Failures of the sender in a row; a few threads may lose a count."""
         self._stop = threading.Event()
         self._threads = max(sender.connections for sender in senders)
+        self._least = self._threads * max(2, *(sender.per_request for sender in senders))
+        self.page = self._least
         self._pool = ThreadPoolExecutor(self._threads, f"rota-{channel}")
         self._counted, self._counted_from = 0, time.monotonic()
 
@@ -42,15 +46,24 @@ class Lane:
         return max(0.0, self._not_before - time.monotonic())
 
     def has_room(self) -> bool:
-        return not self.is_over and self.in_flight <= self.page
+        return not (self.is_over or self._holds or self._downs >= OPENS_AFTER) and self.in_flight <= self.page
 
     def admit(self, sender: Sender, admitted: Open) -> None:
-        self.sender, self.admitted = sender, admitted
-        self._not_before = time.monotonic() + admitted.wait
+        """What a probe becomes is to be known before anything else is begun."""
+        self.sender, self.admitted, self._probes = sender, admitted, admitted.probe
+        self.wait(admitted.wait)
+
+    def wait(self, seconds: float) -> None:
+        self._not_before = time.monotonic() + seconds
+
+    def is_settled(self) -> None:
+        """Nothing is under way, and what became of it is known to all nodes."""
+        self._holds, self._downs = False, 0
 
     def submit(self, parcels: Sequence[Parcel], make: Make) -> Iterator[Future[list[Tried]]]:
         sender = self.sender
         assert sender is not None  # noqa: S101 - parcels were claimed for it
+        self._holds = self._probes
         share = -(-len(parcels) // (2 * self._threads))
         size = sender.per_request if sender.per_request > 1 else max(1, min(CHUNK, share))
         self.in_flight += sum(len(parcel.rows) for parcel in parcels)
@@ -64,7 +77,7 @@ class Lane:
         if (seconds := time.monotonic() - self._counted_from) < AHEAD_SECONDS:
             return
         per_page = int(self._counted / seconds * AHEAD_SECONDS)
-        self.page = max(2 * self._threads, min(MOST, per_page, 2 * self.page))
+        self.page = max(self._least, min(MOST, per_page, 4 * self.page))
         self._counted, self._counted_from = 0, time.monotonic()
 
     def stop(self) -> None:
@@ -87,16 +100,21 @@ class Lane:
         outcomes |= self._hand_over(sender, made)
         return [Tried(sender, row, outcomes[at]) for at, parcel in enumerate(parcels) for row in parcel.rows]
 
+    def _is_to_stop(self) -> bool:
+        return self._stop.is_set() or self._downs >= OPENS_AFTER
+
     def _hand_over(self, sender: Sender, made: Sequence[tuple[int, Message]]) -> dict[int, Outcome]:
         outcomes: dict[int, Outcome] = {}
-        if self._stop.is_set() or not made:
+        if self._is_to_stop() or not made:
             return {at: Held() for at, _ in made}
         answers = iter(sender.send([message for _, message in made]))
         rest: Outcome = Held()
         try:
             for at, _ in made:
-                outcomes[at] = next(answers)
-                if self._stop.is_set() and sender.per_request == 1:
+                outcome = outcomes[at] = next(answers)
+                failed = isinstance(outcome, Unsure) or (isinstance(outcome, Later) and outcome.down)
+                self._downs = self._downs + 1 if failed else 0
+                if sender.per_request == 1 and self._is_to_stop():
                     break
         except StopIteration:
             rest = Unsure("no_answer")

@@ -66,14 +66,14 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is written down about a row. ``tried``: the try counts; ``stays_with``: the provider may have it, so that no
+    """What is written down about a row. ``tried``: the try counts; ``unsure``: the provider may have it, so that no
     other is given it."""
 
     status: str
     reason: str | None = None
     next_try_at: datetime | None = None
     tried: bool = True
-    stays_with: bool = False
+    unsure: bool = False
 
 
 # --- planning
@@ -152,17 +152,24 @@ def moment(given: datetime) -> ColumnElement[Any]:
 # --- claiming
 
 
-def waiting(connection: Connection, owner: Owner, channel: str, now: datetime, limit: int) -> int:
-    """How many could be claimed, up to ``limit``."""
-    page = select(_row.id).where(owner.of(channel), _due(now)).limit(limit).subquery()
+def waiting(connection: Connection, owner: Owner, channel: str, provider: str, now: datetime, limit: int) -> int:
+    """How many could be claimed for this provider, up to ``limit``."""
+    page = select(_row.id).where(owner.of(channel), _due(now), _free_for(provider)).limit(limit).subquery()
     return connection.scalar(select(func.count()).select_from(page)) or 0
+
+
+def next_due(connection: Connection, owner: Owner, channel: str, now: datetime) -> datetime | None:
+    """When the first that waits may have its next try."""
+    later = select(func.min(_row.next_try_at)).where(owner.of(channel), _QUEUED, _row.next_try_at > now)
+    moment: datetime | None = connection.scalar(later)
+    return moment
 
 
 def claim(
     connection: Connection, owner: Owner, channel: str, provider: str, now: datetime, limit: int
 ) -> Sequence[Row[Any]]:
     """Takes up to ``limit`` rows that are due, for this provider; one request that was tried before, as a whole."""
-    mine = and_(owner.of(channel), _due(now), or_(_row.provider.is_(None), _row.provider == provider))
+    mine = and_(owner.of(channel), _due(now), _free_for(provider))
     again = connection.scalar(select(_row.request).where(mine, _row.request.is_not(None)).limit(1))
     if again is not None:
         return _take(connection, owner, and_(mine, _row.request == again), provider, now)
@@ -179,6 +186,10 @@ def claim_others(
     return _take(connection, owner, mine, provider, now)
 
 
+def _free_for(provider: str) -> ColumnElement[bool]:
+    return or_(_row.provider.is_(None), _row.provider == provider)
+
+
 def _due(now: datetime) -> ColumnElement[bool]:
     of_use = or_(_row.useful_until.is_(None), _row.useful_until > now)
     return and_(_QUEUED, _row.next_try_at <= now, of_use)
@@ -187,20 +198,26 @@ def _due(now: datetime) -> ColumnElement[bool]:
 def _take(connection: Connection, owner: Owner, which: Any, provider: str, now: datetime) -> Sequence[Row[Any]]:
     values = {"status": "claimed", "claimed_by": owner.run, "claimed_as": owner.attempt, "lease_until": now + LEASE}
     taken = update(deliveries).where(which).values(values | {"provider": provider, "attempts": _row.attempts + 1})
-    return connection.execute(taken.returning(*(_row[name] for name in ("id", *KEY, "attempts", "request")))).all()
+    return connection.execute(taken.returning(*(_row[name] for name in ("id", *KEY, "attempts", "request", "unsure")))).all()
 
 
 def mark_request(connection: Connection, ids: Collection[int], request: str) -> None:
     connection.execute(update(deliveries).where(_row.id.in_(ids)).values(request=request))
 
 
-def take_over(connection: Connection, owner: Owner, now: datetime, repeatable: Collection[str]) -> dict[str, int]:
+def take_over(
+    connection: Connection, owner: Owner, channels: Collection[str], repeatable: Collection[str], now: datetime
+) -> dict[str, int]:
     """What vanished owners have left: queued again where the provider takes a repeated key for the same message, else
     ``unknown``. An earlier attempt of the same run need not be waited for: its outcomes are no longer taken."""
     gone = or_(_row.lease_until < now, and_(_row.claimed_by == owner.run, _row.claimed_as < owner.attempt))
-    left = and_(_row.kind == owner.kind, _CLAIMED, gone)
-    again = update(deliveries).where(left, _row.provider.in_(repeatable)).values(status="queued", next_try_at=now)
-    lost = update(deliveries).where(left).values(status="unknown", reason="sender vanished", ended_at=now)
+    mine = and_(_row.kind == owner.kind, _row.channel.in_(channels))
+    left = and_(mine, _CLAIMED, gone)
+    again = update(deliveries).where(left, _row.provider.in_(repeatable)).values(status="queued", next_try_at=now, unsure=1)
+    stranded = and_(mine, _QUEUED, _row.provider.is_not(None), _row.provider.not_in(repeatable))
+    lost = (
+        update(deliveries).where(or_(left, stranded)).values(status="unknown", reason="sender vanished", ended_at=now)
+    )
     return {"taken_over": connection.execute(again).rowcount, "unknown": connection.execute(lost).rowcount}
 
 
@@ -219,7 +236,9 @@ def settle(connection: Connection, owner: Owner, verdict: Verdict, ids: Collecti
     if verdict.status == "queued":
         values["next_try_at"] = verdict.next_try_at or now
         values |= {} if verdict.tried else {"attempts": _row.attempts - 1}
-        values |= {} if verdict.stays_with else {"provider": None, "request": None}
+        # Whoever may have it once, keeps it: a later "no" says nothing of the first time.
+        kept = {name: case((_row.unsure == 1, _row[name])) for name in ("provider", "request")}
+        values |= {"unsure": 1} if verdict.unsure else kept
     else:
         values["ended_at"] = now
     done = update(deliveries).where(owner.holds(ids)).values(values).returning(_row.id)

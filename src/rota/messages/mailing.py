@@ -131,7 +131,7 @@ class Mailing(Recipe):
         with writing(engine) as connection:
             account.begin(connection)
             repeatable = [each.name for some in self.senders.values() for each in some if each.honours_keys]
-            taken = ledger.take_over(connection, account.owner, datetime.now(UTC), repeatable)
+            taken = ledger.take_over(connection, account.owner, self.senders, repeatable, datetime.now(UTC))
             account.count(connection, **taken)
         self._expire(engine, account)
         total = sum(self._enter(engine, run, account, each) for each in self._plans(run))
@@ -219,8 +219,9 @@ class Mailing(Recipe):
         }
         for item, kind, text in found:
             result.add_error(item, kind, text)
-        if courier.stopped:
-            result.details |= {"stopped": courier.stopped}
+        if why := set(courier.stopped.values()):
+            stopped = "time_limit" if why == {"time_limit"} else "dependency_down"
+            result.details |= {"stopped": stopped, "channels": courier.stopped}
         amiss = counts["failed"] + counts["unknown"] + left
         if amiss:
             result.status = "partial" if counts["sent"] or courier.stopped else "failed"

@@ -24,8 +24,8 @@ _US = timedelta(microseconds=1)
 @dataclass(frozen=True, eq=False)
 class Notify(Mailing):
     """``plan`` has the pairs, due or not; this takes those whose ``moment`` (a column) comes within ``lead`` and a
-    ``tick``, the pause between two runs. So a message leaves at the first run that is not later than asked, and where a run was
-    missed, or the pair was found late, at the next one, until the moment itself.
+    ``tick``, the pause between two runs. So a message leaves at the last run that is not later than asked, and where
+    that was missed, or the pair was found late, at the next one, until the moment itself.
 
     ``lead``: a length, or a column of seconds.
     """

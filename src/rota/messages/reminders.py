@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, case, literal, or_, true, type_coerce
+from sqlalchemy import ColumnElement, Select, case, literal, true, type_coerce
 
 from rota.messages.mailing import Mailing
 from rota.messages.tables import as_instant
@@ -41,7 +41,8 @@ class Step:
 @dataclass(frozen=True, eq=False)
 class Reminders(Mailing):
     """``plan`` has those who may be reminded (its ``recipient`` is the thing, such as an invitation), ``anchor`` the
-    column that steps count from. A step that was missed is ``too_late``; where a later one is due as well, ``superseded``."""
+    column that steps count from. A step that was missed is ``too_late``; where a later one is due as well, it is
+    ``superseded``."""
 
     _: KW_ONLY
     anchor: ColumnElement[Any]
@@ -54,7 +55,7 @@ class Reminders(Mailing):
             start, end = step.window(run.as_of)
             later = [self._due(anchor, other, run.as_of) for other in self.steps[number + 1 :]]
             late = anchor <= literal(start, Instant())
-            reason = case((or_(*later), "superseded"), (late, "too_late")) if later else case((late, "too_late"))
+            reason = case((late, "too_late"), *((due, "superseded") for due in later))
             length = (run.as_of - start) // timedelta(microseconds=1)
             of_use = type_coerce(type_coerce(anchor, _number()) + literal(length, _number()), Instant())
             columns = (literal(step.name).label("version"), reason.label("reason"), of_use.label("useful_until"))

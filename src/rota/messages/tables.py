@@ -55,6 +55,7 @@ deliveries = Table(
     Column("lease_until", Instant),
     Column("provider", Text),
     Column("request", Text),
+    Column("unsure", Integer, nullable=False, server_default="0"),
     Column("provider_id", Text),
     Column("ended_at", Instant),
     Column("feedback", Text),

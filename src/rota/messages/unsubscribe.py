@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import NamedTuple
@@ -59,7 +59,7 @@ class Unsubscribe:
         """What the link is for; None where it is not one of ours."""
         body, _, signature = token.partition(".")
         try:
-            text = urlsafe_b64decode(body + "=" * (-len(body) % 4))
+            text = b64decode(body + "=" * (-len(body) % 4), altchars=b"-_", validate=True)
             hashed, _, topic = text.decode().partition(":")
         except ValueError:
             return None

@@ -37,14 +37,21 @@ class Calls:
         self._timeout, self._connections = timeout, connections
         self._lock = threading.Lock()
         self._owner = 0
+        self._busy = 0
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer | Outcome:
         """The answer, whatever it says; an outcome where there is none."""
-        return asyncio.run_coroutine_threadsafe(self._post(url, body, headers), self._loop()).result()
+        loop = self._begin()
+        try:
+            return asyncio.run_coroutine_threadsafe(self._post(url, body, headers), loop).result()
+        finally:
+            with self._lock:
+                self._busy -= 1
 
     def rest(self) -> None:
+        """Unless another run is at it."""
         with self._lock:
-            if self._owner != os.getpid():
+            if self._owner != os.getpid() or self._busy:
                 return
             self._owner = 0
             asyncio.run_coroutine_threadsafe(self._client.aclose(), self._running).result()
@@ -52,8 +59,8 @@ class Calls:
             self._thread.join()
             self._running.close()
 
-    def _loop(self) -> asyncio.AbstractEventLoop:
-        """Made when first needed, and again in a child of a fork."""
+    def _begin(self) -> asyncio.AbstractEventLoop:
+        """The loop is made when first needed, and again in a child of a fork."""
         with self._lock:
             if self._owner != os.getpid():
                 self._running = asyncio.new_event_loop()
@@ -61,7 +68,8 @@ class Calls:
                 self._client = httpx.AsyncClient(timeout=self._timeout, limits=limits)
                 self._thread = threading.Thread(target=self._running.run_forever, name="rota-http", daemon=True)
                 self._thread.start()
-                self._owner = os.getpid()
+                self._owner, self._busy = os.getpid(), 0
+            self._busy += 1
             return self._running
 
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer | Outcome:

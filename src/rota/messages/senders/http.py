@@ -106,7 +106,7 @@ class HttpProvider:
 @dataclass(eq=False)
 class Webhook(HttpProvider):
     """A message a call, signed with ``secret`` as Standard Webhooks says; the body is ``to``, ``subject``, ``text``
-    and ``short``, unless ``body`` makes another of a list with the one message. The answer may hold the provider's ``id``."""
+    and ``short``, unless ``body`` makes another of a list with the one message. The answer may hold an ``id``."""
 
     _: KW_ONLY
     secret: str = field(default="", repr=False)

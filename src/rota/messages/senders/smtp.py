@@ -7,6 +7,7 @@ envelope of the next in one packet, so that a mail costs one trip there and back
 from __future__ import annotations
 
 import contextlib
+import os
 import smtplib
 import ssl
 import threading
@@ -58,6 +59,7 @@ class Smtp:
         if not is_mail_address(self.from_address):
             raise ConfigError(f"sender={self.sender!r} has no mail address", hint='Write "Shop <news@shop.example>".')
         self._idle: LifoQueue[Wire] = LifoQueue()
+        self._owner = os.getpid()
 
     def send(self, messages: Sequence[Message]) -> Iterator[Outcome]:
         delivery = _Delivery(self, messages)
@@ -74,7 +76,9 @@ class Smtp:
     # --- connections
 
     def lend(self) -> Wire:
-        """Raises ``Broken``."""
+        """A kept one is its process's own. Raises ``Broken``."""
+        if self._owner != os.getpid():
+            self._owner, self._idle = os.getpid(), LifoQueue()
         with contextlib.suppress(Empty):
             return self._idle.get_nowait()
         return self._open()
@@ -89,18 +93,19 @@ class Smtp:
             try:
                 code, _ = connection.connect(self.host, self.port)
                 if code != 220:
-                    raise Broken(f"greeting_{code}")
+                    raise Broken(f"greeting_{code}")  # noqa: TRY301 - the connection is to be closed
                 if self.tls == "starttls":
                     connection.starttls(context=ssl.create_default_context())
                 if self.username:
                     connection.login(self.username, self.password)
                 connection.ehlo_or_helo_if_needed()
-            except smtplib.SMTPAuthenticationError as error:
+            except BaseException as error:
                 connection.close()
-                raise Broken("unauthorized") from error
-            except (smtplib.SMTPException, OSError, ValueError) as error:  # ValueError: what a server may answer
-                connection.close()
-                raise Broken(f"connection:{type(error).__name__}") from error
+                if isinstance(error, smtplib.SMTPAuthenticationError):
+                    raise Broken("unauthorized") from error
+                if isinstance(error, (smtplib.SMTPException, OSError, ValueError)):  # ValueError: an odd answer
+                    raise Broken(f"connection:{type(error).__name__}") from error
+                raise
         return Wire(connection, self.timeout)
 
 
