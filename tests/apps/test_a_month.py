@@ -21,6 +21,7 @@ DAILY, WEEKLY, MONTHLY, PARIS = "daily", "weekly", "monthly", "at two in Paris"
 EXPECTED = {
     "bazaar/anonymize-audit-logs": DAILY,
     "bazaar/cleanup-invitations": DAILY,
+    "bazaar/cleanup-orphaned-files": DAILY,
     "bazaar/cleanup-push-tokens": DAILY,
     "bazaar/delete-audit-logs": WEEKLY,
     "bazaar/recalculate-karma": WEEKLY,

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from rota.recipes.fence import fenced
     from rota.recipes.health import Check, Health
     from rota.recipes.inactive import Inactive, Tokens, Update
+    from rota.recipes.orphan_files import OrphanFiles
     from rota.recipes.personal import Scrub
     from rota.recipes.promotion import Promotion
     from rota.recipes.prune_logs import PruneLogs
     from rota.recipes.recipe import Recipe
+    from rota.recipes.references import Reference
     from rota.recipes.report import Period, Periods, Report
     from rota.recipes.retention import Child, Retention
     from rota.recipes.safety import Safety
@@ -36,11 +38,13 @@ _HOMES = {
     "Derive": "derive",
     "Health": "health",
     "Inactive": "inactive",
+    "OrphanFiles": "orphan_files",
     "Period": "report",
     "Periods": "report",
     "Promotion": "promotion",
     "PruneLogs": "prune_logs",
     "Recipe": "recipe",
+    "Reference": "references",
     "Report": "report",
     "Retention": "retention",
     "Safety": "safety",
@@ -68,11 +72,13 @@ __all__ = [
     "Derive",
     "Health",
     "Inactive",
+    "OrphanFiles",
     "Period",
     "Periods",
     "Promotion",
     "PruneLogs",
     "Recipe",
+    "Reference",
     "Report",
     "Retention",
     "Safety",
