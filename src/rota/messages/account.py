@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row
 
 from rota.messages import gate, ledger, tally
-from rota.messages.ledger import Owner, Verdict
+from rota.messages.brief import Brief
+from rota.messages.ledger import Owner
 from rota.messages.outcome import Held, Later, Outcome, Refused, Sent, Unsure
+from rota.messages.parcel import Ended, Verdict
 from rota.messages.senders.sender import Sender
 
 if TYPE_CHECKING:
     from rota import Run
-    from rota.messages.mailing import Mailing
 
 
 _SENT = Verdict("sent")
@@ -33,28 +34,13 @@ class Tried:
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A row, and what is written down about it. The user's ``settled`` hears of it in the same transaction; ``queued``
-    says that another try will follow."""
-
-    row: Row[Any]
-    verdict: Verdict
-    provider_id: str | None = None
-    bounce: bool = False
-
-    @property
-    def status(self) -> str:
-        return self.verdict.status
-
-
 class Account:
     """Of one run. ``counts`` are as they stand after the last entry."""
 
-    def __init__(self, run: Run, mailing: Mailing) -> None:
-        self.owner = Owner(run.idempotency_key, run.attempt, mailing.kind)
+    def __init__(self, run: Run, brief: Brief) -> None:
+        self.owner = Owner(run.idempotency_key, run.attempt, brief.kind)
         self.counts: Counter[str] = Counter()
-        self._run, self._mailing = run, mailing
+        self._run, self._brief = run, brief
 
     def begin(self, connection: Connection) -> None:
         """A run's first attempt counts from nothing, whoever had its number in another ledger."""
@@ -95,17 +81,17 @@ class Account:
 
     def _tell(self, connection: Connection, ended: Sequence[Ended]) -> None:
         """The user's own writing may fail; what was sent was sent all the same."""
-        if self._mailing.settled is None:
+        if self._brief.settled is None:
             return
         try:
             with connection.begin_nested():
-                self._mailing.settled(connection, ended)
+                self._brief.settled(connection, ended)
         except Exception:
             self._run.log.exception("settled= failed", messages=len(ended))
             self.counts = tally.add(connection, self.owner.run, self._run.job, {"settled_failed": len(ended)})
 
     def _judge(self, tried: Tried, now: datetime) -> Ended:
-        row, delays = tried.row, self._mailing.retry
+        row, delays = tried.row, self._brief.retry
         is_last = row.attempts > len(delays)
         wait = timedelta(0) if is_last else delays[row.attempts - 1]
         match tried.outcome:

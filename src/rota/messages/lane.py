@@ -9,9 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from rota.messages.account import Tried
 from rota.messages.gate import OPENS_AFTER, Open
-from rota.messages.look import Parcel
 from rota.messages.message import Message
 from rota.messages.outcome import Held, Later, Outcome, Refused, Unsure
+from rota.messages.parcel import Parcel
 from rota.messages.senders.sender import Sender
 
 AHEAD_SECONDS = 0.5

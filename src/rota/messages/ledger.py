@@ -36,6 +36,7 @@ from sqlalchemy import (
 )
 
 from rota.errors import ConfigError
+from rota.messages.parcel import Verdict
 from rota.messages.tables import KEY, as_instant, deliveries, inserted
 from rota.recipes.database import insert
 from rota.recipes.tables import Instant
@@ -62,18 +63,6 @@ class Owner:
 
     def of(self, channel: str) -> ColumnElement[bool]:
         return and_(_row.kind == self.kind, _row.channel == channel)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is written down about a row. ``tried``: the try counts; ``unsure``: the provider may have it, so that no
-    other is given it."""
-
-    status: str
-    reason: str | None = None
-    next_try_at: datetime | None = None
-    tried: bool = True
-    unsure: bool = False
 
 
 # --- planning
@@ -198,7 +187,9 @@ def _due(now: datetime) -> ColumnElement[bool]:
 def _take(connection: Connection, owner: Owner, which: Any, provider: str, now: datetime) -> Sequence[Row[Any]]:
     values = {"status": "claimed", "claimed_by": owner.run, "claimed_as": owner.attempt, "lease_until": now + LEASE}
     taken = update(deliveries).where(which).values(values | {"provider": provider, "attempts": _row.attempts + 1})
-    return connection.execute(taken.returning(*(_row[name] for name in ("id", *KEY, "attempts", "request", "unsure")))).all()
+    return connection.execute(
+        taken.returning(*(_row[name] for name in ("id", *KEY, "attempts", "request", "unsure")))
+    ).all()
 
 
 def mark_request(connection: Connection, ids: Collection[int], request: str) -> None:
@@ -213,7 +204,9 @@ def take_over(
     gone = or_(_row.lease_until < now, and_(_row.claimed_by == owner.run, _row.claimed_as < owner.attempt))
     mine = and_(_row.kind == owner.kind, _row.channel.in_(channels))
     left = and_(mine, _CLAIMED, gone)
-    again = update(deliveries).where(left, _row.provider.in_(repeatable)).values(status="queued", next_try_at=now, unsure=1)
+    again = (
+        update(deliveries).where(left, _row.provider.in_(repeatable)).values(status="queued", next_try_at=now, unsure=1)
+    )
     stranded = and_(mine, _QUEUED, _row.provider.is_not(None), _row.provider.not_in(repeatable))
     lost = (
         update(deliveries).where(or_(left, stranded)).values(status="unknown", reason="sender vanished", ended_at=now)
