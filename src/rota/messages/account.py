@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import ColumnElement, Connection, Row
 
 from rota.messages import gate, ledger, tally
 from rota.messages.brief import Brief
@@ -60,7 +60,7 @@ class Account:
         for name, outcomes in by_sender.items():
             if change := gate.report(connection, name, outcomes):
                 changes[name] = change
-        self.enter(connection, [self._judge(each, now) for each in tried], now)
+        self.enter(connection, [self.judge(each, now) for each in tried], now)
         return changes
 
     def enter(self, connection: Connection, ended: Sequence[Ended], now: datetime) -> None:
@@ -73,15 +73,20 @@ class Account:
             ids = set(ledger.settle(connection, self.owner, verdict, [each.row.id for each in some], now))
             mine += [each for each in some if each.row.id in ids]
         ledger.name_by_provider(connection, {each.row.id: each.provider_id for each in mine if each.provider_id})
-        told = [each for each in mine if each.verdict.tried]
-        if told:
-            errors = [_error(each) for each in told if each.status in {"failed", "unknown"}]
-            self.counts = tally.add(connection, self.owner.run, self._run.job, _counts(told), errors)
-            self._tell(connection, told)
+        self._tell(connection, [each for each in mine if each.verdict.tried])
+
+    def close(self, connection: Connection, which: ColumnElement[bool], verdict: Verdict, now: datetime) -> bool:
+        """What nobody is at any more, a page at a time; whether there was any."""
+        rows = ledger.close(connection, which, verdict, now)
+        self._tell(connection, [Ended(row, verdict) for row in rows])
+        return bool(rows)
 
     def _tell(self, connection: Connection, ended: Sequence[Ended]) -> None:
-        """The user's own writing may fail; what was sent was sent all the same."""
-        if self._brief.settled is None:
+        """Count them, and tell the user, whose own writing may fail; what was sent was sent all the same."""
+        if ended:
+            errors = [_error(each) for each in ended if _is_amiss(each.verdict)]
+            self.counts = tally.add(connection, self.owner.run, self._run.job, _counts(ended), errors)
+        if not ended or self._brief.settled is None:
             return
         try:
             with connection.begin_nested():
@@ -90,7 +95,7 @@ class Account:
             self._run.log.exception("settled= failed", messages=len(ended))
             self.counts = tally.add(connection, self.owner.run, self._run.job, {"settled_failed": len(ended)})
 
-    def _judge(self, tried: Tried, now: datetime) -> Ended:
+    def judge(self, tried: Tried, now: datetime) -> Ended:
         row, delays = tried.row, self._brief.retry
         is_last = row.attempts > len(delays)
         wait = timedelta(0) if is_last else delays[row.attempts - 1]
@@ -120,6 +125,12 @@ def _counts(ended: Sequence[Ended]) -> Counter[str]:
         if each.status == "cancelled":
             counts[f"cancelled_{each.verdict.reason}"] += 1
     return counts
+
+
+def _is_amiss(verdict: Verdict) -> bool:
+    """Refused, unknown, or a mistake of ours that another try will meet again."""
+    ours = verdict.reason is not None and verdict.reason.startswith(("render:", "look:"))
+    return verdict.status in {"failed", "unknown"} or ours
 
 
 def _error(ended: Ended) -> tally.Error:

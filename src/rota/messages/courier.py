@@ -60,14 +60,15 @@ class Courier:
         if until is not None and time.monotonic() > until:
             self._give_up([lane for lane in self._lanes if not lane.is_over], "time_limit")
         for lane in self._lanes:
+            if lane.is_held and not lane.in_flight:
+                self._settle()
+                lane.is_settled()
             while lane.has_room() and self._begin(lane):
                 pass
         if self._under_way:
             self._take_in()
             return True
         self._settle()
-        for lane in self._lanes:
-            lane.is_settled()
         pauses = [lane.pause for lane in self._lanes if not lane.is_over]
         if pauses and min(pauses) > 0:
             self._run.sleep(min(pauses))
@@ -82,11 +83,13 @@ class Courier:
         """What is under way ends after the message that it is at; whatever is known is written down."""
         for lane in self._lanes:
             lane.stop()
-        while self._under_way:
-            self._take_in()
-        self._settle()
-        for lane in self._lanes:
-            lane.close()
+        try:
+            while self._under_way:
+                self._take_in()
+            self._settle()
+        finally:
+            for lane in self._lanes:
+                lane.close()
 
     # --- beginning
 

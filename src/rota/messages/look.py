@@ -12,14 +12,17 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, Row, cast
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from rota.messages import ledger
-from rota.messages.account import Account
+from rota.messages.account import Account, Tried
 from rota.messages.brief import Brief
 from rota.messages.lane import Lane
+from rota.messages.outcome import Later
 from rota.messages.parcel import Ended, Facts, Parcel, Verdict
 from rota.messages.suppressions import suppressed
 from rota.messages.tables import deliveries as table
+from rota.recipes.sweep import is_locked
 
 
 def look(connection: Connection, account: Account, brief: Brief, lane: Lane, most: int, now: datetime) -> list[Parcel]:
@@ -38,7 +41,7 @@ def look(connection: Connection, account: Account, brief: Brief, lane: Lane, mos
     live, ended = [], []
     for row in rows:
         if row.id in odd:
-            ended.append(Ended(row, Verdict("failed", odd[row.id])))
+            ended.append(account.judge(Tried(sender, row, Later(odd[row.id])), now))
         elif reason := reasons[row.id] or ("suppressed" if found[row.id]["address"] in blocked else None):
             ended.append(Ended(row, Verdict("cancelled", reason)))
         else:
@@ -59,12 +62,18 @@ def _found(
     try:
         with connection.begin_nested():
             return _facts(connection, brief, rows, now), {}
-    except Exception as error:  # noqa: BLE001 - whatever is in a user's row must not stop the others
+    except Exception as error:  # whatever is in a user's row must not stop the others
+        if isinstance(error, DBAPIError) and (error.connection_invalidated or _is_locked(error)):
+            raise
         if len(rows) == 1:
             return {}, {rows[0].id: f"look:{type(error).__name__}"}
     middle = len(rows) // 2
     (found, refused), (more, also) = (_found(connection, brief, half, now) for half in (rows[:middle], rows[middle:]))
     return found | more, refused | also
+
+
+def _is_locked(error: DBAPIError) -> bool:
+    return isinstance(error, OperationalError) and is_locked(error)
 
 
 def _facts(connection: Connection, brief: Brief, rows: Sequence[Row[Any]], now: datetime) -> dict[int, Facts]:
@@ -93,12 +102,17 @@ def _reason(facts: Facts | None) -> str | None:
     return None if facts["address"] and isinstance(facts["address"], str) else "no_address"
 
 
+def _together(row: Row[Any]) -> tuple[str, int, int]:
+    """What may have left once leaves as it was."""
+    return row.recipient, row.unsure, row.id
+
+
 def _parcels(brief: Brief, rows: Sequence[Row[Any]], found: dict[int, Facts]) -> list[Parcel]:
     least = brief.coalesce
     if not least:
         return [Parcel([row], [found[row.id]]) for row in rows]
     parcels = []
-    for _, group in groupby(sorted(rows, key=lambda row: (row.recipient, row.id)), key=lambda row: row.recipient):
+    for _, group in groupby(sorted(rows, key=_together), key=lambda row: _together(row)[:2]):
         mine = list(group)
         together = [mine] if len(mine) >= least else [[row] for row in mine]
         parcels += [Parcel(each, [found[row.id] for row in each]) for each in together]

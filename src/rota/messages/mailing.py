@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
 from rota.messages import ledger, tables, tally
 from rota.messages.account import Account
 from rota.messages.brief import Brief
 from rota.messages.courier import Courier
+from rota.messages.parcel import Verdict
 from rota.recipes.age import Age
 from rota.recipes.database import engine_of, reading, writing
 from rota.recipes.tables import ready
@@ -44,16 +45,18 @@ class Mailing(Brief):
         with writing(engine) as connection:
             account.begin(connection)
             repeatable = [each.name for some in self.senders.values() for each in some if each.honours_keys]
-            taken = ledger.take_over(connection, account.owner, self.senders, repeatable, datetime.now(UTC))
-            account.count(connection, **taken)
-        self._expire(engine, account)
+            now = datetime.now(UTC)
+            taken = ledger.take_over(connection, account.owner, self.senders, repeatable, now)
+            account.count(connection, taken_over=taken)
+        self._close(engine, account, ledger.lost(account.owner, self.senders, repeatable, now), "unknown")
+        self._close(engine, account, ledger.overdue(self.kind, now), "expired")
         total = sum(self._enter(engine, run, account, each) for each in self._plans(run))
         courier = Courier(engine, run, self, account)
         until = None
         if self.time_limit is not None:
             until = time.monotonic() + Age.of(self.time_limit).length.total_seconds()
         courier.deliver(self._queued(engine), until)
-        self._expire(engine, account)
+        self._close(engine, account, ledger.overdue(self.kind, datetime.now(UTC)), "expired")
         return self._result(engine, account, courier, total)
 
     def of(self, run: Run) -> Mailing:
@@ -85,10 +88,11 @@ class Mailing(Brief):
             after, more = end, end is not None
         return total
 
-    def _expire(self, engine: Engine, account: Account) -> None:
-        with writing(engine) as connection:
-            if over := ledger.expire(connection, self.kind, datetime.now(UTC)):
-                account.count(connection, expired=over)
+    def _close(self, engine: Engine, account: Account, which: ColumnElement[bool], status: str) -> None:
+        verdict, more = Verdict(status, "sender vanished" if status == "unknown" else None), True
+        while more:
+            with writing(engine) as connection:
+                more = account.close(connection, which, verdict, datetime.now(UTC))
 
     def _queued(self, engine: Engine) -> int:
         row = tables.deliveries.c

@@ -37,7 +37,7 @@ class Verdict:
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A row, and what is written down about it. The user's ``settled`` hears of it in the same transaction; ``queued``
-    says that another try will follow."""
+    says that another try will follow. Statuses are those of the ledger."""
 
     row: Row[Any]
     verdict: Verdict
