@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from rota.messages import Event, Feedback, HttpProvider, deliveries
-from rota.messages.mailing import natural_key
+from rota.messages.brief import natural_key
 from rota.messages.signature import sign
 from rota.messages.tables import suppressions
 from tests.messages.conftest import news, send

@@ -167,6 +167,34 @@ def test_the_user_hears_what_became_of_messages_in_the_same_transaction(
     assert found == [("1", "sent False"), ("2", "failed True"), ("3", "sent False")]
 
 
+def test_the_user_hears_of_what_expired_and_of_what_a_vanished_sender_left(
+    anybody: Anybody, engine: Engine, smtp: Any, ledger: Ledger
+) -> None:
+    anybody(3)
+    past = datetime.now(UTC) - timedelta(minutes=6)
+    plan = select(people.c.id.label("recipient"))
+    heard_of: list[tuple[str, str]] = []
+    campaign = news(
+        smtp(),
+        plan=lambda _: plan,
+        settled=lambda _, ended: heard_of.extend((e.row.recipient, e.status) for e in ended),
+    )
+    messages.create_all(engine)
+    rows = [
+        {"recipient": "1", "status": "queued", "useful_until": past},
+        {"recipient": "2", "status": "claimed", "claimed_by": "gone", "claimed_as": 1, "lease_until": past},
+    ]
+    always = {"subject": "", "kind": "news", "version": "", "channel": "email", "priority": 0, "attempts": 1}
+    with engine.begin() as connection:
+        for row in rows:
+            connection.execute(insert(deliveries).values({**always, "created_at": past, "next_try_at": past, **row}))
+
+    result = send(campaign)
+
+    assert sorted(heard_of) == [("1", "expired"), ("2", "unknown"), ("3", "sent")]
+    assert told(result) == {"planned": 1, "already_planned": 2, "sent": 1, "unknown": 1, "expired": 1}
+
+
 def test_what_the_user_writes_may_fail_and_what_was_sent_was_sent(
     anybody: Anybody, mailbox: Mailbox, smtp: Any, ledger: Ledger
 ) -> None:
@@ -193,7 +221,7 @@ def test_one_who_cannot_be_rendered_or_looked_at_leaves_the_others_their_mail(
 
     result = send(news(smtp(), complete=complete))
 
-    assert told(result) == {"planned": 40, "sent": 38, "failed": 2, "bounced": 1}
+    assert told(result) == {"planned": 40, "sent": 38, "failed": 1, "bounced": 1, "left": 1}
     assert result.status == "partial"
     assert sorted((kind) for _, kind, _ in map(_error, result.errors)) == ["bad_address", "look:AttributeError"]
 
@@ -209,7 +237,7 @@ def test_a_name_that_a_template_does_not_know_is_told_for_that_message(
 
     result = send(news(smtp(), look=select(people.c.email.label("address"))))
 
-    assert (result.status, told(result)) == ("failed", {"planned": 2, "failed": 2})
+    assert (result.status, told(result)) == ("failed", {"planned": 2, "left": 2})  # the template may be mended
     assert {_error(error)[1] for error in result.errors} == {"render:UndefinedError"}
 
 

@@ -6,7 +6,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rota.messages.account import Ended
     from rota.messages.campaign import Campaign
     from rota.messages.digest import Digest, Summary
     from rota.messages.feedback import Event, Feedback
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from rota.messages.message import Content, Message
     from rota.messages.notify import Notify
     from rota.messages.outcome import Held, Later, Refused, Sent, Unsure
+    from rota.messages.parcel import Ended
     from rota.messages.reminders import Reminders, Step
     from rota.messages.senders.http import HttpProvider, Webhook
     from rota.messages.senders.sender import Rate, Sender
@@ -28,7 +28,7 @@ _HOMES = {
     "Campaign": "campaign",
     "Content": "message",
     "Digest": "digest",
-    "Ended": "account",
+    "Ended": "parcel",
     "Event": "feedback",
     "Feedback": "feedback",
     "Held": "outcome",

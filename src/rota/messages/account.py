@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import ColumnElement, Connection, Row
 
 from rota.messages import gate, ledger, tally
-from rota.messages.ledger import Owner, Verdict
+from rota.messages.brief import Brief
+from rota.messages.ledger import Owner
 from rota.messages.outcome import Held, Later, Outcome, Refused, Sent, Unsure
+from rota.messages.parcel import Ended, Verdict
 from rota.messages.senders.sender import Sender
 
 if TYPE_CHECKING:
     from rota import Run
-    from rota.messages.mailing import Mailing
 
 
 _SENT = Verdict("sent")
@@ -33,28 +34,13 @@ class Tried:
     outcome: Outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A row, and what is written down about it. The user's ``settled`` hears of it in the same transaction; ``queued``
-    says that another try will follow."""
-
-    row: Row[Any]
-    verdict: Verdict
-    provider_id: str | None = None
-    bounce: bool = False
-
-    @property
-    def status(self) -> str:
-        return self.verdict.status
-
-
 class Account:
     """Of one run. ``counts`` are as they stand after the last entry."""
 
-    def __init__(self, run: Run, mailing: Mailing) -> None:
-        self.owner = Owner(run.idempotency_key, run.attempt, mailing.kind)
+    def __init__(self, run: Run, brief: Brief) -> None:
+        self.owner = Owner(run.idempotency_key, run.attempt, brief.kind)
         self.counts: Counter[str] = Counter()
-        self._run, self._mailing = run, mailing
+        self._run, self._brief = run, brief
 
     def begin(self, connection: Connection) -> None:
         """A run's first attempt counts from nothing, whoever had its number in another ledger."""
@@ -74,7 +60,7 @@ class Account:
         for name, outcomes in by_sender.items():
             if change := gate.report(connection, name, outcomes):
                 changes[name] = change
-        self.enter(connection, [self._judge(each, now) for each in tried], now)
+        self.enter(connection, [self.judge(each, now) for each in tried], now)
         return changes
 
     def enter(self, connection: Connection, ended: Sequence[Ended], now: datetime) -> None:
@@ -87,25 +73,30 @@ class Account:
             ids = set(ledger.settle(connection, self.owner, verdict, [each.row.id for each in some], now))
             mine += [each for each in some if each.row.id in ids]
         ledger.name_by_provider(connection, {each.row.id: each.provider_id for each in mine if each.provider_id})
-        told = [each for each in mine if each.verdict.tried]
-        if told:
-            errors = [_error(each) for each in told if each.status in {"failed", "unknown"}]
-            self.counts = tally.add(connection, self.owner.run, self._run.job, _counts(told), errors)
-            self._tell(connection, told)
+        self._tell(connection, [each for each in mine if each.verdict.tried])
+
+    def close(self, connection: Connection, which: ColumnElement[bool], verdict: Verdict, now: datetime) -> bool:
+        """What nobody is at any more, a page at a time; whether there was any."""
+        rows = ledger.close(connection, which, verdict, now)
+        self._tell(connection, [Ended(row, verdict) for row in rows])
+        return bool(rows)
 
     def _tell(self, connection: Connection, ended: Sequence[Ended]) -> None:
-        """The user's own writing may fail; what was sent was sent all the same."""
-        if self._mailing.settled is None:
+        """Count them, and tell the user, whose own writing may fail; what was sent was sent all the same."""
+        if ended:
+            errors = [_error(each) for each in ended if _is_amiss(each.verdict)]
+            self.counts = tally.add(connection, self.owner.run, self._run.job, _counts(ended), errors)
+        if not ended or self._brief.settled is None:
             return
         try:
             with connection.begin_nested():
-                self._mailing.settled(connection, ended)
+                self._brief.settled(connection, ended)
         except Exception:
             self._run.log.exception("settled= failed", messages=len(ended))
             self.counts = tally.add(connection, self.owner.run, self._run.job, {"settled_failed": len(ended)})
 
-    def _judge(self, tried: Tried, now: datetime) -> Ended:
-        row, delays = tried.row, self._mailing.retry
+    def judge(self, tried: Tried, now: datetime) -> Ended:
+        row, delays = tried.row, self._brief.retry
         is_last = row.attempts > len(delays)
         wait = timedelta(0) if is_last else delays[row.attempts - 1]
         match tried.outcome:
@@ -134,6 +125,12 @@ def _counts(ended: Sequence[Ended]) -> Counter[str]:
         if each.status == "cancelled":
             counts[f"cancelled_{each.verdict.reason}"] += 1
     return counts
+
+
+def _is_amiss(verdict: Verdict) -> bool:
+    """Refused, unknown, or a mistake of ours that another try will meet again."""
+    ours = verdict.reason is not None and verdict.reason.startswith(("render:", "look:"))
+    return verdict.status in {"failed", "unknown"} or ours
 
 
 def _error(ended: Ended) -> tally.Error:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from rota.messages import gate, ledger
 from rota.messages.account import Account, Tried
+from rota.messages.brief import Brief
 from rota.messages.gate import Open
 from rota.messages.lane import Lane
 from rota.messages.look import look
@@ -25,7 +26,6 @@ from rota.recipes.database import reading, writing
 
 if TYPE_CHECKING:
     from rota import Run
-    from rota.messages.mailing import Mailing
 
 SETTLE_AFTER, SETTLE_SECONDS = 250, 0.2
 TURN_SECONDS = 0.1
@@ -35,12 +35,12 @@ PATIENCE = timedelta(seconds=10)
 
 
 class Courier:
-    """Delivers what is due of a mailing's kind. ``stopped``: why channels were given up, by channel."""
+    """Delivers what is due of a kind. ``stopped``: why channels were given up, by channel."""
 
-    def __init__(self, engine: Engine, run: Run, mailing: Mailing, account: Account) -> None:
+    def __init__(self, engine: Engine, run: Run, brief: Brief, account: Account) -> None:
         self.stopped: dict[str, str] = {}
-        self._engine, self._run, self._mailing, self._account = engine, run, mailing, account
-        self._lanes = [Lane(channel, senders) for channel, senders in mailing.senders.items()]
+        self._engine, self._run, self._brief, self._account = engine, run, brief, account
+        self._lanes = [Lane(channel, senders) for channel, senders in brief.senders.items()]
         self._under_way: dict[Future[list[Tried]], Lane] = {}
         self._tried: list[Tried] = []
         self._settled_at = time.monotonic()
@@ -60,14 +60,15 @@ class Courier:
         if until is not None and time.monotonic() > until:
             self._give_up([lane for lane in self._lanes if not lane.is_over], "time_limit")
         for lane in self._lanes:
+            if lane.is_held and not lane.in_flight:
+                self._settle()
+                lane.is_settled()
             while lane.has_room() and self._begin(lane):
                 pass
         if self._under_way:
             self._take_in()
             return True
         self._settle()
-        for lane in self._lanes:
-            lane.is_settled()
         pauses = [lane.pause for lane in self._lanes if not lane.is_over]
         if pauses and min(pauses) > 0:
             self._run.sleep(min(pauses))
@@ -82,11 +83,13 @@ class Courier:
         """What is under way ends after the message that it is at; whatever is known is written down."""
         for lane in self._lanes:
             lane.stop()
-        while self._under_way:
-            self._take_in()
-        self._settle()
-        for lane in self._lanes:
-            lane.close()
+        try:
+            while self._under_way:
+                self._take_in()
+            self._settle()
+        finally:
+            for lane in self._lanes:
+                lane.close()
 
     # --- beginning
 
@@ -100,8 +103,8 @@ class Courier:
             return False
         admitted, lane.admitted = lane.admitted, None
         with writing(self._engine) as connection:
-            parcels = look(connection, self._account, self._mailing, lane, admitted.most, now)
-        for future in lane.submit(parcels, self._mailing.message):
+            parcels = look(connection, self._account, self._brief, lane, admitted.most, now)
+        for future in lane.submit(parcels, self._brief.message):
             self._under_way[future] = lane
         return True
 

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Select, literal
 
 from rota.messages.ledger import moment
-from rota.messages.look import Facts
 from rota.messages.mailing import Mailing
+from rota.messages.parcel import Facts
 from rota.recipes import Period, Periods
 from rota.recipes.age import Age
 

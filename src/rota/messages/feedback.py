@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, Row, select, update
 
 from rota.messages import tables
-from rota.messages.mailing import natural_key
+from rota.messages.brief import natural_key
 from rota.messages.signature import verified
 from rota.messages.suppressions import suppress
 from rota.recipes.database import insert, writing

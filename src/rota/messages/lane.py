@@ -9,9 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from rota.messages.account import Tried
 from rota.messages.gate import OPENS_AFTER, Open
-from rota.messages.look import Parcel
 from rota.messages.message import Message
-from rota.messages.outcome import Held, Later, Outcome, Refused, Unsure
+from rota.messages.outcome import Held, Later, Outcome, Unsure
+from rota.messages.parcel import Parcel
 from rota.messages.senders.sender import Sender
 
 AHEAD_SECONDS = 0.5
@@ -46,7 +46,7 @@ class Lane:
         return max(0.0, self._not_before - time.monotonic())
 
     def has_room(self) -> bool:
-        return not (self.is_over or self._holds or self._downs >= OPENS_AFTER) and self.in_flight <= self.page
+        return not (self.is_over or self.is_held) and self.in_flight <= self.page
 
     def admit(self, sender: Sender, admitted: Open) -> None:
         """What a probe becomes is to be known before anything else is begun."""
@@ -55,6 +55,11 @@ class Lane:
 
     def wait(self, seconds: float) -> None:
         self._not_before = time.monotonic() + seconds
+
+    @property
+    def is_held(self) -> bool:
+        """It waits for what is under way: a probe, or too many failures."""
+        return self._holds or self._downs >= OPENS_AFTER
 
     def is_settled(self) -> None:
         """Nothing is under way, and what became of it is known to all nodes."""
@@ -96,7 +101,7 @@ class Lane:
             try:
                 made.append((at, make(sender, parcel)))
             except Exception as error:  # noqa: BLE001 - a message that cannot be made must not stop the others
-                outcomes[at] = Refused(f"render:{type(error).__name__}")
+                outcomes[at] = Later(f"render:{type(error).__name__}")
         outcomes |= self._hand_over(sender, made)
         return [Tried(sender, row, outcomes[at]) for at, parcel in enumerate(parcels) for row in parcel.rows]
 

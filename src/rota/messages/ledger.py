@@ -36,12 +36,14 @@ from sqlalchemy import (
 )
 
 from rota.errors import ConfigError
+from rota.messages.parcel import Verdict
 from rota.messages.tables import KEY, as_instant, deliveries, inserted
 from rota.recipes.database import insert
 from rota.recipes.tables import Instant
 
 LEASE = timedelta(minutes=5)
 PLAN_PAGE = 10_000
+CLOSE_PAGE = 1_000
 _row = deliveries.c
 _QUEUED, _CLAIMED = (_row.status == literal_column(f"'{each}'") for each in ("queued", "claimed"))
 """As literals: a partial index is not found by a parameter."""
@@ -62,18 +64,6 @@ class Owner:
 
     def of(self, channel: str) -> ColumnElement[bool]:
         return and_(_row.kind == self.kind, _row.channel == channel)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is written down about a row. ``tried``: the try counts; ``unsure``: the provider may have it, so that no
-    other is given it."""
-
-    status: str
-    reason: str | None = None
-    next_try_at: datetime | None = None
-    tried: bool = True
-    unsure: bool = False
 
 
 # --- planning
@@ -182,7 +172,7 @@ def claim_others(
     connection: Connection, owner: Owner, channel: str, provider: str, now: datetime, recipients: Collection[str]
 ) -> Sequence[Row[Any]]:
     """What else is due for these recipients, who are to get one message instead of several."""
-    mine = and_(owner.of(channel), _due(now), _row.provider.is_(None), _row.recipient.in_(recipients))
+    mine = and_(owner.of(channel), _due(now), _free_for(provider), _row.unsure == 0, _row.recipient.in_(recipients))
     return _take(connection, owner, mine, provider, now)
 
 
@@ -209,26 +199,36 @@ def mark_request(connection: Connection, ids: Collection[int], request: str) -> 
 
 def take_over(
     connection: Connection, owner: Owner, channels: Collection[str], repeatable: Collection[str], now: datetime
-) -> dict[str, int]:
-    """What vanished owners have left: queued again where the provider takes a repeated key for the same message, else
-    ``unknown``. An earlier attempt of the same run need not be waited for: its outcomes are no longer taken."""
+) -> int:
+    """What vanished owners have left is queued again where the provider takes a repeated key for the same message."""
+    values = {"status": "queued", "next_try_at": now, "unsure": 1}
+    left = and_(_vanished(owner, channels, now), _row.provider.in_(repeatable))
+    return connection.execute(update(deliveries).where(left).values(values)).rowcount
+
+
+def lost(owner: Owner, channels: Collection[str], repeatable: Collection[str], now: datetime) -> ColumnElement[bool]:
+    """Where the provider does not, or is there no more, nobody can know of these."""
+    bound = and_(_QUEUED, _row.provider.is_not(None), _row.provider.not_in(repeatable))
+    return or_(_vanished(owner, channels, now), and_(_row.kind == owner.kind, _row.channel.in_(channels), bound))
+
+
+def _vanished(owner: Owner, channels: Collection[str], now: datetime) -> ColumnElement[bool]:
+    """An earlier attempt of the same run need not be waited for: its outcomes are no longer taken."""
     gone = or_(_row.lease_until < now, and_(_row.claimed_by == owner.run, _row.claimed_as < owner.attempt))
-    mine = and_(_row.kind == owner.kind, _row.channel.in_(channels))
-    left = and_(mine, _CLAIMED, gone)
-    again = (
-        update(deliveries).where(left, _row.provider.in_(repeatable)).values(status="queued", next_try_at=now, unsure=1)
-    )
-    stranded = and_(mine, _QUEUED, _row.provider.is_not(None), _row.provider.not_in(repeatable))
-    lost = (
-        update(deliveries).where(or_(left, stranded)).values(status="unknown", reason="sender vanished", ended_at=now)
-    )
-    return {"taken_over": connection.execute(again).rowcount, "unknown": connection.execute(lost).rowcount}
+    return and_(_row.kind == owner.kind, _row.channel.in_(channels), _CLAIMED, gone)
 
 
-def expire(connection: Connection, kind: str, now: datetime) -> int:
+def overdue(kind: str, now: datetime) -> ColumnElement[bool]:
     """What waits and is of no use any more."""
-    over = and_(_row.kind == kind, _QUEUED, _row.useful_until <= now)
-    return connection.execute(update(deliveries).where(over).values(status="expired", ended_at=now)).rowcount
+    return and_(_row.kind == kind, _QUEUED, _row.useful_until <= now)
+
+
+def close(connection: Connection, which: ColumnElement[bool], verdict: Verdict, now: datetime) -> Sequence[Row[Any]]:
+    """Writes it down for a page of rows that nobody is at, and returns them."""
+    page = select(_row.id).where(which).limit(CLOSE_PAGE).with_for_update(skip_locked=True).cte("page")
+    values = {"status": verdict.status, "reason": verdict.reason, "ended_at": now}
+    done = update(deliveries).where(_row.id.in_(select(page.c.id)), which).values(values)
+    return connection.execute(done.returning(_row.id, *(_row[name] for name in KEY))).all()
 
 
 # --- settling

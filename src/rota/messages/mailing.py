@@ -1,25 +1,19 @@
-"""What every recipe of messages is: who is told what, by which way, and what must still hold when it leaves."""
+"""A run of a brief: take over what others left, enter the plan, deliver, and give the account."""
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 
-from rota.errors import ConfigError
 from rota.messages import ledger, tables, tally
-from rota.messages.account import Account, Ended
+from rota.messages.account import Account
+from rota.messages.brief import Brief
 from rota.messages.courier import Courier
-from rota.messages.look import Facts, Parcel
-from rota.messages.message import Content, Message
-from rota.messages.senders.sender import Sender
-from rota.messages.unsubscribe import Unsubscribe
-from rota.recipes import Recipe
+from rota.messages.parcel import Verdict
 from rota.recipes.age import Age
 from rota.recipes.database import engine_of, reading, writing
 from rota.recipes.tables import ready
@@ -29,94 +23,14 @@ if TYPE_CHECKING:
 
     from rota import JobResult, Run
 
-Plan = Callable[["Run"], "Select[Any] | Iterable[Select[Any]]"]
-RETRY = tuple(timedelta(minutes=each) for each in (1, 5, 15, 60))
 COUNTED = ("planned", "sent", "failed", "unknown", "cancelled", "expired", "bounced", "taken_over")
 
 
 @dataclass(frozen=True, eq=False)
-class Mailing(Recipe):
-    """Messages of a ``kind``, each once for a recipient, subject, version and channel.
-
-    ``plan``: a SELECT of those to be told, with ``recipient`` and, where it has them, ``subject``, ``version``,
-    ``channel``, ``useful_until``, ``priority``. ``to``: the column whose values the recipients are; ``about``: that of
-    the subjects. ``look``: a SELECT from the tables of these columns, done again right before each message leaves: its
-    columns are what the message is made of, ``address`` (or one named like the channel) is where it goes, and where
-    ``cancel`` is not empty, it is the reason why it does not. A message whose row it does not find is ``gone``.
-    """
-
-    kind: str
-    plan: Plan
-    _: KW_ONLY
-    to: Any
-    look: Select[Any] | Callable[[datetime], Select[Any]]
-    render: Callable[[Facts], Content]
-    channels: Mapping[str, Sender | Sequence[Sender]]
-    about: Any = None
-    useful_for: Age | timedelta | str | None = None
-    retry: Sequence[timedelta] = RETRY
-    """Pauses between tries; after the last there is none."""
-    unsubscribe: Unsubscribe | None = None
-    topic: str = ""
-    """What people unsubscribe from; the kind, unless said otherwise."""
-    coalesce: int | None = None
-    """From so many for one person on, they leave as one message; ``render`` finds all of them in ``items``."""
-    complete: Callable[[Connection, Sequence[Facts]], None] | None = None
-    """Adds to what the look found, for a page of messages at a time."""
-    settled: Callable[[Connection, Sequence[Ended]], None] | None = None
-    """Hears what became of messages, in the transaction that writes it down."""
-    time_limit: timedelta | str | None = None
-    key: Callable[[Any], str] | None = None
-    """The idempotency key of a row, where it must have a form of your own."""
+class Mailing(Brief):
+    """Messages of a ``kind``, each once for a recipient, subject, version and channel; the others are made of it."""
 
     sends = True
-
-    def __post_init__(self) -> None:
-        if not self.channels:
-            raise ConfigError(f"{self.kind} has no channel", hint='channels={"email": Smtp(…)}')
-        column = getattr(self.to, "expression", self.to)
-        if not isinstance(column, Column):
-            raise ConfigError(f"to={self.to!r} is no column", hint="Give the column that the recipients are values of.")
-        object.__setattr__(self, "to", column)
-
-    @property
-    def description(self) -> str:
-        """``Send invitation by email.``"""
-        return f"Send {self.kind} by {', '.join(self.channels)}."
-
-    @property
-    def senders(self) -> dict[str, Sequence[Sender]]:
-        """Of each channel, in the order in which they are tried."""
-        return {name: given if isinstance(given, (list, tuple)) else (given,) for name, given in self.channels.items()}
-
-    @property
-    def topic_or_kind(self) -> str:
-        return self.topic or self.kind
-
-    def looks_at(self, now: datetime) -> Select[Any]:
-        return self.look(now) if callable(self.look) else self.look
-
-    def message(self, sender: Sender, parcel: Parcel) -> Message:
-        """Made on a thread of the channel, right before it is handed over."""
-        del sender
-        facts, row = dict(parcel.facts[0]), parcel.rows[0]
-        if len(parcel.facts) > 1:
-            facts["items"] = list(parcel.facts)
-        headers: Mapping[str, str] = {}
-        if self.unsubscribe is not None:
-            facts["unsubscribe_url"] = self.unsubscribe.link(facts["address"], self.topic_or_kind)
-            headers = self.unsubscribe.headers(facts["unsubscribe_url"])
-        return Message(
-            key=(self.key or natural_key)(row),
-            address=facts["address"],
-            name=str(facts.get("name") or ""),
-            content=self.render(facts),
-            at=facts["now"],
-            headers=headers,
-            request=parcel.request,
-        )
-
-    # --- a run
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         del plan
@@ -131,16 +45,18 @@ class Mailing(Recipe):
         with writing(engine) as connection:
             account.begin(connection)
             repeatable = [each.name for some in self.senders.values() for each in some if each.honours_keys]
-            taken = ledger.take_over(connection, account.owner, self.senders, repeatable, datetime.now(UTC))
-            account.count(connection, **taken)
-        self._expire(engine, account)
+            now = datetime.now(UTC)
+            taken = ledger.take_over(connection, account.owner, self.senders, repeatable, now)
+            account.count(connection, taken_over=taken)
+        self._close(engine, account, ledger.lost(account.owner, self.senders, repeatable, now), "unknown")
+        self._close(engine, account, ledger.overdue(self.kind, now), "expired")
         total = sum(self._enter(engine, run, account, each) for each in self._plans(run))
         courier = Courier(engine, run, self, account)
         until = None
         if self.time_limit is not None:
             until = time.monotonic() + Age.of(self.time_limit).length.total_seconds()
         courier.deliver(self._queued(engine), until)
-        self._expire(engine, account)
+        self._close(engine, account, ledger.overdue(self.kind, datetime.now(UTC)), "expired")
         return self._result(engine, account, courier, total)
 
     def of(self, run: Run) -> Mailing:
@@ -172,10 +88,11 @@ class Mailing(Recipe):
             after, more = end, end is not None
         return total
 
-    def _expire(self, engine: Engine, account: Account) -> None:
-        with writing(engine) as connection:
-            if over := ledger.expire(connection, self.kind, datetime.now(UTC)):
-                account.count(connection, expired=over)
+    def _close(self, engine: Engine, account: Account, which: ColumnElement[bool], status: str) -> None:
+        verdict, more = Verdict(status, "sender vanished" if status == "unknown" else None), True
+        while more:
+            with writing(engine) as connection:
+                more = account.close(connection, which, verdict, datetime.now(UTC))
 
     def _queued(self, engine: Engine) -> int:
         row = tables.deliveries.c
@@ -227,9 +144,3 @@ class Mailing(Recipe):
             result.status = "partial" if counts["sent"] or courier.stopped else "failed"
         result.message = ", ".join(f"{count:,} {name}" for name, count in named.items() if count) or "nothing to send"
         return result
-
-
-def natural_key(row: Any) -> str:
-    """What the message is, hashed, and its number in the ledger: no other message has ever had it."""
-    text = "\0".join((row.recipient, row.subject, row.kind, row.version, row.channel))
-    return f"{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:20]}-{row.id}"

@@ -19,6 +19,7 @@ from jinja2 import (
     TemplateNotFound,
     select_autoescape,
 )
+from jinja2.runtime import Context
 
 from rota.errors import ConfigError
 from rota.messages.message import Content
@@ -101,7 +102,7 @@ class _Rendered:
 
     def __call__(self, facts: Mapping[str, Any]) -> Content:
         names = {**self._globals, **facts}
-        context, html = self._text.new_context(names, shared=True), self._html
+        context, html = _context(self._text, names), self._html
 
         def block(name: str) -> str:
             return "".join(self._text.blocks[name](context)).strip() if name in self._text.blocks else ""
@@ -109,9 +110,13 @@ class _Rendered:
         return Content(
             subject=block("subject"),
             text=block("body") + "\n",
-            html=None if html is None else "".join(html.root_render_func(html.new_context(names, shared=True))),
+            html=None if html is None else "".join(html.root_render_func(_context(html, names))),
             short=shorten(block("short"), block("link")),
         )
+
+
+def _context(template: Template, names: dict[str, Any]) -> Context:
+    return template.environment.context_class(template.environment, names, template.name, template.blocks)
 
 
 def shorten(text: str, link: str) -> str:
