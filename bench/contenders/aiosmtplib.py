@@ -28,7 +28,7 @@ async def _send(port: int, rest: Iterator[dict[str, object]]) -> None:
     mails = Mails()
 
     async def work() -> None:
-        async with SMTP("127.0.0.1", port, use_tls=False, start_tls=False) as connection:
+        async with SMTP(hostname="127.0.0.1", port=port, use_tls=False, start_tls=False) as connection:
             for person in rest:
                 await connection.send_message(mails.make(person))
 

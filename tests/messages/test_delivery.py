@@ -261,30 +261,31 @@ def test_a_rate_holds_for_the_sender_over_all_runs(engine: Engine) -> None:
     """Two nodes ask in turns: together they get no more than the rate."""
     messages.create_all(engine)
     sender: Any = Scripted(rate=Rate(messages=50))
-    granted, last = 0, 0.0
+    granted, last, begun = 0, 0.0, time.monotonic()
     for _ in range(10):
         with writing(engine) as connection:
             answer = ask(connection, sender, 30)
         assert isinstance(answer, Open)
         assert answer.most <= 50
-        granted, last = granted + answer.most, answer.wait
+        granted, last = granted + answer.most, time.monotonic() - begun + answer.wait
 
     assert granted == 300
-    assert last == pytest.approx(270 / 50, abs=0.5)
+    assert last >= 270 / 50 - 0.1  # the last thirty begin when the others have had their time
 
 
 def test_requests_have_a_rate_of_their_own(engine: Engine) -> None:
     messages.create_all(engine)
     sender: Any = Scripted(rate=Rate(requests=2), per_request=100)
-    waits = []
+    starts, begun = [], time.monotonic()
     for _ in range(3):
         with writing(engine) as connection:
             answer = ask(connection, sender, 500)
         assert isinstance(answer, Open)
         assert answer.most == 200
-        waits.append(answer.wait)
+        starts.append(time.monotonic() - begun + answer.wait)
 
-    assert waits == pytest.approx([0, 1, 2], abs=0.3)
+    assert starts[1] >= 0.9
+    assert starts[2] >= 1.9
 
 
 def test_a_campaign_keeps_to_its_rate(anybody: Anybody, smtp: Any, mailbox: Mailbox) -> None:
