@@ -1,11 +1,15 @@
-"""LP-4, as far as it is about rows: accounts that nobody ever verified, and links to a new password that are over."""
+"""LP-4: sessions and tokens that nobody ends, accounts that nobody verified, links to a new password that are over."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, and_, exists, not_, or_
+from redis import Redis
+from sqlalchemy import Column, ColumnElement, Engine, and_, exists, not_, or_, select
 
+from apps.learn.settings import Settings
 from apps.learn.tables import (
     assignment_submissions,
     courses,
@@ -18,9 +22,14 @@ from apps.learn.tables import (
     refunds,
     users,
 )
-from rota.recipes import Retention, Safety, Tokens
+from rota import JobResult, Run
+from rota.recipes import KeyIndex, KeyRule, RedisKeys, Retention, Safety, Steps, Tokens
 
 UNVERIFIED_FOR = timedelta(days=30)
+REFRESH, SESSIONS, OF_USER = "session:session:refresh:", "session:", "session:user:"
+DB = 1
+"""The logical database that the sessions and tokens are in."""
+ANSWER_SECONDS = 5.0
 CAREFUL = Safety(most_fraction=0.5, floor=1_000, runaway=None, on_guard="abort", batch=500)
 _OWNERS: tuple[Column[object], ...] = (
     enrollments.c.student_id,
@@ -66,4 +75,67 @@ RESET_TOKENS = Tokens(
     set_values={"password_reset_token": None, "password_reset_expires": None},
     counted_as="reset_tokens_cleared",
     safety=CAREFUL.with_(most_fraction=None),
+)
+
+
+def daily_cleanup(settings: Settings, engine: Callable[[], Engine]) -> Steps:
+    """Four steps, each by itself: where Redis does not answer, the two in the database are done all the same."""
+
+    def gone(users_asked: Collection[str]) -> Collection[str]:
+        """Deleted, or not in the table at all. A key's name does not say whether an id is a number or text."""
+        ids = {*users_asked, *(int(each) for each in users_asked if each.isascii() and each.isdecimal())}
+        with engine().connect() as connection:
+            there = select(users.c.id).where(users.c.id.in_(ids), users.c.deleted_at.is_(None))
+            return set(users_asked) - {str(each) for each in connection.scalars(there)}
+
+    def connect(db: int) -> Redis:
+        return client(settings, db)
+
+    return Steps(
+        prefix=False,
+        redis_tokens=RedisKeys(connect, TOKENS, gone=gone, delete_unparsable=settings.delete_unparsable),
+        unverified_accounts=UNVERIFIED_ACCOUNTS,
+        reset_tokens=RESET_TOKENS,
+        reset_keys=RedisKeys(connect, LINKS, delete_unparsable=settings.delete_unparsable),
+    )
+
+
+def end_sessions(run: Run, settings: Settings, user_id: str) -> JobResult:
+    """All of one person's, as after a new password. Done twice, it finds nothing."""
+    index = f"{OF_USER}{user_id}"
+    with client(settings, DB) as redis:
+        keys = list(redis.scan_iter(match=f"{REFRESH}{_literal(user_id)}:*", count=1_000))
+        keys += redis.sscan_iter(index)
+        removed = 0 if run.dry_run else int(redis.unlink(*keys)) if keys else 0
+        if not run.dry_run:
+            redis.unlink(index)
+    return JobResult(counts={"tokens_removed": removed}, message=f"{removed:,} sessions and tokens ended")
+
+
+def client(settings: Settings, db: int) -> Redis:
+    wait = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": ANSWER_SECONDS}
+    return Redis.from_url(settings.redis_url, db=db, **wait)  # type: ignore[no-any-return]
+
+
+def _owner_of_token(key: str, _: Mapping[str, Any]) -> str:
+    return key.removeprefix(REFRESH).partition(":")[0]
+
+
+def _owner_of_session(_: str, fields: Mapping[str, Any]) -> object:
+    return fields.get("user_id") or fields.get("userId")
+
+
+def _literal(text: str) -> str:
+    """Without the meaning that a pattern gives to some characters."""
+    return "".join(f"[{each}]" if each in "*?[" else each for each in text)
+
+
+TOKENS = (
+    KeyRule(f"{REFRESH}*", db=DB, lifetime="30d", owner=_owner_of_token),
+    KeyIndex(f"{OF_USER}*", db=DB),
+    KeyRule(f"{SESSIONS}*", db=DB, lifetime="30d", owner=_owner_of_session),
+)
+LINKS = (
+    KeyRule("password_reset:*", db=DB, lifetime="1h"),
+    KeyRule("email_verification:*", db=DB, lifetime="24h"),
 )

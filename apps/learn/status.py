@@ -16,11 +16,13 @@ SERVICES = {
     "secret_rotation": ("secret-rotation",),
 }
 """Which of its jobs each part of the platform answers for."""
+ON_DEMAND = {"end-sessions"}
+"""These are never due, so they are no part of what is on or off."""
 
 
 def status(rota: Rota) -> dict[str, Any]:
     """A job that is off has not failed: failed are those whose last run did."""
-    jobs = list(standings(rota, PREFIX))
+    jobs = [job for job in standings(rota, PREFIX) if job.name not in ON_DEMAND]
     return {
         "is_initialized": True,
         "is_enabled": any(job.enabled for job in jobs),

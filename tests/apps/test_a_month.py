@@ -31,6 +31,7 @@ EXPECTED = {
     "codenotify/sync-contests": 4,
     "faf/cleanup": PARIS,
     "learn/daily-analytics-updates": DAILY,
+    "learn/daily-session-cleanup": DAILY,
     "learn/monthly-executive-summaries": MONTHLY,
     "learn/weekly-trend-reports": WEEKLY,
     "savings/archive-audit-logs": DAILY,

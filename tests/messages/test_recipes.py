@@ -18,7 +18,7 @@ from tests.messages.servers import Mailbox
 from tests.messages.tables import games, people
 
 Ledger = Callable[..., list[Any]]
-NOW = datetime.now(UTC).replace(microsecond=0)
+NOW = datetime.now(UTC).replace(microsecond=0)  # until when a message is useful goes by the real clock
 ADDRESSED = select(people.c.email.label("address"), people.c.name)
 
 
@@ -90,7 +90,7 @@ def notify(smtp: Any, **options: Any) -> Notify:
     [
         (timedelta(hours=1, minutes=30), True),
         (timedelta(hours=1, minutes=30, seconds=1), False),
-        (timedelta(minutes=5), True),
+        (timedelta(minutes=50), True),
         (timedelta(0), False),
         (timedelta(seconds=-1), False),
     ],
