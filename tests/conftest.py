@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.scratch import scratch
-from tests.servers import Databases, postgres
+from tests.servers import Databases, postgres, valkey
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
@@ -78,6 +78,24 @@ def postgres_url(databases: Databases) -> Iterator[str]:
     """An empty PostgreSQL database of the test's own."""
     with databases.lend() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[tuple[str, int]]:
+    """Host and port of a Valkey server; for an empty one, ask for ``valkey_port``."""
+    with valkey() as address:
+        yield address
+
+
+@pytest.fixture
+def valkey_port(valkey_server: tuple[str, int]) -> int:
+    """The port of an empty Valkey server on this machine."""
+    from redis import Redis
+
+    host, port = valkey_server
+    with Redis(host=host, port=port) as client:
+        client.flushall()
+    return port
 
 
 @pytest.fixture

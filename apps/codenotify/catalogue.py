@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, case, null, select, true, update
 
-from apps.codenotify import audit
 from apps.codenotify.contest import JUDGING, JUDGING_AT_MOST, Contest
 from apps.codenotify.tables import contests
 from apps.database import insert
+from rota.recipes import record
 
 if TYPE_CHECKING:
     from rota import Run
 
-JOB = "codenotify/sync-contests"
 RESCHEDULED_FROM = timedelta(seconds=300)
 MISSES_TO_CANCEL = 2
 OURS = {"id", "is_active", "cancelled_at", "first_seen_at"}
@@ -80,7 +79,7 @@ def apply(connection: Connection, run: Run, plan: Plan) -> None:
         connection.execute(touched.values(last_synced_at=run.as_of, missing_syncs=0))
     for row, contest in plan.moved:
         times = {"old": row.start_time.isoformat(), "new": contest.start_time.isoformat()}
-        audit.record(connection, run, JOB, "contest.rescheduled", "contests", target_id=row.id, params=times)
+        record(connection, run, "contest.rescheduled", "contests", target_id=row.id, details=times)
 
 
 def _fresh_row(contest: Contest, as_of: datetime, version: int) -> dict[str, Any]:
@@ -115,7 +114,7 @@ def note_absences(connection: Connection, run: Run, rows: Sequence[Row[Any]]) ->
     cancelled = update(contests).where(_row.id.in_([row.id for row in gone]))
     connection.execute(cancelled.values(is_active=False, cancelled_at=run.as_of))
     for row in gone:
-        audit.record(connection, run, JOB, "contest.cancelled", "contests", target_id=row.id)
+        record(connection, run, "contest.cancelled", "contests", target_id=row.id)
     return len(gone)
 
 

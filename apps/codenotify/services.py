@@ -17,6 +17,7 @@ from apps.codenotify.clients import http_client
 from apps.codenotify.settings import Settings
 from apps.codenotify.tables import metadata
 from apps.database import connect, create_tables
+from rota.recipes import ready
 
 
 def wall_clock() -> datetime:
@@ -40,6 +41,7 @@ class Services:
         """Services as the settings say; the tables are made if they are not there."""
         engine = connect(settings.database_url)
         create_tables(engine, metadata)
+        ready(engine)
         client = http_client(follow_redirects=True)
         return cls(settings=settings, engine=engine, senders=senders(settings), client=client, now=now)
 

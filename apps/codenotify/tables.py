@@ -152,21 +152,3 @@ sync_state = Table(
     Column("open_s", Integer, nullable=False, default=0),
     Column("probe_until", Instant),
 )
-
-job_audit = Table(
-    "job_audit",
-    metadata,
-    Column("id", _Id, primary_key=True),
-    Column("at", Instant, nullable=False),
-    Column("app", String(32), nullable=False),
-    Column("job", Text, nullable=False),
-    Column("run_id", Text, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("target_table", Text, nullable=False),
-    Column("target_id", Text),
-    Column("count", Integer, nullable=False),
-    Column("cutoff", Instant),
-    Column("params", JSON, nullable=False),
-    Column("sample_ids", JSON, nullable=False),
-)

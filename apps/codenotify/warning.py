@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Connection, Row, Select, and_, exists, func, literal, select, type_coerce
+from sqlalchemy.exc import SQLAlchemyError
 
 from apps.codenotify import due, ledger, notices
 from apps.codenotify.courier import Courier
@@ -24,31 +25,51 @@ from apps.codenotify.recheck import WARNING
 from apps.codenotify.services import Services
 from apps.codenotify.tables import deliveries, users
 from apps.database import UtcDate, reading, writing
+from rota import JobResult
 
 if TYPE_CHECKING:
-    from rota import JobResult, Run
+    from rota import Run
 
 STEP = "users_warned"
 CHANNEL = "email"
 WARNED_AFTER = timedelta(days=166)
+GUARD_ROWS, GUARD_FRACTION = 1_000, 0.5
 DETAILS = ("claimed", "failed", "unknown", "cancelled_opted_out", "cancelled_stale")
 
 
-def warn_inactive(run: Run, services: Services, result: JobResult) -> None:
-    """Send what is due at ``run.as_of``, and enter it in the clean-up's ``result``, which has the step already.
+def warn_inactive(run: Run, services: Services) -> JobResult:
+    """Send what is due at ``run.as_of``; nothing where that would be more than half of all people.
 
     A dry run counts who would be warned. With muted senders the count stays 0: the run is a real one, and warns nobody.
     """
-    if run.dry_run or run.muted:
-        would = _count(services, due_at(run.as_of))
-        result.counts[STEP] = would if run.dry_run else 0
-        result.details[STEP]["would_send"] = would
-        return
+    result = JobResult(counts={STEP: 0}, details={"cutoff": (run.as_of - WARNED_AFTER).isoformat()})
+    due, everybody = _count(services, due_at(run.as_of)), _count(services, select(users.c.id))
+    if due > GUARD_ROWS and due > everybody * GUARD_FRACTION:
+        result.status = "aborted_guard"
+        result.add_error(STEP, "guard", f"would write to {due} of {everybody} people")
+    elif run.dry_run or run.muted:
+        result.status = "dry_run" if run.dry_run else "success"
+        result.counts[STEP] = due if run.dry_run else 0
+        result.details["would_send"] = due
+    else:
+        _send_and_count(run, services, result)
+    return result
+
+
+def _send_and_count(run: Run, services: Services, result: JobResult) -> None:
+    """What was sent is counted also where a page could not be entered."""
     with Courier(run, services) as courier:
         try:
             _send_all(run, services, courier)
-        finally:
-            _enter(courier, result)
+        except SQLAlchemyError as error:
+            result.add_error(STEP, "database", type(error).__name__)
+        report = courier.report(DETAILS)
+    result.counts[STEP] = courier.counts["sent"]
+    result.details |= report.counts | report.details
+    for item in courier.errors:
+        result.add_error(*item)
+    if result.error_count:
+        result.status = "partial" if result.counts[STEP] else "failed"
 
 
 def _send_all(run: Run, services: Services, courier: Courier) -> None:
@@ -65,14 +86,6 @@ def _send_all(run: Run, services: Services, courier: Courier) -> None:
         courier.counts["claimed"] += len(rows)
         courier.deliver(rows)
         last = max((row.user_id for row in rows), default=last)
-
-
-def _enter(courier: Courier, result: JobResult) -> None:
-    report = courier.report(DETAILS)
-    result.counts[STEP] = courier.counts["sent"]
-    result.details[STEP] |= report.counts | report.details
-    for error in courier.errors:
-        result.add_error(*error)
 
 
 def due_at(as_of: datetime) -> Select[Any]:

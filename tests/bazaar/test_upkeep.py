@@ -9,7 +9,14 @@ import pytest
 
 from tests.bazaar.conftest import NOW, Bazaar
 
-JOBS = ("cleanup-invitations", "cleanup-push-tokens", "anonymize-audit-logs", "delete-audit-logs", "recalculate-karma")
+JOBS = (
+    "cleanup-invitations",
+    "cleanup-push-tokens",
+    "anonymize-audit-logs",
+    "delete-audit-logs",
+    "cleanup-orphaned-files",
+    "recalculate-karma",
+)
 USERS = [{"id": 1, "email": "a@x.org", "created_at": "2020-01-01T00:00:00Z"}]
 
 
@@ -64,13 +71,22 @@ def test_audit_logs_lose_what_is_personal_after_a_year(bazaar: Bazaar) -> None:
     bazaar.put(
         users=USERS,
         audit_logs=[
-            log(1, ago(400), user_id=1, ip_address="1.2.3.4", user_agent="x", metadata=personal, resource_type="PROJECT", resource_id="9"),
+            log(
+                1,
+                ago(400),
+                user_id=1,
+                ip_address="1.2.3.4",
+                user_agent="x",
+                metadata=personal,
+                resource_type="PROJECT",
+                resource_id="9",
+            ),
             log(2, ago(400), ip_address="1.2.3.4", metadata=["a@x.org"]),
             log(3, ago(400), resource_type="USER", resource_id="1", metadata='{"name": "Anna", "n": 1}'),
             log(4, year.isoformat(), user_id=1),
             log(5, (year - timedelta(microseconds=1)).isoformat(), user_id=1, metadata="no json"),
         ],
-    )  # fmt: skip
+    )
 
     result = bazaar.run("anonymize-audit-logs")
 
@@ -142,8 +158,12 @@ def test_karma_is_the_share_of_each_projects_upvotes_rounded_down(bazaar: Bazaar
     #                                                7+1  7/2  3/4  bonus   -  gone gone  none
     assert bazaar.rows("users", "karma")[:8] == [8, 3, 0, 10, 0, 5, 5, 0]
     assert result["counts"] == {
-        "changed": 6, "total_users": 13, "total_karma_change": 3 - 2 - 5 + 5 - 5 - 5, "total_abs_change": 25, "max_change": 5,
-    }  # fmt: skip
+        "changed": 6,
+        "total_users": 13,
+        "total_karma_change": 3 - 2 - 5 + 5 - 5 - 5,
+        "total_abs_change": 25,
+        "max_change": 5,
+    }
     assert result["warnings"]
     again = bazaar.run("recalculate-karma")
     assert again["counts"]["changed"] == 0

@@ -16,6 +16,7 @@ from apps.database import connect, create_tables
 from apps.demo.contest_server import ContestServer
 from apps.demo.mail_catcher import MailCatcher
 from apps.demo.webhook_sink import WebhookSink
+from rota.recipes import ready
 from tests.codenotify.compiled import compiled_once
 from tests.codenotify.helpers import WallClock
 
@@ -36,6 +37,7 @@ def with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("codenotify") / "rota.db"
     engine = connect(f"sqlite:///{file}")
     create_tables(engine, metadata)
+    ready(engine)
     engine.dispose()
     return file
 

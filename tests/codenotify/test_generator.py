@@ -91,7 +91,7 @@ def test_cleanup_reports_what_was_planted_and_then_nothing(services, filled, as_
     expected = filled(as_of)[CLEANUP]
 
     first = cleanup.cleanup_old_data(make_run(as_of=as_of), services)
-    second = cleanup.cleanup_old_data(make_run(as_of=as_of), services)
+    second = cleanup.cleanup_old_data(make_run(as_of=as_of, id=2), services)
 
     assert first.counts == dict(expected)
     assert set(second.counts.values()) == {0}

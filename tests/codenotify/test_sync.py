@@ -10,10 +10,11 @@ import pytest
 from apps.codenotify import sync
 from apps.codenotify.contest import Contest
 from apps.codenotify.services import Services
-from apps.codenotify.tables import contests, job_audit, sync_state
+from apps.codenotify.tables import contests, sync_state
 from apps.demo.contest_server import ContestServer
 from rota import JobResult
 from rota.errors import RunLostError
+from rota.recipes import audit
 from rota.testing import FakeHome, make_run
 from tests.codenotify.helpers import (
     DAY,
@@ -98,7 +99,7 @@ def test_only_a_start_moved_by_more_than_five_minutes_is_a_new_version(services,
     row = contest_of(services, "2261")
     assert (row.schedule_version, row.start_time) == (version, NOW + DAY + timedelta(minutes=minutes))
     assert result.counts["rescheduled"] == version - 1
-    assert [entry.action for entry in rows(services, job_audit)] == ["contest.rescheduled"] * (version - 1)
+    assert [entry.action for entry in rows(services, audit)] == ["contest.rescheduled"] * (version - 1)
 
 
 def test_a_contest_that_has_started_never_gets_a_new_version(services, platforms, wall):
@@ -124,7 +125,7 @@ def test_a_contest_absent_once_stays_and_absent_twice_is_cancelled(services, pla
     gone = contest_of(services, "2261")
     assert (gone.is_active, gone.cancelled_at) == (False, NOW)
     assert result.counts["cancelled"] == 1
-    assert [entry.action for entry in rows(services, job_audit)] == ["contest.cancelled"]
+    assert [entry.action for entry in rows(services, audit)] == ["contest.cancelled"]
     assert contest_of(services, "2262").is_active
 
 

@@ -361,7 +361,11 @@ def test_more_than_half_of_all_people_are_not_written_to(services, mails):
     result = clean(services)
 
     assert (result.status, result.counts["users_warned"]) == ("aborted_guard", 0)
-    assert result.errors[0] == {"item": "users_warned", "kind": "guard", "message": "would touch 1001 of 1001 rows"}
+    assert result.errors[0] == {
+        "item": "users_warned",
+        "kind": "guard",
+        "message": "would write to 1001 of 1001 people",
+    }
     assert (mails.mails, count(services, deliveries)) == ([], 0)
 
 

@@ -11,8 +11,15 @@ OWNER = {"id": 1, "username": "anna", "email": "anna@x.org"}
 
 
 def invitation(id_: int, status: str, expires: str, **values: Any) -> dict[str, Any]:
-    return {"id": id_, "from_user_id": 1, "to_email": f"{id_}@x.org", "month": "2026-08", "status": status,
-            "expires_at": expires, **values}  # fmt: skip
+    return {
+        "id": id_,
+        "from_user_id": 1,
+        "to_email": f"{id_}@x.org",
+        "month": "2026-08",
+        "status": status,
+        "expires_at": expires,
+        **values,
+    }
 
 
 def test_invitations_expire_when_their_time_is_over(faf: Faf) -> None:
@@ -31,8 +38,14 @@ def test_invitations_expire_when_their_time_is_over(faf: Faf) -> None:
 
     assert result["counts"]["expired"] == 7
     assert faf.rows("invitations", "status") == [
-        *["expired"] * 6, "submitted", "bounced", "cancelled", "sent", "expired", "sending",
-    ]  # fmt: skip
+        *["expired"] * 6,
+        "submitted",
+        "bounced",
+        "cancelled",
+        "sent",
+        "expired",
+        "sending",
+    ]
     assert faf.run("cleanup")["counts"]["expired"] == 0
 
 
@@ -97,15 +110,27 @@ def test_addresses_that_bounced_a_little_are_tried_again_and_those_that_did_much
 
 def test_rates_are_of_what_was_sent_in_half_a_year(faf: Faf) -> None:
     def sent(id_: int, contact_id: int, days: float, answered: bool) -> dict[str, Any]:
-        return invitation(id_, "submitted" if answered else "sent", ago(-9), contact_id=contact_id, sent_at=ago(days),
-                          submitted_at=ago(1) if answered else None)  # fmt: skip
+        return invitation(
+            id_,
+            "submitted" if answered else "sent",
+            ago(-9),
+            contact_id=contact_id,
+            sent_at=ago(days),
+            submitted_at=ago(1) if answered else None,
+        )
 
     faf.put(
         users=[OWNER],
         contacts=[contact(1), contact(2, response_rate="12.5"), contact(3)],
-        invitations=[sent(1, 1, 10, True), sent(2, 1, 20, False), sent(3, 1, 30, False), sent(4, 1, 181, True), sent(5, 3, 1, False)],
+        invitations=[
+            sent(1, 1, 10, True),
+            sent(2, 1, 20, False),
+            sent(3, 1, 30, False),
+            sent(4, 1, 181, True),
+            sent(5, 3, 1, False),
+        ],
         owner_stats=[{"owner_id": 1}],
-    )  # fmt: skip
+    )
 
     result = faf.run("cleanup")
 

@@ -30,16 +30,55 @@ def test_a_course_is_counted_as_it_was_at_midnight(learn: Learn) -> None:
             enrollment(7, 7, 4, 5),
         ],
         payments=[
-            {"id": 1, "user_id": 1, "course_id": 1, "amount": "19.99", "currency": "EUR", "status": "succeeded", "created_at": ago(9)},
-            {"id": 2, "user_id": 2, "course_id": 1, "amount": "5", "currency": "EUR", "status": "failed", "created_at": ago(9)},
-            {"id": 3, "user_id": 3, "course_id": 1, "amount": "10", "currency": "USD", "status": "succeeded", "created_at": ago(9)},
-            {"id": 4, "user_id": 3, "course_id": 1, "amount": "10", "currency": "USD", "status": "succeeded", "created_at": ago(0)},
+            {
+                "id": 1,
+                "user_id": 1,
+                "course_id": 1,
+                "amount": "19.99",
+                "currency": "EUR",
+                "status": "succeeded",
+                "created_at": ago(9),
+            },
+            {
+                "id": 2,
+                "user_id": 2,
+                "course_id": 1,
+                "amount": "5",
+                "currency": "EUR",
+                "status": "failed",
+                "created_at": ago(9),
+            },
+            {
+                "id": 3,
+                "user_id": 3,
+                "course_id": 1,
+                "amount": "10",
+                "currency": "USD",
+                "status": "succeeded",
+                "created_at": ago(9),
+            },
+            {
+                "id": 4,
+                "user_id": 3,
+                "course_id": 1,
+                "amount": "10",
+                "currency": "USD",
+                "status": "succeeded",
+                "created_at": ago(0),
+            },
         ],
         refunds=[
-            {"id": 1, "payment_id": 1, "amount": "9.99", "currency": "EUR", "status": "succeeded", "created_at": ago(1)},
+            {
+                "id": 1,
+                "payment_id": 1,
+                "amount": "9.99",
+                "currency": "EUR",
+                "status": "succeeded",
+                "created_at": ago(1),
+            },
             {"id": 2, "payment_id": 3, "amount": "2", "currency": "GBP", "status": "succeeded", "created_at": ago(1)},
         ],
-    )  # fmt: skip
+    )
 
     result = run(learn)
 
@@ -75,8 +114,16 @@ def lesson_world(scores: dict[int, tuple[int, int, int | None]]) -> dict[str, li
             end = ago(2) if each < ended else None
             progress.append({"id": number, "enrollment_id": each + 1, "lesson_id": lesson, "completed_at": end})
             if mark is not None:
-                quizzes.append({"id": number, "student_id": each + 1, "lesson_id": lesson, "submitted_at": ago(2),
-                                "score_percentage": str(mark), "grading_status": ("graded", "auto_graded")[each % 2]})  # fmt: skip
+                quizzes.append(
+                    {
+                        "id": number,
+                        "student_id": each + 1,
+                        "lesson_id": lesson,
+                        "submitted_at": ago(2),
+                        "score_percentage": str(mark),
+                        "grading_status": ("graded", "auto_graded")[each % 2],
+                    }
+                )
     people = range(1, 8)
     return {
         "users": [EDUCATOR, *(user(n) for n in people)],
@@ -118,16 +165,34 @@ def test_a_student_has_courses_marks_minutes_streaks_and_badges(learn: Learn) ->
             {"id": 1, "enrollment_id": 1, "lesson_id": 1, "time_spent_seconds": 7_259, "completed_at": ago(3, hours=1)},
         ],
         quiz_submissions=[
-            {"id": 1, "student_id": 1, "submitted_at": ago(1.5), "score_percentage": "95.5", "grading_status": "graded"},
-            {"id": 2, "student_id": 1, "submitted_at": ago(0.5), "score_percentage": "90", "grading_status": "auto_graded"},
-            {"id": 3, "student_id": 1, "submitted_at": ago(40), "score_percentage": "1", "grading_status": "pending_review"},
+            {
+                "id": 1,
+                "student_id": 1,
+                "submitted_at": ago(1.5),
+                "score_percentage": "95.5",
+                "grading_status": "graded",
+            },
+            {
+                "id": 2,
+                "student_id": 1,
+                "submitted_at": ago(0.5),
+                "score_percentage": "90",
+                "grading_status": "auto_graded",
+            },
+            {
+                "id": 3,
+                "student_id": 1,
+                "submitted_at": ago(40),
+                "score_percentage": "1",
+                "grading_status": "pending_review",
+            },
         ],
         assignment_submissions=[{"id": 1, "student_id": 1, "submitted_at": ago(2.5)}],
         discussion_posts=[
             {"id": 1, "author_id": 1, "created_at": ago(0)},  # today: no part of any streak yet
             {"id": 2, "author_id": 3, "created_at": ago(-0.4)},
         ],
-    )  # fmt: skip
+    )
 
     result = run(learn)
 

@@ -45,8 +45,15 @@ def test_a_week_is_seven_whole_days_against_the_seven_before(learn: Learn) -> No
 
 def test_a_month_tells_money_by_currency_and_refunds_by_their_own_date(learn: Learn) -> None:
     def pay(id_: int, amount: str, currency: str, when: str, status: str = "succeeded") -> dict[str, Any]:
-        return {"id": id_, "user_id": 1, "course_id": 1, "amount": amount, "currency": currency, "status": status,
-                "created_at": when}  # fmt: skip
+        return {
+            "id": id_,
+            "user_id": 1,
+            "course_id": 1,
+            "amount": amount,
+            "currency": currency,
+            "status": status,
+            "created_at": when,
+        }
 
     learn.put(
         users=[EDUCATOR, user(1, created_at="2026-12-05T00:00:00Z"), user(2, created_at="2026-11-30T23:59:59Z")],
@@ -60,17 +67,28 @@ def test_a_month_tells_money_by_currency_and_refunds_by_their_own_date(learn: Le
             pay(2, "40.10", "EUR", "2026-12-02T00:00:00Z"),
             pay(3, "7", "USD", "2026-12-02T00:00:00Z", "failed"),
         ],
-        refunds=[{"id": 1, "payment_id": 1, "amount": "100", "currency": "EUR", "status": "succeeded", "created_at": "2026-12-03T00:00:00Z"}],
+        refunds=[
+            {
+                "id": 1,
+                "payment_id": 1,
+                "amount": "100",
+                "currency": "EUR",
+                "status": "succeeded",
+                "created_at": "2026-12-03T00:00:00Z",
+            }
+        ],
         analytics_events=[{"id": n, "user_id": 1, "timestamp": "2026-12-03T00:00:00Z"} for n in range(3)],
-    )  # fmt: skip
+    )
 
     learn.run("monthly-executive-summaries", due=datetime(2027, 1, 1, 2, tzinfo=UTC))
 
     [row] = learn.rows("reports").values()
     payload = row["payload"]
     assert (row["report_type"], row["period_start"][:10], row["period_end"][:10]) == (
-        "monthly_summary", "2026-12-01", "2027-01-01",
-    )  # fmt: skip
+        "monthly_summary",
+        "2026-12-01",
+        "2027-01-01",
+    )
     assert (payload["new_students"], payload["active_students"], payload["new_courses"]) == (1, 1, 1)
     assert (payload["enrollments"], payload["completions"], payload["completion_rate"]) == (1, 2, "100.00")
     assert payload["revenue"] == {"EUR": {"gross": "40.10", "refunds": "100.00", "net": "-59.90"}}

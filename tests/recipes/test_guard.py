@@ -31,10 +31,21 @@ def history(*changed: int, ago: int = 3) -> list[dict[str, Any]]:
     """Runs of the job that ended so many days ago, by the real clock."""
     at = datetime.now(UTC) - timedelta(days=ago)
     return [
-        {"run": f"shop/clean:{ago}00{number}", "part": "deleted", "job": "shop/clean", "attempt": 1, "as_of": at, "predicate": "",
-         "started_at": at, "ended_at": at, "changed": count, "overdue": count, "rehearsed": 0}
+        {
+            "run": f"shop/clean:{ago}00{number}",
+            "part": "deleted",
+            "job": "shop/clean",
+            "attempt": 1,
+            "as_of": at,
+            "predicate": "",
+            "started_at": at,
+            "ended_at": at,
+            "changed": count,
+            "overdue": count,
+            "rehearsed": 0,
+        }
         for number, count in enumerate(changed)
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize(

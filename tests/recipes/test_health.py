@@ -46,10 +46,15 @@ def health(value: Any = 0.0, **options: Any) -> Health:
 @pytest.mark.parametrize(
     ("value", "status"),
     [
-        (0.5, "healthy"), (0.8, "healthy"), (0.81, "degraded"), (0.9, "degraded"), (0.91, "unhealthy"), (None, "healthy"),
+        (0.5, "healthy"),
+        (0.8, "healthy"),
+        (0.81, "degraded"),
+        (0.9, "degraded"),
+        (0.91, "unhealthy"),
+        (None, "healthy"),
         (OSError("secret"), "unhealthy"),
     ],
-)  # fmt: skip
+)
 def test_the_worst_check_says_how_all_is(rows_of: RowsOf, value: Any, status: str) -> None:
     result = cook(health(value))
 
@@ -75,8 +80,10 @@ def told(value: Any, minutes: float, **options: Any) -> list[str]:
 
 
 def test_it_is_told_once_and_again_after_five_minutes_and_when_it_is_well_again() -> None:
-    said = [told(value, minutes) for value, minutes in
-            [(0.85, 0), (0.85, 4), (0.85, 5), (0.95, 6), (0.85, 7), (0.1, 8), (0.1, 9)]]  # fmt: skip
+    said = [
+        told(value, minutes)
+        for value, minutes in [(0.85, 0), (0.85, 4), (0.85, 5), (0.95, 6), (0.85, 7), (0.1, 8), (0.1, 9)]
+    ]
 
     assert said == [["alerts"], [], ["alerts"], ["alerts"], ["alerts"], ["resolved"], []]
 

@@ -26,9 +26,13 @@ OLD = Retention(notes, age=notes.c.created_at, older_than="90d", safety=ANY)
 def test_what_is_old_is_changed_once(put: Put, rows_of: RowsOf) -> None:
     put(notes, *({"id": id_, "created_at": at} for id_, at in enumerate(days(100, 100, 1))))
     recipe = Inactive(
-        notes, age=notes.c.created_at, older_than="90d", where=notes.c.read_at.is_(None), safety=ANY,
+        notes,
+        age=notes.c.created_at,
+        older_than="90d",
+        where=notes.c.read_at.is_(None),
+        safety=ANY,
         set_values={"text": "asleep", "read_at": lambda now: now},
-    )  # fmt: skip
+    )
 
     assert cook(recipe).counts == {"deactivated": 2}
     assert cook(recipe, id=2).counts == {"deactivated": 0}
@@ -76,7 +80,7 @@ def test_a_step_that_fails_leaves_the_others_their_work(put: Put, rows_of: RowsO
     result = cook(Steps(first=broken, notes=OLD))
 
     assert (result.status, result.counts) == ("partial", {"notes_deleted": 1})
-    assert result.errors == [{"item": "first: first", "kind": "failed", "message": "RuntimeError"}]
+    assert result.errors == [{"item": "first", "kind": "failed", "message": "RuntimeError"}]
     assert result.message == "first: RuntimeError; notes: 1 deleted"
     assert result.details["notes"]["status"] == "success"
 
@@ -95,9 +99,20 @@ def test_steps_tell_what_they_are_together(put: Put) -> None:
 def ran(number: int, overdue: int, changed: int, left: int) -> dict[str, Any]:
     at = datetime(2026, 3, 1, tzinfo=UTC) + timedelta(days=number)
     return {
-        "run": f"clean:{number}", "part": "deleted", "job": "clean", "attempt": 1, "as_of": at, "predicate": "", "started_at": at,
-        "ended_at": at, "overdue": overdue, "changed": changed, "left_over": left, "oldest_at": at, "rehearsed": 0,
-    }  # fmt: skip
+        "run": f"clean:{number}",
+        "part": "deleted",
+        "job": "clean",
+        "attempt": 1,
+        "as_of": at,
+        "predicate": "",
+        "started_at": at,
+        "ended_at": at,
+        "overdue": overdue,
+        "changed": changed,
+        "left_over": left,
+        "oldest_at": at,
+        "rehearsed": 0,
+    }
 
 
 def test_it_is_told_whether_a_recipe_keeps_up(engine: Engine, put: Put) -> None:
@@ -118,3 +133,8 @@ def test_it_is_told_whether_a_recipe_keeps_up(engine: Engine, put: Put) -> None:
     growing = debt_of(engine, "clean", "deleted")
     assert growing is not None
     assert growing.caught_up_at(NOW) is None
+
+
+def test_a_plan_is_of_one_table(put: Put) -> None:
+    with pytest.raises(ConfigError, match="keeps to no plan"):
+        cook(Steps(notes=OLD), plan="1-abc")

@@ -55,11 +55,19 @@ class Savings:
 
 
 @pytest.fixture
-def open_savings(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Savings]]:
+def open_savings(database_url: str, tmp_path: Path, valkey_port: int) -> Iterator[Callable[..., Savings]]:
     opened: list[Savings] = []
 
     def open_(**settings: Any) -> Savings:
-        given = Settings(**{"database_url": database_url, "archive": tmp_path / "archive", **settings})
+        given = Settings(
+            **{
+                "database_url": database_url,
+                "archive": tmp_path / "archive",
+                "redis_host": "127.0.0.1",
+                "redis_port": valkey_port,
+                **settings,
+            }
+        )
         rota = Rota(f"sqlite:///{tmp_path}/ledger-{len(opened)}.db", clock=ManualClock(NOW))
         rota.include(make_blueprint(given))
         engine = open_database(given)

@@ -22,10 +22,18 @@ def people(*members: dict[str, Any], paid: dict[int, str] | None = None, round_:
             {"id": n, "group_id": 1, "user_id": n, "payout_order": n, **member} for n, member in enumerate(members, 1)
         ],
         "contributions": [
-            {"id": n, "group_id": 1, "user_id": n, "round_number": round_, "amount": "10", "status": status, "timestamp": ago(1)}
+            {
+                "id": n,
+                "group_id": 1,
+                "user_id": n,
+                "round_number": round_,
+                "amount": "10",
+                "status": status,
+                "timestamp": ago(1),
+            }
             for n, status in (paid or {}).items()
         ],
-    }  # fmt: skip
+    }
 
 
 def status_after(savings: Savings, the_group: dict[str, Any], rest: dict[str, Any]) -> str:
@@ -99,8 +107,10 @@ def test_one_step_a_run_and_members_hear_of_each_once(savings: Savings) -> None:
     third = savings.run("update-group-statuses")
 
     assert [(each["counts"]["activated"], each["counts"]["completed"]) for each in (first, second, third)] == [
-        (1, 0), (0, 1), (0, 0),
-    ]  # fmt: skip
+        (1, 0),
+        (0, 1),
+        (0, 0),
+    ]
     assert sorted(savings.rows("outbox", "dedupe_key")) == ["1:group.activated", "1:group.completed"]
 
 
@@ -113,9 +123,17 @@ def test_what_a_person_should_look_at_is_named(savings: Savings) -> None:
         ],
         users=[{"id": 1}],
         contributions=[
-            {"id": 1, "group_id": 2, "user_id": 1, "round_number": 1, "amount": "1", "status": "CONFIRMED", "timestamp": ago(8)}
+            {
+                "id": 1,
+                "group_id": 2,
+                "user_id": 1,
+                "round_number": 1,
+                "amount": "1",
+                "status": "CONFIRMED",
+                "timestamp": ago(8),
+            }
         ],
-    )  # fmt: skip
+    )
 
     result = savings.run("update-group-statuses")
 

@@ -12,17 +12,22 @@ if TYPE_CHECKING:
     from rota.recipes.archive import ArchiveTo
     from rota.recipes.database import bind
     from rota.recipes.derive import Derive
+    from rota.recipes.fence import fenced
     from rota.recipes.health import Check, Health
     from rota.recipes.inactive import Inactive, Tokens, Update
+    from rota.recipes.key_rule import KeyIndex, KeyRule
+    from rota.recipes.orphan_files import OrphanFiles
     from rota.recipes.personal import Scrub
     from rota.recipes.promotion import Promotion
     from rota.recipes.prune_logs import PruneLogs
     from rota.recipes.recipe import Recipe
+    from rota.recipes.redis_keys import RedisKeys
+    from rota.recipes.references import Reference
     from rota.recipes.report import Period, Periods, Report
     from rota.recipes.retention import Child, Retention
     from rota.recipes.safety import Safety
     from rota.recipes.steps import Steps
-    from rota.recipes.tables import audit, metadata
+    from rota.recipes.tables import audit, metadata, ready, record
     from rota.recipes.transitions import Transition, Transitions
 
 _HOMES = {
@@ -35,11 +40,16 @@ _HOMES = {
     "Derive": "derive",
     "Health": "health",
     "Inactive": "inactive",
+    "KeyIndex": "key_rule",
+    "KeyRule": "key_rule",
+    "OrphanFiles": "orphan_files",
     "Period": "report",
     "Periods": "report",
     "Promotion": "promotion",
     "PruneLogs": "prune_logs",
     "Recipe": "recipe",
+    "RedisKeys": "redis_keys",
+    "Reference": "references",
     "Report": "report",
     "Retention": "retention",
     "Safety": "safety",
@@ -51,7 +61,10 @@ _HOMES = {
     "Update": "inactive",
     "audit": "tables",
     "bind": "database",
+    "fenced": "fence",
     "metadata": "tables",
+    "ready": "tables",
+    "record": "tables",
 }
 
 __all__ = [
@@ -64,11 +77,16 @@ __all__ = [
     "Derive",
     "Health",
     "Inactive",
+    "KeyIndex",
+    "KeyRule",
+    "OrphanFiles",
     "Period",
     "Periods",
     "Promotion",
     "PruneLogs",
     "Recipe",
+    "RedisKeys",
+    "Reference",
     "Report",
     "Retention",
     "Safety",
@@ -80,7 +98,10 @@ __all__ = [
     "Update",
     "audit",
     "bind",
+    "fenced",
     "metadata",
+    "ready",
+    "record",
 ]
 
 

@@ -157,6 +157,7 @@ class _Guarded:
     def _abort(self, why: str) -> None:
         self.result.status = "aborted_guard"
         self.result.message = f"nothing was changed: {why}"
+        self.result.add_error(self.part.key, "guard", why)
 
     # --- its account
 

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 from rota.errors import RotaError, RunLostError
 from rota.recipes import tables
 from rota.recipes.database import insert, reading, writing
+from rota.recipes.fence import check_fences
 from rota.recipes.guard import Look
 from rota.recipes.pressure import Pressure
 from rota.recipes.rows import Key, Rows, read_key, shown
@@ -141,6 +142,7 @@ class Sweep:
         more = True
         while more and not self.stopped and (most is None or self.changed < most):
             self._run.check()
+            check_fences()
             if not self._may_go_on():
                 break
             more = self._next(self._size if most is None else min(self._size, most - self.changed))

@@ -1,0 +1,115 @@
+"""A lock on Redis or Valkey around a job: with a token, renewed while it is held, given back by its owner alone.
+
+The ledger keeps two runs of a job apart already; this one also keeps out programs that know nothing of the ledger.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from redis import Redis
+from redis.exceptions import LockError, RedisError
+from redis.lock import Lock
+
+from apps.savings.settings import Settings
+from rota import JobResult
+from rota.errors import RunLostError
+from rota.recipes import Recipe, fenced
+from rota.recipes.sweep import Part
+
+if TYPE_CHECKING:
+    from rota import Run
+
+PREFIX = "scheduler:lock:"
+ANSWER_SECONDS = 5.0
+
+
+class LockBackendError(Exception):
+    """The server of the locks does not answer: without a lock nothing is done, and the job is tried again."""
+
+
+@dataclass(frozen=True, eq=False)
+class Locked(Recipe):
+    """A recipe that is done under the lock of its job; while somebody else has it, the run is ``skipped``."""
+
+    recipe: Recipe
+    task: str
+    ttl: float
+    settings: Settings
+
+    @property
+    def destructive(self) -> bool:  # type: ignore[override] - as the recipe says
+        return self.recipe.destructive
+
+    @property
+    def sends(self) -> bool:  # type: ignore[override]
+        return self.recipe.sends
+
+    @property
+    def description(self) -> str:
+        """As the recipe has it."""
+        return self.recipe.description
+
+    def parts(self, as_of: datetime) -> Sequence[Part]:
+        return self.recipe.parts(as_of)
+
+    def __call__(self, run: Run, plan: str | None = None) -> JobResult:
+        with _client(self.settings) as client:
+            lock = client.lock(PREFIX + self.task, timeout=self.ttl, blocking=False, thread_local=False)
+            try:
+                if not lock.acquire():
+                    return JobResult(status="skipped", message=f"somebody else has the lock of {self.task}")
+            except RedisError as error:
+                raise LockBackendError(f"lock_backend: {type(error).__name__}") from error
+            run.log.info("lock acquired", task=self.task)
+            with _renewed(lock, self.ttl) as lost, fenced(lambda: _check(lost)):
+                return self.recipe(run, plan)
+
+
+@contextmanager
+def _client(settings: Settings) -> Iterator[Redis]:
+    client = Redis(
+        host=settings.redis_host,
+        port=settings.redis_port,
+        password=settings.redis_password or None,
+        socket_timeout=ANSWER_SECONDS,
+        socket_connect_timeout=ANSWER_SECONDS,
+    )
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@contextmanager
+def _renewed(lock: Lock, ttl: float) -> Iterator[threading.Event]:
+    """Renewed each third of its time; the event is set when that fails. It is given back if it is ours still."""
+    lost, over = threading.Event(), threading.Event()
+
+    def renew() -> None:
+        while not over.wait(ttl / 3):
+            try:
+                lock.reacquire()
+            except (LockError, RedisError):
+                lost.set()
+                return
+
+    thread = threading.Thread(target=renew, name="renew-lock", daemon=True)
+    thread.start()
+    try:
+        yield lost
+    finally:
+        over.set()
+        thread.join()
+        with suppress(LockError, RedisError):
+            lock.release()
+
+
+def _check(lost: Any) -> None:
+    if lost.is_set():
+        raise RunLostError("the lock was lost: it could not be renewed")

@@ -1,0 +1,247 @@
+"""The rows of uploads and their files: claimed by compare-and-set, moved, deleted, put back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, null, select, update
+
+from rota.recipes import tables
+from rota.recipes.age import Age
+from rota.recipes.database import reading, writing
+from rota.recipes.gate import may_go_on
+from rota.recipes.rooted import Rooted
+from rota.recipes.rows import Key, Rows, aware, moment_for, shown
+from rota.recipes.upload_table import UploadTable
+
+if TYPE_CHECKING:
+    from rota import JobResult, Run
+
+
+class Upload(NamedTuple):
+    key: Key
+    path: str
+    since: datetime | None
+    claimed_at: datetime | None
+    names: frozenset[str]
+
+
+@dataclass(slots=True)
+class Uploads:
+    """What one run does to them, a batch at a time; what is told is added to ``result``."""
+
+    recipe: UploadTable
+    run: Run
+    engine: Engine
+    files: Rooted
+    result: JobResult
+
+    # --- which they are
+
+    def pages(self, where: ColumnElement[bool], *, paced: bool = True) -> Iterator[list[Upload]]:
+        recipe, rows, after = self.recipe, Rows(self.recipe.table, where), None
+        named = (recipe.path, recipe.unreferenced_since, recipe.claimed_at, *recipe.names)
+        columns = [column.label(f"_{number}") for number, column in enumerate(named)]
+        while True:
+            self.run.check()
+            if paced and not may_go_on(self.run, recipe.safety):
+                self.result.details["stopped"] = f"its window {recipe.safety.window} UTC is over"
+                return
+            with reading(self.engine) as connection:
+                found = connection.execute(rows.page(after, recipe.safety.batch).add_columns(*columns)).all()
+            page = [_upload(tuple(row), len(rows.key)) for row in found]
+            if not page:
+                return
+            yield page
+            after = page[-1].key
+            self.run.sleep(recipe.safety.pause_seconds if paced else 0)
+
+    def referred(self) -> set[str]:
+        """Every name that something refers to, as it is now."""
+        with reading(self.engine) as connection:
+            return self._referred(connection)
+
+    def _referred(self, connection: Connection) -> set[str]:
+        return {name for each in self.recipe.all_references for name in each.names(connection)}
+
+    def old(self) -> ColumnElement[bool]:
+        recipe = self.recipe
+        return and_(recipe.state == "live", recipe.age < self._ago(recipe.age, recipe.older_than))
+
+    def due(self) -> ColumnElement[bool]:
+        """Old, and seen without a reference long enough ago."""
+        since = self.recipe.unreferenced_since
+        return and_(self.old(), since <= self._ago(since, self.recipe.grace))
+
+    def _ago(self, column: Any, age: Age | timedelta | str) -> Any:
+        return moment_for(column, Age.of(age).before(self.run.as_of))
+
+    # --- what is done to them
+
+    def mark(self, page: Sequence[Upload], referred: set[str]) -> None:
+        """Keep since when nothing refers to it, and forget it where something does again."""
+        fresh = [each for each in page if each.since is None and referred.isdisjoint(each.names)]
+        again = [each for each in page if each.since is not None and not referred.isdisjoint(each.names)]
+        if fresh or again:
+            with writing(self.engine) as connection:
+                self._set(connection, "mark", fresh, self.old(), unreferenced_since=self.run.as_of)
+                self._set(connection, "unmark", again, self.old(), unreferenced_since=None)
+
+    def claim(self, page: Sequence[Upload]) -> None:
+        """Looks once more what refers to them, in the transaction of the claim."""
+        state = "quarantined" if self.recipe.quarantine else "deleting"
+        with writing(self.engine) as connection:
+            referred = self._referred(connection)
+            again = [each for each in page if not referred.isdisjoint(each.names)]
+            self._set(connection, "unmark", again, self.old(), unreferenced_since=None)
+            orphans = [each for each in page if referred.isdisjoint(each.names)]
+            claimed = self._set(connection, state, orphans, self.due(), state=state, claimed_at=self.run.as_of)
+        if state == "deleting":
+            self.remove(claimed)
+            return
+        self._each(claimed, "quarantined", self._to_quarantine)
+
+    def review(self, page: Sequence[Upload]) -> None:
+        """Those in quarantine: put back what is referred to again, delete what has been there long enough."""
+        recipe, quarantined = self.recipe, self.recipe.state == "quarantined"
+        long_ago = Age.of(recipe.quarantined_for).before(self.run.as_of)
+        with writing(self.engine) as connection:
+            referred = self._referred(connection)
+            orphans = [each for each in page if referred.isdisjoint(each.names)]
+            over = [each for each in orphans if each.claimed_at is None or each.claimed_at <= long_ago]
+            going = self._set(connection, "deleting", over, quarantined, state="deleting")
+        self._each([each for each in page if not referred.isdisjoint(each.names)], "restored", self._restore)
+        self._each(
+            [each for each in orphans if each not in over], "", self._to_quarantine
+        )  # where a crash came between
+        self.remove(going)
+
+    def remove(self, page: Sequence[Upload]) -> None:
+        """Their files, then their rows; a row whose file cannot be deleted stays, so that it is not forgotten."""
+        shared = self._shared(page)
+        gone = self._each(page, "", lambda each: self._unlink(each, is_shared=each.path in shared))
+        rows = Rows(self.recipe.table, self.recipe.state == "deleting")
+        if gone:
+            with writing(self.engine) as connection:
+                going = delete(rows.table).where(rows.among([each.key for each in gone])).returning(*rows.key)
+                keys = [tuple(row) for row in connection.execute(going)]
+                self._record(connection, "delete", keys)
+            self.result.counts["deleted_records"] += len(keys)
+        for each in set(page) - set(gone):
+            with writing(self.engine) as connection:
+                back = "live" if self._in_quarantine(each) is None else "quarantined"
+                self._set(connection, back, [each], rows.where, state=back)
+
+    # --- one of them
+
+    def _each(self, page: Sequence[Upload], count: str, act: Callable[[Upload], None]) -> list[Upload]:
+        """Those that did not refuse; the others are told, and go on to be claimed in a later run."""
+        done = []
+        for each in page:
+            try:
+                act(each)
+            except (OSError, ValueError) as error:
+                why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+                self.result.add_error(shown(each.key), "file", why)
+                self.result.counts["failed"] += 1
+                continue
+            self.result.counts |= {count: self.result.counts[count] + 1} if count else {}
+            done.append(each)
+        return done
+
+    def _to_quarantine(self, upload: Upload) -> None:
+        upload = upload._replace(claimed_at=upload.claimed_at or self.run.as_of)
+        if upload.path in self._shared([upload]):
+            return
+        try:
+            self.files.move(upload.path, self._hidden(upload))
+        except FileNotFoundError:
+            return  # moved already, or gone: told where it is deleted
+        except OSError:
+            with writing(self.engine) as connection:
+                self._set(connection, "live", [upload], self.recipe.state == "quarantined", state="live")
+            raise
+
+    def _restore(self, upload: Upload) -> None:
+        if (hidden := self._in_quarantine(upload)) is not None:
+            self.files.move(hidden, upload.path)
+        nothing = {"unreferenced_since": None, "claimed_at": None}
+        with writing(self.engine) as connection:
+            self._set(connection, "restore", [upload], self.recipe.state == "quarantined", state="live", **nothing)
+
+    def _unlink(self, upload: Upload, *, is_shared: bool) -> None:
+        counts, hidden = self.result.counts, self._in_quarantine(upload)
+        if hidden is None and is_shared:
+            counts["shared"] += 1
+            return
+        try:
+            counts["bytes_freed"] += self.files.unlink(hidden or upload.path)
+            counts["deleted_files"] += 1
+        except FileNotFoundError:
+            counts["already_missing"] += 1
+        if hidden is not None:
+            with suppress(OSError):  # it holds others still
+                (self.files.root / hidden).parent.rmdir()
+
+    def _hidden(self, upload: Upload) -> Path:
+        """Where it lies in quarantine."""
+        day = (upload.claimed_at or self.run.as_of).strftime("%Y-%m-%d")
+        key = quote("-".join(str(each) for each in upload.key), safe="")
+        return Path(self.recipe.quarantine or ".", day, f"{key}-{Path(upload.path).name}")
+
+    def _in_quarantine(self, upload: Upload) -> Path | None:
+        if not self.recipe.quarantine or upload.claimed_at is None:
+            return None
+        hidden = self._hidden(upload)
+        return hidden if os.path.lexists(self.files.root / hidden) else None
+
+    # --- their rows
+
+    def _shared(self, page: Sequence[Upload]) -> set[str]:
+        """Paths that belong to a living upload as well."""
+        same = and_(self.recipe.state == "live", self.recipe.path.in_([each.path for each in page]))
+        with reading(self.engine) as connection:
+            return set(connection.scalars(select(self.recipe.path).where(same)))
+
+    def _set(
+        self, connection: Connection, action: str, page: Sequence[Upload], where: ColumnElement[bool], **values: Any
+    ) -> list[Upload]:
+        """Those of which ``where`` held still, and that are now as the values say."""
+        if not page:
+            return []
+        rows, columns = Rows(self.recipe.table, where), {name: getattr(self.recipe, name) for name in values}
+        kept = {columns[name].name: self._kept(columns[name], value) for name, value in values.items()}
+        change = update(rows.table).where(rows.among([each.key for each in page])).values(kept).returning(*rows.key)
+        keys = {tuple(row) for row in connection.execute(change)}
+        changed = [each for each in page if each.key in keys]
+        self._record(connection, action, [each.key for each in changed])
+        return [each._replace(claimed_at=values.get("claimed_at") or each.claimed_at) for each in changed]
+
+    @staticmethod
+    def _kept(column: Any, value: Any) -> Any:
+        if value is None:
+            return null()
+        return moment_for(column, value) if isinstance(value, datetime) else value
+
+    def _record(self, connection: Connection, action: str, keys: Sequence[Key]) -> None:
+        if keys:
+            sample = [shown(key) for key in keys[: self.recipe.safety.sample]]
+            name = self.recipe.table.name
+            tables.record(connection, self.run, action, name, count=len(keys), sample=sample, cutoff=self._cutoff)
+
+    @property
+    def _cutoff(self) -> datetime:
+        return Age.of(self.recipe.older_than).before(self.run.as_of)
+
+
+def _upload(row: tuple[Any, ...], width: int) -> Upload:
+    key, (path, since, claimed_at, *names) = row[:width], row[width:]
+    known = [*(str(each) for each in key), path, Path(path).name, *(str(each) for each in names if each is not None)]
+    return Upload(key, path, aware(since), aware(claimed_at), frozenset(each.casefold() for each in known))
