@@ -77,9 +77,9 @@ def _add_senders(blueprint: Blueprint, settings: Settings, services: Callable[[]
     )
     def retry_failed_deliveries(run: Run) -> JobResult:
         """Try failed messages again, while they are still of use."""
-        from apps.codenotify import retry
+        from apps.codenotify import dispatch
 
-        return retry.retry_failed_deliveries(run, services())
+        return dispatch.retry_failed_deliveries(run, services())
 
     @blueprint.job(
         "send-daily-digests",
@@ -89,9 +89,9 @@ def _add_senders(blueprint: Blueprint, settings: Settings, services: Callable[[]
     )
     def send_daily_digests(run: Run) -> JobResult:
         """Send the contests of the next 24 hours to those who want one message a day."""
-        from apps.codenotify import digest
+        from apps.codenotify import dispatch
 
-        return digest.send_digests(run, services(), "daily")
+        return dispatch.send_digests(run, services(), "daily")
 
     @blueprint.job(
         "send-weekly-digests",
@@ -101,9 +101,9 @@ def _add_senders(blueprint: Blueprint, settings: Settings, services: Callable[[]
     )
     def send_weekly_digests(run: Run) -> JobResult:
         """Send the contests of the next 7 days to those who want one message a week."""
-        from apps.codenotify import digest
+        from apps.codenotify import dispatch
 
-        return digest.send_digests(run, services(), "weekly")
+        return dispatch.send_digests(run, services(), "weekly")
 
     @blueprint.job(
         "sync-contests",

@@ -64,16 +64,17 @@ class Breaker:
             connection.execute(close)
         return "closed" if was_open else None
 
-    def failure(self, now: datetime, *, at_once: bool = False) -> Change | None:
-        """Counts a failed operation; ``at_once`` opens without counting up to the limit."""
+    def failure(self, now: datetime, run: str, *, at_once: bool = False) -> Change | None:
+        """Counts a failed operation, once a run, however often that is tried; ``at_once`` opens without counting up to
+        the limit."""
         with writing(self.engine) as connection:
             state.ensure(connection, self.platform)
             old = connection.execute(
                 select(sync_state).where(sync_state.c.scope == self.platform).with_for_update()
             ).one()
-            failures = old.failures + 1
+            failures = old.failures + (old.failed_in != run)
             opens = at_once or old.open_until is not None or failures >= self.settings.breaker_failures
-            values: dict[str, object] = {"failures": failures, "probe_until": None}
+            values: dict[str, object] = {"failures": failures, "failed_in": run, "probe_until": None}
             if opens:
                 seconds = self._next_seconds(old.open_s)
                 values |= {"open_s": seconds, "open_until": now + timedelta(seconds=seconds)}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 RESCHEDULED_FROM = timedelta(seconds=300)
 MISSES_TO_CANCEL = 2
-OURS = {"id", "is_active", "cancelled_at", "first_seen_at"}
+OURS = {"id", "is_active", "cancelled_at", "cancellations", "first_seen_at"}
 _row = contests.c
 
 
@@ -36,7 +36,11 @@ class Plan:
     @property
     def counts(self) -> Counter[str]:
         return Counter(
-            new=len(self.new), updated=len(self.changed), unchanged=len(self.unchanged), rescheduled=len(self.moved)
+            new=len(self.new),
+            updated=len(self.changed),
+            unchanged=len(self.unchanged),
+            rescheduled=len(self.moved),
+            reinstated=sum(row.cancelled_at is not None for row, _ in self.changed),
         )
 
 
@@ -60,18 +64,19 @@ def compare(connection: Connection, batch: Sequence[Contest], as_of: datetime) -
 
 
 def _moved(row: Row[Any], contest: Contest, as_of: datetime) -> bool:
-    """Whether people have to hear of the new time; never once the contest has started."""
+    """Whether people have to hear of the new time; never once the contest has started. It is compared with the start
+    that the version began with: many small shifts are a large one."""
     to_come = row.start_time > as_of and contest.start_time > as_of
-    return to_come and abs(contest.start_time - row.start_time) > RESCHEDULED_FROM
+    return to_come and abs(contest.start_time - (row.version_start_time or row.start_time)) > RESCHEDULED_FROM
 
 
 def apply(connection: Connection, run: Run, plan: Plan) -> None:
     moved = {contest.key for _, contest in plan.moved}
-    rows = [_fresh_row(contest, run.as_of, version=1) for contest in plan.new]
-    rows += [
-        _fresh_row(contest, run.as_of, version=row.schedule_version + (contest.key in moved))
-        for row, contest in plan.changed
-    ]
+    rows = [_fresh_row(contest, run.as_of, 1, contest.start_time) for contest in plan.new]
+    for row, contest in plan.changed:
+        is_new = contest.key in moved
+        began = contest.start_time if is_new else row.version_start_time or row.start_time
+        rows.append(_fresh_row(contest, run.as_of, row.schedule_version + is_new, began))
     if rows:
         connection.execute(_upsert(connection, rows))
     if plan.unchanged:
@@ -82,8 +87,14 @@ def apply(connection: Connection, run: Run, plan: Plan) -> None:
         record(connection, run, "contest.rescheduled", "contests", target_id=row.id, details=times)
 
 
-def _fresh_row(contest: Contest, as_of: datetime, version: int) -> dict[str, Any]:
-    ours = {"is_active": True, "schedule_version": version, "missing_syncs": 0, "cancelled_at": None}
+def _fresh_row(contest: Contest, as_of: datetime, version: int, began: datetime) -> dict[str, Any]:
+    ours = {
+        "is_active": True,
+        "schedule_version": version,
+        "version_start_time": began,
+        "missing_syncs": 0,
+        "cancelled_at": None,
+    }
     return contest.columns(as_of) | ours | {"first_seen_at": as_of, "last_synced_at": as_of}
 
 
@@ -112,7 +123,10 @@ def note_absences(connection: Connection, run: Run, rows: Sequence[Row[Any]]) ->
     missed = update(contests).where(_row.id.in_([row.id for row in rows]))
     connection.execute(missed.values(missing_syncs=_row.missing_syncs + 1))
     cancelled = update(contests).where(_row.id.in_([row.id for row in gone]))
-    connection.execute(cancelled.values(is_active=False, cancelled_at=run.as_of))
+    # One that is cancelled again is told again: the ledger knows the two apart by the version.
+    again = case((_row.cancellations > 0, 1), else_=0)
+    values = {"schedule_version": _row.schedule_version + again, "cancellations": _row.cancellations + 1}
+    connection.execute(cancelled.values(is_active=False, cancelled_at=run.as_of, **values))
     for row in gone:
         record(connection, run, "contest.cancelled", "contests", target_id=row.id)
     return len(gone)

@@ -5,20 +5,23 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, and_, func, or_
+from sqlalchemy import ColumnElement, and_, exists, func, or_
 
 from apps.codenotify import warning
+from apps.codenotify.inbox import is_about
 from apps.codenotify.people import last_activity
 from apps.codenotify.services import Services
 from apps.codenotify.settings import Settings
-from apps.codenotify.tables import contests, deliveries, metadata, notifications, users
+from apps.codenotify.tables import contests, notifications, users
 from rota import JobResult
-from rota.recipes import Child, Inactive, Retention, Safety, Steps, Tokens, bind
+from rota.messages import deliveries
+from rota.recipes import Inactive, Retention, Safety, Steps, Tokens
 
 if TYPE_CHECKING:
     from rota import Run
 
-LEDGER_AFTER_END = timedelta(days=7)
+LEDGER_AFTER_USE = timedelta(days=30)
+"""No contest lasts so long, and a week more."""
 TOKEN_WITHOUT_EXPIRY = timedelta(days=7)
 CAREFUL = Safety(most_fraction=0.5, floor=1_000, runaway=None, on_guard="abort", pause=0)
 _contest, _notice, _user = contests.c, notifications.c, users.c
@@ -29,7 +32,6 @@ def cleanup_old_data(run: Run, services: Services) -> JobResult:
 
     Whoever will soon be inactive is warned, if that is on, before anybody is marked so.
     """
-    bind(metadata, services.engine)
     return recipe(services)(run)
 
 
@@ -56,24 +58,28 @@ def _removals(settings: Settings) -> dict[str, Retention]:
     if settings.unread_retention_days is not None:
         unread = _notices("unread_deleted", settings.unread_retention_days, _notice.read_at.is_(None))
         found["unread_deleted"] = unread
-    return found
+    return found | {"deliveries_deleted": _ledger()}
 
 
 def _notices(name: str, days: int, which: ColumnElement[bool]) -> Retention:
-    """The ledger's rows go with their notification once the contest is a week over; younger ones stay, because they
-    keep a message from being sent again."""
-    ledger = Child(
-        deliveries,
-        deliveries.c.notification_id,
-        where=lambda now: deliveries.c.contest_end_time < now - LEDGER_AFTER_END,
-    )
     return Retention(
         notifications,
         age=_notice.created_at,
         older_than=timedelta(days=days),
         where=which,
-        children=(ledger,),
         counted_as=name,
+        safety=CAREFUL,
+    )
+
+
+def _ledger() -> Retention:
+    """What has no notification any more. Younger rows stay, because they keep a message from being sent again."""
+    return Retention(
+        deliveries,
+        age=deliveries.c.useful_until,
+        older_than=LEDGER_AFTER_USE,
+        where=and_(deliveries.c.ended_at.is_not(None), ~exists().where(is_about())),
+        counted_as="deliveries_deleted",
         safety=CAREFUL,
     )
 

@@ -1,189 +1,126 @@
-"""CN-2: tell everybody what is due, once per person, contest, version of its time, and channel.
-
-1. Messages whose sender vanished are taken over: sent again where the provider honours keys, or if they had not been
-   begun; else ``unknown``, because nobody can know whether they arrived.
-2. Notices of a new time, then of cancellations, then reminders, each page by page in the order of people: claim up to
-   200 in one statement, look at each again, send, write down.
-3. One message, one person or one channel that fails never stops the rest.
-"""
+"""CN-2, CN-2b, CN-2c, CN-2d: the runs that send. Once per person, contest, version of its time, and channel: one
+message, one person or one channel that fails never stops the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Select, Text, cast, func, or_, select
 
-from apps.codenotify import due, ledger, notices
-from apps.codenotify.courier import Courier
-from apps.codenotify.ledger import Outcome
+from apps.codenotify.account import account
+from apps.codenotify.mailings import LENGTHS, all_kinds, digests, of_contests, pairs
 from apps.codenotify.services import Services
-from apps.codenotify.tables import contests, deliveries, users
-from apps.database import reading, writing
+from apps.codenotify.tables import contests, users
+from apps.codenotify.wishes import LEAST_HOURS, MOST_HOURS, TICK, lead_within, reachable, wants
+from apps.database import reading
 from rota import JobResult
+from rota.messages import deliveries
 
 if TYPE_CHECKING:
     from rota import Run
 
-PAGE = 200
-Due = Callable[[datetime, Sequence[str]], Select[Any]]
-KINDS: dict[str, Due] = {
-    "rescheduled": due.rescheduled,
-    "cancelled": due.cancelled,
-    "reminder": due.reminders,
-}
-COUNTED = (
-    "users_considered", "pairs_due", "no_channel", "claimed", "sent", "failed", "unknown", "duplicate",
-    "cancelled_opted_out", "cancelled_stale", "late", "taken_over",
-)  # fmt: skip
+KINDS = ("cancelled", "reinstated", "rescheduled", "reminder")
+RETRIES_AT_MOST = 100
+_DONE = ("sent", "failed", "unknown", "cancelled_opted_out", "cancelled_stale")
+_DISPATCHED = ("users_considered", "pairs_due", "no_channel", "claimed", *_DONE, "duplicate", "late", "taken_over")
+_row = deliveries.c
 
 
 def dispatch_notifications(run: Run, services: Services, *, reason: str = "schedule") -> JobResult:
     """Send what is due at ``run.as_of``. A dry run, or one whose senders are muted, only counts."""
+    looked_at = _looked_at(services, run)
+    results = {kind: of_contests(services, kind)(run) for kind in KINDS}
+    looked_at["duplicate"] = results["reminder"].counts["already_planned"]
     if run.dry_run or run.muted:
-        return _not_sent(run, services)
-    saved = run.checkpoint or _beginning(services, run.as_of)
-    with Courier(run, services) as courier:
-        courier.go_on_from(saved)
-        _take_over(run, services, courier)
-        for kind, select_due in KINDS.items():
-            _send_all(run, services, courier, saved, kind, select_due)
-    return _result(courier, _clamped(services), reason)
-
-
-def _beginning(services: Services, as_of: datetime) -> dict[str, Any]:
-    """The checkpoint of a run that has done nothing yet; ``last`` will hold the last person, by kind."""
-    return {"counts": _considered(services, as_of), "by_channel": {}, "errors": [], "last": {}}
-
-
-def _considered(services: Services, as_of: datetime) -> dict[str, int]:
-    """How many people and pairs there are to look at, whether or not they were told already."""
-    everywhere = list(services.senders)
-    messages = due.messages(as_of, everywhere).subquery()
-    reached = select(messages.c[0], messages.c[1]).distinct().subquery()
-    with reading(services.engine) as connection:
-        pairs = _count(connection, due.pairs(as_of))
-        return {
-            "users_considered": _count(connection, select(users.c.id).where(due.wants("immediate"))),
-            "pairs_due": pairs,
-            "no_channel": pairs - _count(connection, select(reached)),
-            "messages_due": _count(connection, select(messages)),
-        }
-
-
-def _count(connection: Connection, query: Select[Any]) -> int:
-    return connection.scalar(select(func.count()).select_from(query.subquery())) or 0
-
-
-def _take_over(run: Run, services: Services, courier: Courier) -> None:
-    while True:
-        run.check()
-        with writing(services.engine) as connection:
-            rows = ledger.reclaim(connection, courier.owner, services.now(), PAGE, courier.open_channels)
-            lost = [row for row in rows if ledger.was_tried(row) and not _honours(services, row)]
-            unknown = [Outcome(id=row.id, status="unknown", error="sender vanished") for row in lost]
-            ledger.settle(connection, courier.owner, unknown, services.now(), services.settings.max_attempts)
-        if not rows:
-            return
-        courier.counts.update(taken_over=len(rows), unknown=len(lost))
-        given_up = {row.id for row in lost}
-        courier.deliver([row for row in rows if row.id not in given_up])
-
-
-def _honours(services: Services, row: Row[Any]) -> bool:
-    sender = services.senders.get(row.channel)
-    return sender is not None and sender.honours_keys
-
-
-def _send_all(
-    run: Run, services: Services, courier: Courier, saved: dict[str, Any], kind: str, select_due: Due
-) -> None:
-    last = saved["last"].get(kind, 0)
-    while courier.open_channels:
-        run.check()
-        query = select_due(run.as_of, courier.open_channels).where(users.c.id >= last)
-        with writing(services.engine) as connection:
-            rows = _claim(connection, run, services, courier, query)
-        if not rows and not _any_left(services, query):
-            return
-        courier.deliver(rows)
-        last = max((row.user_id for row in rows), default=last)
-        saved["last"][kind] = last
-        run.save_checkpoint({**courier.tally, "last": saved["last"]})
-        run.progress(courier.counts["sent"], max(courier.counts["messages_due"], courier.counts["sent"]))
-
-
-def _any_left(services: Services, query: Select[Any]) -> bool:
-    """Whether another worker took the whole page: then there may be more behind it."""
-    with reading(services.engine) as connection:
-        return connection.execute(query.limit(1)).first() is not None
-
-
-def _claim(
-    connection: Connection, run: Run, services: Services, courier: Courier, query: Select[Any]
-) -> list[Row[Any]]:
-    """One page, with all it brings: inbox rows, reminders that it stands in for, and counts."""
-    now = services.now()
-    rows = ledger.claim(connection, courier.owner, query, now, PAGE)
-    if rows and services.settings.coalesce_min is not None:
-        whole = query.where(users.c.id == max(row.user_id for row in rows))
-        rows += ledger.claim(connection, courier.owner, whole, now, None)
-    if not rows:
-        return rows
-    notices.create(connection, rows, run.as_of)
-    within = _ids_within(connection, rows, run.as_of, due.TICK)
-    if rows[0].kind == "rescheduled":
-        ledger.double(connection, courier.owner, [row for row in rows if row.id in within], now)
-    if rows[0].kind == "reminder":
-        late = _ids_within(connection, rows, run.as_of, -due.TICK, strictly=True)
-        courier.counts.update(late=len(late), reminders=len(rows))
-    courier.counts["claimed"] += len(rows)
-    return rows
-
-
-def _ids_within(
-    connection: Connection, rows: Sequence[Row[Any]], as_of: datetime, margin: Any, *, strictly: bool = False
-) -> set[int]:
-    """Those of ``rows`` whose contest starts within the person's hours and ``margin``."""
-    soon = due.lead_within(as_of, margin, strictly=strictly)
-    query = (
-        select(deliveries.c.id)
-        .join(users, users.c.id == deliveries.c.user_id)
-        .join(contests, contests.c.contest_key == deliveries.c.contest_key)
-        .where(deliveries.c.id.in_([row.id for row in rows]), soon)
-    )
-    return set(connection.scalars(query))
-
-
-def _clamped(services: Services) -> int:
-    outside = ~users.c.notify_before_hours.between(due.LEAST_HOURS, due.MOST_HOURS)
-    with reading(services.engine) as connection:
-        return _count(connection, select(users.c.id).where(due.wants("immediate"), outside))
-
-
-def _result(courier: Courier, clamped: int, reason: str) -> JobResult:
-    counts = courier.counts
-    counts["duplicate"] = max(0, counts["messages_due"] - counts["reminders"])
-    result = courier.report(COUNTED, details={"reason": reason})
-    if clamped:
+        would = {kind: result.details["would_send"] for kind, result in results.items()}
+        return _not_sent(run, _DISPATCHED, looked_at, would_send=would)
+    looked_at["late"] = _late(services, run)
+    result = account(list(results.values()), _DISPATCHED, details={"reason": reason})
+    result.counts |= looked_at
+    if clamped := _count(services, select(users.c.id).where(wants("immediate"), _asks_for_odd_hours())):
         result.warnings.append(f"{clamped} people ask for hours outside 1 to 168; taken as the nearest of them")
+    counts = result.counts
     result.message = f"{counts['sent']} sent, {counts['failed']} failed, {counts['duplicate']} told before"
     return result
 
 
-def _not_sent(run: Run, services: Services) -> JobResult:
-    """What would be sent, by kind; nothing is written."""
-    start = _considered(services, run.as_of)
+def retry_failed_deliveries(run: Run, services: Services) -> JobResult:
+    """At most 100, of any kind: failed ones whose next try is due, and what a run that died has left. What is left
+    then waits for the next run, five minutes later."""
+    if run.dry_run or run.muted:
+        return _not_sent(run, ("claimed", *_DONE), {}, would_retry=_count(services, _tries_due(services)))
+    results: list[JobResult] = []
+    left = RETRIES_AT_MOST
+    for mailing in all_kinds(services):
+        results.append(replace(mailing, plan=lambda _: [], at_most=left)(run))
+        done = account(results, _DONE).counts
+        left = RETRIES_AT_MOST - sum(done.values())
+    result = account(results, ("claimed", *_DONE))
+    result.counts["claimed"] = sum(result.counts[name] for name in _DONE)
+    result.message = f"{result.counts['sent']} of {result.counts['claimed']} sent at a later try"
+    return result
+
+
+def send_digests(run: Run, services: Services, frequency: Literal["daily", "weekly"]) -> JobResult:
+    """Send the digest of the period that begins at ``run.due_at`` to everybody with that frequency: a late run, or a
+    second one, covers the same period and sends nothing twice."""
+    counted = ("users_considered", "claimed", *_DONE)
+    period = (run.due_at, run.due_at + LENGTHS[frequency][0])
+    considered = {"users_considered": _count(services, select(users.c.id).where(wants(frequency)))}
+    sent = digests(services, frequency)(run)
+    if run.dry_run or run.muted:
+        return _not_sent(run, counted, considered, period=period, would_send=sent.details["would_send"])
+    result = account([sent], counted, period=period)
+    result.counts |= considered
+    result.message = f"{result.counts['sent']} {frequency} digests sent"
+    return result
+
+
+def _looked_at(services: Services, run: Run) -> dict[str, int]:
+    """How many people and pairs there are to look at, whether or not they were told already."""
+    channels = list(services.senders)
+    some = or_(*(reachable(_text(name), channels) for name in channels))
+    due = pairs(run.as_of)
+    return {
+        "users_considered": _count(services, select(users.c.id).where(wants("immediate"))),
+        "pairs_due": _count(services, due),
+        "no_channel": _count(services, due.where(~some)),
+    }
+
+
+def _text(name: str) -> ColumnElement[str]:
+    return cast(name, Text)
+
+
+def _late(services: Services, run: Run) -> int:
+    """Reminders that this run sent more than half an hour later than asked."""
+    mine = (_row.kind == "reminder", _row.status == "sent", _row.claimed_by == run.idempotency_key)
+    query = select(_row.id).join(users, cast(users.c.id, Text) == _row.recipient)
+    query = query.join(contests, contests.c.contest_key == _row.subject)
+    return _count(services, query.where(*mine, lead_within(run.as_of, -TICK, strictly=True)))
+
+
+def _asks_for_odd_hours() -> ColumnElement[bool]:
+    return ~users.c.notify_before_hours.between(LEAST_HOURS, MOST_HOURS)
+
+
+def _tries_due(services: Services) -> Select[Any]:
+    now = services.now()
+    due = (_row.status == "queued", _row.next_try_at <= now, _row.useful_until > now)
+    return select(_row.id).where(*due, _row.channel.in_(services.senders))
+
+
+def _count(services: Services, query: Select[Any]) -> int:
     with reading(services.engine) as connection:
-        would = {
-            kind: _count(connection, select_due(run.as_of, list(services.senders)))
-            for kind, select_due in KINDS.items()
-        }
-    counts = dict.fromkeys(COUNTED, 0) | {name: start[name] for name in COUNTED if name in start}
-    counts["duplicate"] = start["messages_due"] - would["reminder"]
-    result = JobResult(status="dry_run" if run.dry_run else "skipped", counts=counts)
-    result.details = {"would_send": would}
-    why = "dry run" if run.dry_run else "senders are muted"
-    result.message = f"{why}: {sum(would.values())} messages would be sent"
+        return connection.scalar(select(func.count()).select_from(query.subquery())) or 0
+
+
+def _not_sent(
+    run: Run, counted: tuple[str, ...], counts: dict[str, int], period: Any = None, **would: Any
+) -> JobResult:
+    """What would be sent; nothing is written."""
+    status: Literal["dry_run", "skipped"] = "dry_run" if run.dry_run else "skipped"
+    result = JobResult(status=status, counts=dict.fromkeys(counted, 0) | counts, details=would, period=period)
+    result.message = f"{'dry run' if run.dry_run else 'senders are muted'}: nothing was sent"
     return result

@@ -1,19 +1,24 @@
-"""What can go wrong outside: what to try again, what not, and what nobody can know.
+"""What can go wrong outside: what to try again, and what not.
 
 OutsideError
 ├── TransientError    a time-out, a lost connection, an answer that says "later"
-├── PermanentError    this item will never go through
-└── AmbiguousError    the other side may have taken it before the connection broke
+└── PermanentError    this item will never go through
 """
 
 from __future__ import annotations
+
+
+def words(text: object) -> str:
+    """A line that any database and any terminal takes, of whatever somebody else has said."""
+    line = str(text)[:300].encode("utf-8", "replace").decode()
+    return "".join(char if char.isprintable() else " " for char in line)
 
 
 class OutsideError(Exception):
     """A call to another service failed; ``kind`` is one word for counts and reports, without personal data."""
 
     def __init__(self, kind: str, message: str = "") -> None:
-        super().__init__(message or kind)
+        super().__init__(words(message or kind))
         self.kind = kind
 
 
@@ -31,7 +36,3 @@ class PermanentError(OutsideError):
     def __init__(self, kind: str, message: str = "", *, opens_breaker: bool = False) -> None:
         super().__init__(kind, message)
         self.opens_breaker = opens_breaker
-
-
-class AmbiguousError(OutsideError):
-    """The connection broke after everything was handed over."""

@@ -5,22 +5,28 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Engine, case, func, or_, select, update
+from sqlalchemy import Engine, Row, case, func, or_, select, update
 
-from apps.codenotify.channels import ADDRESS_COLUMNS
-from apps.codenotify.links import keep_token, unsubscribe_token
 from apps.codenotify.settings import Settings
 from apps.codenotify.tables import notifications, users
-from apps.database import writing
+from apps.codenotify.tokens import keep_token, preferences_token, unsubscribe_token
+from apps.codenotify.wishes import ADDRESS_COLUMNS
+from apps.database import reading, writing
 
 INACTIVE_AFTER = timedelta(days=180)
+CHOICES = ("alert_frequency", "notify_before_hours", "platforms", "channels")
 
 # Activity is a login, a notification read or a link followed; without any, the account's own age counts.
 last_activity = case(
     (users.c.last_login_at > users.c.last_active_at, users.c.last_login_at),
     else_=func.coalesce(users.c.last_active_at, users.c.last_login_at, users.c.created_at),
 )
+
+
+def is_theirs(token: str, right: str) -> bool:
+    return hmac.compare_digest(token.encode("utf-8", "replace"), right.encode())
 
 
 def record_login(engine: Engine, user_id: int, at: datetime) -> None:
@@ -49,7 +55,7 @@ def read_notification(engine: Engine, notification_id: int, at: datetime) -> Non
 def keep_account(engine: Engine, settings: Settings, user_id: int, token: str, at: datetime) -> bool:
     """The link of a warning was followed by the person whom its token was made for; False, and nothing done, for
     another token. An account that is quiet already stays so."""
-    if not hmac.compare_digest(token, keep_token(settings, user_id)):
+    if not is_theirs(token, keep_token(settings, user_id)):
         return False
     record_activity(engine, user_id, at)
     return True
@@ -57,11 +63,30 @@ def keep_account(engine: Engine, settings: Settings, user_id: int, token: str, a
 
 def unsubscribe(engine: Engine, settings: Settings, user_id: int, token: str) -> bool:
     """Switch mail off for the person whom the token was made for; False, and nothing done, for another token."""
-    if not hmac.compare_digest(token, unsubscribe_token(settings, user_id)):
+    if not is_theirs(token, unsubscribe_token(settings, user_id)):
         return False
     with writing(engine) as connection:
-        channels = connection.scalar(select(users.c.channels).where(users.c.id == user_id)) or {}
+        found = connection.scalar(select(users.c.channels).where(users.c.id == user_id))
+        channels = found if isinstance(found, dict) else {}
         connection.execute(update(users).where(users.c.id == user_id).values(channels={**channels, "email": False}))
+    return True
+
+
+def preferences(engine: Engine, settings: Settings, user_id: int, token: str) -> Row[Any] | None:
+    """What the person whom the token was made for has chosen; None for another token."""
+    if not is_theirs(token, preferences_token(settings, user_id)):
+        return None
+    with reading(engine) as connection:
+        return connection.execute(select(*(users.c[name] for name in CHOICES)).where(users.c.id == user_id)).first()
+
+
+def choose(engine: Engine, settings: Settings, user_id: int, token: str, choices: Mapping[str, Any]) -> bool:
+    """Keep the choices of the person whom the token was made for; False, and nothing done, for another token."""
+    if not is_theirs(token, preferences_token(settings, user_id)):
+        return False
+    values = {name: choices[name] for name in CHOICES if name in choices}
+    with writing(engine) as connection:
+        connection.execute(update(users).where(users.c.id == user_id).values(values))
     return True
 
 

@@ -1,4 +1,4 @@
-"""What the jobs work with: settings, database, HTTP client, senders and a clock, made once a process."""
+"""What the jobs work with: settings, database, senders and a clock, made once a process."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from datetime import UTC, datetime
 from functools import cache
 from threading import Lock
 
-import httpx
 from sqlalchemy import Engine
 
 from apps.codenotify.adapters.http import Spacing
-from apps.codenotify.channels import Sender, senders
-from apps.codenotify.clients import http_client
+from apps.codenotify.senders import senders
 from apps.codenotify.settings import Settings
-from apps.codenotify.tables import metadata
-from apps.database import connect, create_tables
-from rota.recipes import ready
+from apps.codenotify.tables import prepare
+from apps.database import connect
+from rota.messages import Sender
 
 
 def wall_clock() -> datetime:
@@ -32,23 +30,22 @@ class Services:
     settings: Settings
     engine: Engine
     senders: Mapping[str, Sender]
-    client: httpx.Client
     spacing: Spacing = field(default_factory=Spacing)
     now: Callable[[], datetime] = wall_clock
 
     @classmethod
     def of(cls, settings: Settings, now: Callable[[], datetime] = wall_clock) -> Services:
-        """Services as the settings say; the tables are made if they are not there."""
+        """Services as the settings say; the tables are made if they are not there.
+
+        Raises ``ConfigError`` where the database has others of their names.
+        """
         engine = connect(settings.database_url)
-        create_tables(engine, metadata)
-        ready(engine)
-        client = http_client(follow_redirects=True)
-        return cls(settings=settings, engine=engine, senders=senders(settings), client=client, now=now)
+        prepare(engine)
+        return cls(settings=settings, engine=engine, senders=senders(settings), now=now)
 
     def close(self) -> None:
         for sender in self.senders.values():
-            sender.close()
-        self.client.close()
+            sender.rest()
         self.engine.dispose()
 
 

@@ -23,19 +23,30 @@ from apps.codenotify import catalogue, state
 from apps.codenotify.adapters import FETCH
 from apps.codenotify.adapters.fetched import Fetched
 from apps.codenotify.adapters.http import Http
-from apps.codenotify.batches import batches
 from apps.codenotify.breaker import Breaker
 from apps.codenotify.contest import PLATFORMS, Contest
-from apps.codenotify.errors import OutsideError, PermanentError
+from apps.codenotify.errors import OutsideError, PermanentError, words
 from apps.codenotify.services import Services
 from apps.database import reading, writing
 from rota import JobResult
+from rota.errors import Interrupted
 
 if TYPE_CHECKING:
     from rota import Run
 
 BATCH = 500
-COUNTED = ("fetched", "new", "updated", "unchanged", "rescheduled", "cancelled", "too_old", "invalid", "failed")
+COUNTED = (
+    "fetched",
+    "new",
+    "updated",
+    "unchanged",
+    "rescheduled",
+    "cancelled",
+    "reinstated",
+    "too_old",
+    "invalid",
+    "failed",
+)
 Status = Literal["success", "partial", "failed", "skipped"]
 
 
@@ -93,7 +104,7 @@ def _sync(run: Run, services: Services, platform: str, force: bool) -> Report:
     breaker = Breaker(services.engine, services.settings, platform)
     if not force and not _let_through(run, breaker, services.now()):
         return Report("skipped", "circuit_open")
-    http = Http(services.client, services.settings, services.spacing, run.sleep)
+    http = Http(services.settings, services.spacing, run.sleep)
     if not force:
         http.validators = state.validators(services.engine, platform)
     report = Report()
@@ -101,10 +112,13 @@ def _sync(run: Run, services: Services, platform: str, force: bool) -> Report:
         fetched = _fetch(run, services, platform, http)
         report.counts = _counted(fetched) + _store(run, services, platform, fetched, http)
         report.warnings = fetched.warnings
-    except (OutsideError, SQLAlchemyError) as error:
-        report.status, report.reason = "failed", getattr(error, "kind", "database")
+    except Interrupted:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever one platform answers, the others are asked
+        other = "database" if isinstance(error, SQLAlchemyError) else "unexpected"
+        report.status, report.reason = "failed", error.kind if isinstance(error, OutsideError) else other
         report.counts["failed"] = 1
-        report.warnings = [str(error)[:300]]
+        report.warnings = [words(error)]
         run.log.warning("platform failed", platform=platform, kind=report.reason, message=report.warnings[0])
     report.attempts = http.attempts
     return report
@@ -136,7 +150,7 @@ def _fetch(run: Run, services: Services, platform: str, http: Http) -> Fetched:
     except OutsideError as error:
         if not run.dry_run:
             at_once = isinstance(error, PermanentError) and error.opens_breaker
-            change = breaker.failure(services.now(), at_once=at_once)
+            change = breaker.failure(services.now(), run.idempotency_key, at_once=at_once)
         raise
     finally:
         if change:
@@ -154,8 +168,9 @@ def _store(run: Run, services: Services, platform: str, fetched: Fetched, http: 
     kept = [contest for contest in announced if contest.end_time >= oldest]
     counts = Counter(too_old=len(announced) - len(kept))
     opened = reading if run.dry_run else writing
-    for batch in batches(kept, BATCH):
+    for first in range(0, len(kept), BATCH):
         run.check()
+        batch = kept[first : first + BATCH]
         with opened(services.engine) as connection:
             plan = catalogue.compare(connection, batch, run.as_of)
             if not run.dry_run:
@@ -209,4 +224,4 @@ def _message(counts: dict[str, int], statuses: Counter[str]) -> str:
 
 def news(result: JobResult) -> bool:
     """Whether somebody may have to be told of something."""
-    return any(result.counts[name] for name in ("new", "rescheduled", "cancelled"))
+    return any(result.counts[name] for name in ("new", "rescheduled", "cancelled", "reinstated"))

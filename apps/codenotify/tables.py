@@ -1,4 +1,8 @@
-"""The tables. A list of names is JSON; an instant is UTC; people's choices are columns of ``users``."""
+"""The tables. A list of names is JSON; an instant is UTC; people's choices are columns of ``users``.
+
+The ledger of messages is ``rota.messages.deliveries``, in the same database: its recipient is a user, its subject a
+contest's key, its version the contest's ``schedule_version``. It outlives the contest's own row.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ColumnElement,
+    Engine,
     ForeignKey,
     Index,
     Integer,
@@ -16,19 +20,16 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    cast,
-    literal,
+    inspect,
 )
 
-from apps.database import Instant
+from apps.database import Instant, create_tables
+from rota.errors import ConfigError
+from rota.messages import metadata as messages
+from rota.recipes import bind, ready
 
 metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite gives a rowid to INTEGER keys only
-
-
-def contains(names: ColumnElement[object], name: ColumnElement[str] | str) -> ColumnElement[bool]:
-    """Whether a JSON list of plain names holds one: it does if the name stands there in quotes."""
-    return cast(names, Text).contains(literal('"').concat(name).concat('"'))
 
 
 users = Table(
@@ -83,6 +84,8 @@ contests = Table(
     Column("metadata", JSON, nullable=False),
     Column("is_active", Boolean, nullable=False, default=True),
     Column("schedule_version", Integer, nullable=False, default=1),
+    Column("version_start_time", Instant),
+    Column("cancellations", Integer, nullable=False, default=0),
     Column("missing_syncs", Integer, nullable=False, default=0),
     Column("cancelled_at", Instant),
     Column("first_seen_at", Instant, nullable=False),
@@ -106,38 +109,12 @@ notifications = Table(
     Column("title", Text, nullable=False),
     Column("message", Text, nullable=False),
     Column("payload", JSON, nullable=False),
+    Column("start_time", Instant),
     Column("created_at", Instant, nullable=False),
     Column("read_at", Instant),
     Column("expires_at", Instant),
     UniqueConstraint("user_id", "contest_key", "kind", "schedule_version"),
     Index("notifications_by_age", "created_at", "id"),
-)
-
-# The ledger: one row per message that was ever due, kept by contest_key so that it outlives the contest's own row.
-deliveries = Table(
-    "notification_deliveries",
-    metadata,
-    Column("id", _Id, primary_key=True),
-    Column("notification_id", ForeignKey("notifications.id", ondelete="SET NULL"), index=True),
-    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
-    Column("contest_key", Text, nullable=False),
-    Column("kind", String(32), nullable=False),
-    Column("schedule_version", Integer, nullable=False),
-    Column("channel", String(16), nullable=False),
-    Column("status", String(16), nullable=False),
-    Column("attempts", Integer, nullable=False, default=0),
-    Column("claimed_at", Instant, nullable=False),
-    Column("claimed_by", Text, nullable=False),
-    Column("lease_until", Instant, nullable=False),
-    Column("last_tried_at", Instant),
-    Column("sent_at", Instant),
-    Column("useful_until", Instant, nullable=False),
-    Column("contest_end_time", Instant),
-    Column("provider_message_id", Text),
-    Column("last_error", Text),
-    UniqueConstraint("user_id", "contest_key", "kind", "schedule_version", "channel"),
-    Index("deliveries_by_status", "status", "id"),
-    Index("deliveries_by_contest", "contest_key", "status"),
 )
 
 # One row a platform, and "global": when it was last synchronised, what to ask conditionally with, and its breaker.
@@ -148,7 +125,33 @@ sync_state = Table(
     Column("last_completed_at", Instant),
     Column("validators", JSON, nullable=False, default=dict),
     Column("failures", Integer, nullable=False, default=0),
+    Column("failed_in", Text),
     Column("open_until", Instant),
     Column("open_s", Integer, nullable=False, default=0),
     Column("probe_until", Instant),
 )
+
+
+def check(engine: Engine) -> None:
+    """Raises ``ConfigError`` where the database has a table of one of these names that is another one."""
+    look = inspect(engine)
+    there = set(look.get_table_names())
+    for table in metadata.sorted_tables:
+        if table.name not in there:
+            continue
+        missing = set(table.columns.keys()) - {column["name"] for column in look.get_columns(table.name)}
+        if missing:
+            raise ConfigError(
+                f"the table {table.name} is not CodeNotify's: it has no column {', '.join(sorted(missing))}",
+                hint="Give CodeNotify a database, or a schema, of its own: CODENOTIFY_DATABASE_URL.",
+            )
+
+
+def prepare(engine: Engine) -> None:
+    """Check the tables, and make those that are missing."""
+    check(engine)
+    create_tables(engine, metadata)
+    ready(engine)
+    ready(engine, messages)
+    bind(metadata, engine)
+    bind(messages, engine)

@@ -11,12 +11,11 @@ import pytest
 
 from apps.codenotify.services import Services
 from apps.codenotify.settings import ENDPOINTS, WEBHOOKS, Settings
-from apps.codenotify.tables import metadata
-from apps.database import connect, create_tables
+from apps.codenotify.tables import prepare
+from apps.database import connect
 from apps.demo.contest_server import ContestServer
 from apps.demo.mail_catcher import MailCatcher
 from apps.demo.webhook_sink import WebhookSink
-from rota.recipes import ready
 from tests.codenotify.compiled import compiled_once
 from tests.codenotify.helpers import WallClock
 
@@ -36,8 +35,7 @@ def with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SQLite database that has the application's tables, to be copied."""
     file = tmp_path_factory.mktemp("codenotify") / "rota.db"
     engine = connect(f"sqlite:///{file}")
-    create_tables(engine, metadata)
-    ready(engine)
+    prepare(engine)
     engine.dispose()
     return file
 

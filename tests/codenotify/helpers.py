@@ -10,9 +10,12 @@ from sqlalchemy import Engine, Table, func, select, update
 
 from apps.codenotify.contest import Contest
 from apps.codenotify.services import Services
-from apps.codenotify.tables import contests, deliveries, metadata, notifications, users
+from apps.codenotify.tables import contests, metadata, notifications, users
 from apps.codenotify.world import plan
 from apps.database import reading, writing
+from rota.messages import deliveries
+from rota.messages.tables import metadata as messages
+from rota.messages.tables import senders
 
 NOW = datetime(2026, 8, 10, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -129,11 +132,22 @@ def contest_of(services: Services, platform_id: str) -> Any:
 
 def ledger(services: Services) -> list[tuple[str, int, str, str]]:
     """Kind, version, channel and status of every ledger row."""
-    return [(row.kind, row.schedule_version, row.channel, row.status) for row in rows(services, deliveries)]
+    return [(*_named(row), row.channel, row.status) for row in rows(services, deliveries)]
+
+
+def _named(row: Any) -> tuple[str, int]:
+    """A digest and a warning have a date for a version."""
+    return (f"{row.kind}:{row.version}", 1) if row.version.count("-") else (row.kind, int(row.version))
 
 
 def statuses(services: Services) -> list[str]:
     return [row.status for row in rows(services, deliveries)]
+
+
+def mend(services: Services) -> None:
+    """The breakers' time is over, and what senders asked for: they go by the database's clock."""
+    with writing(services.engine) as connection:
+        connection.execute(senders.delete())
 
 
 def inbox(services: Services) -> list[Any]:
@@ -145,5 +159,5 @@ def dump(engine: Engine) -> Mapping[str, list[Any]]:
     with reading(engine) as connection:
         return {
             table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key.columns))]
-            for table in metadata.sorted_tables
+            for table in (*metadata.sorted_tables, *messages.sorted_tables)
         }

@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from apps.codenotify.clients import http_client
 
 from apps.codenotify.adapters import FETCH
 from apps.codenotify.adapters.codechef import canonical
 from apps.codenotify.adapters.fetched import Fetched
 from apps.codenotify.adapters.http import Http, Spacing
-from apps.codenotify.clients import http_client
 from apps.codenotify.contest import PLATFORMS
 from apps.codenotify.errors import PermanentError, TransientError
 from apps.codenotify.settings import Settings

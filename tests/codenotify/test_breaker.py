@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from apps.codenotify import sync
@@ -17,8 +19,10 @@ def home():
 
 @pytest.fixture
 def one_sync(services, wall, home):
+    number = count(1)
+
     def run(force: bool = False) -> dict:
-        run = make_run(as_of=wall(), home=home)
+        run = make_run(as_of=wall(), home=home, id=next(number))
         result = sync.sync_contests(run, services, platforms=["codeforces"], force=force)
         return result.details["platforms"]["codeforces"]
 
@@ -92,7 +96,7 @@ def test_force_goes_through_an_open_breaker_once(platforms, one_sync):
 
 def test_only_one_of_two_workers_probes(services, wall):
     breaker = Breaker(services.engine, services.settings, "codeforces")
-    breaker.failure(wall(), at_once=True)
+    breaker.failure(wall(), "1", at_once=True)
     wall.advance(seconds=900)
 
     assert [breaker.probe(wall()) for _ in range(2)] == [True, False]
@@ -100,10 +104,19 @@ def test_only_one_of_two_workers_probes(services, wall):
 
 def test_a_prober_that_died_is_replaced(services, wall):
     breaker = Breaker(services.engine, services.settings, "codeforces")
-    breaker.failure(wall(), at_once=True)
+    breaker.failure(wall(), "1", at_once=True)
     wall.advance(seconds=900)
     breaker.probe(wall())
 
     wall.advance(minutes=10)
 
     assert breaker.probe(wall())
+
+
+def test_the_attempts_of_one_run_count_as_one_failure(platforms, services, wall):
+    platforms.scenario("codeforces", "unavailable")
+    for attempt in (1, 2, 3):
+        run = make_run(as_of=wall(), attempt=attempt)
+        sync.sync_contests(run, services, platforms=["codeforces"])
+
+    assert Breaker(services.engine, services.settings, "codeforces").state(wall()) == "closed"

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-
 from apps.codenotify.channels import Message
 from apps.codenotify.channels.email import EmailSender
 from apps.codenotify.channels.webhook import BODIES, WebhookSender
-from apps.codenotify.errors import AmbiguousError, PermanentError, TransientError
 from apps.codenotify.pace import Pace
+
+from apps.codenotify.errors import AmbiguousError, PermanentError, TransientError
 from apps.codenotify.settings import Settings, Webhook
 from tests.codenotify.helpers import NOW
 

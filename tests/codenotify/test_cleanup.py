@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from apps.codenotify import cleanup, dispatch
-from apps.codenotify.tables import contests, deliveries, notifications, users
+from apps.codenotify.tables import contests, notifications, users
 from apps.database import writing
+from rota.messages import deliveries
 from rota.recipes import audit
 from rota.testing import make_run
 from tests.codenotify.helpers import (

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from apps.codenotify import cleanup, digest, dispatch, due, people, sync
+from apps.codenotify import cleanup, dispatch, people, sync, wishes
 from apps.codenotify.blueprint import make_blueprint
 from apps.codenotify.tables import contests, notifications, users
 from apps.demo.contest_server import SITES
@@ -58,7 +58,7 @@ def test_cn_b1_hours_and_moments_have_names_of_their_own(services, mails, wall):
     add_contest(services, announce("2", NOW + 7 * HOUR))
 
     assert run_dispatch(services, wall).counts["sent"] == 1
-    assert {"as_of", "margin"} <= set(inspect.signature(due.lead_within).parameters)
+    assert {"as_of", "margin"} <= set(inspect.signature(wishes.lead_within).parameters)
 
 
 @pytest.mark.parametrize("found_before", [48 * HOUR, 40 * MINUTE])
@@ -232,7 +232,7 @@ def test_cn_b15_no_start_is_no_contest_and_digests_and_long_leads_are_not_cut(se
 
     run_sync(services, wall)
     run_dispatch(services, wall)
-    digest.send_digests(make_run(as_of=wall(), due_at=NOW), services, "weekly")
+    dispatch.send_digests(make_run(as_of=wall(), due_at=NOW), services, "weekly")
 
     assert [row.platform_id for row in rows(services, contests)] == ["1"]
     assert mails.recipients == ["long@example.test", "weekly@example.test"]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from apps.codenotify import digest
+from apps.codenotify import dispatch
 from rota.testing import make_run
 from tests.codenotify.helpers import DAY, HOUR, NOW, add_contest, add_user, announce, dump, inbox, ledger, statuses
 
@@ -20,7 +20,7 @@ def at_eight(wall):
 
 
 def send(services, frequency="daily", *, due_at=EIGHT, as_of=EIGHT, **options):
-    return digest.send_digests(make_run(as_of=as_of, due_at=due_at, **options), services, frequency)
+    return dispatch.send_digests(make_run(as_of=as_of, due_at=due_at, **options), services, frequency)
 
 
 def test_a_digest_lists_the_day_in_order_and_counts_in_the_subject(services, mails, at_eight):
@@ -154,7 +154,7 @@ def test_a_failed_run_tried_again_still_says_what_failed(services, mails, at_eig
     add_contest(services, announce("1", EIGHT + 2 * HOUR))
     mails.scenario = "soft-bounce"
     run = make_run(as_of=EIGHT, due_at=EIGHT)
-    before = digest.send_digests(run, services, "daily")
+    before = dispatch.send_digests(run, services, "daily")
 
     after = send(services, attempt=2, checkpoint=run.checkpoint)
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from apps.codenotify.ledger import Owner
 from sqlalchemy import insert
 
 from apps.codenotify import dispatch, ledger
-from apps.codenotify.ledger import Owner
-from apps.codenotify.tables import deliveries
 from apps.database import writing
+from rota.messages import deliveries
 from rota.testing import make_run
 from tests.codenotify.helpers import (
     DAY,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from apps.codenotify import cleanup, digest, dispatch, generator
+from apps.codenotify import cleanup, dispatch, generator
 from apps.codenotify.generator import CLEANUP, DAILY, DISPATCH, WEEKLY
 from apps.codenotify.tables import contests, users
 from rota.testing import make_run
@@ -78,7 +78,7 @@ def test_dispatch_reports_what_was_planted(services, filled, as_of):
 def test_digests_report_what_was_planted(services, filled, as_of, frequency, job):
     expected = filled(as_of)[job]
 
-    result = digest.send_digests(make_run(as_of=as_of, due_at=as_of), services, frequency)
+    result = dispatch.send_digests(make_run(as_of=as_of, due_at=as_of), services, frequency)
 
     assert (result.counts["users_considered"], result.counts["sent"]) == (
         expected["users_considered"],

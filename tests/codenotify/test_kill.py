@@ -12,7 +12,7 @@ from dataclasses import asdict
 import pytest
 
 from apps.codenotify import dispatch
-from apps.codenotify.tables import deliveries
+from rota.messages import deliveries
 from rota.testing import make_run
 from tests.codenotify.helpers import NOW, add_contest, add_users, announce, rows, statuses
 

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
+from apps.codenotify.recheck import Facts
 
 from apps.codenotify import dispatch, messages
-from apps.codenotify.recheck import Facts
 from apps.codenotify.settings import Settings
 from rota.testing import make_run
 from tests.codenotify.helpers import DAY, HOUR, NOW, add_contest, add_user, announce, change_contest, change_user

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from apps.codenotify import dispatch, people
-from apps.codenotify.links import unsubscribe_token
 from apps.codenotify.settings import Settings
 from apps.codenotify.tables import users
+from apps.codenotify.tokens import unsubscribe_token
 from rota.testing import make_run
 from tests.codenotify.helpers import DAY, NOW, add_contest, add_user, announce, inbox, rows
 

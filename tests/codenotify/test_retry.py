@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from apps.codenotify import dispatch, retry
+from apps.codenotify import dispatch, mailings
 from apps.codenotify.settings import Settings
-from apps.codenotify.tables import deliveries
+from rota.messages import deliveries
 from rota.testing import make_run
 from tests.codenotify.helpers import (
     NOW,
@@ -30,16 +30,16 @@ def failed_once(services, mails, wall):
     add_contest(services, announce())
     mails.scenario = "soft-bounce"
     dispatch.dispatch_notifications(make_run(as_of=wall()), services)
-    assert statuses(services) == ["failed"]
+    assert statuses(services) == ["queued"]
     return services
 
 
 def again(services, wall, **options):
-    return retry.retry_failed_deliveries(make_run(as_of=wall(), **options), services)
+    return dispatch.retry_failed_deliveries(make_run(as_of=wall(), **options), services)
 
 
 def test_the_waits_are_5_15_and_45_minutes():
-    minutes = [wait // timedelta(minutes=1) for wait in retry.delays(Settings(max_attempts=4))]
+    minutes = [wait // timedelta(minutes=1) for wait in mailings.delays(Settings(max_attempts=4))]
     assert minutes == [5, 15, 45]
 
 
@@ -98,7 +98,7 @@ def test_at_most_a_hundred_a_run(services, mails, wall):
     for number in range(130):
         mails.bouncing[f"user{number}@example.test"] = "soft-bounce" if number % 3 else "ok"
     dispatch.dispatch_notifications(make_run(as_of=wall()), services)
-    failed = statuses(services).count("failed")
+    failed = statuses(services).count("queued")
     mails.bouncing.clear()
     wall.advance(minutes=5)
 

@@ -11,12 +11,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from apps.codenotify import cleanup, dispatch, ledger, people, retry
+from apps.codenotify import cleanup, dispatch, ledger, people
 from apps.codenotify.blueprint import make_blueprint
-from apps.codenotify.links import keep_token, unsubscribe_token
-from apps.codenotify.tables import deliveries, users
+from apps.codenotify.tables import users
+from apps.codenotify.tokens import keep_token, unsubscribe_token
 from apps.database import writing
 from rota import Rota
+from rota.messages import deliveries
 from rota.testing import ManualClock, make_run, run_due
 from tests.codenotify.helpers import DAY, NOW, add_user, add_users, change_user, count, dump, inbox, rows, statuses
 from tests.codenotify.helpers import ledger as ledger_of
@@ -36,7 +37,7 @@ def clean(services, **options):
 
 
 def again(services):
-    return retry.retry_failed_deliveries(make_run(as_of=services.now()), services)
+    return dispatch.retry_failed_deliveries(make_run(as_of=services.now()), services)
 
 
 def take_over(services):

@@ -325,3 +325,40 @@ def test_plans_of_many_pages_are_entered_whole(
     assert told(send(news(smtp()))) == {"planned": 50, "sent": 50}
     with engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(deliveries)) == 50
+
+
+def test_two_mailings_of_one_run_count_apart(anybody: Anybody, mailbox: Mailbox, smtp: Any) -> None:
+    anybody(3)
+    run = make_run(job="shop/both", as_of=datetime.now(UTC))
+
+    first, second = news(smtp())(run), news(smtp(), kind="other")(run)
+    again = news(smtp())(make_run(job="shop/both", as_of=datetime.now(UTC), attempt=2))
+
+    assert [told(each) for each in (first, second, again)] == [{"planned": 3, "sent": 3}] * 3
+    assert len(mailbox.to) == 6
+
+
+def test_a_result_tells_of_each_channel(anybody: Anybody, mailbox: Mailbox, smtp: Any) -> None:
+    anybody(2)
+    mailbox.answers["p1@example.org"] = "550 nobody"
+
+    result = send(news(smtp()))
+
+    assert result.details["by_channel"] == {"email": {"sent": 1, "failed": 1}}
+
+
+def test_at_most_so_many_leave_in_a_run_and_the_rest_in_the_next(anybody: Anybody, mailbox: Mailbox, smtp: Any) -> None:
+    anybody(25)
+
+    counts = [told(send(news(smtp(), at_most=10), id=number)) for number in (1, 2, 3)]
+
+    assert [each["sent"] for each in counts] == [10, 10, 5]
+    assert [each.get("left", 0) for each in counts] == [15, 5, 0]
+
+
+def test_a_clock_of_ones_own_decides_what_is_of_use(anybody: Anybody, mailbox: Mailbox, smtp: Any) -> None:
+    anybody(1)
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    campaign = news(smtp(), useful_for="1h", now=lambda: long_ago)
+
+    assert told(campaign(make_run(as_of=long_ago))) == {"planned": 1, "sent": 1}

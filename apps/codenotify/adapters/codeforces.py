@@ -59,7 +59,7 @@ def _contest(row: dict[str, Any]) -> Contest:
         end_time=start + timedelta(seconds=seconds),
         duration_minutes=seconds // 60,
         website_url=f"https://codeforces.com/contest/{row['id']}",
-        difficulty=str(row["difficulty"]) if row.get("difficulty") else None,
+        difficulty=_maybe(str(row.get("difficulty") or "")),
         country=_maybe(row.get("country")),
         city=_maybe(row.get("city")),
         metadata=extras(row, *OPTIONAL),

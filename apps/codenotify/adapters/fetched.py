@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from apps.codenotify.adapters.http import Http
 from apps.codenotify.contest import Contest
-from apps.codenotify.errors import PermanentError
+from apps.codenotify.errors import PermanentError, words
 
 MOST = 2**32
 
@@ -41,8 +41,8 @@ class Fetched:
                 readable.append(reader(item))
             except Skip as reason:
                 self.skipped[str(reason)] += 1
-            except (KeyError, TypeError, ValueError, AttributeError, OverflowError, OSError) as error:
-                invalid.append(f"{_named(name, item)}: {type(error).__name__} {error}"[:200])
+            except Exception as error:  # noqa: BLE001 - whatever is in an item leaves the others
+                invalid.append(words(f"{_named(name, item)}: {type(error).__name__} {error}")[:200])
         self.raw_count += len(items)
         if invalid:
             self._refuse_or_warn(invalid, len(items))
@@ -59,7 +59,7 @@ class Fetched:
 def _named(name: Callable[[Any], object], item: Any) -> str:
     try:
         return str(name(item))
-    except (KeyError, TypeError, AttributeError):
+    except Exception:  # noqa: BLE001 - it is only for the report
         return "an item without an id"
 
 
@@ -73,8 +73,8 @@ class Fetch(Protocol):
 
 
 def text(value: Any) -> str:
-    """A string that is not empty; anything else is a schema error, and so is a NUL, which no database keeps."""
-    if not isinstance(value, str) or not value.strip() or "\0" in value:
+    """A string that is not empty; anything else is a schema error, and so is what no database keeps."""
+    if not isinstance(value, str) or not value.strip() or not _is_kept(value):
         raise ValueError(f"expected text, got {value!r:.40}")
     return value.strip()
 
@@ -94,4 +94,9 @@ def extras(row: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 
 def _storable(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int) or (isinstance(value, str) and "\0" not in value)
+    return value is None or isinstance(value, bool | int) or (isinstance(value, str) and _is_kept(value))
+
+
+def _is_kept(value: str) -> bool:
+    """A NUL and half a surrogate pair are text to JSON, and to no database."""
+    return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value)

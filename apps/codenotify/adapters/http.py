@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import random
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any, TypeVar
 
 import httpx
 
 from apps.codenotify.errors import PermanentError, TransientError
 from apps.codenotify.settings import Endpoint, Settings
+from rota.messages.senders.calls import retry_after
 
 T = TypeVar("T")
 LATER = {408, 425, 429, 500, 502, 503, 504}
 PRODUCT = "CodeNotify/1.0"
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 @dataclass(slots=True)
@@ -47,7 +52,6 @@ class Http:
     ``validators`` holds, by URL, what the last answer said about its version; None asks unconditionally.
     """
 
-    client: httpx.Client
     settings: Settings
     spacing: Spacing
     pause: Callable[[float], None]
@@ -93,10 +97,10 @@ class Http:
             self.pause(wait)
         self.attempts += 1
         try:
-            response = self.client.request(method, url, timeout=endpoint.timeout_s, **request)
-        except httpx.TimeoutException as error:
+            response = asyncio.run(_answer(method, url, endpoint.timeout_s, **request))
+        except (httpx.TimeoutException, TimeoutError) as error:
             raise TransientError("timeout", f"no answer within {endpoint.timeout_s:g} s") from error
-        except httpx.RequestError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise TransientError("connection", type(error).__name__) from error
         _raise_for_status(response)
         answer = read(response)
@@ -109,28 +113,33 @@ class Http:
         self.new_validators[url] = found
 
 
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Of all requests: to read the certificates takes 20 ms."""
+    return httpx.create_ssl_context()
+
+
+async def _answer(method: str, url: str, seconds: float, **request: Any) -> httpx.Response:
+    """The whole of it within so many seconds: ``httpx`` alone bounds each read, and a site that drips would hold a
+    thread for ever."""
+    async with (
+        asyncio.timeout(seconds),
+        httpx.AsyncClient(verify=_trusted(), follow_redirects=True, timeout=seconds) as client,
+    ):
+        return await client.request(method, url, **request)
+
+
 def _raise_for_status(response: httpx.Response) -> None:
     status = response.status_code
     if status == httpx.codes.NOT_MODIFIED:
         raise Unchanged
     if status in LATER:
         kind = "rate_limited" if status == httpx.codes.TOO_MANY_REQUESTS else f"http_{status}"
-        raise TransientError(kind, f"HTTP {status}", retry_after=retry_after(response))
+        raise TransientError(kind, f"HTTP {status}", retry_after=retry_after(response.headers))
     if status == httpx.codes.FORBIDDEN:
         raise PermanentError("forbidden", "HTTP 403: the site refuses this client", opens_breaker=True)
     if status >= 300 and status != httpx.codes.BAD_REQUEST:  # a platform may explain a 400 in its body
         raise PermanentError(f"http_{status}", f"HTTP {status}")
-
-
-def retry_after(response: httpx.Response) -> float | None:
-    """Seconds of a ``Retry-After`` header, given as seconds or as a date; None if there is none to understand."""
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isdigit():
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
-        return None
 
 
 def read_json(response: httpx.Response) -> Any:

@@ -4,7 +4,7 @@ what the user writes beside them."""
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 
 _SENT = Verdict("sent")
+CHANNEL = "channel:"
+"""What stands before the counts of one channel, as in ``channel:email:sent``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,14 @@ class Account:
     def begin(self, connection: Connection) -> None:
         """A run's first attempt counts from nothing, whoever had its number in another ledger."""
         if self._run.attempt == 1:
-            tally.forget(connection, self.owner.run)
-        self.counts = tally.add(connection, self.owner.run, self._run.job, {})
+            tally.forget(connection, self.owner.run, self.owner.kind)
+        self._add(connection, {})
 
     def count(self, connection: Connection, **counts: int) -> None:
-        self.counts = tally.add(connection, self.owner.run, self._run.job, counts)
+        self._add(connection, counts)
+
+    def _add(self, connection: Connection, counts: Mapping[str, int], errors: Sequence[tally.Error] = ()) -> None:
+        self.counts = tally.add(connection, self.owner.run, self.owner.kind, self._run.job, counts, errors)
 
     def settle(self, connection: Connection, tried: Sequence[Tried], now: datetime) -> dict[str, str]:
         """Outcomes of senders; returns the senders whose breaker opened or closed by them."""
@@ -85,7 +90,7 @@ class Account:
         """Count them, and tell the user, whose own writing may fail; what was sent was sent all the same."""
         if ended:
             errors = [_error(each) for each in ended if _is_amiss(each.verdict)]
-            self.counts = tally.add(connection, self.owner.run, self._run.job, _counts(ended), errors)
+            self._add(connection, _counts(ended), errors)
         if not ended or self._brief.settled is None:
             return
         try:
@@ -93,7 +98,7 @@ class Account:
                 self._brief.settled(connection, ended)
         except Exception:
             self._run.log.exception("settled= failed", messages=len(ended))
-            self.counts = tally.add(connection, self.owner.run, self._run.job, {"settled_failed": len(ended)})
+            self._add(connection, {"settled_failed": len(ended)})
 
     def judge(self, tried: Tried, now: datetime) -> Ended:
         row, delays = tried.row, self._brief.retry
@@ -120,7 +125,9 @@ class Account:
 def _counts(ended: Sequence[Ended]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for each in ended:
-        counts["tries_again" if each.status == "queued" else each.status] += 1
+        name = "tries_again" if each.status == "queued" else each.status
+        counts[name] += 1
+        counts[f"{CHANNEL}{each.row.channel}:{name}"] += 1
         counts["bounced"] += each.bounce
         if each.status == "cancelled":
             counts[f"cancelled_{each.verdict.reason}"] += 1
@@ -128,9 +135,8 @@ def _counts(ended: Sequence[Ended]) -> Counter[str]:
 
 
 def _is_amiss(verdict: Verdict) -> bool:
-    """Refused, unknown, or a mistake of ours that another try will meet again."""
-    ours = verdict.reason is not None and verdict.reason.startswith(("render:", "look:"))
-    return verdict.status in {"failed", "unknown"} or ours
+    """Not taken, whether or not another try will follow."""
+    return verdict.status in {"failed", "unknown", "queued"}
 
 
 def _error(ended: Ended) -> tally.Error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Connection, Select
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from rota import Run
 
 Plan = Callable[["Run"], "Select[Any] | Iterable[Select[Any]]"]
+
+
+def wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
 RETRY = tuple(timedelta(minutes=each) for each in (1, 5, 15, 60))
 
 
@@ -57,8 +63,12 @@ class Brief(Recipe):
     settled: Callable[[Connection, Sequence[Ended]], None] | None = None
     """Hears what became of messages, in the transaction that writes it down."""
     time_limit: timedelta | str | None = None
+    at_most: int | None = None
+    """About so many a run; the next one goes on."""
     key: Callable[[Any], str] | None = None
     """The idempotency key of a row, where it must have a form of your own."""
+    now: Callable[[], datetime] = wall_clock
+    """The time by which a message is looked at, leases run out and tries are due; tests have one of their own."""
 
     def __post_init__(self) -> None:
         if not self.channels:

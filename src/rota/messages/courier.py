@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
@@ -45,6 +45,7 @@ class Courier:
         self._tried: list[Tried] = []
         self._settled_at = time.monotonic()
         self._due = 0
+        self._left = brief.at_most
 
     def deliver(self, due: int, until: float | None = None) -> None:
         """Until nothing is due, or the monotonic clock says ``until``. ``due``: how many there are, for progress."""
@@ -95,7 +96,10 @@ class Courier:
 
     def _begin(self, lane: Lane) -> bool:
         """Whether a page was begun."""
-        now = datetime.now(UTC)
+        now = self._brief.now()
+        if self._left is not None and self._left <= 0:
+            lane.is_over = True
+            return False
         if lane.admitted is None and not self._ask(lane, now):
             return False
         assert lane.admitted is not None and lane.sender is not None  # noqa: PT018, S101 - it has just been asked
@@ -103,7 +107,10 @@ class Courier:
             return False
         admitted, lane.admitted = lane.admitted, None
         with writing(self._engine) as connection:
-            parcels = look(connection, self._account, self._brief, lane, admitted.most, now)
+            most = admitted.most if self._left is None else min(admitted.most, self._left)
+            claimed, parcels = look(connection, self._account, self._brief, lane, most, now)
+        if self._left is not None:
+            self._left -= claimed
         for future in lane.submit(parcels, self._brief.message):
             self._under_way[future] = lane
         return True
@@ -153,7 +160,7 @@ class Courier:
         for attempt in range(SETTLE_TRIES if tried else 0):
             try:
                 with writing(self._engine) as connection:
-                    changes = self._account.settle(connection, tried, datetime.now(UTC))
+                    changes = self._account.settle(connection, tried, self._brief.now())
                 break
             except DBAPIError:
                 if attempt == SETTLE_TRIES - 1:

@@ -25,8 +25,10 @@ from rota.messages.tables import deliveries as table
 from rota.recipes.sweep import is_locked
 
 
-def look(connection: Connection, account: Account, brief: Brief, lane: Lane, most: int, now: datetime) -> list[Parcel]:
-    """Claims up to ``most``, cancels what is no longer wanted, and returns the rest."""
+def look(
+    connection: Connection, account: Account, brief: Brief, lane: Lane, most: int, now: datetime
+) -> tuple[int, list[Parcel]]:
+    """Claims up to ``most``, and cancels what is no longer wanted; how many were claimed, and the rest of them."""
     sender = lane.sender
     assert sender is not None  # noqa: S101 - it has been admitted
     rows = list(ledger.claim(connection, account.owner, lane.channel, sender.name, now, most))
@@ -50,7 +52,7 @@ def look(connection: Connection, account: Account, brief: Brief, lane: Lane, mos
         ended += [Ended(row, Verdict("unknown", "request cannot be repeated")) for row in live]
         live = []
     account.enter(connection, ended, now)
-    return _in_requests(connection, _parcels(brief, live, found), sender.per_request, again)
+    return len(rows), _in_requests(connection, _parcels(brief, live, found), sender.per_request, again)
 
 
 def _found(

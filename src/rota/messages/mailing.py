@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Select, func, select
 
 from rota.messages import ledger, tables, tally
-from rota.messages.account import Account
+from rota.messages.account import CHANNEL, Account
 from rota.messages.brief import Brief
 from rota.messages.courier import Courier
 from rota.messages.parcel import Verdict
@@ -45,7 +47,7 @@ class Mailing(Brief):
         with writing(engine) as connection:
             account.begin(connection)
             repeatable = [each.name for some in self.senders.values() for each in some if each.honours_keys]
-            now = datetime.now(UTC)
+            now = self.now()
             taken = ledger.take_over(connection, account.owner, self.senders, repeatable, now)
             account.count(connection, taken_over=taken)
         self._close(engine, account, ledger.lost(account.owner, self.senders, repeatable, now), "unknown")
@@ -56,7 +58,7 @@ class Mailing(Brief):
         if self.time_limit is not None:
             until = time.monotonic() + Age.of(self.time_limit).length.total_seconds()
         courier.deliver(self._queued(engine), until)
-        self._close(engine, account, ledger.overdue(self.kind, datetime.now(UTC)), "expired")
+        self._close(engine, account, ledger.overdue(self.kind, self.now()), "expired")
         return self._result(engine, account, courier, total)
 
     def of(self, run: Run) -> Mailing:
@@ -84,7 +86,7 @@ class Mailing(Brief):
             run.check()
             with writing(engine) as connection:
                 end = plan.page(connection, after)
-                account.count(connection, planned=plan.enter(connection, after, end, datetime.now(UTC)))
+                account.count(connection, planned=plan.enter(connection, after, end, self.now()))
             after, more = end, end is not None
         return total
 
@@ -92,7 +94,7 @@ class Mailing(Brief):
         verdict, more = Verdict(status, "sender vanished" if status == "unknown" else None), True
         while more:
             with writing(engine) as connection:
-                more = account.close(connection, which, verdict, datetime.now(UTC))
+                more = account.close(connection, which, verdict, self.now())
 
     def _queued(self, engine: Engine) -> int:
         row = tables.deliveries.c
@@ -126,7 +128,7 @@ class Mailing(Brief):
 
         left = self._queued(engine)
         with reading(engine) as connection:
-            found = tally.errors(connection, account.owner.run)
+            found = tally.errors(connection, account.owner.run, self.kind)
         counts = account.counts
         named = {name: counts[name] for name in COUNTED}
         named |= {"already_planned": max(0, total - counts["planned"]), "left": left}
@@ -134,6 +136,7 @@ class Mailing(Brief):
         result.details["cancelled"] = {
             name.removeprefix("cancelled_"): count for name, count in counts.items() if name.startswith("cancelled_")
         }
+        result.details["by_channel"] = _by_channel(counts)
         for item, kind, text in found:
             result.add_error(item, kind, text)
         if why := set(courier.stopped.values()):
@@ -144,3 +147,12 @@ class Mailing(Brief):
             result.status = "partial" if counts["sent"] or courier.stopped else "failed"
         result.message = ", ".join(f"{count:,} {name}" for name, count in named.items() if count) or "nothing to send"
         return result
+
+
+def _by_channel(counts: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    found: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for name, count in counts.items():
+        if name.startswith(CHANNEL):
+            channel, _, status = name.removeprefix(CHANNEL).rpartition(":")
+            found[channel][status] = count
+    return dict(found)

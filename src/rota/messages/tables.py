@@ -72,12 +72,14 @@ deliveries = Table(
 tallies = Table(
     "rota_message_run",
     metadata,
-    Column("run", Text, primary_key=True),
+    Column("run", Text, nullable=False),
+    Column("kind", Text, nullable=False),
     Column("job", Text, nullable=False),
     Column("counts", JSON, nullable=False),
     Column("errors", JSON, nullable=False),
     Column("updated_at", Instant, nullable=False),
-    comment="What one run has done so far, counted in the transactions that did it.",
+    PrimaryKeyConstraint("run", "kind"),
+    comment="What one run has done so far with messages of a kind, counted in the transactions that did it.",
 )
 
 senders = Table(
