@@ -18,9 +18,10 @@ from sqlalchemy import Engine, Table, func, select
 
 from apps.codenotify.contest import Contest
 from apps.codenotify.population import Person, make_person
-from apps.codenotify.tables import contests, deliveries, metadata, notifications, users
+from apps.codenotify.tables import contests, notifications, prepare, users
 from apps.codenotify.world import World
-from apps.database import create_tables, writing
+from apps.database import writing
+from rota.messages import deliveries
 
 Size = Literal["small", "medium", "full"]
 DISPATCH, CLEANUP = "codenotify/dispatch-notifications", "codenotify/cleanup-old-data"
@@ -94,7 +95,7 @@ def fill(
 
 def load(engine: Engine, data: Dataset, progress: Callable[[str, int], None] = lambda _table, _rows: None) -> None:
     """Make the tables and fill them; ``progress`` hears of each table when it is done."""
-    create_tables(engine, metadata)
+    prepare(engine)
     for table in (users, contests, notifications, deliveries):
         rows = data.tables[table.name]
         with writing(engine) as connection:
@@ -186,8 +187,10 @@ def _notifications(data: Dataset, scale: Scale, chance: random.Random, known: Se
             _notification(number, user_id, contest.key, contest.name, created, created + HOUR if read else None)
         )
         sent.append(_delivery(number, made[-1], contest))
-        data.oracle[CLEANUP]["notifications_deleted"] += read and created < data.as_of - 90 * DAY
-    data.tables["notifications"], data.tables["notification_deliveries"] = made, sent
+        goes = read and created < data.as_of - 90 * DAY
+        data.oracle[CLEANUP]["notifications_deleted"] += goes
+        data.oracle[CLEANUP]["deliveries_deleted"] += goes
+    data.tables["notifications"], data.tables[deliveries.name] = made, sent
 
 
 def _notification(
@@ -207,6 +210,7 @@ def _notification(
         "created_at": created,
         "read_at": read_at,
         "expires_at": created + 90 * DAY,
+        "start_time": None,
     }
 
 
@@ -214,22 +218,19 @@ def _delivery(number: int, notification: dict[str, Any], contest: Contest) -> di
     at = notification["created_at"]
     return {
         "id": number,
-        "notification_id": number,
-        "user_id": notification["user_id"],
-        "contest_key": contest.key,
+        "recipient": str(notification["user_id"]),
+        "subject": contest.key,
         "kind": "reminder",
-        "schedule_version": 1,
+        "version": "1",
         "channel": "email",
         "status": "sent",
+        "priority": 0,
         "attempts": 1,
-        "claimed_at": at,
-        "claimed_by": "generator",
-        "lease_until": at,
-        "last_tried_at": at,
-        "sent_at": at,
+        "created_at": at,
+        "next_try_at": at,
         "useful_until": contest.start_time,
-        "contest_end_time": contest.end_time,
-        "provider_message_id": f"<cn.{number}@codenotify.example>",
+        "provider_id": f"<cn.{number}@codenotify.example>",
+        "ended_at": at,
     }
 
 

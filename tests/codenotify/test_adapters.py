@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
-from apps.codenotify.clients import http_client
 
 from apps.codenotify.adapters import FETCH
 from apps.codenotify.adapters.codechef import canonical
@@ -40,25 +40,16 @@ class Asker:
         self.settings = settings
         self.slept: list[float] = []
         self.http: Http | None = None
-        self.client = http_client(follow_redirects=True)
 
     def __call__(self, platform: str, validators: dict | None = None, since: datetime = NOW - 30 * DAY) -> Fetched:
-        self.http = Http(self.client, self.settings, Spacing(), self.slept.append, validators)
+        self.http = Http(self.settings, Spacing(), self.slept.append, validators)
         return FETCH[platform](self.http, since)
 
 
 @pytest.fixture
 def asker_with():
     """An asker with settings of its own."""
-    made: list[Asker] = []
-
-    def make(settings: Settings) -> Asker:
-        made.append(Asker(settings))
-        return made[-1]
-
-    yield make
-    for asker in made:
-        asker.client.close()
+    return Asker
 
 
 @pytest.fixture
@@ -291,7 +282,7 @@ def test_codeforces_contest_without_a_start_is_skipped_and_never_given_one(platf
 
 
 def test_leetcode_refuses_a_request_without_referer(platforms, settings):
-    with http_client() as client:
+    with httpx.Client() as client:
         response = client.post(f"{platforms.url('leetcode')}/graphql", json={"operationName": "allContests"})
     assert response.status_code == 403
 

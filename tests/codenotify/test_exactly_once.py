@@ -7,12 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from apps.codenotify.ledger import Owner
-from sqlalchemy import insert
 
-from apps.codenotify import dispatch, ledger
-from apps.database import writing
-from rota.messages import deliveries
+from apps.codenotify import dispatch
+from rota.messages import deliveries, ledger
 from rota.testing import make_run
 from tests.codenotify.helpers import (
     DAY,
@@ -60,10 +57,10 @@ def die_after_sending(services, wall):
     """A dispatch whose messages go out, and whose outcomes are never written."""
     settle = ledger.settle
 
-    def dying(connection, owner, outcomes, *rest):
-        if any(outcome.status == "sent" for outcome in outcomes):
+    def dying(connection, owner, verdict, ids, now):
+        if verdict.status == "sent":
             raise Killed
-        settle(connection, owner, outcomes, *rest)
+        return settle(connection, owner, verdict, ids, now)
 
     with pytest.MonkeyPatch.context() as patch:  # the one point of a crash that nothing from outside can reach
         patch.setattr(ledger, "settle", dying)
@@ -119,15 +116,15 @@ def test_a_crash_before_sending_loses_nothing(database_url, services, mails, wal
     add_user(services)
     add_contest(services, announce())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ledger, "begin", lambda *_: (_ for _ in ()).throw(Killed))
+        patch.setattr(ledger, "claim", lambda *_: (_ for _ in ()).throw(Killed))
         with pytest.raises(Killed):
             run_dispatch(services, wall)
-    assert statuses(services) == ["claimed"]
+    assert statuses(services) == ["queued"]
 
     wall.advance(seconds=1)
     result = run_dispatch(services, wall)
 
-    assert (result.counts["taken_over"], result.counts["sent"], len(mails.mails)) == (1, 1, 1)
+    assert (result.counts["sent"], len(mails.mails)) == (1, 1)
 
 
 def test_an_answer_that_is_lost_is_unknown_by_mail_and_tried_again_by_key(database_url, services, mails, hooks, wall):
@@ -140,31 +137,9 @@ def test_an_answer_that_is_lost_is_unknown_by_mail_and_tried_again_by_key(databa
 
     assert {(row.channel, row.status) for row in rows(services, deliveries)} == {
         ("email", "unknown"),
-        ("push", "failed"),
+        ("push", "queued"),
     }
     assert result.counts["unknown"] == 1
-
-
-def test_an_owner_that_lost_its_claim_writes_nothing(database_url, services, wall):
-    user = add_user(services)
-    contest = announce()
-    add_contest(services, contest)
-    late, new = Owner(), Owner()
-    with writing(services.engine) as connection:
-        key = {"user_id": user, "contest_key": contest.key, "kind": "reminder", "schedule_version": 1}
-        hold = {"claimed_at": NOW, "claimed_by": late.name, "lease_until": NOW, "useful_until": NOW + DAY}
-        row = key | hold | {"channel": "email", "status": "claimed", "attempts": 0}
-        connection.execute(insert(deliveries).values(row))
-    wall.advance(seconds=1)
-
-    with writing(services.engine) as connection:
-        (taken,) = ledger.reclaim(connection, new, wall(), 10, ["email"])
-        assert ledger.begin(connection, late, [taken.id], wall()) == set()
-        ledger.settle(connection, late, [ledger.Outcome(id=taken.id, status="sent")], wall(), 3)
-        ledger.cancel(connection, late, [taken.id], "stale")
-
-    (row,) = rows(services, deliveries)
-    assert (row.status, row.claimed_by, row.attempts) == ("claimed", new.name, 0)
 
 
 def test_moves_and_cancellations_are_found_on_both_databases(database_url, services, mails, wall):

@@ -100,4 +100,4 @@ def test_killed_after_webhooks_were_accepted_everybody_has_exactly_one(services,
     tokens = [hook.body["token"] for hook in hooks.messages]
     assert sorted(tokens) == sorted(f"token{user}" for user in range(120))
     assert len(hooks.requests) > 120
-    assert all(row.provider_message_id == f"msg-cn:{row.id}" for row in rows(services, deliveries))
+    assert all(row.provider_id == f"msg-cn:{row.id}" for row in rows(services, deliveries))
