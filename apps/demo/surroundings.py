@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from apps.codenotify.links import LinkServer
 from apps.codenotify.world import World
 from apps.demo.contest_server import SITES, ContestServer
 from apps.demo.mail_catcher import MailCatcher
@@ -26,6 +27,7 @@ class Surroundings:
     platforms: ContestServer
     mails: MailCatcher
     hooks: WebhookSink
+    links: LinkServer
     valkey_port: int | None
 
     @property
@@ -34,6 +36,7 @@ class Surroundings:
         found = {f"{site.upper()}_URL": self.platforms.url(site) for site in SITES}
         found |= {f"{site.upper()}_MIN_INTERVAL_S": "0" for site in SITES}
         found |= {f"{name.upper()}_URL": self.hooks.url(name) for name in ("whatsapp", "push")}
+        found |= {"PUBLIC_URL": self.links.url}
         found |= {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(self.mails.port)}
         if self.valkey_port is not None:
             found |= {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(self.valkey_port)}
@@ -58,6 +61,7 @@ def surroundings(directory: Path, world: World | None = None) -> Iterator[Surrou
         ContestServer(lambda now: seen.announced(now, SHOWN_BACK)) as platforms,
         MailCatcher(directory / MAILS) as mails,
         WebhookSink(directory / HOOKS) as hooks,
+        LinkServer() as links,
         valkey(directory / VALKEY) as port,
     ):
-        yield Surroundings(directory, platforms, mails, hooks, port)
+        yield Surroundings(directory, platforms, mails, hooks, links, port)

@@ -68,7 +68,8 @@ def platforms_answer(platforms) -> bytes:
 
 def test_a_table_row_of_two_cells_leaves_the_others(services, platforms, wall):
     rows_ = "".join(
-        f'<tr><td><time>2026-08-1{day} 21:00:00+0900</time></td><td><a href="/contests/abc{day}">ABC {day}</a></td>{end}</tr>'
+        f"<tr><td><time>2026-08-1{day} 21:00:00+0900</time></td>"
+        f'<td><a href="/contests/abc{day}">ABC {day}</a></td>{end}</tr>'
         for day, end in ((2, "<td>01:40</td><td>-</td>"), (3, "<td>01:40</td><td>-</td>"), (4, ""))
     )
     page = f'<div id="contest-table-upcoming"><table><tbody>{rows_}</tbody></table></div>'
