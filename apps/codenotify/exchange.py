@@ -26,7 +26,8 @@ def take(engine: Engine, rows: Iterable[Mapping[str, Any]]) -> None:
     """Rows of the specification into the ledger. Raises ``ConfigError`` for a column that there is not."""
     with writing(engine) as connection:
         starts = {row.contest_key: row.start_time for row in connection.execute(select(contests)).all()}
-        frequencies = dict(connection.execute(select(users.c.id, users.c.alert_frequency)).tuples().all())
+        people = connection.execute(select(users.c.id, users.c.alert_frequency))
+        frequencies = {row.id: row.alert_frequency for row in people}
         for row in rows:
             if unknown := set(row) - set(_SPEC):
                 raise ConfigError(f"table {NAME} has no column {min(unknown)!r}", hint=f"It has {', '.join(_SPEC)}.")

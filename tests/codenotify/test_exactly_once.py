@@ -40,7 +40,7 @@ def test_two_workers_at_once_send_each_message_once(database_url, open_services,
         add_contest(workers[0], announce(str(number), NOW + DAY - number * timedelta(hours=1)))
 
     with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda services: run_dispatch(services, wall), workers))
+        results = list(pool.map(lambda services, number: run_dispatch(services, wall, id=number), workers, (1, 2)))
 
     assert sum(result.counts["sent"] for result in results) == 240
     assert sorted(set(mails.recipients)) == sorted({f"user{number}@example.test" for number in range(60)})
