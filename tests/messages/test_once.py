@@ -340,7 +340,7 @@ def test_two_mailings_of_one_run_count_apart(anybody: Anybody, mailbox: Mailbox,
 
 def test_a_result_tells_of_each_channel(anybody: Anybody, mailbox: Mailbox, smtp: Any) -> None:
     anybody(2)
-    mailbox.answers["p1@example.org"] = "550 nobody"
+    mailbox.at_rcpt = lambda address: "550 nobody" if address == "p1@example.org" else None
 
     result = send(news(smtp()))
 
