@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field, fields
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rota import cron
 
@@ -52,6 +53,20 @@ def url(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise ValueError("give an address that begins with http:// or https://")
     return text.rstrip("/")
+
+
+def is_zone(text: str) -> bool:
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+def zone(text: str) -> str:
+    if not is_zone(text):
+        raise ValueError("there is no such time zone; give one as Europe/Paris")
+    return text
 
 
 def directory(text: str) -> Path:

@@ -15,7 +15,7 @@ from apps.database import insert
 from apps.faf import french
 from apps.faf.eligible import asks, is_asked, why_not
 from apps.faf.links import token
-from apps.faf.planning import month_of, plan_month
+from apps.faf.planning import PER_USER, month_of, months_of, plan_month
 from apps.faf.settings import Settings
 from apps.faf.tables import campaign_runs, contacts, invitation_reminders, invitations, users
 from rota.messages import Campaign, Content, Mailing, Reminders, Step, Templates, Unsubscribe
@@ -54,7 +54,7 @@ class MonthlyInvitations(Recipe):
         result = sending(self.settings, self.channels)(run)
         owners = {"owners_total": planned.counts.get("owners_processed", 0)}
         result.counts |= {name: count for name, count in planned.counts.items()} | owners
-        if not run.muted:
+        if not run.muted and self.settings.mode != PER_USER:
             self._note(run, result)
         return result
 
@@ -77,18 +77,19 @@ def sending(settings: Settings, channels: Mapping[str, Any]) -> Campaign:
     """Of the month that the run stands for."""
 
     def plan(run: Run) -> Select[Any]:
-        return _queued(_invitation.month == month_of(run.due_at, settings.timezone))
+        return _queued(_invitation.month.in_(months_of(run.due_at, settings)))
 
     given = _invitation_mail(settings, channels, plan)
     return Campaign(**given, lateness="48h", time_limit=timedelta(hours=settings.max_job_hours))
 
 
 def trying_again(settings: Settings, channels: Mapping[str, Any]) -> Mailing:
-    """Of the newest campaign, whatever month it was of, until its invitations expire."""
+    """Of the newest campaign, whatever month it was of, until its invitations expire; of all, where each owner has a
+    day of his own."""
 
     def plan(run: Run) -> Select[Any]:
-        newest = select(func.max(_invitation.month)).scalar_subquery()
-        return _queued(_invitation.month == newest, _invitation.expires_at > run.as_of)
+        newest = _invitation.month == select(func.max(_invitation.month)).scalar_subquery()
+        return _queued(_invitation.expires_at > run.as_of, *([] if settings.mode == PER_USER else [newest]))
 
     return Mailing(**_invitation_mail(settings, channels, plan))
 

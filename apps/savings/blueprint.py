@@ -30,8 +30,10 @@ def make_blueprint(settings: Settings) -> Blueprint:
     _add(jobs, "update-group-statuses", "0 * * * *", statuses, late=1, minutes=55)
     mail = Smtp(settings.smtp_host, settings.smtp_port, sender=settings.mail_from)
     summaries = Locked(ContributionSummaries(settings, {"email": mail}), "send-contribution-summaries", 600, settings)
-    production = {"environments": ["production"]}
-    _add(jobs, "send-contribution-summaries", "0 9 * * 1", summaries, late=72, minutes=60, **production)
+    production = {"environments": ["production"], "executor": "process", "memory": f"{settings.max_heap_mb}MB"}
+    # Sunday: in the far east of the date line it is Monday already.
+    monday = "0 * * * 0,1" if settings.per_group_timezone else "0 9 * * 1"
+    _add(jobs, "send-contribution-summaries", monday, summaries, late=72, minutes=60, **production)
     return jobs
 
 
