@@ -75,6 +75,12 @@ def directory(text: str) -> Path:
     return Path(text)
 
 
+def file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise ValueError("there is no such file")
+    return Path(text)
+
+
 def schedule(text: str) -> str:
     """A cron expression, looked at now: a mistake in it is told with all the others."""
     cron(text, tz="UTC")

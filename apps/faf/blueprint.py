@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Engine
 
-from apps.database import connect, create_tables
+from apps import own_tables
 from apps.faf.cleanup import cleanup
 from apps.faf.events import Announced
 from apps.faf.health import health_check
@@ -35,7 +34,7 @@ def make_blueprint(settings: Settings, rota: Callable[[], Rota]) -> Blueprint:
 
     ``rota``: whose jobs they are, for the one that looks at the others.
     """
-    engine = cache(lambda: open_database(settings))
+    engine = own_tables.opener(settings.database_url, metadata, settings.own_tables)
     bind(metadata, engine)
     jobs = Blueprint("faf", environments=["production", "staging"])
     senders = _senders(settings)
@@ -116,6 +115,4 @@ def _senders(settings: Settings) -> list[Sender]:
 
 
 def open_database(settings: Settings) -> Engine:
-    engine = connect(settings.database_url)
-    create_tables(engine, metadata)
-    return engine
+    return own_tables.open_database(settings.database_url, metadata, settings.own_tables)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from apps.environment import FromEnvironment, number, one_of, setting, url, zone
+from apps.environment import FromEnvironment, file, number, one_of, setting, url, zone
 from rota.errors import SettingsError
 
 _DEVELOPMENT_KEY = "faf-development"
@@ -18,6 +19,7 @@ class Settings(FromEnvironment):
 
     environment: str = setting("APP_ENV", "development", one_of("production", "staging", "development", "test"))
     database_url: str = setting("FAF_DATABASE_URL", "sqlite:///.rota/faf.db", secret=True)
+    own_tables: Path | None = setting("FAF_TABLES", None, file)  # noqa: RUF009 - it is a field
     monthly_day: int = setting("SCHEDULER_MONTHLY_JOB_DAY", 5, number(1, 28))
     monthly_hour: int = setting("SCHEDULER_MONTHLY_JOB_HOUR", 18, number(0, 23))
     timezone: str = setting("SCHEDULER_TIMEZONE", "Europe/Paris", zone)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Engine
 
-from apps.database import connect, create_tables
+from apps import own_tables
 from apps.savings.archive import archive_audit_logs
 from apps.savings.letters import ContributionSummaries
 from apps.savings.lock import Locked
@@ -22,7 +21,7 @@ from rota.recipes import Recipe, bind
 
 def make_blueprint(settings: Settings) -> Blueprint:
     """The jobs as ``settings`` have them. The database is opened when one of them first runs."""
-    bind(metadata, cache(lambda: open_database(settings)))
+    bind(metadata, own_tables.opener(settings.database_url, metadata, settings.own_tables))
     jobs = Blueprint("savings", environments=["production", "staging"])
     archive = Locked(archive_audit_logs(settings), "archive-audit-logs", 600, settings)
     statuses = Locked(update_group_statuses(settings), "update-group-statuses", 300, settings)
@@ -38,9 +37,7 @@ def make_blueprint(settings: Settings) -> Blueprint:
 
 
 def open_database(settings: Settings) -> Engine:
-    engine = connect(settings.database_url)
-    create_tables(engine, metadata)
-    return engine
+    return own_tables.open_database(settings.database_url, metadata, settings.own_tables)
 
 
 def _add(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.environment import FromEnvironment, boolean, number, one_of, setting, url
+from apps.environment import FromEnvironment, boolean, file, number, one_of, setting, url
 from rota.errors import SettingsError
 
 _DEVELOPMENT_KEY = "savings-development"
@@ -19,6 +19,7 @@ class Settings(FromEnvironment):
 
     environment: str = setting("APP_ENV", "development", one_of("production", "staging", "development", "test"))
     database_url: str = setting("SAVINGS_DATABASE_URL", "sqlite:///.rota/savings.db", secret=True)
+    own_tables: Path | None = setting("SAVINGS_TABLES", None, file)  # noqa: RUF009 - it is a field
     archive: Path | None = setting("SAVINGS_ARCHIVE_DIR", Path(".rota/savings-archive"), Path)  # noqa: RUF009 - a field
     archive_mode: str = setting("SAVINGS_ARCHIVE_MODE", "file", one_of("file", "table", "delete_only"))
     audit_retention_days: int = setting("SAVINGS_AUDIT_RETENTION_DAYS", 90, number(2))

@@ -10,7 +10,7 @@ from rota.recipes import Aggregate, Safety, bind
 from tests.recipes.conftest import cook
 
 metadata = MetaData()
-people = Table("person", metadata, Column("id", Integer, primary_key=True), Column("score", Integer))
+people = Table("person", metadata, Column("id", Integer, primary_key=True), Column("points", Integer, key="score"))
 votes = Table("vote", metadata, Column("id", Integer, primary_key=True), Column("person_id", ForeignKey(people.c.id)))
 RowsOf = Callable[..., list[Any]]
 

@@ -128,8 +128,7 @@ class Plan:
         page = self._rows.add_columns(literal(0), moment, moment, ended)
         page = page if after is None else page.where(recipient > after)
         page = page if end is None else page.where(recipient <= end)
-        columns = [column.name for column in self._rows.selected_columns]
-        columns += ["attempts", "created_at", "next_try_at", "ended_at"]
+        columns = [*self._rows.selected_columns.keys(), "attempts", "created_at", "next_try_at", "ended_at"]
         statement = insert(connection, deliveries).from_select(columns, page).on_conflict_do_nothing()
         return inserted(connection, statement)
 

@@ -58,7 +58,7 @@ class Anonymise(RowRecipe):
             values = {name: make(row) for name, make in made.items()}
             values |= {name: scrub(row[name]) for name, scrub in scrubs.items() if row[name] is not None}
             values = fixed | values_at(rows.table, values, as_of)
-            own = rows.among([tuple(row[column.name] for column in rows.key)])
+            own = rows.among([tuple(row[column] for column in rows.key)])
             count += connection.execute(update(rows.table).where(own).values(values)).rowcount
         return Counter({self.count: count, **_removed(scrubs.values())})
 
