@@ -47,6 +47,7 @@ def plan_month(settings: Settings) -> Derive:
         users,
         partial(_plan_page, settings),
         counted_as="planned",
+        also_counted=NAMES,
         where=asks(),
         safety=Safety(most_fraction=None, runaway=None, batch=settings.owners_at_once, pause=0),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Connection, Engine
 
@@ -51,6 +51,7 @@ class Parts:
     """Also writes each part down, in the transaction that deletes its rows."""
 
     sink: ArchiveTo
+    counted: ClassVar[tuple[str, ...]] = ArchiveTo.counted
 
     def of(self, rows: Rows) -> Any:
         keep = self.sink.of(rows)

@@ -91,6 +91,7 @@ def test_each_address_is_invited_once_a_month_by_each_owner(faf: Faf) -> None:
         "quota_exceeded": 0,
         "owners_processed": 3,
         "owners_without_contacts": 1,
+        "failed": 0,
     }
     assert (again.counts["planned"], again.counts["already_planned"]) == (0, 2)
     assert plan(3, DUE + timedelta(days=30)).counts["planned"] == 2

@@ -33,6 +33,7 @@ class Anonymise(RowRecipe):
     destructive = True
     action: ClassVar[str] = "anonymise"
     count_name: ClassVar[str] = "anonymized"
+    also: ClassVar[tuple[str, ...]] = ("unparsable",)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Table, select
@@ -64,6 +64,7 @@ class ArchiveTo:
     """Names each batch, from its rows: so one that is kept once more, after a crash, is put where it was."""
     manifest: bool = False
     """Beside each batch ``NAME.manifest.json``: how many rows, of which keys, and their checksum."""
+    counted: ClassVar[tuple[str, ...]] = ("parts", "bytes")
 
     @classmethod
     def folder(cls, root: str | os.PathLike[str], **options: Any) -> ArchiveTo:

@@ -51,6 +51,8 @@ class Part:
     change: Change
     safety: Safety
     sink: Sink | None = None
+    also: tuple[str, ...] = ()
+    """What else it counts: told also where it is nothing."""
     step: str = ""
     """Its step, where a recipe has several."""
     every_row: bool = False

@@ -184,6 +184,7 @@ class Uploads:
         try:
             counts["bytes_freed"] += self.files.unlink(hidden or upload.path)
             counts["deleted_files"] += 1
+            counts["purged"] += hidden is not None
         except FileNotFoundError:
             counts["already_missing"] += 1
         if hidden is not None:
