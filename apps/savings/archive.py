@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Connection, Engine
@@ -52,6 +53,10 @@ class Parts:
 
     sink: ArchiveTo
     counted: ClassVar[tuple[str, ...]] = ArchiveTo.counted
+
+    @property
+    def disk(self) -> Path | None:
+        return self.sink.disk
 
     def of(self, rows: Rows) -> Any:
         keep = self.sink.of(rows)

@@ -66,6 +66,11 @@ class ArchiveTo:
     """Beside each batch ``NAME.manifest.json``: how many rows, of which keys, and their checksum."""
     counted: ClassVar[tuple[str, ...]] = ("parts", "bytes")
 
+    @property
+    def disk(self) -> Path | None:
+        """The folder, where it is one of this machine."""
+        return getattr(self.objects, "root", None)
+
     @classmethod
     def folder(cls, root: str | os.PathLike[str], **options: Any) -> ArchiveTo:
         return cls(Folder(Path(root)), **options)
