@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rota.recipes.age import Age
     from rota.recipes.aggregate import Aggregate
     from rota.recipes.anonymise import Anonymise
+    from rota.recipes.answers import Answer, Missing, Source
     from rota.recipes.archive import ArchiveTo
     from rota.recipes.database import bind
     from rota.recipes.derive import Derive
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from rota.recipes.retention import Child, Retention
     from rota.recipes.safety import Safety
     from rota.recipes.steps import Steps
+    from rota.recipes.sync import Sync
     from rota.recipes.tables import audit, metadata, ready, record
     from rota.recipes.transitions import Transition, Transitions
 
@@ -34,6 +36,7 @@ _HOMES = {
     "Age": "age",
     "Aggregate": "aggregate",
     "Anonymise": "anonymise",
+    "Answer": "answers",
     "ArchiveTo": "archive",
     "Check": "health",
     "Child": "retention",
@@ -42,6 +45,7 @@ _HOMES = {
     "Inactive": "inactive",
     "KeyIndex": "key_rule",
     "KeyRule": "key_rule",
+    "Missing": "answers",
     "OrphanFiles": "orphan_files",
     "Period": "report",
     "Periods": "report",
@@ -54,7 +58,9 @@ _HOMES = {
     "Retention": "retention",
     "Safety": "safety",
     "Scrub": "personal",
+    "Source": "answers",
     "Steps": "steps",
+    "Sync": "sync",
     "Tokens": "inactive",
     "Transition": "transitions",
     "Transitions": "transitions",
@@ -71,6 +77,7 @@ __all__ = [
     "Age",
     "Aggregate",
     "Anonymise",
+    "Answer",
     "ArchiveTo",
     "Check",
     "Child",
@@ -79,6 +86,7 @@ __all__ = [
     "Inactive",
     "KeyIndex",
     "KeyRule",
+    "Missing",
     "OrphanFiles",
     "Period",
     "Periods",
@@ -91,7 +99,9 @@ __all__ = [
     "Retention",
     "Safety",
     "Scrub",
+    "Source",
     "Steps",
+    "Sync",
     "Tokens",
     "Transition",
     "Transitions",
