@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rota.recipes.redis_keys import RedisKeys
     from rota.recipes.references import Reference
     from rota.recipes.report import Period, Periods, Report
-    from rota.recipes.retention import Child, Retention
+    from rota.recipes.retention import Archive, Child, Retention
     from rota.recipes.safety import Safety
     from rota.recipes.steps import Steps
     from rota.recipes.sync import Sync
@@ -37,6 +37,7 @@ _HOMES = {
     "Aggregate": "aggregate",
     "Anonymise": "anonymise",
     "Answer": "answers",
+    "Archive": "retention",
     "ArchiveTo": "archive",
     "Check": "health",
     "Child": "retention",
@@ -78,6 +79,7 @@ __all__ = [
     "Aggregate",
     "Anonymise",
     "Answer",
+    "Archive",
     "ArchiveTo",
     "Check",
     "Child",
