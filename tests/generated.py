@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from tempfile import mkdtemp
@@ -15,11 +16,22 @@ from apps.loading import dump
 from apps.made_up import Expected
 
 
-def counted(application: Any, expected: Expected, *, as_of: datetime, **options: Any) -> Expected:
+def counted(
+    application: Any,
+    expected: Expected,
+    *,
+    as_of: datetime,
+    without: Collection[str] = (),
+    arguments: Mapping[str, Mapping[str, Any]] | None = None,
+    **options: Any,
+) -> Expected:
     """Every job that the application has, run once: of what it counted, what is expected of it."""
     found = {}
     for job in application.rota.jobs:
-        result = application.run(job.partition("/")[2], as_of=as_of, **options)
+        if job in without:
+            continue
+        given = {"arguments": arguments[job]} if arguments and job in arguments else {}
+        result = application.run(job.partition("/")[2], as_of=as_of, **given, **options)
         assert result["status"] == "success", (job, result)
         found[job] = {name: result["counts"].get(name, 0) for name in expected.get(job, ())}
     return found
