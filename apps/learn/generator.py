@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import accumulate
 
 from sqlalchemy import Engine
@@ -14,8 +15,11 @@ from sqlalchemy import Engine
 from apps.files import put_files
 from apps.learn import tables as t
 from apps.learn.log_files import log_files
+from apps.learn.session_keys import CLEANUP, session_keys
+from apps.learn.sessions import client
 from apps.learn.settings import Settings
 from apps.made_up import DAY, HOUR, SECOND, Expected, MadeUp, Progress, Size, fill_with
+from apps.redis_data import put_keys
 
 ANALYTICS, HOURLY = "learn/daily-analytics-updates", "learn/hourly-realtime-metrics"
 WEEKLY, MONTHLY = "learn/weekly-trend-reports", "learn/monthly-executive-summaries"
@@ -29,12 +33,14 @@ class Scale:
     courses: int
     events: int
     log_names: int
+    keys: int
+    """Refresh tokens in Redis."""
 
 
 SCALES: dict[Size, Scale] = {
-    "small": Scale(100, 8, 300, 3),
-    "medium": Scale(10_000, 200, 100_000, 40),
-    "large": Scale(100_000, 1_000, 1_000_000, 40),
+    "small": Scale(100, 8, 300, 3, 400),
+    "medium": Scale(10_000, 200, 100_000, 40, 20_000),
+    "large": Scale(100_000, 1_000, 1_000_000, 40, 200_000),
 }
 
 
@@ -46,15 +52,29 @@ def fill(
     seed: int = 42,
     as_of: datetime,
     progress: Progress | None = None,
+    with_redis: bool = False,
 ) -> Expected:
-    """Into an empty database, and into the directory for logs if there is one."""
+    """Into an empty database, into the directory for logs if there is one, and into Redis ``with_redis`` alone: the
+    server that stands in the settings by default may be somebody's."""
 
     def make(made: MadeUp) -> None:
         _Platform(made, SCALES[size]).make()
         if settings.logs is not None:
             put_files(settings.logs, log_files(made, SCALES[size].log_names))
+        if with_redis:
+            users = [n for n in range(1, SCALES[size].students + 1) if not is_unverified(n) and not is_gone(n)]
+            put_keys(partial(client, settings), session_keys(made, SCALES[size].keys, users))
 
     return fill_with(engine, t.metadata, make, seed=f"learn:{seed}:{size}", as_of=as_of, progress=progress)
+
+
+def is_unverified(user: int) -> bool:
+    """Three in four of them have done nothing, and go."""
+    return user % 25 in {3, 11}
+
+
+def is_gone(student: int) -> bool:
+    return student % 100 == 99
 
 
 @dataclass(slots=True)
@@ -111,27 +131,28 @@ class _Platform:
     def _people(self) -> None:
         """Some are not verified, and a few have asked for a new password; one in a hundred is gone."""
         for number in range(1, self.educators.stop):
-            is_student, is_gone = number <= self.scale.students, number % 100 == 99
+            is_student = number <= self.scale.students
+            gone, unverified = is_student and is_gone(number), is_unverified(number)
             asked = self.made.between(4, 0) if self.chance.random() < 0.02 else None
             self.made.put(
                 t.users,
                 email=f"person.{number}@example.test",
                 password_hash="not-a-hash",  # noqa: S106 - it opens nothing
                 role="student" if is_student else "educator",
-                email_verified=not self._is_unverified(number),
-                verification_token=f"verify-{number}" if self._is_unverified(number) else None,
+                email_verified=not unverified,
+                verification_token=f"verify-{number}" if unverified else None,
                 password_reset_token=f"reset-{number}" if asked else None,
                 password_reset_expires=asked + HOUR if asked else None,
                 created_at=self._before(900, 410),
-                deleted_at=self._before(30) if is_gone and is_student else None,
+                deleted_at=self._before(30) if gone else None,
             )
             self.made.count(
-                ANALYTICS, **dict.fromkeys(("students_processed", "students_changed"), is_student and not is_gone)
+                ANALYTICS, **dict.fromkeys(("students_processed", "students_changed"), is_student and not gone)
             )
-
-    @staticmethod
-    def _is_unverified(number: int) -> bool:
-        return number % 25 in {3, 11}
+            goes = is_student and unverified and number % 4 != 0
+            is_over = asked is not None and asked + HOUR < self.made.ago(1) and not goes
+            self.made.count(CLEANUP, accounts_removed=goes, reset_tokens_cleared=is_over)
+            self.made.count(CLEANUP, kept_has_data=is_student and unverified and not goes)
 
     def _courses(self) -> None:
         for number in range(1, self.scale.courses + 1):
@@ -154,16 +175,16 @@ class _Platform:
     # --- what a student does
 
     def _student(self, number: int) -> None:
-        """Three in four of those who are not verified have done nothing; everybody else takes about six courses."""
+        """Everybody who has done anything takes about six courses."""
         student = _Student(number)
-        if not (self._is_unverified(number) and number % 4):
+        if not (is_unverified(number) and number % 4):
             found = self.chance.choices(
                 range(1, self.scale.courses + 1), cum_weights=self.popularity, k=self.chance.randint(4, 10)
             )
             for course in dict.fromkeys(found):
                 self._enrollment(student, course)
             self._streak(student)
-        if number % 100 != 99:
+        if not is_gone(number):
             self.made.count(ANALYTICS, badges_awarded=student.badges)
 
     def _note(self, student: _Student, moment: datetime) -> datetime:
