@@ -11,7 +11,6 @@ from redis import Redis
 
 from rota.errors import ConfigError
 
-
 AT_ONCE = 1_000
 TYPES = {"string", "hash", "set", "list"}
 

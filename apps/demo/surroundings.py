@@ -55,7 +55,11 @@ class Surroundings:
 
 def folders(directory: Path) -> Mapping[str, str]:
     """The settings that say where files are; the folders are made."""
-    found = {"UPLOADS_PATH": directory / UPLOADS, "LEARN_LOG_DIR": directory / LOGS, "SAVINGS_ARCHIVE_DIR": directory / ARCHIVE}
+    found = {
+        "UPLOADS_PATH": directory / UPLOADS,
+        "LEARN_LOG_DIR": directory / LOGS,
+        "SAVINGS_ARCHIVE_DIR": directory / ARCHIVE,
+    }
     for path in found.values():
         path.mkdir(parents=True, exist_ok=True)
     return {name: str(path) for name, path in found.items()}

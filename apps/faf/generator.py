@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
