@@ -105,6 +105,9 @@ def introduce(around: Surroundings, names: Sequence[str]) -> None:
     say("Most jobs are due at night. In a second terminal, to see what one would do, and then to have it done:")
     for name in names:
         say(f"  .venv/bin/rota job run {TRY[name]} --dry-run --wait")
+    if "learn" in names:  # which has this job only where there is a folder of logs
+        logs = shown(Path(os.environ["LEARN_LOG_DIR"]))
+        say(f"  LEARN_LOG_DIR={logs} .venv/bin/rota job run learn/daily-log-pruning --dry-run --wait")
 
 
 def run_rota(name: str, arguments: Sequence[str], around: Surroundings) -> int:

@@ -6,7 +6,7 @@ All addresses are under ``example.test``.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from apps.faf import aging
 from apps.faf import tables as t
 from apps.faf.aging import CLEANUP, GONE
+from apps.faf.made_up_people import Contact, Owner, Rate
 from apps.faf.settings import Settings
 from apps.made_up import DAY, Expected, MadeUp, Progress, Size, fill_with
 
@@ -60,54 +61,6 @@ def fill(
     return fill_with(engine, t.metadata, make, seed=f"faf:{seed}:{size}", as_of=as_of, progress=progress)
 
 
-@dataclass(slots=True)
-class _Rate:
-    """Of what was sent in half a year and is still there when the rates are worked out."""
-
-    sent: int = 0
-    answered: int = 0
-
-    def add(self, other: _Rate) -> None:
-        self.sent += other.sent
-        self.answered += other.answered
-
-    @property
-    def percent(self) -> str | None:
-        if not self.sent:
-            return None
-        hundredths = (20_000 * self.answered + self.sent) // (2 * self.sent)  # half up
-        return f"{hundredths // 100}.{hundredths % 100:02}"
-
-
-@dataclass(slots=True)
-class _Contact:
-    """``sent``: whether anybody wrote to it in past months; ``alone``: when it was invited by itself, this month."""
-
-    email: str
-    status: str = "active"
-    columns: dict[str, object] = field(default_factory=dict)
-    sent: bool = True
-    alone: datetime | None = None
-
-    def is_asked(self, as_of: datetime) -> bool:
-        """Unless it bounced three times, the last of them less than thirty days ago."""
-        bounced = self.columns.get("last_bounce_at")
-        lately = isinstance(bounced, datetime) and bounced > as_of - 30 * DAY
-        many = lately and self.columns["soft_bounce_count"] in {3, 4}
-        return self.status in {"active", "pending"} and not many
-
-
-@dataclass(slots=True)
-class _Owner:
-    """``steps``: after how many days he has his friends reminded; ``asked`` and ``alone`` are addresses."""
-
-    number: int
-    asks: bool
-    steps: tuple[int, ...]
-    asked: set[str] = field(default_factory=set)
-    alone: set[str] = field(default_factory=set)
-
-
 class _Friends:
     def __init__(self, made: MadeUp, scale: Scale, settings: Settings) -> None:
         self.made, self.scale, self.chance, self.as_of = made, scale, made.chance, made.as_of
@@ -137,7 +90,7 @@ class _Friends:
             found.append(month)
         return found
 
-    def _campaign(self, owner: _Owner) -> None:
+    def _campaign(self, owner: Owner) -> None:
         """Each address once, however often it stands there."""
         new, known = len(owner.asked - owner.alone), len(owner.asked & owner.alone)
         counts = {"planned": new, "sent": new, "already_planned": known}
@@ -146,12 +99,12 @@ class _Friends:
 
     # --- owners and their contacts
 
-    def _owner(self, owner: int) -> _Owner:
+    def _owner(self, owner: int) -> Owner:
         chance = self.chance
         is_active, is_verified = chance.random() >= 0.03, chance.random() >= 0.03
         first, second = chance.random() >= 0.1, chance.random() >= 0.1
         steps = tuple(step for step, wanted in zip(self.steps, (first, second), strict=True) if wanted)
-        found = _Owner(owner, is_active and is_verified, steps)
+        found = Owner(owner, is_active and is_verified, steps)
         self.made.put(
             t.users,
             username=f"owner{owner}",
@@ -166,7 +119,7 @@ class _Friends:
             custom_message="Comment vas-tu <ce mois-ci> ?" if chance.random() < 0.1 else None,
             created_at=self.made.between(900, 300),
         )
-        all_of_them = _Rate()
+        all_of_them = Rate()
         for contact in self._contacts(owner):
             all_of_them.add(self._contact(found, contact))
         stale = chance.random() < 0.2
@@ -174,18 +127,18 @@ class _Friends:
         self.made.count(CLEANUP, owner_rates=stale and all_of_them.percent not in {None, "12.34"})
         return found
 
-    def _contacts(self, owner: int) -> list[_Contact]:
+    def _contacts(self, owner: int) -> list[Contact]:
         """A few are contacts of somebody else as well, or stand twice with other capitals. One was invited by itself,
         as long ago as is right for one of the reminders, or too long."""
         alone = self.as_of - (timedelta(days=3.5), timedelta(days=8), timedelta(days=20))[owner % 3]
-        found = [_Contact(f"alone.{owner}@example.test", sent=False, alone=alone)]
+        found = [Contact(f"alone.{owner}@example.test", sent=False, alone=alone)]
         for number in range(1, self.scale.contacts + 1):
             shared = self.chance.random() < 0.08
             email = f"shared.{number}.{owner // 2}@example.test" if shared else f"friend.{owner}.{number}@example.test"
             [status] = self.chance.choices([name for name, _ in STATUSES], [weight for _, weight in STATUSES])
-            found.append(_Contact(email, status, self._bounces(status)))
+            found.append(Contact(email, status, self._bounces(status)))
             if self.chance.random() < 0.005:
-                found.append(_Contact(email.capitalize(), "pending", sent=False))
+                found.append(Contact(email.capitalize(), "pending", sent=False))
         return found
 
     def _bounces(self, status: str) -> dict[str, object]:
@@ -207,16 +160,16 @@ class _Friends:
             "last_bounce_at": self.made.between(200, 31) if is_old else self.made.between(29, 1),
         }
 
-    def _contact(self, owner: _Owner, contact: _Contact) -> _Rate:
+    def _contact(self, owner: Owner, contact: Contact) -> Rate:
         number = self.made.number_of(t.contacts) + 1
-        rate = _Rate()
+        rate = Rate()
         if contact.is_asked(self.as_of):
             owner.asked.add(contact.email.lower())
         if contact.alone:
             owner.alone.add(contact.email)
             self._invite(owner.number, number, contact.email, "sent", contact.alone, None, self.month)
             self._remind(owner, contact, contact.alone)
-            rate = _Rate(1)
+            rate = Rate(1)
         for sent_at in self.fifths if contact.sent and contact.status in {"active", "pending"} else ():
             rate.add(self._invitation(owner, number, contact, sent_at))
         stale = self.chance.random() < 0.1 and rate.percent is not None
@@ -233,7 +186,7 @@ class _Friends:
         self.made.count(CLEANUP, contact_rates=stale)
         return rate
 
-    def _remind(self, owner: _Owner, contact: _Contact, sent_at: datetime) -> None:
+    def _remind(self, owner: Owner, contact: Contact, sent_at: datetime) -> None:
         """Each step in its two days."""
         self.made.count(REMINDERS, sent=0)
         for step in owner.steps if owner.asks and contact.is_asked(self.as_of) else ():
@@ -242,7 +195,7 @@ class _Friends:
 
     # --- invitations
 
-    def _invitation(self, owner: _Owner, number: int, contact: _Contact, sent_at: datetime) -> _Rate:
+    def _invitation(self, owner: Owner, number: int, contact: Contact, sent_at: datetime) -> Rate:
         """A third are answered; of the rest, those whose time is over have expired, but for the newest of them."""
         chance, expires = self.chance, sent_at + LIVES
         answered = sent_at + timedelta(
@@ -264,8 +217,8 @@ class _Friends:
         ended = answered if status == "submitted" else None
         self._invite(owner.number, number, contact.email, status, sent_at, ended, f"{sent_at:%Y-%m}")
         if goes or sent_at < self.as_of - RATED_OVER:
-            return _Rate()
-        return _Rate(1, status == "submitted")
+            return Rate()
+        return Rate(1, status == "submitted")
 
     def _invite(
         self,

@@ -5,7 +5,7 @@ All addresses are under ``example.test``. What there is of today, the jobs of la
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import accumulate
@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from apps.files import put_files
 from apps.learn import tables as t
 from apps.learn.log_files import log_files
+from apps.learn.made_up_student import Student, is_gone, is_unverified
 from apps.learn.session_keys import CLEANUP, session_keys
 from apps.learn.sessions import client
 from apps.learn.settings import Settings
@@ -66,43 +67,6 @@ def fill(
             put_keys(partial(client, settings), session_keys(made, SCALES[size].keys, users))
 
     return fill_with(engine, t.metadata, make, seed=f"learn:{seed}:{size}", as_of=as_of, progress=progress)
-
-
-def is_unverified(user: int) -> bool:
-    """Three in four of them have done nothing, and go."""
-    return user % 25 in {3, 11}
-
-
-def is_gone(student: int) -> bool:
-    return student % 100 == 99
-
-
-@dataclass(slots=True)
-class _Student:
-    """What the jobs make of him: marks in hundredths, of quizzes that were graded before the cut."""
-
-    number: int
-    days: set[int] = field(default_factory=set)
-    completed: int = 0
-    marks: list[int] = field(default_factory=list)
-
-    @property
-    def badges(self) -> int:
-        average = (2 * sum(self.marks) + len(self.marks)) // (2 * len(self.marks)) if self.marks else 0
-        longest = _longest(self.days)
-        return sum((self.completed >= 1, self.completed >= 10, longest >= 7, longest >= 30, average >= 9_000))
-
-
-def _longest(days: set[int]) -> int:
-    """The most of them in a row: counted from each day that has none before it."""
-    found = 0
-    for first in days:
-        if first - 1 not in days:
-            last = first
-            while last in days:
-                last += 1
-            found = max(found, last - first)
-    return found
 
 
 class _Platform:
@@ -176,7 +140,7 @@ class _Platform:
 
     def _student(self, number: int) -> None:
         """Everybody who has done anything takes about six courses."""
-        student = _Student(number)
+        student = Student(number)
         if not (is_unverified(number) and number % 4):
             found = self.chance.choices(
                 range(1, self.scale.courses + 1), cum_weights=self.popularity, k=self.chance.randint(4, 10)
@@ -187,13 +151,13 @@ class _Platform:
         if not is_gone(number):
             self.made.count(ANALYTICS, badges_awarded=student.badges)
 
-    def _note(self, student: _Student, moment: datetime) -> datetime:
+    def _note(self, student: Student, moment: datetime) -> datetime:
         """A day counts for a streak if it was over at the cut."""
         if moment < self.cut:
             student.days.add((moment - datetime.min.replace(tzinfo=moment.tzinfo)) // DAY)
         return moment
 
-    def _enrollment(self, student: _Student, course: int) -> None:
+    def _enrollment(self, student: Student, course: int) -> None:
         """A quarter end it, one in a hundred of them at the very cut, which is tomorrow's; a fifth give up."""
         began, kind = self._before(400, 45), self.chance.random()
         ended = None
@@ -225,7 +189,7 @@ class _Platform:
             self._quiz(student, enrollment, course, self._before(44))
         self._money(student, course, began)
 
-    def _quiz(self, student: _Student, enrollment: int, course: int, at: datetime) -> None:
+    def _quiz(self, student: Student, enrollment: int, course: int, at: datetime) -> None:
         mark = max(0, min(10_000, round(self.chance.gauss(74, 14) * 100)))
         [how] = self.chance.choices(("auto_graded", "graded", "pending_review"), (60, 30, 10))
         self.made.put(
@@ -241,7 +205,7 @@ class _Platform:
         if how != "pending_review":
             student.marks.append(mark)
 
-    def _money(self, student: _Student, course: int, at: datetime) -> None:
+    def _money(self, student: Student, course: int, at: datetime) -> None:
         """Half of the courses cost something; of each hundred payments three are paid back, some in other money."""
         if course % 2:
             return
@@ -253,7 +217,7 @@ class _Platform:
             row |= {"currency": "USD" if payment % 40 == 0 else currency, "created_at": at + 9 * DAY}
             self.made.put(t.refunds, payment_id=payment, amount=price, **row)
 
-    def _streak(self, student: _Student) -> None:
+    def _streak(self, student: Student) -> None:
         """Days in a row with a post or an assignment, half of them up to yesterday; and some have begun only today."""
         length = 1
         while length < 30 and self.chance.random() < 0.75:
@@ -279,7 +243,7 @@ class _Platform:
 
     def _hours(self) -> None:
         """Figures of hours up to thirty days before the last whole one are kept; exactly thirty days is not too old."""
-        newest = self.cut - HOUR
+        newest = self.made.as_of.replace(minute=0, second=0, microsecond=0) - HOUR
         for back in range(24 * 30 - 5, 24 * 30 + 6):
             self.made.put(t.realtime_metrics, hour_start=newest - back * HOUR, payload={"active_users": back % 7})
             self.made.count(HOURLY, hours=0, deleted=back > 24 * 30)

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from apps.made_up import Expected, MadeUp, Progress, Size, boundary, fill_with
 from apps.savings import tables as t
+from apps.savings.made_up_groups import Group, planted
 from apps.savings.settings import Settings
 
 ARCHIVE, STATUSES = "savings/archive-audit-logs", "savings/update-group-statuses"
@@ -31,26 +32,6 @@ SCALES: dict[Size, Scale] = {
     "medium": Scale(3_000, 12_000, 500_000),
     "large": Scale(30_000, 120_000, 5_000_000),
 }
-
-
-@dataclass(slots=True)
-class _Group:
-    """``paid``: whether all of its active members have paid its newest round; ``rounds``: how many there are."""
-
-    status: str
-    rounds: int
-    round: int = 0
-    paid: bool = True
-    paid_out: bool = False
-    contract: str | None = ""
-    missing: int = 0
-    """So many members fewer than it needs to begin."""
-    suspended: bool = False
-    total: int | None = None
-    is_deleted: bool = False
-    asset: str = "XLM"
-    begins: bool = False
-    ends: bool = False
 
 
 def fill(
@@ -100,7 +81,7 @@ class _Savings:
                 is_active=_is_active(number),
                 summaries_opted_out=_has_opted_out(number),
             )
-        for group in self._planted():
+        for group in planted():
             self._group(group)
         while self.made.number_of(t.groups) < self.scale.groups:
             self._group(self._some())
@@ -108,42 +89,21 @@ class _Savings:
 
     # --- groups
 
-    def _planted(self) -> list[_Group]:
-        """Every reason to begin or to end, and every one not to."""
-        return [
-            _Group("PENDING", 5, contract="C", begins=True),
-            _Group("PENDING", 5, contract=None),
-            _Group("PENDING", 5, contract=" "),
-            _Group("PENDING", 5, contract="C", missing=1),
-            _Group("PENDING", 5, contract="C", suspended=True, missing=1),
-            _Group("PENDING", 5, contract="C", total=0),
-            _Group("PENDING", 5, contract="C", is_deleted=True),
-            _Group("ACTIVE", 4, round=4, paid_out=True, ends=True),
-            _Group("ACTIVE", 4, round=4, paid_out=True, paid=False),
-            _Group("ACTIVE", 4, round=4, paid_out=False),
-            _Group("ACTIVE", 4, round=4, paid_out=True, suspended=True, ends=True),
-            _Group("ACTIVE", 4, round=5, ends=True),
-            _Group("ACTIVE", 4, round=3, paid_out=True),
-            _Group("ACTIVE", 4, round=4, paid_out=True, total=-1),
-            _Group("ACTIVE", 4, round=2, asset="both"),
-            _Group("COMPLETED", 4, round=4, paid_out=True),
-        ]
-
-    def _some(self) -> _Group:
+    def _some(self) -> Group:
         [status] = self.chance.choices([name for name, _ in SPREAD], [weight for _, weight in SPREAD])
         rounds = round(self.chance.triangular(3, 20, 8))
         asset = "XLM" if self.chance.random() < 0.8 else "USDC"
         if status == "PENDING":
             begins = self.chance.random() < 0.1
             contract = "C" if begins or self.chance.random() < 0.5 else None
-            return _Group(status, rounds, contract=contract, missing=0 if begins else 1, asset=asset, begins=begins)
+            return Group(status, rounds, contract=contract, missing=0 if begins else 1, asset=asset, begins=begins)
         if status == "COMPLETED":
-            return _Group(status, rounds, round=rounds, paid_out=True, asset=asset)
+            return Group(status, rounds, round=rounds, paid_out=True, asset=asset)
         now = self.chance.randint(1, rounds)
         ends = now == rounds and self.chance.random() < 0.2
-        return _Group(status, rounds, round=now, paid=ends, paid_out=ends, asset=asset, ends=ends)
+        return Group(status, rounds, round=now, paid=ends, paid_out=ends, asset=asset, ends=ends)
 
-    def _group(self, group: _Group) -> None:
+    def _group(self, group: Group) -> None:
         total = group.rounds if group.total is None else group.total
         began = self.made.as_of - max(group.round, 1) * ROUND
         completed = self.made.between(6, 1) if group.status == "COMPLETED" else None
@@ -187,7 +147,7 @@ class _Savings:
         self.made.count(SUMMARIES, recipients=len(told), sent=len(told), opted_out=opted_out)
         self.made.count(SUMMARIES, no_address=len(active) - len(told) - opted_out)
 
-    def _members(self, group: _Group, group_id: int) -> list[int]:
+    def _members(self, group: Group, group_id: int) -> list[int]:
         """The last in the order is the one who is paid out last; one who is suspended counts for nothing."""
         self.paid_last_week = False
         people = self.chance.sample(range(1, self.scale.users + 1), group.rounds - group.missing + group.suspended)
@@ -211,7 +171,7 @@ class _Savings:
                     self._contribution(group, group_id, user, wallet, number)
         return people
 
-    def _contribution(self, group: _Group, group_id: int, user: int, wallet: str, number: int) -> None:
+    def _contribution(self, group: Group, group_id: int, user: int, wallet: str, number: int) -> None:
         """Of past rounds some are under way or have failed; those of the newest week begin at Monday's first moment."""
         back = group.round - number
         at = self.made.as_of - back * ROUND - timedelta(seconds=self.chance.randrange(600_000))
