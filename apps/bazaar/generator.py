@@ -19,6 +19,7 @@ from apps.files import put_files
 from apps.made_up import Expected, MadeUp, Progress, Size, fill_with
 
 KARMA = "bazaar/recalculate-karma"
+ORPHANS = "bazaar/cleanup-orphaned-files"
 SHARES = {"CREATOR": 4, "CONTRIBUTOR": 2, "ADVISOR": 1}
 """In quarters of a project's upvotes."""
 MOST_UPVOTES = 2_000
@@ -70,6 +71,7 @@ class _Bazaar:
     def __init__(self, made: MadeUp, scale: Scale, settings: Settings) -> None:
         self.made, self.scale, self.settings = made, scale, settings
         self.chance, self.as_of = made.chance, made.as_of
+        self.gone: set[int] = set()
         self.avatars, self.images = int(scale.uploads * 0.6), int(scale.uploads * 0.25)
 
     def make(self) -> None:
@@ -118,6 +120,7 @@ class _Bazaar:
                 anonymized_at=self.made.ago(20) if is_gone else None,
             )
             if is_gone:
+                self.gone.add(number)
                 continue
             self.made.count(KARMA, total_users=1, changed=wrong != 0, total_karma_change=-wrong)
             self.made.count(KARMA, total_abs_change=abs(wrong), max_change=abs(wrong))
@@ -163,6 +166,8 @@ class _Bazaar:
                 uploaded_by=(number - 1) % self.scale.users + 1,
                 created_at=created,
             )
+            is_old = created < self.made.ago(30)
+            self.made.count(ORPHANS, checked_count=is_old, orphaned_count=is_old and not self._is_referred_to(number))
             if self.chance.random() >= 0.01:
                 mode = {"mode": "444"} if self.chance.random() < 0.005 else {}
                 files.append({"name": _file(number), "size": size, "mtime": created.isoformat(), **mode})
@@ -173,6 +178,13 @@ class _Bazaar:
         ]
         if root is not None:
             put_files(root, files)
+            self.made.count(ORPHANS, untracked_files=max(1, self.scale.uploads // 100))
+
+    def _is_referred_to(self, number: int) -> bool:
+        """By the avatar of somebody who is still there, or by the image of a project."""
+        if number <= min(self.avatars, self.scale.users):
+            return number not in self.gone
+        return self.avatars < number <= self.avatars + min(self.images, self.scale.projects)
 
     # --- people who leave
 
