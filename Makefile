@@ -5,7 +5,7 @@ BIN := .venv/bin
 
 .PHONY: up test check bench clean
 up: .venv/apps.done
-	$(BIN)/python -m apps.codenotify.demo $(ARGS)
+	$(BIN)/python -m apps.demo $(ARGS)
 
 test: .venv/test.done
 	$(BIN)/python -m pytest -n auto --maxschedchunk 2 $(ARGS)

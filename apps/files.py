@@ -20,6 +20,8 @@ def put_files(root: Path | None, files: list[dict[str, Any]]) -> None:
     for file in files:
         path = root / file["name"]
         path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink() or path.exists():  # from a time before that was interrupted
+            path.unlink()
         if "symlink" in file:
             path.symlink_to(file["symlink"])
             continue

@@ -21,7 +21,7 @@ def make_blueprint(settings: Settings) -> Blueprint:
     bind(metadata, own_tables.opener(settings.database_url, metadata, settings.own_tables))
     jobs = Blueprint("bazaar", environments=EVERYWHERE)
     _add(jobs, "cleanup-invitations", "0 2 * * *", 24, upkeep.CLEANUP_INVITATIONS)
-    _add(jobs, "cleanup-push-tokens", "30 2 * * *", 24, upkeep.CLEANUP_PUSH_TOKENS)
+    _add(jobs, "cleanup-push-tokens", "30 2 * * *", 24, upkeep.cleanup_push_tokens(settings))
     _add(jobs, "anonymize-audit-logs", "0 3 * * *", 24, upkeep.ANONYMIZE_AUDIT_LOGS)
     _add(jobs, "delete-audit-logs", "30 3 * * 0", 48, upkeep.DELETE_AUDIT_LOGS)
     _add(jobs, "cleanup-orphaned-files", "0 4 * * *", 24, upkeep.cleanup_orphaned_files(settings))

@@ -26,6 +26,10 @@ class Settings(FromEnvironment):
     quarantine_hours: int = setting("BAZAAR_QUARANTINE_HOURS", 24, number(0))
     remove_untracked: bool = setting("BAZAAR_REMOVE_UNTRACKED", False, boolean)
     featured_bonus: int = setting("BAZAAR_FEATURED_BONUS", 10, number(0))
+    push_tokens_most: float = setting("BAZAAR_PUSH_TOKENS_MOST", 0.5, number(0.001, 1, float))
+    """Of all push tokens, the part that may go in a run."""
+    push_tokens_guard: str = setting("BAZAAR_PUSH_TOKENS_GUARD", "abort", one_of("abort", "park"))
+    """What becomes of a run that would remove more: it ends, or waits for a person."""
     deletion_grace_days: int = setting("BAZAAR_DELETION_GRACE_DAYS", 30, number(1))
     subject_key: str = setting("BAZAAR_SUBJECT_KEY", _DEVELOPMENT_KEY, secret=True)
     """Makes the pseudonyms under which an erased person's consents and requests are kept."""

@@ -17,9 +17,9 @@ from typing import Any, Literal
 from sqlalchemy import Engine, Table, func, select
 
 from apps.codenotify.contest import Contest
-from apps.codenotify.demo.world import World
 from apps.codenotify.population import Person, make_person
 from apps.codenotify.tables import contests, deliveries, metadata, notifications, users
+from apps.codenotify.world import World
 from apps.database import create_tables, writing
 
 Size = Literal["small", "medium", "full"]
@@ -73,6 +73,23 @@ def generate(size: Size = "small", *, seed: int = 42, as_of: datetime) -> Datase
     _plant_users(data)
     _plant_notifications(data)
     return data
+
+
+def fill(
+    engine: Engine,
+    settings: object,
+    size: Size = "small",
+    *,
+    seed: int = 42,
+    as_of: datetime,
+    progress: Callable[[int], None] = lambda _rows: None,
+) -> dict[str, dict[str, int]]:
+    """Into an empty database; returns what each job must count."""
+    del settings
+    data = generate(size, seed=seed, as_of=as_of)
+    load(engine, data)
+    progress(sum(map(len, data.tables.values())))
+    return {job: dict(counts) for job, counts in data.oracle.items()}
 
 
 def load(engine: Engine, data: Dataset, progress: Callable[[str, int], None] = lambda _table, _rows: None) -> None:

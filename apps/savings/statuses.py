@@ -47,6 +47,7 @@ def _all_paid() -> ColumnElement[bool]:
         _paid.round_number == _group.total_rounds,
         _paid.status == "CONFIRMED",
     )
+    paid = paid.correlate(groups, memberships)  # or a payment to any other group of his would do
     unpaid = exists().where(_member.group_id == _group.id, _member.status == "ACTIVE", not_(paid))
     return and_(_MEMBERS > 0, not_(unpaid))
 

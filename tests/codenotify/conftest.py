@@ -9,13 +9,13 @@ from shutil import copyfile
 
 import pytest
 
-from apps.codenotify.demo.contest_server import ContestServer
-from apps.codenotify.demo.mail_catcher import MailCatcher
-from apps.codenotify.demo.webhook_sink import WebhookSink
 from apps.codenotify.services import Services
 from apps.codenotify.settings import ENDPOINTS, WEBHOOKS, Settings
 from apps.codenotify.tables import metadata
 from apps.database import connect, create_tables
+from apps.demo.contest_server import ContestServer
+from apps.demo.mail_catcher import MailCatcher
+from apps.demo.webhook_sink import WebhookSink
 from rota.recipes import ready
 from tests.codenotify.compiled import compiled_once
 from tests.codenotify.helpers import WallClock

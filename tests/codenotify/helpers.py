@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Engine, Table, func, select, update
 
 from apps.codenotify.contest import Contest
-from apps.codenotify.demo.world import plan
 from apps.codenotify.services import Services
 from apps.codenotify.tables import contests, deliveries, metadata, notifications, users
+from apps.codenotify.world import plan
 from apps.database import reading, writing
 
 NOW = datetime(2026, 8, 10, 12, 0, tzinfo=UTC)

@@ -15,9 +15,9 @@ from apps.codenotify.adapters.fetched import Fetched
 from apps.codenotify.adapters.http import Http, Spacing
 from apps.codenotify.clients import http_client
 from apps.codenotify.contest import PLATFORMS
-from apps.codenotify.demo.contest_server import ContestServer
 from apps.codenotify.errors import PermanentError, TransientError
 from apps.codenotify.settings import Settings
+from apps.demo.contest_server import ContestServer
 from tests.codenotify.helpers import DAY, HOUR, NOW, announce
 
 IDS = {
@@ -327,7 +327,7 @@ def test_leetcode_biweekly_is_told_from_weekly(platforms, ask):
 
 
 def test_leetcode_biweekly_of_15_august_2026_starts_at_1430_utc():
-    from apps.codenotify.demo.world import World
+    from apps.codenotify.world import World
 
     day = datetime(2026, 8, 15, tzinfo=UTC)
     starts = {each.platform_id: each.start_time for each in World().between(day, day + 2 * DAY)}

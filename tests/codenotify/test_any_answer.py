@@ -15,8 +15,8 @@ from apps.codenotify.adapters import FETCH
 from apps.codenotify.adapters.http import Http, Spacing
 from apps.codenotify.clients import http_client
 from apps.codenotify.contest import PLATFORMS
-from apps.codenotify.demo import shapes
 from apps.codenotify.errors import OutsideError
+from apps.demo import shapes
 from tests.codenotify.helpers import DAY, NOW, announce
 
 IDS = {"codeforces": "1", "leetcode": "weekly-contest-1", "codechef": "START1", "atcoder": "abc1"}

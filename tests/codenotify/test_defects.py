@@ -11,8 +11,8 @@ import pytest
 
 from apps.codenotify import cleanup, digest, dispatch, due, people, sync
 from apps.codenotify.blueprint import make_blueprint
-from apps.codenotify.demo.contest_server import SITES
 from apps.codenotify.tables import contests, notifications, users
+from apps.demo.contest_server import SITES
 from rota import Blueprint, Rota, cron
 from rota.errors import ConfigError, CronError, RunTimedOutError
 from rota.testing import FakeHome, ManualClock, captured_events, make_run, run_due

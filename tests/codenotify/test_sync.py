@@ -9,9 +9,9 @@ import pytest
 
 from apps.codenotify import sync
 from apps.codenotify.contest import Contest
-from apps.codenotify.demo.contest_server import ContestServer
 from apps.codenotify.services import Services
 from apps.codenotify.tables import contests, sync_state
+from apps.demo.contest_server import ContestServer
 from rota import JobResult
 from rota.errors import RunLostError
 from rota.recipes import audit

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from apps.codenotify.demo.mail_catcher import MailCatcher
+from apps.demo.mail_catcher import MailCatcher
 from apps.faf import french
 from apps.faf.invitations import MonthlyInvitations, reminders, trying_again
 from apps.faf.settings import Settings

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from apps.codenotify.demo.mail_catcher import MailCatcher
+from apps.demo.mail_catcher import MailCatcher
 from apps.savings.letters import amounts
 from tests.savings.conftest import Savings
 

@@ -83,6 +83,17 @@ def test_a_group_ends_when_its_last_round_is_paid_and_paid_out(
     assert status_after(savings, group(status="ACTIVE", **values), people(*members, paid=paid)) == status
 
 
+def test_what_a_member_has_paid_to_another_group_does_not_end_this_one(savings: Savings) -> None:
+    world = people(HAD, HAD, paid={1: "CONFIRMED"})
+    elsewhere = {"id": 9, "group_id": 2, "user_id": 2, "round_number": 2, "amount": "10", "status": "CONFIRMED"}
+    world["contributions"].append({**elsewhere, "timestamp": ago(1)})
+    savings.put(groups=[group(id=n, status="ACTIVE", current_round=2) for n in (1, 2)], **world)
+
+    savings.run("update-group-statuses")
+
+    assert savings.rows("groups", "status") == ["ACTIVE", "ACTIVE"]
+
+
 def test_one_step_a_run_and_members_hear_of_each_once(savings: Savings) -> None:
     savings.put(
         groups=[group(total_rounds=1, current_round=0)],

@@ -111,14 +111,13 @@ class Report(Recipe):
             payload = self.payload(connection, period)
         text = json.dumps(payload, sort_keys=True, default=str)
         checksum = hashlib.sha256(text.encode()).hexdigest()
-        result = JobResult(
-            period=(period.start, period.end), details={"checksum": checksum[:12], "report": json.loads(text)}
-        )
+        kept = json.loads(text)
+        result = JobResult(period=(period.start, period.end), details={"checksum": checksum[:12], "report": kept})
         if run.dry_run:
             return replace(result, status="dry_run", message=f"{self.report_type} would be made")
         ready(engine)
         with writing(engine) as connection:
-            self._keep(connection, run, period, result.details["report"], checksum, result)
+            self._keep(connection, run, period, kept, checksum, result)
         return result
 
     def payload(self, connection: Connection, period: Period) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from apps.codenotify.demo.contest_server import ContestServer
-from apps.codenotify.demo.world import AHEAD, World
+from apps.codenotify.world import AHEAD, World
+from apps.demo.contest_server import ContestServer
 from tests.codenotify.helpers import DAY, HOUR, NOW
 
 pytestmark = pytest.mark.long
@@ -34,7 +34,9 @@ class Demo:
         command = [
             sys.executable,
             "-m",
-            "apps.codenotify.demo",
+            "apps.demo",
+            "--only",
+            "codenotify",
             "--size",
             "small",
             "--data",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ class Hook:
     channel: str
     key: str
     body: Mapping[str, Any]
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class WebhookSink:
@@ -82,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         key = self.headers.get("Idempotency-Key", "")
-        scenario = self.sink.take(Hook(self.path.strip("/"), key, body))
+        scenario = self.sink.take(Hook(self.path.strip("/"), key, body, dict(self.headers.items())))
         if scenario.startswith("lose"):
             self.close_connection = True
             return

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from math import ceil
 from typing import Any
 
-from apps.codenotify.demo.shapes import Rows
+from apps.demo.shapes import Rows
 
 MAINTENANCE = b"<!doctype html><title>Maintenance</title><h1>We will be back soon</h1>"
 

@@ -17,8 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from apps.codenotify.contest import Contest
-from apps.codenotify.demo import shapes
-from apps.codenotify.demo.faults import DATA, LINE, NAMES, Answer, Data
+from apps.demo import shapes
+from apps.demo.faults import DATA, LINE, NAMES, Answer, Data
 
 SITES = ("codeforces", "leetcode", "codechef", "atcoder", "kenkoooo")
 Listing = Callable[[datetime], Sequence[Contest]]

@@ -1,1 +1,0 @@
-"""The world outside, made small: contest platforms, a mail server and a webhook provider on this machine."""

@@ -1,0 +1,58 @@
+"""The made-up data: the same every time, and every job counts about it what was planted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from apps.demo.mail_catcher import MailCatcher
+from apps.savings import generator
+from apps.savings.settings import Settings
+from apps.savings.tables import metadata
+from tests.generated import counted, rows_of
+from tests.savings.conftest import NOW, Savings
+
+# A working day, the day of a clock change in Europe, and the day after a leap day of the past.
+MOMENTS = [
+    NOW,
+    datetime.fromisoformat("2026-10-25T01:30:00+00:00"),
+    datetime.fromisoformat("2028-02-29T08:00:00+00:00"),
+]
+
+
+SENDERS = {generator.SUMMARIES}
+"""What they send must leave now: at other moments it would be too late, or too early."""
+
+
+@pytest.mark.parametrize("as_of", MOMENTS)
+def test_every_job_counts_what_was_planted_and_then_has_no_more_to_do(savings: Savings, as_of: datetime) -> None:
+    expected = generator.fill(savings.engine, savings.settings, as_of=as_of)
+
+    found = counted(savings, expected, as_of=as_of, without=SENDERS)
+    assert found == {job: counts for job, counts in expected.items() if job not in SENDERS}
+    done = savings.everything()
+    counted(savings, expected, as_of=as_of, without=SENDERS)
+    assert savings.everything() == done
+
+
+def test_each_letter_is_counted_and_sent_once(open_savings: Callable[..., Savings], tmp_path: Path) -> None:
+    with MailCatcher(tmp_path / "mails") as mails:
+        savings = open_savings(smtp_host="127.0.0.1", smtp_port=mails.port)
+        now = datetime.now(UTC)
+        expected = generator.fill(savings.engine, savings.settings, as_of=now)
+
+        assert counted(savings, expected, as_of=now) == expected
+        letters = sum(expected[job]["sent"] for job in SENDERS)
+        assert mails.count == letters > 20
+        counted(savings, expected, as_of=now)
+        assert mails.count == letters
+
+
+def test_equal_arguments_give_equal_data_and_another_seed_does_not(tmp_path: Path) -> None:
+    def make(seed: int) -> str:
+        return rows_of(tmp_path, generator, metadata, Settings(), seed=seed, as_of=NOW)
+
+    assert make(42) == make(42) != make(7)
