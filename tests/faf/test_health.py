@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from apps.codenotify.demo.mail_catcher import MailCatcher
+from apps.demo.mail_catcher import MailCatcher
 from apps.faf.health import resident_bytes
 from rota.messages.tables import senders
 from rota.recipes import ready
