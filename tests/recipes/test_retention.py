@@ -231,6 +231,7 @@ def before_the_deletion(engine: Engine, statement: str) -> None:
 def foreign_keys(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys = ON"))
+        engine.dispose()  # connections that are open already do not know of it
 
 
 def dump(engine: Engine) -> dict[str, list[Any]]:
