@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from rota.recipes.archive import ArchiveTo
     from rota.recipes.database import bind
     from rota.recipes.derive import Derive
+    from rota.recipes.erasure import Erasure, erase_subject, replay_erasures
+    from rota.recipes.erasure_ledger import erasure_ledger
+    from rota.recipes.erasure_plan import Step, Subject
     from rota.recipes.fence import fenced
     from rota.recipes.health import Check, Health
     from rota.recipes.inactive import Inactive, Tokens, Update
@@ -36,6 +39,7 @@ _HOMES = {
     "Check": "health",
     "Child": "retention",
     "Derive": "derive",
+    "Erasure": "erasure",
     "Health": "health",
     "Inactive": "inactive",
     "OrphanFiles": "orphan_files",
@@ -49,17 +53,22 @@ _HOMES = {
     "Retention": "retention",
     "Safety": "safety",
     "Scrub": "personal",
+    "Step": "erasure_plan",
     "Steps": "steps",
+    "Subject": "erasure_plan",
     "Tokens": "inactive",
     "Transition": "transitions",
     "Transitions": "transitions",
     "Update": "inactive",
     "audit": "tables",
     "bind": "database",
+    "erase_subject": "erasure",
+    "erasure_ledger": "erasure_ledger",
     "fenced": "fence",
     "metadata": "tables",
     "ready": "tables",
     "record": "tables",
+    "replay_erasures": "erasure",
 }
 
 __all__ = [
@@ -70,6 +79,7 @@ __all__ = [
     "Check",
     "Child",
     "Derive",
+    "Erasure",
     "Health",
     "Inactive",
     "OrphanFiles",
@@ -83,17 +93,22 @@ __all__ = [
     "Retention",
     "Safety",
     "Scrub",
+    "Step",
     "Steps",
+    "Subject",
     "Tokens",
     "Transition",
     "Transitions",
     "Update",
     "audit",
     "bind",
+    "erase_subject",
+    "erasure_ledger",
     "fenced",
     "metadata",
     "ready",
     "record",
+    "replay_erasures",
 ]
 
 
