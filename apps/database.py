@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     Connection,
-    Dialect,
     Engine,
     MetaData,
     Table,
@@ -25,28 +23,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import TypeDecorator
+
+from rota.recipes.tables import Instant as Instant
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 HOUR_US = 3_600_000_000
 _TURNSTILE = 0x636F64656E6F7469  # "codenoti": any number will do, if nobody else's
-
-
-class Instant(TypeDecorator[datetime]):
-    """A moment, kept as microseconds of UTC: both databases then compare and add alike, to the microsecond.
-
-    Takes and gives aware datetimes; a naive one raises ``ValueError``, because it names no moment.
-    """
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> int | None:
-        return None if value is None else micros(value)
-
-    def process_result_value(self, value: int | None, _dialect: Dialect) -> datetime | None:
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
 class UtcDate(FunctionElement[str]):

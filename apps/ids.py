@@ -7,39 +7,29 @@ from typing import Any
 from sqlalchemy import Dialect, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import TypeDecorator, UserDefinedType
+from sqlalchemy.types import TypeDecorator
 
 _DIGITS = 20
-"""So many a whole number is written with where it is kept as text, so that it sorts as one."""
-
-
-class _AsItIs(UserDefinedType[Any]):
-    """SQLite's own way: a column that keeps numbers and text as they are, numbers first."""
-
-    cache_ok = True
-
-    def get_col_spec(self, **_: Any) -> str:
-        return "BLOB"
 
 
 class Id(TypeDecorator[Any]):
-    """A key as it is given: ``7`` or ``"u7"``. PostgreSQL keeps it as text; whole numbers are not negative there."""
+    """A key as it is given, ``7`` or ``"u7"``. Databases keep it as text: a whole number, which may not be negative, is
+    written with so many digits that it sorts as one."""
 
     impl = Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
-        return dialect.type_descriptor(_AsItIs() if dialect.name == "sqlite" else Text(collation="C"))
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else Text(collation="C"))
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        if dialect.name == "sqlite" or value is None or isinstance(value, str):
-            return value
-        return f"{value:0{_DIGITS}d}"
+        del dialect
+        return value if value is None or isinstance(value, str) else f"{value:0{_DIGITS}d}"
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        if dialect.name != "sqlite" and isinstance(value, str) and len(value) == _DIGITS and value.isdecimal():
-            return int(value)
-        return value
+        del dialect
+        is_number = isinstance(value, str) and len(value) == _DIGITS and value.isdecimal()
+        return int(value) if is_number else value
 
 
 class FreshId(FunctionElement[str]):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
 from sqlalchemy import Dialect, Numeric, Text
 from sqlalchemy.types import TypeDecorator
+
+EXACT = Context(prec=60)
+"""Digits enough for the sums of any amounts that are kept: nothing is rounded on the way."""
 
 
 class Decimal_(TypeDecorator[Decimal]):  # noqa: N801 - a type of SQL beside Python's
@@ -35,7 +38,7 @@ class Decimal_(TypeDecorator[Decimal]):  # noqa: N801 - a type of SQL beside Pyt
 
 def rounded(value: Decimal, places: int) -> Decimal:
     """Half up, as people round."""
-    return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, EXACT)
 
 
 def percent(part: float, whole: float) -> Decimal:

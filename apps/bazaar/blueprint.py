@@ -25,6 +25,7 @@ def make_blueprint(settings: Settings) -> Blueprint:
     _add(jobs, "cleanup-push-tokens", "30 2 * * *", 24, upkeep.CLEANUP_PUSH_TOKENS)
     _add(jobs, "anonymize-audit-logs", "0 3 * * *", 24, upkeep.ANONYMIZE_AUDIT_LOGS)
     _add(jobs, "delete-audit-logs", "30 3 * * 0", 48, upkeep.DELETE_AUDIT_LOGS)
+    _add(jobs, "cleanup-orphaned-files", "0 4 * * *", 24, upkeep.cleanup_orphaned_files(settings))
     _add(jobs, "recalculate-karma", "0 5 * * 0", 48, upkeep.recalculate_karma(settings))
     return jobs
 

@@ -20,6 +20,8 @@ class Settings(FromEnvironment):
     environment: str = setting("APP_ENV", "development", one_of("production", "staging", "development", "test"))
     database_url: str = setting("BAZAAR_DATABASE_URL", "sqlite:///.rota/bazaar.db", secret=True)
     uploads: Path | None = setting("UPLOADS_PATH", None, directory)  # noqa: RUF009 - it is a field
+    orphan_grace_days: int = setting("BAZAAR_ORPHAN_GRACE_DAYS", 0, number(0))
+    """So long after a scan first saw that nothing refers to an upload, it goes."""
     quarantine_hours: int = setting("BAZAAR_QUARANTINE_HOURS", 24, number(0))
     remove_untracked: bool = setting("BAZAAR_REMOVE_UNTRACKED", False, boolean)
     featured_bonus: int = setting("BAZAAR_FEATURED_BONUS", 10, number(0))
@@ -36,6 +38,8 @@ class Settings(FromEnvironment):
             problems.append(
                 "BAZAAR_SUBJECT_KEY: production needs one, or anybody could find out whom a pseudonym stands for"
             )
+        if settings.environment == "production" and settings.uploads is None:
+            problems.append("UPLOADS_PATH: production needs it; in a wrong folder every file looks as if it were gone")
         if problems:
             raise SettingsError(problems, hint="apps/bazaar/README.md lists every setting")
         return settings

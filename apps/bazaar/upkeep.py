@@ -1,19 +1,23 @@
-"""What goes when it is old, and what is put right: five of the jobs, as recipes over the tables."""
+"""What goes when it is old, and what is put right: six of the jobs, as recipes over the tables."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy import ColumnElement, and_, case, func, or_
 
 from apps.bazaar.karma import karma_of
 from apps.bazaar.settings import Settings
-from apps.bazaar.tables import audit_logs, pending_invitations, push_tokens, users
-from rota.recipes import Aggregate, Anonymise, Retention, Safety, Scrub
+from apps.bazaar.tables import audit_logs, ideas, pending_invitations, projects, push_tokens, uploads, users
+from rota.recipes import Aggregate, Anonymise, OrphanFiles, Reference, Retention, Safety, Scrub
 
 CAREFUL = Safety(most_fraction=0.5, floor=1_000, runaway=None, on_guard="abort")
-_invitation, _token, _log = pending_invitations.c, push_tokens.c, audit_logs.c
+_invitation, _token, _log, _upload = pending_invitations.c, push_tokens.c, audit_logs.c, uploads.c
+NAME_UPLOADS = (users.c.avatar_url, projects.c.image_url, projects.c.description, ideas.c.description)
+UPLOADS = Path(".rota/uploads")
+"""Where a developer's uploads are; production has to say."""
 
 
 def _unanswered() -> ColumnElement[bool]:
@@ -69,6 +73,26 @@ DELETE_AUDIT_LOGS = Retention(
     counted_as="deleted_count",
     safety=CAREFUL.with_(batch=5_000, rows_a_run=5_000_000),
 )
+
+
+def cleanup_orphaned_files(settings: Settings) -> OrphanFiles:
+    return OrphanFiles(
+        uploads,
+        path=_upload.path,
+        names=[_upload.filename],
+        state=_upload.state,
+        age=_upload.created_at,
+        older_than="30d",
+        unreferenced_since=_upload.unreferenced_since,
+        claimed_at=_upload.claimed_at,
+        root=settings.uploads or UPLOADS,
+        references=[Reference(column) for column in NAME_UPLOADS],
+        grace=timedelta(days=settings.orphan_grace_days),
+        quarantine=".trash" if settings.quarantine_hours else None,
+        quarantined_for=timedelta(hours=settings.quarantine_hours),
+        remove_untracked=settings.remove_untracked,
+        safety=CAREFUL.with_(most_rows=10_000, floor=100, batch=200),
+    )
 
 
 def recalculate_karma(settings: Settings) -> Aggregate:

@@ -43,6 +43,13 @@ class Settings(FromEnvironment):
     metrics_retention_hours: int = setting("SCHEDULER_METRICS_RETENTION_HOURS", 72, number(25))
     error_rate_threshold: float = setting("SCHEDULER_ERROR_RATE_THRESHOLD", 0.05, number(0, 1, float))
     memory_alert_threshold: float = setting("SCHEDULER_MEMORY_ALERT_THRESHOLD", 0.8, number(0, 1, float))
+    smtp_host: str = setting("FAF_SMTP_HOST", "localhost")
+    smtp_port: int = setting("FAF_SMTP_PORT", 25, number(1, 65_535))
+    smtp_username: str = setting("FAF_SMTP_USERNAME", "")
+    smtp_password: str = setting("FAF_SMTP_PASSWORD", "", secret=True)
+    smtp_tls: str = setting("FAF_SMTP_TLS", "none", one_of("none", "starttls", "implicit"))
+    mails_per_second: float = setting("FAF_MAILS_PER_SECOND", 0.0, number(0, kind=float))
+    mail_from: str = setting("FAF_MAIL_FROM", "Form-a-Friend <bonjour@form-a-friend.example>")
     public_url: str = setting("FAF_PUBLIC_URL", "https://form-a-friend.example", url)
     link_key: str = setting("FAF_LINK_KEY", _DEVELOPMENT_KEY, secret=True)
 

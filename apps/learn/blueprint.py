@@ -14,6 +14,7 @@ from apps.learn.courses import update_courses
 from apps.learn.cut import day_of
 from apps.learn.hourly import update_hour
 from apps.learn.periods import summary, trends
+from apps.learn.sessions import daily_cleanup, end_sessions
 from apps.learn.settings import Settings
 from apps.learn.students import update_students
 from apps.learn.tables import courses, metadata, reports, users
@@ -33,6 +34,7 @@ def make_blueprint(settings: Settings) -> Blueprint:
     _add(jobs, "weekly-trend-reports", "0 1 * * 0", WEEKLY, late=8 * 7 * 24, minutes=30, catch_up="all")
     _add(jobs, "monthly-executive-summaries", "0 2 1 * *", MONTHLY, late=8 * 31 * 24, minutes=30, catch_up="all")
     _add_hourly(jobs, settings, engine)
+    _add_sessions(jobs, settings, engine)
     if settings.logs is not None:
         _add(jobs, "daily-log-pruning", "0 4 * * *", _pruning(settings), late=24, minutes=60, each="host")
     return jobs
@@ -93,6 +95,15 @@ def _add_hourly(jobs: Blueprint, settings: Settings, engine: Callable[[], Engine
     def hourly_realtime_metrics(run: Run) -> JobResult:
         """Add up what happened in the last whole hour."""
         return update_hour(run, engine())
+
+
+def _add_sessions(jobs: Blueprint, settings: Settings, engine: Callable[[], Engine]) -> None:
+    _add(jobs, "daily-session-cleanup", "0 3 * * *", daily_cleanup(settings, engine), late=24, minutes=60)
+
+    @jobs.job("end-sessions", retry=THREE_TIMES, timeout=timedelta(minutes=5), destructive=True)
+    def end_sessions_of(run: Run, user_id: str) -> JobResult:
+        """End all sessions of one person."""
+        return end_sessions(run, settings, str(user_id))
 
 
 def _add(jobs: Blueprint, name: str, expression: str, recipe: Any, *, late: int, minutes: int, **policies: Any) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from apps.files import put_files
 from apps.learn.blueprint import open_database
+from apps.learn.sessions import client
 from apps.learn.settings import Settings
 from apps.learn.tables import metadata
 from apps.loading import load_main
+from apps.redis_data import put_keys
 
 if __name__ == "__main__":
     settings = Settings.from_env()
-    load_main(open_database(settings), metadata, {"_log_dir": lambda files: put_files(settings.logs, files)})
+    places = {"_log_dir": partial(put_files, settings.logs), "_redis": partial(put_keys, partial(client, settings))}
+    load_main(open_database(settings), metadata, places)

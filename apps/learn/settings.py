@@ -18,6 +18,8 @@ class Settings(FromEnvironment):
     environment: str = setting("APP_ENV", "development", one_of("production", "staging", "development", "test"))
     database_url: str = setting("LEARN_DATABASE_URL", "sqlite:///.rota/learn.db", secret=True)
     redis_url: str = setting("LEARN_REDIS_URL", "redis://localhost:6379", secret=True)
+    delete_unparsable: bool = setting("LEARN_DELETE_UNPARSABLE", False, boolean)
+    """Whether keys without an end whose value says none are removed."""
     logs: Path | None = setting("LEARN_LOG_DIR", None, directory)  # noqa: RUF009 - it is a field
     hourly_metrics: bool = setting("LEARN_HOURLY_METRICS", False, boolean)
     log_retention_days: int = setting("LEARN_LOG_RETENTION_DAYS", 30, number(1))

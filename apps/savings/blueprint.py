@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 from functools import cache
+from typing import Any
 
 from sqlalchemy import Engine
 
 from apps.database import connect, create_tables
 from apps.savings.archive import archive_audit_logs
+from apps.savings.letters import ContributionSummaries
 from apps.savings.lock import Locked
 from apps.savings.settings import Settings
 from apps.savings.statuses import update_group_statuses
 from apps.savings.tables import metadata
 from rota import Blueprint, Retry, cron
+from rota.messages import Smtp
 from rota.recipes import Recipe, bind
 
 
@@ -25,6 +28,10 @@ def make_blueprint(settings: Settings) -> Blueprint:
     statuses = Locked(update_group_statuses(settings), "update-group-statuses", 300, settings)
     _add(jobs, "archive-audit-logs", "0 2 * * *", archive, late=24, minutes=60)
     _add(jobs, "update-group-statuses", "0 * * * *", statuses, late=1, minutes=55)
+    mail = Smtp(settings.smtp_host, settings.smtp_port, sender=settings.mail_from)
+    summaries = Locked(ContributionSummaries(settings, {"email": mail}), "send-contribution-summaries", 600, settings)
+    production = {"environments": ["production"]}
+    _add(jobs, "send-contribution-summaries", "0 9 * * 1", summaries, late=72, minutes=60, **production)
     return jobs
 
 
@@ -34,11 +41,14 @@ def open_database(settings: Settings) -> Engine:
     return engine
 
 
-def _add(jobs: Blueprint, name: str, expression: str, recipe: Recipe, *, late: int, minutes: int) -> None:
+def _add(
+    jobs: Blueprint, name: str, expression: str, recipe: Recipe, *, late: int, minutes: int, **policies: Any
+) -> None:
     jobs.job(
         name,
         schedule=cron(expression, tz="UTC"),
         catch_up_window=timedelta(hours=late),
         retry=Retry(attempts=3, delays=[1, 2]),
         timeout=timedelta(minutes=minutes),
+        **policies,
     )(recipe)

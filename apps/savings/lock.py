@@ -47,6 +47,10 @@ class Locked(Recipe):
         return self.recipe.destructive
 
     @property
+    def sends(self) -> bool:  # type: ignore[override]
+        return self.recipe.sends
+
+    @property
     def description(self) -> str:
         """As the recipe has it."""
         return self.recipe.description

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.environment import FromEnvironment, boolean, number, one_of, setting
+from apps.environment import FromEnvironment, boolean, number, one_of, setting, url
 from rota.errors import SettingsError
+
+_DEVELOPMENT_KEY = "savings-development"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,11 @@ class Settings(FromEnvironment):
     redis_password: str = setting("REDIS_PASSWORD", "", secret=True)
     max_stale_days: int = setting("MAX_STALE_GROUP_DAYS", 7, number(1))
     summary_batch: int = setting("SUMMARY_BATCH_SIZE", 500, number(1))
+    smtp_host: str = setting("SAVINGS_SMTP_HOST", "localhost")
+    smtp_port: int = setting("SAVINGS_SMTP_PORT", 25, number(1, 65_535))
+    mail_from: str = setting("SAVINGS_MAIL_FROM", "Savings groups <weekly@savings.example>")
+    public_url: str = setting("SAVINGS_PUBLIC_URL", "https://savings.example", url)
+    link_key: str = setting("SAVINGS_LINK_KEY", _DEVELOPMENT_KEY, secret=True)
     skip_empty: bool = setting("SAVINGS_SKIP_EMPTY_SUMMARIES", False, boolean)
 
     @classmethod
@@ -32,6 +39,8 @@ class Settings(FromEnvironment):
         """The settings of this process. Raises ``SettingsError`` with every mistake, not the first alone."""
         problems: list[str] = []
         settings = cls(**cls.collect(os.environ if env is None else env, problems))
+        if settings.environment == "production" and settings.link_key == _DEVELOPMENT_KEY:
+            problems.append("SAVINGS_LINK_KEY: production needs one, or anybody could unsubscribe anybody")
         if problems:
             raise SettingsError(problems, hint="apps/savings/README.md lists every setting")
         return settings

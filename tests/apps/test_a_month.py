@@ -21,6 +21,7 @@ DAILY, WEEKLY, MONTHLY, PARIS = "daily", "weekly", "monthly", "at two in Paris"
 EXPECTED = {
     "bazaar/anonymize-audit-logs": DAILY,
     "bazaar/cleanup-invitations": DAILY,
+    "bazaar/cleanup-orphaned-files": DAILY,
     "bazaar/cleanup-push-tokens": DAILY,
     "bazaar/delete-audit-logs": WEEKLY,
     "bazaar/recalculate-karma": WEEKLY,
@@ -30,6 +31,7 @@ EXPECTED = {
     "codenotify/sync-contests": 4,
     "faf/cleanup": PARIS,
     "learn/daily-analytics-updates": DAILY,
+    "learn/daily-session-cleanup": DAILY,
     "learn/monthly-executive-summaries": MONTHLY,
     "learn/weekly-trend-reports": WEEKLY,
     "savings/archive-audit-logs": DAILY,

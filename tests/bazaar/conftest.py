@@ -53,8 +53,11 @@ class Bazaar:
         return dump(self.engine, metadata)
 
 
+OpenBazaar = Callable[..., Bazaar]
+
+
 @pytest.fixture
-def open_bazaar(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Bazaar]]:
+def open_bazaar(database_url: str, tmp_path: Path) -> Iterator[OpenBazaar]:
     opened: list[Bazaar] = []
 
     def open_(**settings: Any) -> Bazaar:
@@ -76,7 +79,7 @@ def open_bazaar(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Baz
 
 
 @pytest.fixture
-def bazaar(open_bazaar: Callable[..., Bazaar]) -> Bazaar:
+def bazaar(open_bazaar: OpenBazaar) -> Bazaar:
     return open_bazaar()
 
 

@@ -9,7 +9,14 @@ import pytest
 
 from tests.bazaar.conftest import NOW, Bazaar
 
-JOBS = ("cleanup-invitations", "cleanup-push-tokens", "anonymize-audit-logs", "delete-audit-logs", "recalculate-karma")
+JOBS = (
+    "cleanup-invitations",
+    "cleanup-push-tokens",
+    "anonymize-audit-logs",
+    "delete-audit-logs",
+    "cleanup-orphaned-files",
+    "recalculate-karma",
+)
 USERS = [{"id": 1, "email": "a@x.org", "created_at": "2020-01-01T00:00:00Z"}]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -31,9 +31,11 @@ class Learn:
     def put(self, **tables: list[dict[str, Any]]) -> None:
         load(self.engine, metadata, tables)
 
-    def run(self, job: str, *, due: datetime = MIDNIGHT, **options: Any) -> dict[str, Any]:
+    def run(
+        self, job: str, *, due: datetime = MIDNIGHT, arguments: Mapping[str, Any] | None = None, **options: Any
+    ) -> dict[str, Any]:
         """The result of one run, by hand."""
-        handle = self.rota.options(**{"as_of": due, "due": due, **options}).trigger(f"learn/{job}")
+        handle = self.rota.options(**{"as_of": due, "due": due, **options}).trigger(f"learn/{job}", **(arguments or {}))
         run_due(self.rota)
         record = handle.record()
         assert record.result is not None, (record.state, record.error)
@@ -48,13 +50,14 @@ class Learn:
 
 
 @pytest.fixture
-def open_learn(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Learn]]:
+def open_learn(database_url: str, tmp_path: Path, valkey_port: int) -> Iterator[Callable[..., Learn]]:
     opened: list[Learn] = []
 
     def open_(**settings: Any) -> Learn:
         logs = tmp_path / "logs"
         logs.mkdir(exist_ok=True)
-        given = Settings(**{"database_url": database_url, "logs": logs, **settings})
+        redis_url = f"redis://localhost:{valkey_port}"
+        given = Settings(**{"database_url": database_url, "logs": logs, "redis_url": redis_url, **settings})
         rota = Rota(f"sqlite:///{tmp_path}/ledger-{len(opened)}.db", clock=ManualClock(MIDNIGHT))
         rota.include(make_blueprint(given))
         engine = open_database(given)

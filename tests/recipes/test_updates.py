@@ -133,3 +133,8 @@ def test_it_is_told_whether_a_recipe_keeps_up(engine: Engine, put: Put) -> None:
     growing = debt_of(engine, "clean", "deleted")
     assert growing is not None
     assert growing.caught_up_at(NOW) is None
+
+
+def test_a_plan_is_of_one_table(put: Put) -> None:
+    with pytest.raises(ConfigError, match="keeps to no plan"):
+        cook(Steps(notes=OLD), plan="1-abc")

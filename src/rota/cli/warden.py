@@ -16,11 +16,16 @@ end() {
     for list in /proc/$1/task/*/children; do
         children=
         read -r children < $list
-        for child in $children; do end $child; kill -KILL $child; done
+        for child in $children; do [ $child = $$ ] || end $child; done
     done
+    kill -KILL $1
 }
 kill -STOP $1; end $1; kill -KILL 0"""
-"""What it kills, by Linux's lists of children; ``$1`` is the process."""
+"""What it kills, by Linux's lists of children; ``$1`` is the process.
+
+Not so the shell that was asked, ``$$``, which the warden itself descends from until it has ended: it is of the group. A
+function has nothing of its own but its ``$1``; so each call ends the one that it was called for.
+"""
 
 
 def start(leash: int, kill: str = GROUP, patience: float = 0.0) -> int:

@@ -194,7 +194,15 @@ class _Case:
             asked = f"it was asked to stop {self.words.distance(record.cancel_at)}{by_whom(record.cancel_by, None)}"
             facts.append(finding("cancel_requested", f"{asked}, and its body has not ended yet", by=record.cancel_by))
         text = f"attempt {record.attempt} is on node {record.node} since {since}{self._progress()}"
-        return [*facts, finding("running", text, node=record.node, started_at=record.started_at)]
+        return [*facts, finding("running", text, node=record.node, started_at=record.started_at), *self._rests()]
+
+    def _rests(self) -> list[Finding]:
+        """A recipe that rests between two batches says so by an event, and by another one that it goes on."""
+        last = self._last("recipe.held", "recipe.resumed")
+        if last is None or last.kind == "recipe.resumed":
+            return []
+        reason = last.data.get("reason")
+        return [finding("recipe_held", f"it rests between two batches: {reason}", reason=reason, since=last.at)]
 
     def _lost_node(self, node: NodeStatus | None) -> list[Finding]:
         """A run whose node is gone waits to be brought back by another one."""

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from rota.recipes.fence import fenced
     from rota.recipes.health import Check, Health
     from rota.recipes.inactive import Inactive, Tokens, Update
+    from rota.recipes.key_rule import KeyIndex, KeyRule
     from rota.recipes.orphan_files import OrphanFiles
     from rota.recipes.personal import Scrub
     from rota.recipes.promotion import Promotion
     from rota.recipes.prune_logs import PruneLogs
     from rota.recipes.recipe import Recipe
+    from rota.recipes.redis_keys import RedisKeys
     from rota.recipes.references import Reference
     from rota.recipes.report import Period, Periods, Report
     from rota.recipes.retention import Child, Retention
@@ -42,12 +44,15 @@ _HOMES = {
     "Erasure": "erasure",
     "Health": "health",
     "Inactive": "inactive",
+    "KeyIndex": "key_rule",
+    "KeyRule": "key_rule",
     "OrphanFiles": "orphan_files",
     "Period": "report",
     "Periods": "report",
     "Promotion": "promotion",
     "PruneLogs": "prune_logs",
     "Recipe": "recipe",
+    "RedisKeys": "redis_keys",
     "Reference": "references",
     "Report": "report",
     "Retention": "retention",
@@ -82,12 +87,15 @@ __all__ = [
     "Erasure",
     "Health",
     "Inactive",
+    "KeyIndex",
+    "KeyRule",
     "OrphanFiles",
     "Period",
     "Periods",
     "Promotion",
     "PruneLogs",
     "Recipe",
+    "RedisKeys",
     "Reference",
     "Report",
     "Retention",

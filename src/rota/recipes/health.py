@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from sqlalchemy import select
 
 from rota.recipes.database import engine_of, reading, table_of, writing
-from rota.recipes.recipe import Recipe
+from rota.recipes.recipe import Recipe, without_plan
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
@@ -64,7 +64,7 @@ class Health(Recipe):
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         from rota import JobResult
 
-        del plan
+        without_plan(plan)
         store = table_of(self.store)
         found = _measure(self.checks)
         status = _OVERALL[max((each["status"] for each in found.values()), key=_WORSE.index, default="ok")]

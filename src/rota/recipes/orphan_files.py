@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, select
 
 from rota.recipes import tables
-from rota.recipes.age import Age
-from rota.recipes.database import engine_of, reading, table_of, writing
+from rota.recipes.database import engine_of, reading, writing
 from rota.recipes.gate import is_allowed, may_go_on, refuse
-from rota.recipes.recipe import Recipe
-from rota.recipes.references import Reference
 from rota.recipes.rooted import Rooted
-from rota.recipes.safety import Safety
+from rota.recipes.upload_table import UploadTable
 from rota.recipes.uploads import Upload, Uploads
 
 if TYPE_CHECKING:
@@ -29,7 +26,6 @@ QUIET = timedelta(days=1)
 """A file that is younger may belong to an upload whose row is not written yet."""
 FEW = 10
 """So many references may vanish between two scans, however few there were."""
-FILES = Safety(most_rows=10_000, most_fraction=0.5, floor=100, batch=200)
 _DONE = (
     "quarantined", "restored", "deleted_records", "deleted_files", "already_missing", "shared", "failed",
     "untracked_files", "bytes_freed",
@@ -37,7 +33,7 @@ _DONE = (
 
 
 @dataclass(frozen=True, eq=False)
-class OrphanFiles(Recipe):
+class OrphanFiles(UploadTable):
     """For a table of uploads. A file is an orphan where none of ``references`` has its key, its ``path``, the last part
     of that, or what stands in the columns ``names``. ``unreferenced_since`` keeps when a scan first saw that; a scan at
     least ``grace`` later moves the file to ``quarantine`` (below ``root``), and one ``quarantined_for`` later deletes
@@ -48,36 +44,7 @@ class OrphanFiles(Recipe):
     ``safety``.
     """
 
-    table: Any
-    _: KW_ONLY
-    path: Any
-    state: Any
-    age: Any
-    unreferenced_since: Any
-    claimed_at: Any
-    root: str | os.PathLike[str]
-    references: Sequence[Reference]
-    names: Sequence[Any] = ()
-    older_than: Age | timedelta | str = "30d"
-    grace: Age | timedelta | str = "1d"
-    quarantine: str | None = ".trash"
-    quarantined_for: Age | timedelta | str = "24h"
-    remove_untracked: bool = False
-    most_lost: float = 0.2
-    safety: Safety = FILES
     destructive = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "table", table_of(self.table))
-        for name in ("older_than", "grace", "quarantined_for"):
-            object.__setattr__(self, name, Age.of(getattr(self, name)))
-
-    @property
-    def all_references(self) -> Sequence[Reference]:
-        """With the foreign keys that lead to the table, whether they are given or not."""
-        keys = {key.parent for table in self.table.metadata.tables.values() for key in table.foreign_keys
-                if key.column.table is self.table and table is not self.table}  # fmt: skip
-        return [*self.references, *(Reference(column, str) for column in keys)]
 
     @property
     def description(self) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rota.errors import ConfigError
 from rota.recipes.age import Age
-from rota.recipes.recipe import Recipe
+from rota.recipes.recipe import Recipe, without_plan
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
@@ -63,7 +63,7 @@ class PruneLogs(Recipe):
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         """Raises ``ConfigError`` where there is no such directory."""
-        del plan
+        without_plan(plan)
         root = Path(self.directory)
         if not root.is_dir():
             raise ConfigError(f"there is no directory {root}", hint="Make it, or give the one that the logs are in.")

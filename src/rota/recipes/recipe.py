@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rota.errors import ConfigError
 from rota.recipes.age import Age
 from rota.recipes.database import engine_of, reading, table_of
 from rota.recipes.guarded import work_off
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from rota.recipes.archive import Sink
     from rota.recipes.promotion import Promotion
     from rota.recipes.rows import Key
+
+
+def without_plan(plan: str | None) -> None:
+    """For recipes that have several parts, or none: raises ``ConfigError`` where a plan was given."""
+    if plan is not None:
+        raise ConfigError("this recipe keeps to no plan", hint="A plan is of a recipe over the rows of one table.")
 
 
 class Recipe:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Table, select, update
 
 from rota.recipes.database import engine_of, insert, reading, table_of, writing
-from rota.recipes.recipe import Recipe
+from rota.recipes.recipe import Recipe, without_plan
 from rota.recipes.tables import ready, record
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Report(Recipe):
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         from rota import JobResult
 
-        del plan
+        without_plan(plan)
         period = self.periods.before(run.due_at)
         engine = engine_of(self.store)
         with reading(engine) as connection:

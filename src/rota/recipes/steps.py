@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from rota.errors import Interrupted
-from rota.recipes.recipe import Recipe
+from rota.recipes.recipe import Recipe, without_plan
 from rota.recipes.step import STEP
 from rota.recipes.sweep import Part
 
@@ -22,7 +22,7 @@ Status = Literal["success", "partial", "failed", "aborted_guard", "dry_run"]
 class Steps(Recipe):
     """``Steps(contests=Retention(…), users=Inactive(…))`` does them in this order. A step is a recipe, or a function of
     the run that returns a ``JobResult``. Counts carry the name of their step, ``contests_deleted``; without ``prefix``
-    they do not."""
+    they do not, and equal names are added up."""
 
     def __init__(self, *, prefix: bool = True, **steps: Step) -> None:
         self.steps = steps
@@ -42,7 +42,7 @@ class Steps(Recipe):
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         from rota import JobResult
 
-        del plan
+        without_plan(plan)
         whole, done = JobResult(), []
         for name, step in self.steps.items():
             run.check()
@@ -68,7 +68,9 @@ class Steps(Recipe):
 
 def merge(whole: JobResult, name: str, part: JobResult, *, prefix: bool = True) -> None:
     """Add what a part did to the result of the whole."""
-    whole.counts |= {f"{name}_{count}" if prefix else count: number for count, number in part.counts.items()}
+    for count, number in part.counts.items():
+        key = f"{name}_{count}" if prefix else count
+        whole.counts[key] = whole.counts.get(key, 0) + number
     whole.details[name] = part.details | {"status": part.status}
     whole.warnings += [f"{name}: {each}" for each in part.warnings]
     for error in part.errors:

@@ -106,34 +106,35 @@ limits = Table(
 )
 
 
-def ready(engine: Engine) -> None:
-    """Make the recipes' tables where they are missing; processes that start together take turns.
+def ready(engine: Engine, of: MetaData = metadata) -> None:
+    """Make these tables, else the recipes' own, where they are missing; processes that start together take turns.
 
     Raises ``ConfigError`` where they may not be made.
     """
-    missing = _missing(engine)
+    missing = _missing(engine, of)
     if not missing:
         return
     try:
         with writing(engine) as connection:
             if connection.dialect.name == "postgresql":
                 connection.execute(select(func.pg_advisory_xact_lock(_TURNSTILE)))
-            metadata.create_all(connection)
+            of.create_all(connection)
     except DBAPIError as error:
         names = ", ".join(table.name for table in missing)
+        package = "recipes" if of is metadata else "messages"
         raise ConfigError(
-            f"the recipes' tables {names} are missing and cannot be made: {error.orig}",
-            hint="Make them with your migrations: rota.recipes.metadata has them.",
+            f"the tables {names} are missing and cannot be made: {error.orig}",
+            hint=f"Make them with your migrations: rota.{package}.metadata has them.",
         ) from error
 
 
-def present(engine: Engine) -> bool:
-    return not _missing(engine)
+def present(engine: Engine, of: MetaData = metadata) -> bool:
+    return not _missing(engine, of)
 
 
-def _missing(engine: Engine) -> list[Table]:
+def _missing(engine: Engine, of: MetaData) -> list[Table]:
     there = set(inspect(engine).get_table_names())
-    return [table for table in metadata.sorted_tables if table.name not in there]
+    return [table for table in of.sorted_tables if table.name not in there]
 
 
 def insert_or_update(connection: Connection, table: Table, row: dict[str, Any], key: list[str]) -> Any:

@@ -13,7 +13,7 @@ from sqlalchemy import Column, Connection, and_, select, update
 from rota.errors import ConfigError
 from rota.recipes.database import engine_of, table_of
 from rota.recipes.guarded import work_off
-from rota.recipes.recipe import Recipe
+from rota.recipes.recipe import Recipe, without_plan
 from rota.recipes.rows import Key, Rows, Where
 from rota.recipes.safety import Safety
 from rota.recipes.steps import merge, status_of
@@ -79,9 +79,10 @@ class Transitions(Recipe):
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         from rota import JobResult
 
+        without_plan(plan)
         whole, done = JobResult(), []
         for each in self.transitions:
-            part = work_off(engine_of(table_of(self.state.table)), run, self._part(each, run.as_of, run), plan=plan)
+            part = work_off(engine_of(table_of(self.state.table)), run, self._part(each, run.as_of, run))
             merge(whole, each.name, part, prefix=False)
             done.append(part)
         whole.status = status_of([each.status for each in done])

@@ -19,10 +19,10 @@ from rota.recipes.database import reading, writing
 from rota.recipes.gate import may_go_on
 from rota.recipes.rooted import Rooted
 from rota.recipes.rows import Key, Rows, aware, moment_for, shown
+from rota.recipes.upload_table import UploadTable
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
-    from rota.recipes.orphan_files import OrphanFiles
 
 
 class Upload(NamedTuple):
@@ -37,7 +37,7 @@ class Upload(NamedTuple):
 class Uploads:
     """What one run does to them, a batch at a time; what is told is added to ``result``."""
 
-    recipe: OrphanFiles
+    recipe: UploadTable
     run: Run
     engine: Engine
     files: Rooted

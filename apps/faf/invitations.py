@@ -1,0 +1,247 @@
+"""FF-1, FF-1b and FF-2: the invitations of a month are planned and sent, tried again, and people reminded of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Select, case, func, null, or_, select, update
+
+from apps.database import insert
+from apps.faf import french
+from apps.faf.eligible import asks, is_asked, why_not
+from apps.faf.links import token
+from apps.faf.planning import month_of, plan_month
+from apps.faf.settings import Settings
+from apps.faf.tables import campaign_runs, contacts, invitation_reminders, invitations, users
+from rota.messages import Campaign, Content, Mailing, Reminders, Step, Templates, Unsubscribe
+from rota.recipes import Recipe
+from rota.recipes.database import engine_of, writing
+from rota.recipes.recipe import without_plan
+
+if TYPE_CHECKING:
+    from rota import JobResult, Run
+    from rota.messages.account import Ended
+
+INVITATION, REMINDER = "faf.invitation", "faf.reminder"
+STYLES = {"friendly", "professional", "fun"}
+UNANSWERED = ("sent", "opened", "started")
+_invitation, _owner, _contact = invitations.c, users.c, contacts.c
+_of_paris = {"jour": french.day, "mois": french.month, "de": lambda text: french.of(french.month(text))}
+_letters = Templates(Path(__file__).parent / "templates", filters=_of_paris)
+
+
+@dataclass(frozen=True, eq=False)
+class MonthlyInvitations(Recipe):
+    """Plans the month, sends it, and writes down what came of it."""
+
+    settings: Settings
+    channels: Mapping[str, Any]
+    sends = True
+
+    @property
+    def description(self) -> str:
+        """Invite the friends of all owners, once a month."""
+        return "Invite the friends of all owners, once a month."
+
+    def __call__(self, run: Run, plan: str | None = None) -> JobResult:
+        without_plan(plan)
+        planned = plan_month(self.settings)(run)
+        result = sending(self.settings, self.channels)(run)
+        owners = {"owners_total": planned.counts.get("owners_processed", 0)}
+        result.counts |= {name: count for name, count in planned.counts.items()} | owners
+        if not run.muted:
+            self._note(run, result)
+        return result
+
+    def _note(self, run: Run, result: JobResult) -> None:
+        month = month_of(run.due_at, self.settings.timezone)
+        row = {
+            "owner_id": "",
+            "month": month,
+            "scheduled_at": run.due_at,
+            "status": result.status,
+            "counts": result.counts,
+        }
+        with writing(engine_of(invitations)) as connection:
+            statement = insert(connection, campaign_runs).values(row)
+            others = {name: statement.excluded[name] for name in ("scheduled_at", "status", "counts")}
+            connection.execute(statement.on_conflict_do_update(index_elements=["owner_id", "month"], set_=others))
+
+
+def sending(settings: Settings, channels: Mapping[str, Any]) -> Campaign:
+    """Of the month that the run stands for."""
+
+    def plan(run: Run) -> Select[Any]:
+        return _queued(_invitation.month == month_of(run.due_at, settings.timezone))
+
+    given = _invitation_mail(settings, channels, plan)
+    return Campaign(**given, lateness="48h", time_limit=timedelta(hours=settings.max_job_hours))
+
+
+def trying_again(settings: Settings, channels: Mapping[str, Any]) -> Mailing:
+    """Of the newest campaign, whatever month it was of, until its invitations expire."""
+
+    def plan(run: Run) -> Select[Any]:
+        newest = select(func.max(_invitation.month)).scalar_subquery()
+        return _queued(_invitation.month == newest, _invitation.expires_at > run.as_of)
+
+    return Mailing(**_invitation_mail(settings, channels, plan))
+
+
+def reminders(settings: Settings, channels: Mapping[str, Any]) -> Reminders:
+    def plan(run: Run) -> Select[Any]:
+        return (
+            select(_invitation.id.label("recipient"))
+            .join(users, _owner.id == _invitation.from_user_id)
+            .join(contacts, _contact.id == _invitation.contact_id)
+            .where(_invitation.status.in_(UNANSWERED), _invitation.expires_at > run.as_of, asks(), is_asked(run.as_of))
+        )
+
+    first, second = settings.first_reminder_days, settings.second_reminder_days
+    return Reminders(
+        kind=REMINDER,
+        plan=plan,
+        anchor=_invitation.sent_at,
+        steps=(
+            Step("first", after=timedelta(days=first), where=_owner.first_reminder),
+            Step("second", after=timedelta(days=second), where=_owner.second_reminder),
+        ),
+        to=_invitation.id,
+        look=partial(_look, waiting=UNANSWERED),
+        render=partial(_reminder, settings),
+        channels=channels,
+        unsubscribe=_unsubscribe(settings),
+        topic=INVITATION,
+        key=lambda row: f"faf:inv:{row.recipient}:{row.version}",
+        settled=_note_reminders,
+        time_limit="50min",
+    )
+
+
+def _queued(*such: Any) -> Select[Any]:
+    urgent = case((_invitation.priority == "high", 0), else_=1)
+    columns = (
+        _invitation.id.label("recipient"),
+        _invitation.expires_at.label("useful_until"),
+        urgent.label("priority"),
+    )
+    return select(*columns).where(_invitation.status == "queued", *such)
+
+
+def _invitation_mail(settings: Settings, channels: Mapping[str, Any], plan: Callable[[Run], Any]) -> dict[str, Any]:
+    return {
+        "kind": INVITATION,
+        "plan": plan,
+        "to": _invitation.id,
+        "look": partial(_look, waiting=("queued",)),
+        "render": partial(_invite, settings),
+        "channels": channels,
+        "unsubscribe": _unsubscribe(settings),
+        "key": lambda row: f"faf:inv:{row.recipient}:invite",
+        "settled": _note_invitations,
+    }
+
+
+def _unsubscribe(settings: Settings) -> Unsubscribe:
+    return Unsubscribe(f"{settings.public_url}/unsubscribe", secrets=[f"{settings.link_key}:unsubscribe"])
+
+
+def _look(now: datetime, waiting: Sequence[str]) -> Select[Any]:
+    """Right before it leaves: is it still wanted, and by whom is it?"""
+    answered = (_invitation.status == "submitted", "submitted")
+    over = (or_(_invitation.expires_at <= now, _invitation.status == "expired"), "expired")
+    cancel = case(answered, over, *why_not(), (_invitation.status.not_in(waiting), _invitation.status), else_=null())
+    return (
+        select(
+            _invitation.id,
+            _invitation.to_email.label("address"),
+            _invitation.month,
+            _invitation.expires_at,
+            _owner.username.label("owner"),
+            _owner.email.label("owner_email"),
+            _owner.email_template,
+            _owner.custom_message,
+            _owner.timezone,
+            _contact.first_name,
+            cancel.label("cancel"),
+        )
+        .join(users, _owner.id == _invitation.from_user_id)
+        .join(contacts, _contact.id == _invitation.contact_id)
+    )
+
+
+def _invite(settings: Settings, facts: Mapping[str, Any]) -> Content:
+    style = facts["email_template"] if facts["email_template"] in STYLES else "friendly"
+    return _letter(settings, style, facts)
+
+
+def _reminder(settings: Settings, facts: Mapping[str, Any]) -> Content:
+    left = french.days_left(facts["expires_at"], facts["now"])
+    name = f"reminder_{facts['message'].version}"
+    letter = _letter(settings, name, {**facts, "days_left": left})
+    return replace(letter, headers={"In-Reply-To": f"<{facts['id']}@form-a-friend.example>"})
+
+
+def _letter(settings: Settings, name: str, facts: Mapping[str, Any]) -> Content:
+    link = f"{settings.public_url}/form/{token(settings.link_key, facts['id'])}"
+    content = _letters[name]({**facts, "link": link})
+    return replace(content, from_name=f"{facts['owner']} via Form-a-Friend", reply_to=facts["owner_email"])
+
+
+def _note_invitations(connection: Connection, ended: Sequence[Ended]) -> None:
+    """A status never goes back: what a friend has opened meanwhile stays so."""
+    now = datetime.now(UTC)
+    for each in ended:
+        values = _values(each, now)
+        mine = update(invitations).where(
+            _invitation.id == _key(each), _invitation.status.in_(("queued", "sending", "unknown"))
+        )
+        connection.execute(mine.values(attempts=each.row.attempts, **values))
+        about = select(_invitation.contact_id).where(_invitation.id == _key(each)).scalar_subquery()
+        if each.status == "sent":
+            told = {"invitations_sent": _contact.invitations_sent + 1, "last_sent_at": now}
+            connection.execute(update(contacts).where(_contact.id == about).values(told))
+        elif each.bounce:
+            gone = {"status": "bounced", "email_status": "bounced_permanent", "bounce_reason": each.verdict.reason}
+            connection.execute(update(contacts).where(_contact.id == about).values(last_bounce_at=now, **gone))
+
+
+def _values(each: Ended, now: datetime) -> dict[str, Any]:
+    reason = each.verdict.reason
+    match each.status:
+        case "sent":
+            return {"status": "sent", "sent_at": now, "provider_message_id": each.provider_id}
+        case "failed":
+            return {"status": "bounced" if each.bounce else "failed", "last_error": reason}
+        case "queued":
+            return {"last_error": reason, "next_attempt_at": each.verdict.next_try_at}
+    return {"status": each.status, "status_reason": reason}
+
+
+def _note_reminders(connection: Connection, ended: Sequence[Ended]) -> None:
+    now = datetime.now(UTC)
+    for each in ended:
+        if each.status == "queued":
+            continue
+        status = each.status if each.status in {"sent", "failed"} else "skipped"
+        row = {
+            "invitation_id": _key(each),
+            "kind": each.row.version,
+            "status": status,
+            "reason": each.verdict.reason,
+            "claimed_at": now,
+            "sent_at": now if status == "sent" else None,
+        }
+        statement = insert(connection, invitation_reminders).values(row)
+        changed = {name: statement.excluded[name] for name in ("status", "reason", "sent_at")}
+        connection.execute(statement.on_conflict_do_update(index_elements=["invitation_id", "kind"], set_=changed))
+
+
+def _key(each: Ended) -> Any:
+    """A key of ours, as the database has it."""
+    return each.row.recipient

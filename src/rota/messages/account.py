@@ -1,0 +1,137 @@
+"""What became of messages, written down in one transaction: the ledger, the run's tally, the senders' breakers, and
+what the user writes beside them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Connection, Row
+
+from rota.messages import gate, ledger, tally
+from rota.messages.brief import Brief
+from rota.messages.ledger import Owner
+from rota.messages.outcome import Held, Later, Outcome, Refused, Sent, Unsure
+from rota.messages.parcel import Ended, Verdict
+from rota.messages.senders.sender import Sender
+
+if TYPE_CHECKING:
+    from rota import Run
+
+
+_SENT = Verdict("sent")
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One row of the ledger, and what became of it with a sender."""
+
+    sender: Sender
+    row: Row[Any]
+    outcome: Outcome
+
+
+class Account:
+    """Of one run. ``counts`` are as they stand after the last entry."""
+
+    def __init__(self, run: Run, brief: Brief) -> None:
+        self.owner = Owner(run.idempotency_key, run.attempt, brief.kind)
+        self.counts: Counter[str] = Counter()
+        self._run, self._brief = run, brief
+
+    def begin(self, connection: Connection) -> None:
+        """A run's first attempt counts from nothing, whoever had its number in another ledger."""
+        if self._run.attempt == 1:
+            tally.forget(connection, self.owner.run)
+        self.counts = tally.add(connection, self.owner.run, self._run.job, {})
+
+    def count(self, connection: Connection, **counts: int) -> None:
+        self.counts = tally.add(connection, self.owner.run, self._run.job, counts)
+
+    def settle(self, connection: Connection, tried: Sequence[Tried], now: datetime) -> dict[str, str]:
+        """Outcomes of senders; returns the senders whose breaker opened or closed by them."""
+        changes: dict[str, str] = {}
+        by_sender: defaultdict[str, list[Outcome]] = defaultdict(list)
+        for each in tried:
+            by_sender[each.sender.name].append(each.outcome)
+        for name, outcomes in by_sender.items():
+            if change := gate.report(connection, name, outcomes):
+                changes[name] = change
+        self.enter(connection, [self.judge(each, now) for each in tried], now)
+        return changes
+
+    def enter(self, connection: Connection, ended: Sequence[Ended], now: datetime) -> None:
+        """Each is written down, counted and told, if it is this owner's still."""
+        groups: defaultdict[Verdict, list[Ended]] = defaultdict(list)
+        for each in ended:
+            groups[each.verdict].append(each)
+        mine: list[Ended] = []
+        for verdict, some in groups.items():
+            ids = set(ledger.settle(connection, self.owner, verdict, [each.row.id for each in some], now))
+            mine += [each for each in some if each.row.id in ids]
+        ledger.name_by_provider(connection, {each.row.id: each.provider_id for each in mine if each.provider_id})
+        self._tell(connection, [each for each in mine if each.verdict.tried])
+
+    def close(self, connection: Connection, which: ColumnElement[bool], verdict: Verdict, now: datetime) -> bool:
+        """What nobody is at any more, a page at a time; whether there was any."""
+        rows = ledger.close(connection, which, verdict, now)
+        self._tell(connection, [Ended(row, verdict) for row in rows])
+        return bool(rows)
+
+    def _tell(self, connection: Connection, ended: Sequence[Ended]) -> None:
+        """Count them, and tell the user, whose own writing may fail; what was sent was sent all the same."""
+        if ended:
+            errors = [_error(each) for each in ended if _is_amiss(each.verdict)]
+            self.counts = tally.add(connection, self.owner.run, self._run.job, _counts(ended), errors)
+        if not ended or self._brief.settled is None:
+            return
+        try:
+            with connection.begin_nested():
+                self._brief.settled(connection, ended)
+        except Exception:
+            self._run.log.exception("settled= failed", messages=len(ended))
+            self.counts = tally.add(connection, self.owner.run, self._run.job, {"settled_failed": len(ended)})
+
+    def judge(self, tried: Tried, now: datetime) -> Ended:
+        row, delays = tried.row, self._brief.retry
+        is_last = row.attempts > len(delays)
+        wait = timedelta(0) if is_last else delays[row.attempts - 1]
+        match tried.outcome:
+            case Sent(provider_id):
+                return Ended(row, _SENT, provider_id)
+            case Refused(error, bounce):
+                return Ended(row, Verdict("failed", error), bounce=bounce)
+            case Later(error, _, retry_after) if not is_last:
+                wait = max(wait, timedelta(seconds=retry_after or 0))
+                return Ended(row, Verdict("queued", error, now + wait))
+            case Later(error):
+                return Ended(row, Verdict("unknown" if row.unsure else "failed", error))
+            case Unsure(error) if tried.sender.honours_keys and not is_last:
+                return Ended(row, Verdict("queued", error, now + wait, unsure=True))
+            case Unsure(error):
+                return Ended(row, Verdict("unknown", error))
+            case Held():
+                return Ended(row, Verdict("queued", tried=False))
+
+
+def _counts(ended: Sequence[Ended]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for each in ended:
+        counts["tries_again" if each.status == "queued" else each.status] += 1
+        counts["bounced"] += each.bounce
+        if each.status == "cancelled":
+            counts[f"cancelled_{each.verdict.reason}"] += 1
+    return counts
+
+
+def _is_amiss(verdict: Verdict) -> bool:
+    """Refused, unknown, or a mistake of ours that another try will meet again."""
+    ours = verdict.reason is not None and verdict.reason.startswith(("render:", "look:"))
+    return verdict.status in {"failed", "unknown"} or ours
+
+
+def _error(ended: Ended) -> tally.Error:
+    return f"message {ended.row.id}", str(ended.verdict.reason), ended.row.channel

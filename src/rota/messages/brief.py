@@ -1,0 +1,112 @@
+"""What is told to whom, by which way, and what must still hold when it leaves."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Column, Connection, Select
+
+from rota.errors import ConfigError
+from rota.messages.message import Content, Message
+from rota.messages.parcel import Ended, Facts, Parcel
+from rota.messages.senders.sender import Sender
+from rota.messages.unsubscribe import Unsubscribe
+from rota.recipes import Recipe
+from rota.recipes.age import Age
+
+if TYPE_CHECKING:
+    from rota import Run
+
+Plan = Callable[["Run"], "Select[Any] | Iterable[Select[Any]]"]
+RETRY = tuple(timedelta(minutes=each) for each in (1, 5, 15, 60))
+
+
+@dataclass(frozen=True, eq=False)
+class Brief(Recipe):
+    """Messages of a ``kind``, each once for a recipient, subject, version and channel.
+
+    ``plan``: a SELECT of those to be told, with ``recipient`` and, where it has them, ``subject``, ``version``,
+    ``channel``, ``useful_until``, ``priority``. ``to``: the column whose values the recipients are; ``about``: that of
+    the subjects. ``look``: a SELECT from the tables of these columns, done again right before each message leaves: its
+    columns are what the message is made of, ``address`` (or one named like the channel) is where it goes, and where
+    ``cancel`` is not empty, it is the reason why it does not. A message whose row it does not find is ``gone``.
+    """
+
+    kind: str
+    plan: Plan
+    _: KW_ONLY
+    to: Any
+    look: Select[Any] | Callable[[datetime], Select[Any]]
+    render: Callable[[Facts], Content]
+    channels: Mapping[str, Sender | Sequence[Sender]]
+    about: Any = None
+    useful_for: Age | timedelta | str | None = None
+    retry: Sequence[timedelta] = RETRY
+    """Pauses between tries; after the last there is none."""
+    unsubscribe: Unsubscribe | None = None
+    topic: str = ""
+    """What people unsubscribe from; the kind, unless said otherwise."""
+    coalesce: int | None = None
+    """From so many for one person on, they leave as one message; ``render`` finds all of them in ``items``."""
+    complete: Callable[[Connection, Sequence[Facts]], None] | None = None
+    """Adds to what the look found, for a page of messages at a time."""
+    settled: Callable[[Connection, Sequence[Ended]], None] | None = None
+    """Hears what became of messages, in the transaction that writes it down."""
+    time_limit: timedelta | str | None = None
+    key: Callable[[Any], str] | None = None
+    """The idempotency key of a row, where it must have a form of your own."""
+
+    def __post_init__(self) -> None:
+        if not self.channels:
+            raise ConfigError(f"{self.kind} has no channel", hint='channels={"email": Smtp(…)}')
+        column = getattr(self.to, "expression", self.to)
+        if not isinstance(column, Column):
+            raise ConfigError(f"to={self.to!r} is no column", hint="Give the column that the recipients are values of.")
+        object.__setattr__(self, "to", column)
+
+    @property
+    def description(self) -> str:
+        """``Send invitation by email.``"""
+        return f"Send {self.kind} by {', '.join(self.channels)}."
+
+    @property
+    def senders(self) -> dict[str, Sequence[Sender]]:
+        """Of each channel, in the order in which they are tried."""
+        return {name: given if isinstance(given, (list, tuple)) else (given,) for name, given in self.channels.items()}
+
+    @property
+    def topic_or_kind(self) -> str:
+        return self.topic or self.kind
+
+    def looks_at(self, now: datetime) -> Select[Any]:
+        return self.look(now) if callable(self.look) else self.look
+
+    def message(self, sender: Sender, parcel: Parcel) -> Message:
+        """Made on a thread of the channel, right before it is handed over."""
+        del sender
+        facts, row = dict(parcel.facts[0]), parcel.rows[0]
+        if len(parcel.facts) > 1:
+            facts["items"] = list(parcel.facts)
+        headers: Mapping[str, str] = {}
+        if self.unsubscribe is not None:
+            facts["unsubscribe_url"] = self.unsubscribe.link(facts["address"], self.topic_or_kind)
+            headers = self.unsubscribe.headers(facts["unsubscribe_url"])
+        return Message(
+            key=(self.key or natural_key)(row),
+            address=facts["address"],
+            name=str(facts.get("name") or ""),
+            content=self.render(facts),
+            at=facts["now"],
+            headers=headers,
+            request=parcel.request,
+        )
+
+
+def natural_key(row: Any) -> str:
+    """What the message is, hashed, and its number in the ledger: no other message has ever had it."""
+    text = "\0".join((row.recipient, row.subject, row.kind, row.version, row.channel))
+    return f"{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:20]}-{row.id}"

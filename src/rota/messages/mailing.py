@@ -1,0 +1,146 @@
+"""A run of a brief: take over what others left, enter the plan, deliver, and give the account."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Select, func, select
+
+from rota.messages import ledger, tables, tally
+from rota.messages.account import Account
+from rota.messages.brief import Brief
+from rota.messages.courier import Courier
+from rota.messages.parcel import Verdict
+from rota.recipes.age import Age
+from rota.recipes.database import engine_of, reading, writing
+from rota.recipes.tables import ready
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from rota import JobResult, Run
+
+COUNTED = ("planned", "sent", "failed", "unknown", "cancelled", "expired", "bounced", "taken_over")
+
+
+@dataclass(frozen=True, eq=False)
+class Mailing(Brief):
+    """Messages of a ``kind``, each once for a recipient, subject, version and channel; the others are made of it."""
+
+    sends = True
+
+    def __call__(self, run: Run, plan: str | None = None) -> JobResult:
+        del plan
+        return self.of(run).deliver(run)
+
+    def deliver(self, run: Run) -> JobResult:
+        engine = engine_of(self.to.table)
+        if run.muted:
+            return self._tell(engine, run)
+        ready(engine, tables.metadata)
+        account = Account(run, self)
+        with writing(engine) as connection:
+            account.begin(connection)
+            repeatable = [each.name for some in self.senders.values() for each in some if each.honours_keys]
+            now = datetime.now(UTC)
+            taken = ledger.take_over(connection, account.owner, self.senders, repeatable, now)
+            account.count(connection, taken_over=taken)
+        self._close(engine, account, ledger.lost(account.owner, self.senders, repeatable, now), "unknown")
+        self._close(engine, account, ledger.overdue(self.kind, now), "expired")
+        total = sum(self._enter(engine, run, account, each) for each in self._plans(run))
+        courier = Courier(engine, run, self, account)
+        until = None
+        if self.time_limit is not None:
+            until = time.monotonic() + Age.of(self.time_limit).length.total_seconds()
+        courier.deliver(self._queued(engine), until)
+        self._close(engine, account, ledger.overdue(self.kind, datetime.now(UTC)), "expired")
+        return self._result(engine, account, courier, total)
+
+    def of(self, run: Run) -> Mailing:
+        """What it is in this run; a mailing of a period is another one in each."""
+        del run
+        return self
+
+    def queries(self, run: Run) -> list[Select[Any]]:
+        given = self.plan(run)
+        return [given] if isinstance(given, Select) else list(given)
+
+    def _plans(self, run: Run) -> list[ledger.Plan]:
+        until = None
+        if self.useful_for is not None:
+            age = Age.of(self.useful_for)
+            until = run.as_of + age.length + timedelta(days=30) * age.months
+        return [ledger.Plan(query, self.kind, list(self.channels), until) for query in self.queries(run)]
+
+    def _enter(self, engine: Engine, run: Run, account: Account, plan: ledger.Plan) -> int:
+        """A page of recipients in a transaction; returns how many messages the plan has, known or not."""
+        with reading(engine) as connection:
+            total = plan.total(connection)
+        after, more = None, True
+        while more:
+            run.check()
+            with writing(engine) as connection:
+                end = plan.page(connection, after)
+                account.count(connection, planned=plan.enter(connection, after, end, datetime.now(UTC)))
+            after, more = end, end is not None
+        return total
+
+    def _close(self, engine: Engine, account: Account, which: ColumnElement[bool], status: str) -> None:
+        verdict, more = Verdict(status, "sender vanished" if status == "unknown" else None), True
+        while more:
+            with writing(engine) as connection:
+                more = account.close(connection, which, verdict, datetime.now(UTC))
+
+    def _queued(self, engine: Engine) -> int:
+        row = tables.deliveries.c
+        waiting = select(func.count()).where(row.kind == self.kind, row.status == "queued")
+        with reading(engine) as connection:
+            return connection.scalar(waiting) or 0
+
+    def _tell(self, engine: Engine, run: Run) -> JobResult:
+        """What would be sent; nothing is written."""
+        from rota import JobResult
+        from rota.recipes.tables import present
+
+        known = present(engine, tables.metadata)
+        with reading(engine) as connection:
+            counted = [plan.count(connection, known=known) for plan in self._plans(run)]
+        planned = sum(new for _, new in counted)
+        waiting = self._queued(engine) if known else 0
+        counts = dict.fromkeys(COUNTED, 0) | {
+            "planned": planned,
+            "already_planned": sum(t for t, _ in counted) - planned,
+        }
+        result = JobResult(status="dry_run" if run.dry_run else "skipped", counts=counts)
+        result.details = {"would_send": planned + waiting, "muted": run.muted}
+        result.message = f"{planned + waiting:,} messages would be sent; nothing was, because this run is " + (
+            "a dry run" if run.dry_run else "muted"
+        )
+        return result
+
+    def _result(self, engine: Engine, account: Account, courier: Courier, total: int) -> JobResult:
+        from rota import JobResult
+
+        left = self._queued(engine)
+        with reading(engine) as connection:
+            found = tally.errors(connection, account.owner.run)
+        counts = account.counts
+        named = {name: counts[name] for name in COUNTED}
+        named |= {"already_planned": max(0, total - counts["planned"]), "left": left}
+        result = JobResult(counts=named)
+        result.details["cancelled"] = {
+            name.removeprefix("cancelled_"): count for name, count in counts.items() if name.startswith("cancelled_")
+        }
+        for item, kind, text in found:
+            result.add_error(item, kind, text)
+        if why := set(courier.stopped.values()):
+            stopped = "time_limit" if why == {"time_limit"} else "dependency_down"
+            result.details |= {"stopped": stopped, "channels": courier.stopped}
+        amiss = counts["failed"] + counts["unknown"] + left
+        if amiss:
+            result.status = "partial" if counts["sent"] or courier.stopped else "failed"
+        result.message = ", ".join(f"{count:,} {name}" for name, count in named.items() if count) or "nothing to send"
+        return result

@@ -1,0 +1,49 @@
+"""What leaves, and what is written down about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+Facts = dict[str, Any]
+"""What is known of a message when it leaves: the look's columns, ``message`` (its row), ``now`` and ``address``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Rows of one person that leave as one message; mostly one."""
+
+    rows: Sequence[Row[Any]]
+    facts: Sequence[Facts]
+    request: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is written down about a row. ``tried``: the try counts; ``unsure``: the provider may have it, so that no
+    other is given it."""
+
+    status: str
+    reason: str | None = None
+    next_try_at: datetime | None = None
+    tried: bool = True
+    unsure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A row, and what is written down about it. The user's ``settled`` hears of it in the same transaction; ``queued``
+    says that another try will follow. Statuses are those of the ledger."""
+
+    row: Row[Any]
+    verdict: Verdict
+    provider_id: str | None = None
+    bounce: bool = False
+
+    @property
+    def status(self) -> str:
+        return self.verdict.status

@@ -1,0 +1,113 @@
+"""What the applications' pages show of their jobs, in the shapes that were promised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from apps.bazaar import status as bazaar
+from apps.bazaar.blueprint import make_blueprint as bazaar_jobs
+from apps.bazaar.blueprint import open_database
+from apps.bazaar.settings import Settings as BazaarSettings
+from apps.bazaar.tables import metadata
+from apps.faf import status as faf
+from apps.faf.blueprint import make_blueprint as faf_jobs
+from apps.faf.settings import Settings as FafSettings
+from apps.learn import status as learn
+from apps.learn.blueprint import make_blueprint as learn_jobs
+from apps.learn.settings import Settings as LearnSettings
+from apps.standing import camel
+from rota import Blueprint, Rota
+from rota.errors import NotFoundError
+from rota.recipes import bind
+from rota.testing import ManualClock, run_due
+
+NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
+Open = Callable[[Blueprint], Rota]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Open]:
+    apps: list[Rota] = []
+
+    def open_(blueprint: Blueprint) -> Rota:
+        apps.append(Rota(f"sqlite:///{tmp_path}/ledger.db", clock=ManualClock(NOW)))
+        apps[-1].include(blueprint)
+        apps[-1].prepare()
+        return apps[-1]
+
+    yield open_
+    for app in apps:
+        app.close()
+
+
+@pytest.fixture
+def bazaar_rota(opened: Open, tmp_path: Path) -> Iterator[Rota]:
+    settings = BazaarSettings(database_url=f"sqlite:///{tmp_path}/bazaar.db")
+    rota = opened(bazaar_jobs(settings))
+    engine = open_database(settings)
+    bind(metadata, engine)
+    yield rota
+    engine.dispose()
+
+
+def test_a_job_says_when_it_ran_and_will_run_and_what_came_of_it(bazaar_rota: Rota) -> None:
+    before = bazaar.job_status(bazaar_rota, "cleanup-invitations")
+    assert before is not None
+    assert (before["last_run"], before["last_result"], before["is_running"]) == (None, None, False)
+    assert before["schedule"] == "0 2 * * *"
+    assert before["next_run"] == "2026-11-28T02:00:00+00:00"
+
+    run_id = bazaar.run_now(bazaar_rota, "cleanup-invitations", "anna")
+    run_due(bazaar_rota)
+    after = bazaar.job_status(bazaar_rota, "cleanup-invitations")
+
+    assert bazaar_rota.runs.get(run_id).asked_by == "anna"
+    assert after is not None
+    assert (after["last_run"], after["last_result"]["success"]) == ("2026-11-27T12:00:00+00:00", True)
+    assert after["last_result"]["details"]["counts"]["deleted_count"] == 0
+    assert set(camel(after)) == {
+        "name", "description", "enabled", "isRunning", "schedule", "lastRun", "nextRun", "lastResult",
+    }  # fmt: skip
+
+
+def test_a_job_that_is_not_there_has_no_status_and_cannot_be_run(bazaar_rota: Rota) -> None:
+    assert bazaar.job_status(bazaar_rota, "nothing") is None
+    with pytest.raises(NotFoundError) as caught:
+        bazaar.run_now(bazaar_rota, "nothing", "anna")
+
+    assert "bazaar/cleanup-invitations" in caught.value.hint
+    statistics = bazaar.job_statistics(bazaar_rota)
+    assert statistics["total_jobs"] == statistics["enabled_jobs"] == len(statistics["jobs"])
+
+
+def test_a_job_that_is_off_has_not_failed(opened: Open, tmp_path: Path) -> None:
+    rota = opened(learn_jobs(LearnSettings(database_url=f"sqlite:///{tmp_path}/learn.db")))
+
+    found = learn.status(rota)
+
+    assert (found["total_jobs"] - found["active_jobs"], found["failed_jobs"]) == (1, 0)
+    assert found["services"]["analytics_scheduler"] is True
+    assert found["services"]["cron_job_service"] is False
+    assert set(learn.detailed_status(rota)) >= {"scheduler", "analytics", "session_cleanup", "log_pruning"}
+    with pytest.raises(NotFoundError):
+        learn.trigger(rota, "nothing", "anna")
+
+
+def test_the_history_is_told_newest_first_and_filtered(opened: Open, tmp_path: Path) -> None:
+    settings = FafSettings(database_url=f"sqlite:///{tmp_path}/faf.db")
+    rota = opened(faf_jobs(settings))
+    first = rota.trigger("faf/health-check").id
+    second = rota.trigger("faf/cleanup").id
+    run_due(rota)
+
+    assert [run["job_id"] for run in faf.history(rota)] == [second, first]
+    assert [run["type"] for run in faf.history(rota, job_type="cleanup", status="succeeded")] == ["cleanup"]
+    assert faf.history(rota, status="failed") == []
+    metrics = faf.metrics(rota)
+    assert (metrics["total_jobs_run"], metrics["total_jobs_failed"], metrics["last_job_status"]) == (2, 0, "succeeded")
+    assert faf.detailed_metrics(rota, settings)["config"]["timezone"] == "Europe/Paris"
+    assert {job["name"] for job in faf.status(rota)["cron_jobs"]} >= {"cleanup", "health-check"}

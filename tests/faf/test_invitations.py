@@ -1,0 +1,171 @@
+"""FF-1 and FF-2 with a mail server: who gets what, once, and what is known of it afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apps.codenotify.demo.mail_catcher import MailCatcher
+from apps.faf import french
+from apps.faf.invitations import MonthlyInvitations, reminders, trying_again
+from apps.faf.settings import Settings
+from rota import JobResult
+from rota.messages import Smtp
+from rota.testing import make_run
+from tests.faf.conftest import Faf
+from tests.faf.test_planning import contact, owner
+
+SETTINGS = Settings()
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def mails(tmp_path: Path) -> Iterator[MailCatcher]:
+    with MailCatcher(tmp_path / "mails") as catcher:
+        yield catcher
+
+
+@pytest.fixture
+def channels(mails: MailCatcher) -> dict[str, Any]:
+    return {"email": Smtp("127.0.0.1", mails.port, sender="Form-a-Friend <bonjour@form-a-friend.example>")}
+
+
+def invite(channels: dict[str, Any], run: int = 1, **options: Any) -> JobResult:
+    given = {"id": run, "job": "faf/monthly-invitations", "as_of": NOW, "due_at": NOW, **options}
+    return MonthlyInvitations(SETTINGS, channels)(make_run(**given))
+
+
+def test_every_friend_gets_one_letter_of_his_owner(faf: Faf, mails: MailCatcher, channels: dict[str, Any]) -> None:
+    faf.put(
+        users=[
+            owner(1, username="Anna", email_template="fun", custom_message="<b>Coucou</b>"),
+            owner(2, username="Ben", email_template="professional"),
+        ],
+        contacts=[contact(1, first_name="Zoé"), contact(2, 2), contact(3, 2, opted_out=True)],
+    )
+
+    first, again = invite(channels), invite(channels, 2)
+
+    assert (first.status, first.counts["planned"], first.counts["sent"], first.counts["owners_total"]) == (
+        "success",
+        2,
+        2,
+        2,
+    )
+    assert again.counts["sent"] == 0
+    assert mails.recipients == ["c1@x.org", "c2@x.org"]
+    letter = next(mail for mail in mails.mails if mail["To"] and "c1@x.org" in mail["To"])
+    assert letter["From"].startswith("Anna via Form-a-Friend")
+    assert letter["Reply-To"] == "o1@x.org"
+    assert "Anna veut tout savoir" in letter["Subject"]
+    assert "One-Click" in letter["List-Unsubscribe-Post"]
+    text, html = (part.get_content() for part in letter.iter_parts())
+    assert "Coucou Zoé !" in text
+    assert "/form/" in text
+    assert "&lt;b&gt;Coucou&lt;/b&gt;" in html
+    assert {(row["status"], row["sent_at"] is not None) for row in faf.rows("invitations")} == {("sent", True)}
+    assert faf.rows("contacts", "invitations_sent") == [1, 1, 0]
+    assert faf.rows("campaign_runs", "status") == ["success"]
+
+
+def test_a_bounce_is_the_contacts_and_an_outage_nobodys(faf: Faf, mails: MailCatcher, channels: dict[str, Any]) -> None:
+    faf.put(users=[owner(1)], contacts=[contact(1), contact(2)])
+    mails.bouncing["c1@x.org"] = "hard-bounce"
+
+    result = invite(channels)
+
+    assert (result.status, result.counts["sent"], result.counts["bounced"]) == ("partial", 1, 1)
+    assert sorted(faf.rows("invitations", "contact_id", "status")) == [(1, "bounced"), (2, "sent")]
+    assert faf.rows("contacts", "status") == ["bounced", "pending"]
+
+
+def test_what_changes_between_plan_and_letter_is_seen(faf: Faf, mails: MailCatcher, channels: dict[str, Any]) -> None:
+    faf.put(users=[owner(1)], contacts=[contact(n) for n in range(1, 4)])
+    invite(channels, dry_run=True)
+    assert faf.rows("invitations") == []
+    mails.scenario = "outage"
+    invite(channels)
+    mails.scenario = "ok"
+    with faf.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE contacts SET opted_out = true WHERE email = 'c2@x.org'")
+        connection.exec_driver_sql("UPDATE rota_message SET next_try_at = 0")
+        connection.exec_driver_sql(
+            "UPDATE rota_message_sender SET open_until = NULL, failures = 0, open_seconds = 0, rest_until = NULL"
+        )
+
+    result = trying_again(SETTINGS, channels)(make_run(id=5, as_of=NOW, due_at=NOW))
+
+    assert mails.recipients == ["c1@x.org", "c3@x.org"]
+    assert result.details["cancelled"] == {"opted_out": 1}
+    assert sorted(faf.rows("invitations", "contact_id", "status", "status_reason")) == [
+        (1, "sent", None),
+        (2, "cancelled", "opted_out"),
+        (3, "sent", None),
+    ]
+
+
+def invitation(id_: int, hours: float, status: str = "sent", **values: Any) -> dict[str, Any]:
+    return {
+        "id": id_,
+        "from_user_id": 1,
+        "contact_id": id_,
+        "to_email": f"c{id_}@x.org",
+        "month": "2026-11",
+        "status": status,
+        "sent_at": (NOW - timedelta(hours=hours)).isoformat(),
+        "expires_at": (NOW + timedelta(days=40)).isoformat(),
+        **values,
+    }
+
+
+def remind(channels: dict[str, Any], run: int = 1) -> JobResult:
+    return reminders(SETTINGS, channels)(make_run(id=run, job="faf/reminders", as_of=NOW, due_at=NOW))
+
+
+def test_who_has_not_answered_is_reminded_after_three_days_and_after_seven(
+    faf: Faf, mails: MailCatcher, channels: dict[str, Any]
+) -> None:
+    faf.put(
+        users=[owner(1)],
+        contacts=[contact(n) for n in range(1, 8)],
+        invitations=[
+            invitation(1, 71.9),
+            invitation(2, 72.1),
+            invitation(3, 72.1, "submitted"),
+            invitation(4, 119, "opened"),
+            invitation(5, 169),
+            invitation(6, 300),
+            invitation(7, 73, expires_at=(NOW - timedelta(hours=1)).isoformat()),
+        ],
+    )
+
+    first, again = remind(channels), remind(channels, 2)
+
+    assert mails.recipients == ["c2@x.org", "c4@x.org", "c5@x.org"]
+    assert (first.counts["sent"], again.counts["sent"]) == (3, 0)
+    found = sorted(faf.rows("invitation_reminders", "invitation_id", "kind", "status"))
+    assert [each for each in found if each[2] == "sent"] == [
+        (2, "first", "sent"),
+        (4, "first", "sent"),
+        (5, "second", "sent"),
+    ]
+    last = next(mail for mail in mails.mails if "c5@x.org" in mail["To"])
+    assert "Dernière chance" in last["Subject"]
+    assert "Il reste 40 jours." in next(iter(last.iter_parts())).get_content()
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [("2027-01-03T23:30+00:00", "4 janvier 2027"), ("2027-01-31T23:30+00:00", "1er février 2027")],
+)
+def test_a_day_is_that_of_paris_in_french(moment: str, text: str) -> None:
+    assert french.day(datetime.fromisoformat(moment)) == text
+
+
+def test_a_month_and_the_days_left_in_french() -> None:
+    assert [french.of(french.month(each)) for each in ("2026-04", "2026-11")] == ["d'avril 2026", "de novembre 2026"]
+    assert [french.days_left(NOW + timedelta(days=each), NOW) for each in (1.5, 1, 0, -3)] == [2, 1, 0, 0]

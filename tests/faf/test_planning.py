@@ -1,0 +1,137 @@
+"""FF-1, part A: who is invited by whom in a month."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from apps.faf import planning
+from apps.faf.eligible import address_hash
+from apps.faf.links import token, token_hash
+from apps.faf.planning import month_of, plan_month
+from apps.faf.settings import Settings
+from rota import JobResult
+from rota.testing import make_run
+from tests.faf.conftest import NOW, Faf, ago
+
+SETTINGS = Settings()
+DUE = datetime.fromisoformat("2026-11-05T17:00:00+00:00")
+
+
+def owner(id_: int, **values: Any) -> dict[str, Any]:
+    return {"id": id_, "username": f"o{id_}", "email": f"o{id_}@x.org", "email_verified": True, **values}
+
+
+def contact(id_: int, owner_id: int = 1, **values: Any) -> dict[str, Any]:
+    return {"id": id_, "owner_id": owner_id, "email": f"c{id_}@x.org", **values}
+
+
+def plan(run: int = 1, due: datetime = DUE) -> JobResult:
+    return plan_month(SETTINGS)(make_run(id=run, job="faf/monthly-invitations", as_of=NOW, due_at=due))
+
+
+def invited(faf: Faf) -> list[Any]:
+    return sorted(faf.rows("invitations", "contact_id"))
+
+
+@pytest.mark.parametrize(
+    ("values", "asked"),
+    [
+        ({}, True),
+        ({"status": "active"}, True),
+        ({"status": "blocked"}, False),
+        ({"is_active": False}, False),
+        ({"opted_out": True}, False),
+        ({"email_status": "complained"}, False),
+        ({"email_status": "bounced_temporary", "soft_bounce_count": 2, "last_bounce_at": ago(1)}, True),
+        ({"soft_bounce_count": 3, "last_bounce_at": ago(29)}, False),
+        ({"soft_bounce_count": 3, "last_bounce_at": ago(30)}, True),
+        ({"soft_bounce_count": 3}, True),
+    ],
+)
+def test_who_may_be_asked(faf: Faf, values: dict[str, Any], asked: bool) -> None:
+    faf.put(users=[owner(1)], contacts=[contact(1, **values)])
+
+    assert plan().counts["planned"] == asked
+
+
+@pytest.mark.parametrize("values", [{"is_active": False}, {"email_verified": False}, {"deleted_at": ago(1)}])
+def test_whose_friends_are_not_asked(faf: Faf, values: dict[str, Any]) -> None:
+    faf.put(users=[owner(1, **values)], contacts=[contact(1)])
+
+    assert plan().counts["planned"] == 0
+
+
+def test_each_address_is_invited_once_a_month_by_each_owner(faf: Faf) -> None:
+    faf.put(
+        users=[owner(1), owner(2), owner(3)],
+        contacts=[
+            contact(1, email="Ann@x.org"),
+            contact(2, email="ann@X.org"),
+            contact(3, 2, email="ann@x.org"),
+            contact(4, email="no@x.org"),
+        ],
+        suppressions=[{"email_hash": address_hash("NO@x.org"), "reason": "complaint", "at": ago(1)}],
+        invitations=[
+            {"id": "old", "from_user_id": 2, "to_email": "ann@x.org", "month": "2026-10", "expires_at": ago(0)}
+        ],
+    )
+
+    first, again = plan(), plan(2)
+
+    assert first.counts == {
+        "planned": 2,
+        "already_planned": 0,
+        "quota_exceeded": 0,
+        "owners_processed": 3,
+        "owners_without_contacts": 1,
+    }
+    assert (again.counts["planned"], again.counts["already_planned"]) == (0, 2)
+    assert plan(3, DUE + timedelta(days=30)).counts["planned"] == 2
+    assert sorted(faf.rows("invitations", "from_user_id", "to_email", "month")) == [
+        (1, "ann@x.org", "2026-11"),
+        (1, "ann@x.org", "2026-12"),
+        (2, "ann@x.org", "2026-10"),
+        (2, "ann@x.org", "2026-11"),
+        (2, "ann@x.org", "2026-12"),
+    ]
+
+
+def test_of_very_many_the_most_likely_to_answer_are_asked(faf: Faf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "MOST_CONTACTS", 3)
+    rates = ["10", None, "81", "80", "100"]
+    faf.put(users=[owner(1)], contacts=[contact(n, response_rate=rate) for n, rate in enumerate(rates)])
+
+    result = plan()
+
+    assert (result.counts["planned"], result.counts["quota_exceeded"]) == (3, 2)
+    assert invited(faf) == [2, 3, 4]
+    assert dict(faf.rows("invitations", "contact_id", "priority")) == {2: "high", 3: "normal", 4: "high"}
+
+
+def test_a_link_is_made_again_from_its_invitation_and_kept_as_a_hash(faf: Faf) -> None:
+    faf.put(users=[owner(1)], contacts=[contact(1)])
+    plan()
+
+    [(id_, kept, code)] = faf.rows("invitations", "id", "token_hash", "short_code")
+    link = token(SETTINGS.link_key, id_)
+    assert kept == token_hash(link) == hashlib.sha256(link.encode()).hexdigest()
+    assert code == link[:8]
+    assert token("another key", id_) != link
+
+
+@pytest.mark.parametrize(
+    ("due", "month"), [("2026-11-05T17:00+00:00", "2026-11"), ("2026-11-30T23:30+00:00", "2026-12")]
+)
+def test_a_month_is_that_of_the_campaigns_zone(due: str, month: str) -> None:
+    assert month_of(datetime.fromisoformat(due), "Europe/Paris") == month
+
+
+def test_owners_are_planned_for_a_page_at_a_time(faf: Faf) -> None:
+    faf.put(users=[owner(n) for n in range(1, 120)], contacts=[contact(n, n) for n in range(1, 120)])
+
+    assert plan().counts["planned"] == 119
+    assert invited(faf) == list(range(1, 120))

@@ -1,0 +1,120 @@
+"""SG-2 with a mail server: who hears of what, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apps.codenotify.demo.mail_catcher import MailCatcher
+from apps.savings.letters import amounts
+from tests.savings.conftest import Savings
+
+NOW = datetime.now(UTC)
+MONDAY = (NOW - timedelta(days=NOW.weekday())).replace(hour=9, minute=0, second=0, microsecond=0)
+"""Of this week: what is sent late by more than a week is of no use any more."""
+
+
+@pytest.fixture
+def mails(tmp_path: Path) -> Iterator[MailCatcher]:
+    with MailCatcher(tmp_path / "mails") as catcher:
+        yield catcher
+
+
+def fill(savings: Savings) -> None:
+    last_week = (MONDAY - timedelta(days=3)).isoformat()
+    savings.put(
+        users=[
+            {"id": 1, "name": "Ann", "email": "ann@x.org"},
+            {"id": 2, "name": "Ben", "email": "ben@x.org"},
+            {"id": 3, "name": "Cid", "email": "cid@x.org", "summaries_opted_out": True},
+            {"id": 4, "name": "Dee", "email": " "},
+            {"id": 5, "name": "Eve", "email": "eve@x.org", "is_active": False},
+        ],
+        groups=[
+            {
+                "id": 1,
+                "name": "Well",
+                "status": "ACTIVE",
+                "current_round": 3,
+                "total_rounds": 5,
+                "contribution_amount": "12.5",
+                "show_names": True,
+                "created_at": "2026-01-01T00:00:00Z",
+            },
+            {"id": 2, "name": "Quiet", "status": "ACTIVE", "total_rounds": 5, "created_at": "2026-01-01T00:00:00Z"},
+            {"id": 3, "name": "Empty", "status": "ACTIVE", "total_rounds": 5, "created_at": "2026-01-01T00:00:00Z"},
+            {"id": 4, "name": "New", "status": "PENDING", "total_rounds": 5, "created_at": "2026-01-01T00:00:00Z"},
+        ],
+        memberships=[{"id": n, "group_id": 1, "user_id": n, "payout_order": n} for n in range(1, 6)]
+        + [{"id": 10, "group_id": 2, "user_id": 1}, {"id": 11, "group_id": 4, "user_id": 1}],
+        contributions=[
+            {
+                "id": 1,
+                "group_id": 1,
+                "user_id": 1,
+                "round_number": 3,
+                "amount": "12.5",
+                "status": "CONFIRMED",
+                "timestamp": last_week,
+            },
+        ],
+    )
+
+
+def send(savings: Savings) -> dict[str, Any]:
+    return savings.run("send-contribution-summaries", due=MONDAY, as_of=NOW)
+
+
+def test_each_member_hears_of_each_of_his_groups_once(open_savings: Callable[..., Savings], mails: MailCatcher) -> None:
+    savings = open_savings(smtp_host="127.0.0.1", smtp_port=mails.port)
+    fill(savings)
+
+    first, again = send(savings), send(savings)
+
+    assert first["status"] == "success", first
+    counts = {
+        name: first["counts"][name]
+        for name in ("groups", "groups_empty", "recipients", "sent", "opted_out", "no_address")
+    }
+    assert counts == {"groups": 2, "groups_empty": 1, "recipients": 3, "sent": 3, "opted_out": 1, "no_address": 1}
+    assert (again["counts"]["sent"], again["counts"]["duplicate"]) == (0, 3)
+    assert sorted(mails.recipients) == ["ann@x.org", "ann@x.org", "ben@x.org"]
+    bens = next(mail for mail in mails.mails if "ben@x.org" in mail["To"])
+    text = bens.get_content() if not bens.is_multipart() else next(iter(bens.iter_parts())).get_content()
+    assert "Contributed this week   12.5 XLM" in text
+    assert "is still outstanding" in text
+    assert "Outstanding             Ben, Cid, Dee, Eve" in text
+    assert "Next payout             Ann" in text
+    assert len(savings.rows("contribution_summaries")) == 2
+
+
+def test_groups_in_which_nothing_happened_may_be_left_out(
+    open_savings: Callable[..., Savings], mails: MailCatcher
+) -> None:
+    savings = open_savings(smtp_host="127.0.0.1", smtp_port=mails.port, skip_empty=True)
+    fill(savings)
+
+    assert send(savings)["counts"]["sent"] == 2
+    assert sorted(mails.recipients) == ["ann@x.org", "ben@x.org"]
+
+
+def test_a_dry_run_sends_and_keeps_nothing(open_savings: Callable[..., Savings], mails: MailCatcher) -> None:
+    savings = open_savings(smtp_host="127.0.0.1", smtp_port=mails.port)
+    fill(savings)
+    before = savings.everything()
+
+    result = savings.run("send-contribution-summaries", due=MONDAY, as_of=NOW, dry_run=True)
+
+    assert (result["status"], result["details"]["would_send"]) == ("dry_run", 3)
+    assert (savings.everything(), mails.mails) == (before, [])
+
+
+def test_amounts_are_told_as_people_write_them() -> None:
+    from decimal import Decimal
+
+    assert amounts({"XLM": Decimal("100.0000000"), "EUR": Decimal("0.5")}) == "0.5 EUR, 100 XLM"
+    assert amounts({}) == "nothing"
