@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from rota.recipes.database import bind
     from rota.recipes.derive import Derive
     from rota.recipes.erasure import Erasure, erase_subject, replay_erasures
-    from rota.recipes.erasure_ledger import erasure_ledger
     from rota.recipes.erasure_plan import Step, Subject
     from rota.recipes.fence import fenced
+    from rota.recipes.forgotten import erasure_ledger
     from rota.recipes.health import Check, Health
     from rota.recipes.inactive import Inactive, Tokens, Update
     from rota.recipes.key_rule import KeyIndex, KeyRule
@@ -68,7 +68,7 @@ _HOMES = {
     "audit": "tables",
     "bind": "database",
     "erase_subject": "erasure",
-    "erasure_ledger": "erasure_ledger",
+    "erasure_ledger": "forgotten",
     "fenced": "fence",
     "metadata": "tables",
     "ready": "tables",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from sqlalchemy import Column, ColumnElement, Connection, delete, func, select, update
 
@@ -15,37 +14,47 @@ from rota.recipes.personal import Scrub
 from rota.recipes.rows import Rows
 from rota.recipes.values import is_function, values_at
 
+if TYPE_CHECKING:
+    from rota import Run
+
 Mode = Literal["anonymise", "delete"]
 Action = Literal["delete", "null", "set", "pseudonymise", "keep"]
 BUCKETS = {"delete": "erased", "null": "erased", "set": "erased", "pseudonymise": "pseudonymised", "keep": "kept"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """Whom a request is about: ``row`` is as the person's row was before the first step, and is never shown."""
+    """Whom a request is about."""
 
     id: Any
     hash: str
     """The same for the same person, and for nobody without the key to be traced back."""
     mode: Mode
-    as_of: datetime
+    request: Any
+    """The key of the request; nothing where there is none, or it was done before and is done again."""
     row: Mapping[str, Any] = field(repr=False)
+    """The person's own, as it was before the first step."""
+    run: Run = field(repr=False)
+
+
+Match = Column[Any] | Callable[[Connection, Subject], ColumnElement[bool]]
+"""A column that names the person; or the condition of the rows that are meant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """``match`` is the column that names the person, or a function of the ``Subject`` that returns a condition.
+    """What becomes of the rows that ``match``, in the mode in which it holds.
 
-    ``delete`` removes the rows. ``null`` empties ``columns``; ``set`` puts ``values`` in, which may be functions of the
-    ``Subject``; ``scrub`` takes personal keys out of JSON columns. ``pseudonymise`` puts the hash of the person into
-    ``into`` and empties ``match``, or puts it into ``match`` itself. ``keep`` changes nothing and tells its ``ground``.
-    ``after`` is called in the transaction, when the step is done.
+    ``delete`` removes them. ``null`` empties ``columns``; ``set`` puts ``values`` in, which may be functions of the
+    ``Subject``, and takes personal keys out of the JSON columns that ``scrub`` names. ``pseudonymise`` puts the hash of
+    the person into ``into`` and empties ``match``, or puts it into ``match`` itself. ``keep`` changes nothing, and
+    tells its ``ground``. ``after`` is called in the same transaction, when the step is done.
     """
 
     table: Any
-    match: Column[Any] | Callable[[Subject], ColumnElement[bool]]
+    match: Match
     action: Action = "delete"
-    mode: Literal["both", "anonymise", "delete"] = "both"
+    mode: Literal["both"] | Mode = "both"
     _: KW_ONLY
     columns: Sequence[Column[Any]] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -56,71 +65,68 @@ class Step:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "table", table_of(self.table))
-        name, changes = f"erasure of {self.table.name}", bool(self.columns or self.values or self.scrub)
+        if wrong := self._mistake():
+            raise ConfigError(f"erasure of {self.table.name}: {wrong[0]}", hint=wrong[1])
+
+    def _mistake(self) -> tuple[str, str] | None:
+        """What is wrong with it, and what to do."""
         if self.action not in BUCKETS:
-            raise ConfigError(f"{name}: there is no action {self.action!r}", hint=f"One of {', '.join(BUCKETS)}.")
-        if self.mode not in ("both", "anonymise", "delete"):
-            raise ConfigError(f"{name}: there is no mode {self.mode!r}", hint="One of both, anonymise, delete.")
-        if self.action in ("null", "set") and not changes:
-            raise ConfigError(f"{name}: nothing says what to change", hint="Give columns=, values= or scrub=.")
+            return f"there is no action {self.action!r}", f"One of {', '.join(BUCKETS)}."
+        if self.mode not in ("both", *get_args(Mode)):
+            return f"there is no mode {self.mode!r}", "One of both, anonymise, delete."
+        if (self.action == "null" and not self.columns) or (self.action == "set" and not (self.values or self.scrub)):
+            return "nothing says what to change", "null has columns=, set has values= or scrub=."
         if self.action == "keep" and not self.ground:
-            raise ConfigError(f"{name}: what is kept needs a ground", hint='As in ground="tax law, 10 years".')
+            return "what is kept needs a ground", 'As in ground="tax law, 10 years".'
         if self.action == "pseudonymise" and self.into is None and not isinstance(self.match, Column):
-            raise ConfigError(f"{name}: nothing says where the hash goes", hint="Give into=, a column.")
+            return "nothing says where the hash goes", "Give into=, a column."
         unknown = sorted({*self.values, *self.scrub} - set(self.table.columns.keys()))
-        if unknown:
-            raise ConfigError(f"{name}: there is no column {unknown[0]!r}")
+        return (f"there is no column {unknown[0]!r}", "Its columns by their keys.") if unknown else None
 
     def holds_in(self, mode: Mode) -> bool:
         return self.mode in ("both", mode)
 
     def count(self, connection: Connection, subject: Subject) -> int:
         """How many rows it is about."""
-        rows = select(func.count()).select_from(self.table).where(self._where(subject))
+        rows = select(func.count()).select_from(self.table).where(self._where(connection, subject))
         return int(connection.scalar(rows) or 0)
 
     def perform(self, connection: Connection, subject: Subject) -> int:
         """Returns how many rows it was about."""
-        where = self._where(subject)
         if self.action == "keep":
             count = self.count(connection, subject)
         elif self.action == "delete":
-            count = connection.execute(delete(self.table).where(where)).rowcount
+            count = connection.execute(delete(self.table).where(self._where(connection, subject))).rowcount
         else:
-            self._scrub(
-                connection, where, subject.as_of
-            )  # first: afterwards the rows may not be found by the person any more
-            values = self._values(subject)
-            count = connection.execute(update(self.table).where(where).values(values)).rowcount if values else 0
+            count = self._change(connection, subject)
         if self.after is not None:
             self.after(connection, subject)
         return count
 
-    def _where(self, subject: Subject) -> ColumnElement[bool]:
-        condition: Any = self.match == subject.id if isinstance(self.match, Column) else self.match(subject)
-        return condition  # type: ignore[no-any-return]
+    def _where(self, connection: Connection, subject: Subject) -> ColumnElement[bool]:
+        found: Any = self.match == subject.id if isinstance(self.match, Column) else self.match(connection, subject)
+        return found  # type: ignore[no-any-return]
+
+    def _change(self, connection: Connection, subject: Subject) -> int:
+        """Row by row where JSON is to be read, else at once."""
+        rows = Rows(self.table, self._where(connection, subject))
+        same = values_at(self.table, self._values(subject), subject.run.as_of)
+        if not self.scrub:
+            return connection.execute(update(self.table).where(rows.where).values(same)).rowcount
+        found = connection.execute(select(self.table).where(rows.where)).mappings().all()
+        for row in found:
+            made = {name: make()(row[name]) for name, make in self.scrub.items() if row[name] is not None}
+            own = rows.among([tuple(row[column.name] for column in rows.key)])
+            values = values_at(self.table, made, subject.run.as_of) | same
+            if values:
+                connection.execute(update(self.table).where(own).values(values))
+        return len(found)
 
     def _values(self, subject: Subject) -> dict[str, Any]:
         values: dict[str, Any] = {column.key: None for column in self.columns}
-        if self.action == "pseudonymise" and isinstance(self.match, Column):
-            values[self.match.key] = None if self.into is not None else subject.hash
-        if self.into is not None:
-            values[self.into.key] = subject.hash
-        values |= {name: value(subject) if is_function(value) else value for name, value in self.values.items()}
-        return values_at(self.table, values, subject.as_of)
-
-    def _scrub(self, connection: Connection, where: ColumnElement[bool], as_of: datetime) -> None:
-        if not self.scrub:
-            return
-        rows = Rows(self.table, where)
-        names = [self.table.columns[name] for name in self.scrub]
-        for row in connection.execute(select(*rows.key, *names).where(where)).all():
-            key, old = tuple(row[: len(rows.key)]), row[len(rows.key) :]
-            new = {
-                name: make()(value)
-                for (name, make), value in zip(self.scrub.items(), old, strict=True)
-                if value is not None
-            }
-            if new:
-                values = values_at(self.table, new, as_of)
-                connection.execute(update(self.table).where(rows.among([key])).values(values))
+        if self.action == "pseudonymise":
+            if isinstance(self.match, Column):
+                values[self.match.key] = None
+            into = self.match if self.into is None else self.into
+            values[into.key] = subject.hash  # type: ignore[union-attr]  # without into=, match is a column
+        return values | {name: value(subject) if is_function(value) else value for name, value in self.values.items()}
