@@ -8,6 +8,7 @@ from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, MetaDa
 
 from apps.database import Instant
 from apps.ids import FreshId, Id
+from rota.recipes import erasure_ledger
 
 metadata = MetaData()
 
@@ -234,3 +235,4 @@ outbox = Table(
     Column("created_at", Instant),
     Column("sent_at", Instant),
 )
+erasures = erasure_ledger(metadata, users.c.id, column="user_id")

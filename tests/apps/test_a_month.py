@@ -24,6 +24,7 @@ EXPECTED = {
     "bazaar/cleanup-orphaned-files": DAILY,
     "bazaar/cleanup-push-tokens": DAILY,
     "bazaar/delete-audit-logs": WEEKLY,
+    "bazaar/finalize-deletions": DAILY,
     "bazaar/recalculate-karma": WEEKLY,
     "codenotify/cleanup-old-data": DAILY,
     "codenotify/dispatch-notifications": 48,
