@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rota.recipes.forgotten import erasure_ledger
     from rota.recipes.health import Check, Health
     from rota.recipes.inactive import Inactive, Tokens, Update
+    from rota.recipes.key_ring import KeyRing
     from rota.recipes.key_rule import KeyIndex, KeyRule
     from rota.recipes.orphan_files import OrphanFiles
     from rota.recipes.personal import Scrub
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
     from rota.recipes.references import Reference
     from rota.recipes.report import Period, Periods, Report
     from rota.recipes.retention import Child, Retention
+    from rota.recipes.rotate_secrets import RotateSecrets
     from rota.recipes.safety import Safety
+    from rota.recipes.secret_policy import SecretAdapter
+    from rota.recipes.secret_stores import AwsStore, ColumnStore, FileStore, SecretStore
+    from rota.recipes.secret_versions import secret_tables
     from rota.recipes.steps import Steps
     from rota.recipes.tables import audit, metadata, ready, record
     from rota.recipes.transitions import Transition, Transitions
@@ -38,13 +43,17 @@ _HOMES = {
     "Aggregate": "aggregate",
     "Anonymise": "anonymise",
     "ArchiveTo": "archive",
+    "AwsStore": "secret_stores",
     "Check": "health",
     "Child": "retention",
+    "ColumnStore": "secret_stores",
     "Derive": "derive",
     "Erasure": "erasure",
+    "FileStore": "secret_stores",
     "Health": "health",
     "Inactive": "inactive",
     "KeyIndex": "key_rule",
+    "KeyRing": "key_ring",
     "KeyRule": "key_rule",
     "OrphanFiles": "orphan_files",
     "Period": "report",
@@ -56,8 +65,11 @@ _HOMES = {
     "Reference": "references",
     "Report": "report",
     "Retention": "retention",
+    "RotateSecrets": "rotate_secrets",
     "Safety": "safety",
     "Scrub": "personal",
+    "SecretAdapter": "secret_policy",
+    "SecretStore": "secret_stores",
     "Step": "erasure_plan",
     "Steps": "steps",
     "Subject": "erasure_plan",
@@ -74,6 +86,7 @@ _HOMES = {
     "ready": "tables",
     "record": "tables",
     "replay_erasures": "erasure",
+    "secret_tables": "secret_versions",
 }
 
 __all__ = [
@@ -81,13 +94,17 @@ __all__ = [
     "Aggregate",
     "Anonymise",
     "ArchiveTo",
+    "AwsStore",
     "Check",
     "Child",
+    "ColumnStore",
     "Derive",
     "Erasure",
+    "FileStore",
     "Health",
     "Inactive",
     "KeyIndex",
+    "KeyRing",
     "KeyRule",
     "OrphanFiles",
     "Period",
@@ -99,8 +116,11 @@ __all__ = [
     "Reference",
     "Report",
     "Retention",
+    "RotateSecrets",
     "Safety",
     "Scrub",
+    "SecretAdapter",
+    "SecretStore",
     "Step",
     "Steps",
     "Subject",
@@ -117,6 +137,7 @@ __all__ = [
     "ready",
     "record",
     "replay_erasures",
+    "secret_tables",
 ]
 
 
