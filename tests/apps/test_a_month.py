@@ -34,6 +34,7 @@ EXPECTED = {
     "learn/daily-analytics-updates": DAILY,
     "learn/daily-session-cleanup": DAILY,
     "learn/monthly-executive-summaries": MONTHLY,
+    "learn/secret-rotation": DAILY,
     "learn/weekly-trend-reports": WEEKLY,
     "savings/archive-audit-logs": DAILY,
     "savings/update-group-statuses": 24,

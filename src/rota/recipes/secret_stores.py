@@ -77,8 +77,14 @@ class FileStore:
         if not _NAME.fullmatch(name):
             raise ConfigError(f"{name!r} cannot be the name of a variable", hint="Letters, digits, - and _.")
         ref = f"{_variable(name)}_V{version}"
-        self._write({ref: value.reveal()})
+        self.keep(ref, value)
         return ref
+
+    def keep(self, ref: str, value: Value) -> None:
+        """Under a reference that is given, as when it comes from another store."""
+        if not ref or set(ref) & set("=\n\r#"):
+            raise ConfigError(f"{ref!r} cannot be a reference in a file of variables")
+        self._write({ref: value.reveal()})
 
     def get(self, ref: str) -> Value:
         return Value(_found(dict(self._variables()).get(ref), ref))
@@ -122,6 +128,7 @@ class FileStore:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         path = Path(self.path).resolve()
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(os.open(path.with_name(f".{path.name}.lock"), os.O_WRONLY | os.O_CREAT, 0o600), "w") as lock:  # noqa: PTH123
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -142,11 +149,15 @@ class ColumnStore:
 
     def put(self, name: str, version: int, value: Value) -> str:
         ref = f"{name}:{version}"
+        self.keep(ref, value)
+        return ref
+
+    def keep(self, ref: str, value: Value) -> None:
+        """Under a reference that is given, as when it comes from another store."""
         row = {self._key.name: ref, self.column.name: self._fernet().encrypt(value.reveal().encode()).decode()}
         table = table_of(self.column.table)
         with writing(engine_of(table)) as connection:
             connection.execute(insert_or_update(connection, table, row, [self._key.name]))
-        return ref
 
     def get(self, ref: str) -> Value:
         with reading(engine_of(table_of(self.column.table))) as connection:
