@@ -32,7 +32,7 @@ from apps.bazaar.tables import (
     upvotes,
     users,
 )
-from apps.bazaar.upkeep import cleanup_orphaned_files
+from apps.bazaar.upkeep import CAREFUL, cleanup_orphaned_files
 from apps.database import insert
 from rota import JobResult, Run
 from rota.recipes import Erasure, Retention, Safety, Scrub, Step, Steps, Subject, record, replay_erasures
@@ -46,7 +46,10 @@ _log = audit_logs.c
 def finalize_deletions(settings: Settings) -> Steps:
     """Their files go when they are gone; a mail that was sent takes the last address with it."""
     return Steps(
-        deletions=erasure(settings), files=_Files(settings), mails=Retention(outbox, where=_told()), prefix=False
+        deletions=erasure(settings),
+        files=_Files(settings),
+        mails=Retention(outbox, where=_sent(), safety=CAREFUL.with_(most_fraction=None)),
+        prefix=False,
     )
 
 
@@ -129,7 +132,7 @@ class _Files:
 # --- before anything goes
 
 
-def _told() -> ColumnElement[bool]:
+def _sent() -> ColumnElement[bool]:
     return and_(outbox.c.kind == "deletion-done", outbox.c.sent_at.is_not(None))
 
 

@@ -18,9 +18,10 @@ from sqlalchemy.exc import PendingRollbackError
 from apps.database import connect
 from rota import JobResult
 from rota.errors import ConfigError, LockUnavailableError, NotFoundError
-from rota.recipes import FileStore, RotateSecrets, SecretAdapter, audit, bind, secret_tables
+from rota.recipes import FileStore, RotateSecrets, SecretAdapter, audit, bind, ready, secret_tables
 from rota.recipes.secret_policy import Policy
 from rota.recipes.secret_stores import Value
+from rota.recipes.secret_versions import TakenError, Versions
 from rota.testing import FakeHome, make_run
 from tests.recipes.conftest import NOW
 
@@ -354,6 +355,58 @@ def test_what_only_a_person_can_get_is_asked_for_and_then_taken(rotated: Rotated
     )  # fmt: skip
     assert again.details["manual_required"] == ["stripe"]
     assert states(rows_of, "stripe") == ["current"]
+
+
+def test_a_value_that_is_given_takes_the_place_of_one_that_a_crash_has_left(
+    rotated: Rotated, put: Put, rows_of: RowsOf
+) -> None:
+    put(policies, policy("db", "manual"))
+
+    def die(call: str) -> None:
+        if call == "verify":
+            raise Crash
+
+    rotated.service.before = die
+    with suppress(Crash):
+        rotated.recipe.supply(make_run(as_of=NOW, home=rotated.home), "db", "mistyped")
+    rotated.service.before = lambda call: None
+    rotated.recipe.supply(make_run(as_of=NOW, home=rotated.home, id=2), "db", "right")
+
+    assert (states(rows_of), rotated.current(), rotated.service.password) == (["failed", "current"], "right", "right")
+    assert "mistyped" not in Path(rotated.store.path).read_text()
+
+
+def test_a_value_that_is_there_already_may_be_the_first(rotated: Rotated, put: Put) -> None:
+    put(policies, policy(), policy("other"))
+
+    rotated.recipe.supply(make_run(as_of=NOW, home=rotated.home), "db", "of old")
+
+    assert (rotated.current(), rotated.on(1).details["rotated"]) == ("of old", ["other"])
+
+
+def test_a_value_that_somebody_has_changed_in_the_store_stops_its_secret_alone(rotated: Rotated, put: Put) -> None:
+    put(policies, policy(interval_days=2), policy("other", interval_days=2))
+    rotated.on()
+    rotated.on(2)
+    rotated.store.keep("DB_V1", Value("another"))
+
+    result = rotated.on(3)
+
+    assert (result.details["revoked"], result.details["failed"]) == (["other:1"], ["db"])
+    assert result.errors[0]["message"] == "ChangedValueError"
+
+
+def test_without_a_lock_a_second_node_finds_it_taken(rotated: Rotated, put: Put, rows_of: RowsOf) -> None:
+    """As one does whose lock has run out: its own look was before the other's row."""
+    put(policies, policy())
+    rows = Versions(versions, make_run(as_of=NOW))
+
+    ready(rotated.engine)
+    rows.begin("db")
+    with pytest.raises(TakenError, match="db is pending already"):
+        rows.begin("db")
+
+    assert states(rows_of) == ["pending"]
 
 
 def test_members_of_a_group_rotate_together_or_not_at_all(rotated: Rotated, put: Put, rows_of: RowsOf) -> None:

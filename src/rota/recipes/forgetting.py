@@ -45,12 +45,8 @@ class _Undone(NamedTuple):
     is_failure: bool
 
 
-class _Taken(Exception):  # noqa: N818 - no error
-    """Somebody else has the request by now."""
-
-
-class _AnotherPerson(Exception):  # noqa: N818 - no error
-    """The key is that of somebody else by now."""
+class _Passed(Exception):  # noqa: N818 - no error
+    """Somebody else has the request, or the key is somebody else's by now: it says what that is counted as."""
 
 
 class Forgetting:
@@ -120,7 +116,7 @@ class Forgetting:
 
         def complete(connection: Connection) -> None:
             if not connection.execute(update(table).where(mine).values(done | {"error": null()})).rowcount:
-                raise _Taken
+                raise _Passed("cancelled_skipped")
 
         undone = self._attempt(request[recipe.subject.name], mode, key, complete)
         if undone is not None:
@@ -153,10 +149,8 @@ class Forgetting:
                     if complete is not None:
                         complete(connection)
                     buckets = self._forget(connection, subject_id, mode, request, expected)
-        except _Taken:
-            counts["cancelled_skipped"] += 1
-        except _AnotherPerson:
-            counts["not_the_same"] += 1
+        except _Passed as passed:
+            counts[str(passed)] += 1
         except _Held as held:
             counts["held"] += 1
             self.result.warnings.append(f"held: {held}" if request is None else f"request {request} is held: {held}")
@@ -185,7 +179,7 @@ class Forgetting:
             return None
         subject = Subject(id=subject_id, hash=recipe.hash_of(row), mode=mode, request=request, row=row, run=self.run)
         if expected not in (None, subject.hash):
-            raise _AnotherPerson
+            raise _Passed("not_the_same")
         if recipe.hold is not None and (ground := recipe.hold(connection, subject)):
             raise _Held(ground)
         steps = [step for step in recipe.plan if step.holds_in(mode)]

@@ -65,8 +65,8 @@ class RotateSecrets(Recipe):
         return _Rotation(self, run, force=force or []).perform()
 
     def supply(self, run: Run, name: str, value: str | Mapping[str, str]) -> JobResult:
-        """Rotate a secret of kind ``manual`` to a value that a person has got. A job that does so reads the value where
-        it is kept: its arguments, which are stored, are no place for it."""
+        """Rotate a secret to a value that a person has got, as one of kind ``manual``, or the first of any other. A job
+        that does so reads it where it is kept: its arguments, which are stored, are no place for it."""
         return _Rotation(self, run, force=[name], given={name: Value(value)}).perform()
 
     def ring(self, name: str, now: datetime | None = None) -> KeyRing:
@@ -80,6 +80,10 @@ class RotateSecrets(Recipe):
         if not good or good[0].state != "current":
             raise NotFoundError(f"{name} has no current version", hint="Run the rotation: it makes the first one.")
         return KeyRing({each.kid: self.store.get(each.value_ref or "") for each in good})
+
+
+class ChangedValueError(Exception):
+    """A store returns another value than it was given: somebody else has written to it."""
 
 
 class _Rotation:
@@ -143,8 +147,12 @@ class _Rotation:
         if policy.paused:
             self._skip([policy], "paused")
             return False
-        with self._told_of(policy):
+        try:
             policy.check()
+        except ConfigError as error:
+            self._fail(policy, "config", str(error))
+            return False
+        with self._told_of(policy):
             if not self.run.dry_run:
                 self._reconcile(policy)
             self._revoke(policy)
@@ -211,7 +219,11 @@ class _Rotation:
 
     def _prepare(self, policy: Policy) -> Version:
         """A new version that works, or what an attempt that crashed has left of one."""
-        version = self._one(policy, "pending") or self.rows.begin(policy.name)
+        version, given = self._one(policy, "pending"), self.given.get(policy.name)
+        if version is not None and version.value_ref and given and given.fingerprint != version.fingerprint:
+            self._abandon(policy, version)
+            version = None
+        version = version or self.rows.begin(policy.name)
         try:
             if version.value_ref is None:
                 value = self._value(policy, version)
@@ -229,9 +241,9 @@ class _Rotation:
         return version
 
     def _value(self, policy: Policy, version: Version) -> Value:
-        if policy.kind == "generated":
-            return policy.invent()
-        return self.given.get(policy.name) or Value(policy.adapter.create(policy, version.kid))
+        if policy.name in self.given:
+            return self.given[policy.name]
+        return policy.invent() if policy.kind == "generated" else Value(policy.adapter.create(policy, version.kid))
 
     def _verify(self, policy: Policy, value: Value) -> None:
         """More than once: a provider needs a while until it knows what it has made."""
@@ -289,7 +301,7 @@ class _Rotation:
     def _kept(self, version: Version) -> Value:
         value = self.store.get(version.value_ref or "")
         if version.fingerprint not in (None, value.fingerprint):
-            raise ConfigError("its store has another value", hint="Somebody else has written to it.")
+            raise ChangedValueError
         return value
 
     # --- what is told
@@ -302,8 +314,8 @@ class _Rotation:
 
     @contextmanager
     def _told_of(self, policy: Policy) -> Iterator[None]:
-        """One secret that fails leaves the others their turn. Of what others raise the kind alone is told: its words
-        may hold the value."""
+        """One secret that fails leaves the others their turn. Of what was raised the kind alone is told: its words may
+        hold the value."""
         try:
             yield
         except Interrupted:
@@ -311,9 +323,11 @@ class _Rotation:
         except TakenError:
             self._skip([policy], "busy")
         except Exception as error:  # noqa: BLE001
-            is_ours = isinstance(error, ConfigError)
-            why = str(error) if is_ours else type(error).__name__
-            self.result.add_error(policy.name, "config" if is_ours else "secret", why)
+            self._fail(policy, "secret", type(error).__name__)
+
+    def _fail(self, policy: Policy, kind: str, why: str) -> None:
+        self.result.add_error(policy.name, kind, why)
+        if policy.name not in self.told["failed"]:
             self.told["failed"].append(policy.name)
 
     def _settle(self) -> JobResult:

@@ -28,6 +28,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 
 from rota.errors import RotaError
 from rota.recipes import tables
@@ -118,7 +119,10 @@ class Versions:
             new = Version(name, number, "pending", None, None)
             row = {"name": name, "version": number, "state": "pending", "run_id": self.run.idempotency_key}
             made = moment_for(of.created_at, datetime.now(UTC))
-            connection.execute(self.table.insert().values(row | {"created_at": made}))
+            try:
+                connection.execute(self.table.insert().values(row | {"created_at": made}))
+            except IntegrityError:
+                raise TakenError(f"{name} is pending already") from None
             self._tell(connection, "pending", new)
         return new
 
