@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, case, exists, func, or_, select, update
@@ -35,6 +36,7 @@ from apps.bazaar.tables import (
 from apps.bazaar.upkeep import CAREFUL, cleanup_orphaned_files
 from apps.database import insert
 from rota import JobResult, Run
+from rota.errors import ConflictError
 from rota.recipes import Erasure, Retention, Safety, Scrub, Step, Steps, Subject, record, replay_erasures
 from rota.recipes.erasure_plan import Mode
 from rota.recipes.references import in_urls
@@ -83,6 +85,13 @@ def erasure(settings: Settings) -> Erasure:
         before=before,
         safety=Safety(most_rows=1_000, most_fraction=None, pause=0, on_guard="abort"),
     )
+
+
+def cancel_deletion(connection: Connection, request: Any, now: datetime) -> None:
+    """Raises ``ConflictError`` where it is too late: the person is being deleted, or is so already."""
+    waits = and_(data_requests.c.id == request, data_requests.c.status == "PENDING")
+    if not connection.execute(update(data_requests).where(waits).values(status="CANCELLED", cancelled_at=now)).rowcount:
+        raise ConflictError(f"request {request} does not wait any more", hint="It was cancelled, or its job has begun.")
 
 
 def address_of(settings: Settings, encrypted: str) -> str:
@@ -179,8 +188,7 @@ def _mend_karma(connection: Connection, subject: Subject, bonus: int) -> None:
 
 
 def _address(column: Column[Any], subject: Subject) -> ColumnElement[bool]:
-    address = subject.row["email"]
-    return or_(column == address, func.lower(column) == address.lower())
+    return func.lower(column) == func.lower(subject.row["email"])
 
 
 def _own_or_address(owner: Column[Any], column: Column[Any]) -> Any:
@@ -219,10 +227,10 @@ def _uploads(connection: Connection, subject: Subject) -> ColumnElement[bool]:
     going = projects.c.id.in_(_alone(subject))
     named |= _shown(connection, going, ideas.c.user_id == subject.id)
     own = or_(uploads.c.uploaded_by == subject.id, and_(uploads.c.uploaded_by.is_(None), _named(named)))
-    if connection.scalar(select(uploads.c.id).where(own).limit(1)) is None:
-        return own
-    kept = _shown(connection, ~going, ideas.c.user_id != subject.id, users.c.id != subject.id)
-    return and_(own, ~_named(kept))
+    found = connection.execute(select(uploads.c.id, uploads.c.filename, uploads.c.path).where(own)).all()
+    shown = _shown(connection, ~going, ideas.c.user_id != subject.id, users.c.id != subject.id) if found else set()
+    kept = [row.id for row in found if shown & {str(row.id), row.filename, row.path}]
+    return and_(own, uploads.c.id.not_in(kept))
 
 
 def _shown(connection: Connection, of_projects: Any, of_ideas: Any, of_users: Any = None) -> set[str]:
@@ -236,7 +244,8 @@ def _shown(connection: Connection, of_projects: Any, of_ideas: Any, of_users: An
         columns.append((users.c.avatar_url, of_users))
     found: set[str] = set()
     for column, where in columns:
-        texts = select(column).where(column.is_not(None), where).execution_options(yield_per=1_000)
+        may_name = or_(column.contains("uploads"), column.contains("%", autoescape=True))  # its letters may be encoded
+        texts = select(column).where(may_name, where).execution_options(yield_per=1_000)
         for text in connection.scalars(texts):
             found |= in_urls(text)
     return found

@@ -14,9 +14,11 @@ from sqlalchemy import delete, event, update
 
 from apps.bazaar import deletions
 from apps.bazaar.blueprint import open_database
-from apps.bazaar.deletions import address_of, finalize_deletions
+from apps.bazaar.deletions import address_of, cancel_deletion, finalize_deletions
 from apps.bazaar.settings import Settings
-from apps.bazaar.tables import data_requests, metadata, outbox, uploads, users
+from apps.bazaar.tables import data_requests, ideas, metadata, outbox, uploads, users
+from apps.database import writing
+from rota.errors import ConflictError
 from rota.recipes import audit, bind
 from rota.testing import captured_events, make_run
 from tests.bazaar.conftest import NOW, Bazaar
@@ -231,6 +233,23 @@ def test_only_a_wish_that_is_due_is_granted(bazaar: Bazaar, values: dict[str, An
         assert (bazaar.rows("data_requests"), bazaar.rows("users")) == before
 
 
+def test_who_changes_his_mind_in_time_stays_and_later_it_is_too_late(bazaar: Bazaar) -> None:
+    put_world(bazaar, wish(1, 1), wish(2, 2))
+
+    with writing(bazaar.engine) as connection:
+        cancel_deletion(connection, 2, NOW)
+    result = bazaar.run(JOB)
+    for request in (1, 2, 3):
+        with (
+            pytest.raises(ConflictError, match=f"request {request} does not wait"),
+            writing(bazaar.engine) as connection,
+        ):
+            cancel_deletion(connection, request, NOW)
+
+    assert some(result) == counts(processed=1, anonymized=1, files_removed=1)
+    assert bazaar.rows("data_requests", "status") == ["COMPLETED", "CANCELLED"]
+
+
 @pytest.mark.parametrize("options", [{}, ALL])
 def test_a_second_wish_has_nothing_to_do_and_an_export_waits_on(bazaar: Bazaar, options: Any) -> None:
     put_world(bazaar, wish(1, 1, 33, **options), wish(2, 1, 32, **ALL), wish(3, 1, 40, request_type="EXPORT"))
@@ -338,6 +357,18 @@ def test_one_that_cannot_be_deleted_leaves_the_others_their_turn(bazaar: Bazaar)
     assert result["errors"][0]["message"] == "IntegrityError at users"
     assert bazaar.rows("data_requests", "status", "attempts") == [("PENDING", 1), ("COMPLETED", 0)]
     assert some(bazaar.run(JOB)) == counts(processed=1, anonymized=1)
+
+
+def test_pages_that_name_more_uploads_than_a_statement_can_take_are_all_read(bazaar: Bazaar) -> None:
+    put_world(bazaar, wish(1, 1, **ALL))
+    names = " ".join(f"/uploads/{number}-of-others.png" for number in range(40_000))
+    with writing(bazaar.engine) as connection:
+        connection.execute(ideas.insert().values(id=3, user_id=2, description=f"{names} /%75ploads/1.png"))
+
+    result = bazaar.run(JOB)
+
+    assert some(result) == counts(processed=1, deleted=1, files_removed=1)
+    assert bazaar.rows("uploads", "id") == [1, 2, 3, 5]
 
 
 def test_ten_thousand_votes_go_with_their_voter(bazaar: Bazaar) -> None:

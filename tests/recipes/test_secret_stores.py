@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from sqlalchemy import Column, Engine, Integer, MetaData, Table, Text
 
 from apps.database import connect
 from rota.errors import ConfigError, NotFoundError
-from rota.recipes import AwsStore, ColumnStore, FileStore, SecretStore, bind
+from rota.recipes import AwsStore, ColumnStore, FileStore, RotateSecrets, SecretStore, bind, secret_tables
 from rota.recipes.secret_stores import Value
+from rota.testing import make_run
+from tests.recipes.conftest import NOW
 
 metadata = MetaData()
 vault = Table("vault", metadata, Column("ref", Text, primary_key=True), Column("value", Text, nullable=False))
@@ -215,3 +218,29 @@ def test_aws_has_the_stages_that_its_readers_look_for(aws: AwsStore) -> None:
     aws.delete(f"shop/nothing#{one.partition(chr(35))[2]}")
     with pytest.raises(NotFoundError):
         aws.get(f"shop/nothing#{one.partition(chr(35))[2]}")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_secret_is_rotated_in_aws(aws: AwsStore, engine: Engine) -> None:
+    tables = MetaData()
+    policies, versions = secret_tables(tables)
+    tables.create_all(engine)
+    bind(tables, engine)
+    with engine.begin() as connection:
+        connection.execute(policies.insert().values(name="jwt", kind="generated", interval_days=2))
+    recipe, client = RotateSecrets(policies, versions, aws), aws.connect()
+
+    def on(day: int) -> str:
+        result = recipe(make_run(as_of=NOW + timedelta(days=day), id=day))
+        assert result.status == "success", result
+        live: str = client.get_secret_value(SecretId="shop/jwt", VersionStage="AWSCURRENT")["SecretString"]
+        assert live == recipe.ring("jwt", NOW + timedelta(days=day)).current[1].reveal()
+        return live
+
+    first, second = on(0), on(2)
+
+    assert first != second
+    assert on(3) == second
+    stages = client.describe_secret(SecretId="shop/jwt")["VersionIdsToStages"]
+    [marks] = [each for each in stages.values() if each]
+    assert sorted(marks) == ["AWSCURRENT", "ROTA-PENDING"]
