@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import cache
 
 from sqlalchemy import Engine
 
+from apps import own_tables
 from apps.bazaar import upkeep
 from apps.bazaar.deletions import finalize_deletions, replay
 from apps.bazaar.settings import Settings
 from apps.bazaar.tables import metadata
-from apps.database import connect, create_tables
 from rota import Blueprint, Retry, cron
 from rota.recipes import Recipe, bind
 
@@ -20,7 +19,7 @@ EVERYWHERE = ["production", "staging"]
 
 def make_blueprint(settings: Settings) -> Blueprint:
     """The jobs as ``settings`` have them. The database is opened when one of them first runs."""
-    bind(metadata, cache(lambda: open_database(settings)))
+    bind(metadata, own_tables.opener(settings.database_url, metadata, settings.own_tables))
     jobs = Blueprint("bazaar", environments=EVERYWHERE)
     _add(jobs, "cleanup-invitations", "0 2 * * *", 24, upkeep.CLEANUP_INVITATIONS)
     _add(jobs, "cleanup-push-tokens", "30 2 * * *", 24, upkeep.CLEANUP_PUSH_TOKENS)
@@ -34,9 +33,7 @@ def make_blueprint(settings: Settings) -> Blueprint:
 
 
 def open_database(settings: Settings) -> Engine:
-    engine = connect(settings.database_url)
-    create_tables(engine, metadata)
-    return engine
+    return own_tables.open_database(settings.database_url, metadata, settings.own_tables)
 
 
 def _add(jobs: Blueprint, name: str, expression: str, late_hours: int, recipe: Recipe) -> None:

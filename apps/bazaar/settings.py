@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.environment import FromEnvironment, boolean, directory, number, one_of, setting
+from apps.environment import FromEnvironment, boolean, directory, file, number, one_of, setting
 from rota.errors import SettingsError
 
 _DEVELOPMENT_KEY = "bazaar-development"
@@ -19,6 +19,7 @@ class Settings(FromEnvironment):
 
     environment: str = setting("APP_ENV", "development", one_of("production", "staging", "development", "test"))
     database_url: str = setting("BAZAAR_DATABASE_URL", "sqlite:///.rota/bazaar.db", secret=True)
+    own_tables: Path | None = setting("BAZAAR_TABLES", None, file)  # noqa: RUF009 - it is a field
     uploads: Path | None = setting("UPLOADS_PATH", None, directory)  # noqa: RUF009 - it is a field
     orphan_grace_days: int = setting("BAZAAR_ORPHAN_GRACE_DAYS", 0, number(0))
     """So long after a scan first saw that nothing refers to an upload, it goes."""

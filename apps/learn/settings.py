@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.environment import FromEnvironment, boolean, directory, number, one_of, setting
+from apps.environment import FromEnvironment, boolean, directory, file, number, one_of, setting
 from rota.errors import SettingsError
 
 
@@ -17,6 +17,7 @@ class Settings(FromEnvironment):
 
     environment: str = setting("APP_ENV", "development", one_of("production", "staging", "development", "test"))
     database_url: str = setting("LEARN_DATABASE_URL", "sqlite:///.rota/learn.db", secret=True)
+    own_tables: Path | None = setting("LEARN_TABLES", None, file)  # noqa: RUF009 - it is a field
     redis_url: str = setting("LEARN_REDIS_URL", "redis://localhost:6379", secret=True)
     delete_unparsable: bool = setting("LEARN_DELETE_UNPARSABLE", False, boolean)
     """Whether keys without an end whose value says none are removed."""

@@ -106,7 +106,7 @@ def test_a_job_that_is_off_has_not_failed(opened: Open, tmp_path: Path) -> None:
 
 def test_the_history_is_told_newest_first_and_filtered(opened: Open, tmp_path: Path) -> None:
     settings = FafSettings(database_url=f"sqlite:///{tmp_path}/faf.db")
-    rota = opened(faf_jobs(settings))
+    rota = opened(faf_jobs(settings, lambda: rota))
     first = rota.trigger("faf/health-check").id
     second = rota.trigger("faf/cleanup").id
     run_due(rota)

@@ -45,6 +45,7 @@ from rota.recipes import (
     replay_erasures,
 )
 from rota.recipes.forgetting import Forgetting
+from rota.recipes.rows import by_key
 from rota.testing import FakeHome, make_run
 from tests.recipes.conftest import NOW, cook
 
@@ -53,15 +54,15 @@ people = Table(
     "human",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("email", Text),
+    Column("mail_address", Text, key="email"),
     Column("born", Text, nullable=False, default="1990"),
-    Column("forgotten_at", DateTime(timezone=True)),
+    Column("gone_on", DateTime(timezone=True), key="forgotten_at"),
 )
 requests = Table(
     "wish",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("human_id", ForeignKey(people.c.id, ondelete="SET NULL")),
+    Column("of_human", ForeignKey(people.c.id, ondelete="SET NULL"), key="human_id"),
     Column("status", Text, nullable=False, default="PENDING"),
     Column("requested_at", DateTime(timezone=True), nullable=False),
     Column("claimed_at", DateTime(timezone=True)),
@@ -76,7 +77,7 @@ posts = Table(
     Column("id", Integer, primary_key=True),
     Column("human_id", ForeignKey(people.c.id, ondelete="SET NULL")),
     Column("text", Text),
-    Column("data", JSON),
+    Column("extra", JSON, key="data"),
 )
 likes = Table(
     "likes",
@@ -358,7 +359,7 @@ def put_back(engine: Engine, rows: dict[str, Any]) -> None:
                 connection.execute(delete(table))
         for table in metadata.sorted_tables:
             for row in rows[table.name]:
-                connection.execute(table.insert().values(dict(row._mapping)))
+                connection.execute(table.insert().values(by_key(table, row._mapping)))
 
 
 def test_after_a_backup_was_put_back_they_are_forgotten_again(put: Put, engine: Engine, rows_of: RowsOf) -> None:

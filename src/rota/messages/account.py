@@ -51,6 +51,11 @@ class Account:
     def count(self, connection: Connection, **counts: int) -> None:
         self.counts = tally.add(connection, self.owner.run, self._run.job, counts)
 
+    def plan(self, connection: Connection, new: int, over: Sequence[Row[Any]]) -> None:
+        """Messages that were entered, and beside them those that nobody will send."""
+        self.count(connection, planned=new, skipped=len(over))
+        self._tell(connection, [Ended(row, Verdict("cancelled", row.reason)) for row in over])
+
     def settle(self, connection: Connection, tried: Sequence[Tried], now: datetime) -> dict[str, str]:
         """Outcomes of senders; returns the senders whose breaker opened or closed by them."""
         changes: dict[str, str] = {}
@@ -85,7 +90,8 @@ class Account:
         """Count them, and tell the user, whose own writing may fail; what was sent was sent all the same."""
         if ended:
             errors = [_error(each) for each in ended if _is_amiss(each.verdict)]
-            self.counts = tally.add(connection, self.owner.run, self._run.job, _counts(ended), errors)
+            counts = _counts(ended, by_version=self._brief.by_version)
+            self.counts = tally.add(connection, self.owner.run, self._run.job, counts, errors)
         if not ended or self._brief.settled is None:
             return
         try:
@@ -117,13 +123,15 @@ class Account:
                 return Ended(row, Verdict("queued", tried=False))
 
 
-def _counts(ended: Sequence[Ended]) -> Counter[str]:
+def _counts(ended: Sequence[Ended], *, by_version: bool) -> Counter[str]:
     counts: Counter[str] = Counter()
     for each in ended:
-        counts["tries_again" if each.status == "queued" else each.status] += 1
+        names = ["tries_again" if each.status == "queued" else each.status]
+        names += [f"cancelled_{each.verdict.reason}"] if each.status == "cancelled" else []
         counts["bounced"] += each.bounce
-        if each.status == "cancelled":
-            counts[f"cancelled_{each.verdict.reason}"] += 1
+        counts.update(names)
+        if by_version:
+            counts.update(f"{each.row.version}_{name}" for name in names)
     return counts
 
 

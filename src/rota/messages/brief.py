@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Column, Connection, Select
 
@@ -57,6 +57,8 @@ class Brief(Recipe):
     settled: Callable[[Connection, Sequence[Ended]], None] | None = None
     """Hears what became of messages, in the transaction that writes it down."""
     time_limit: timedelta | str | None = None
+    by_version: ClassVar[bool] = False
+    """Whether its versions are counted each by itself."""
     key: Callable[[Any], str] | None = None
     """The idempotency key of a row, where it must have a form of your own."""
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rota.recipes.age import Age
     from rota.recipes.aggregate import Aggregate
     from rota.recipes.anonymise import Anonymise
+    from rota.recipes.answers import Answer, Missing, Source
     from rota.recipes.archive import ArchiveTo
     from rota.recipes.database import bind
     from rota.recipes.derive import Derive
@@ -28,13 +29,14 @@ if TYPE_CHECKING:
     from rota.recipes.redis_keys import RedisKeys
     from rota.recipes.references import Reference
     from rota.recipes.report import Period, Periods, Report
-    from rota.recipes.retention import Child, Retention
+    from rota.recipes.retention import Archive, Child, Retention
     from rota.recipes.rotate_secrets import RotateSecrets
     from rota.recipes.safety import Safety
     from rota.recipes.secret_policy import SecretAdapter
     from rota.recipes.secret_stores import AwsStore, ColumnStore, FileStore, SecretStore
     from rota.recipes.secret_versions import secret_tables
     from rota.recipes.steps import Steps
+    from rota.recipes.sync import Sync
     from rota.recipes.tables import audit, metadata, ready, record
     from rota.recipes.transitions import Transition, Transitions
 
@@ -42,6 +44,8 @@ _HOMES = {
     "Age": "age",
     "Aggregate": "aggregate",
     "Anonymise": "anonymise",
+    "Answer": "answers",
+    "Archive": "retention",
     "ArchiveTo": "archive",
     "AwsStore": "secret_stores",
     "Check": "health",
@@ -55,6 +59,7 @@ _HOMES = {
     "KeyIndex": "key_rule",
     "KeyRing": "key_ring",
     "KeyRule": "key_rule",
+    "Missing": "answers",
     "OrphanFiles": "orphan_files",
     "Period": "report",
     "Periods": "report",
@@ -70,9 +75,11 @@ _HOMES = {
     "Scrub": "personal",
     "SecretAdapter": "secret_policy",
     "SecretStore": "secret_stores",
+    "Source": "answers",
     "Step": "erasure_plan",
     "Steps": "steps",
     "Subject": "erasure_plan",
+    "Sync": "sync",
     "Tokens": "inactive",
     "Transition": "transitions",
     "Transitions": "transitions",
@@ -93,6 +100,8 @@ __all__ = [
     "Age",
     "Aggregate",
     "Anonymise",
+    "Answer",
+    "Archive",
     "ArchiveTo",
     "AwsStore",
     "Check",
@@ -106,6 +115,7 @@ __all__ = [
     "KeyIndex",
     "KeyRing",
     "KeyRule",
+    "Missing",
     "OrphanFiles",
     "Period",
     "Periods",
@@ -121,9 +131,11 @@ __all__ = [
     "Scrub",
     "SecretAdapter",
     "SecretStore",
+    "Source",
     "Step",
     "Steps",
     "Subject",
+    "Sync",
     "Tokens",
     "Transition",
     "Transitions",

@@ -11,7 +11,7 @@ from sqlalchemy import Column, ColumnElement, Connection, delete, func, select, 
 from rota.errors import ConfigError
 from rota.recipes.database import table_of
 from rota.recipes.personal import Scrub
-from rota.recipes.rows import Rows
+from rota.recipes.rows import Rows, by_key
 from rota.recipes.values import is_function, values_at
 
 if TYPE_CHECKING:
@@ -115,8 +115,8 @@ class Step:
             return connection.execute(update(self.table).where(rows.where).values(same)).rowcount
         found = connection.execute(select(self.table).where(rows.where)).mappings().all()
         for row in found:
-            made = {name: make()(row[name]) for name, make in self.scrub.items() if row[name] is not None}
-            own = rows.among([tuple(row[column.name] for column in rows.key)])
+            own, of = rows.among([tuple(row[column] for column in rows.key)]), by_key(self.table, row)
+            made = {name: make()(of[name]) for name, make in self.scrub.items() if of[name] is not None}
             values = values_at(self.table, made, subject.run.as_of) | same
             if values:
                 connection.execute(update(self.table).where(own).values(values))

@@ -71,4 +71,4 @@ class Requests(Recipe):
         return next(iter(self.people.primary_key.columns))
 
     def hash_of(self, row: Mapping[Any, Any]) -> str:
-        return pseudonym(self.key, "\0".join(str(row[column.name]) for column in self.identity or [self.person]))
+        return pseudonym(self.key, "\0".join(str(row[column.key]) for column in self.identity or [self.person]))

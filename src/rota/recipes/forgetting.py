@@ -18,7 +18,7 @@ from rota.recipes.erasure_requests import Requests
 from rota.recipes.forgotten import Book
 from rota.recipes.gate import is_allowed, may_go_on
 from rota.recipes.guard import cascades
-from rota.recipes.rows import Rows, moment_for
+from rota.recipes.rows import Rows, by_key, moment_for
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
@@ -81,7 +81,7 @@ class Forgetting:
             if not may_go_on(self.run, recipe.safety):
                 result.details["stopped"] = f"its window {recipe.safety.window} UTC is over"
                 break
-            self._request({str(name): value for name, value in request.items()})
+            self._request(by_key(table, request))
             self.run.progress(done + 1, len(due))
         return self._settle()
 
@@ -101,10 +101,10 @@ class Forgetting:
 
     def _request(self, request: Mapping[str, Any]) -> None:
         recipe, table = self.recipe, self.recipe.requests
-        [key] = (request[column.name] for column in table.primary_key.columns)
+        [key] = (request[column.key] for column in table.primary_key.columns)
         mode = recipe.mode(request) if callable(recipe.mode) else recipe.mode
         if self.run.dry_run:
-            self._attempt(request[recipe.subject.name], mode)
+            self._attempt(request[recipe.subject.key], mode)
             return
         claimed_at = moment_for(table.c.claimed_at, datetime.now(UTC))
         mine = Rows(table, and_(table.c.status == "PROCESSING", table.c.claimed_at == claimed_at)).among([(key,)])
@@ -118,7 +118,7 @@ class Forgetting:
             if not connection.execute(update(table).where(mine).values(done | {"error": null()})).rowcount:
                 raise _Passed("cancelled_skipped")
 
-        undone = self._attempt(request[recipe.subject.name], mode, key, complete)
+        undone = self._attempt(request[recipe.subject.key], mode, key, complete)
         if undone is not None:
             attempts = request["attempts"] + undone.is_failure
             self._put(mine, status="PENDING", error=undone.why, attempts=attempts)
@@ -207,7 +207,7 @@ class Forgetting:
         if not self.run.dry_run:
             found = found.with_for_update()
         row = None if subject_id is None else connection.execute(found).mappings().one_or_none()
-        return None if row is None else {str(name): value for name, value in row.items()}
+        return None if row is None else by_key(recipe.people, row)
 
     def _performed(self, connection: Connection, subject: Subject, steps: Sequence[Step]) -> Iterable[tuple[Step, int]]:
         for step in steps:

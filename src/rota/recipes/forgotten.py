@@ -77,7 +77,7 @@ class Book:
 
     def keep(self, connection: Connection, subject: Subject, details: dict[str, Any]) -> None:
         """In the same transaction, where the ledger lives in the same database; else before that one is committed."""
-        row = {"id": uuid4().hex, self.ledger.name: subject.id, "subject_hash": subject.hash, "mode": subject.mode}
+        row = {"id": uuid4().hex, self.ledger.key: subject.id, "subject_hash": subject.hash, "mode": subject.mode}
         row |= {"request": None if subject.request is None else str(subject.request), "details": details}
         if engine_of(self._table).url == self.people.url:
             self._append(connection, row)

@@ -35,6 +35,7 @@ class Look:
     count: int
     total: int
     oldest: datetime | None
+    newest: datetime | None
     trips: tuple[Trip, ...]
     warnings: tuple[str, ...]
 
@@ -51,7 +52,7 @@ def look(connection: Connection, rows: Rows, safety: Safety, job: str | None, pa
     if unindexed and total > LARGE:
         trips.append(Trip("unindexed", text))
     warnings = (text,) if unindexed and safety.floor < total <= LARGE else ()
-    return Look(count, total, rows.oldest(connection) if count else None, tuple(trips), warnings)
+    return Look(count, total, *(rows.ages(connection) if count else (None, None)), tuple(trips), warnings)
 
 
 def _too_many(

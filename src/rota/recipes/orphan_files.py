@@ -27,7 +27,7 @@ QUIET = timedelta(days=1)
 FEW = 10
 """So many references may vanish between two scans, however few there were."""
 _DONE = (
-    "quarantined", "restored", "deleted_records", "deleted_files", "already_missing", "shared", "failed",
+    "quarantined", "restored", "purged", "deleted_records", "deleted_files", "already_missing", "shared", "failed",
     "untracked_files", "bytes_freed",
 )  # fmt: skip
 

@@ -17,6 +17,7 @@ from rota.recipes.database import engine_of, reading, table_of, writing
 from rota.recipes.fence import check_fences
 from rota.recipes.key_ring import KeyRing
 from rota.recipes.recipe import Recipe, without_plan
+from rota.recipes.rows import by_key
 from rota.recipes.secret_policy import Policy, SecretAdapter
 from rota.recipes.secret_stores import SecretStore, Value
 from rota.recipes.secret_versions import TakenError, Version, Versions, versions_of
@@ -101,7 +102,7 @@ class _Rotation:
         self.skipped: dict[str, str] = {}
         with reading(engine_of(recipe.policies)) as connection:
             found = connection.execute(select(recipe.policies).order_by(recipe.policies.c.name)).mappings().all()
-        self.policies = [Policy.of(row, recipe.adapters) for row in found]
+        self.policies = [Policy.of(by_key(recipe.policies, row), recipe.adapters) for row in found]
         self.forced = set(force)
         if unknown := sorted(self.forced - {each.name for each in self.policies}):
             names = ", ".join(each.name for each in self.policies)

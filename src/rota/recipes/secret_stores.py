@@ -154,7 +154,7 @@ class ColumnStore:
 
     def keep(self, ref: str, value: Value) -> None:
         """Under a reference that is given, as when it comes from another store."""
-        row = {self._key.name: ref, self.column.name: self._fernet().encrypt(value.reveal().encode()).decode()}
+        row = {self._key.key: ref, self.column.key: self._fernet().encrypt(value.reveal().encode()).decode()}
         table = table_of(self.column.table)
         with writing(engine_of(table)) as connection:
             connection.execute(insert_or_update(connection, table, row, [self._key.name]))
