@@ -8,6 +8,7 @@ from sqlalchemy import Engine
 
 from apps import own_tables
 from apps.bazaar import upkeep
+from apps.bazaar.deletions import finalize_deletions, replay
 from apps.bazaar.settings import Settings
 from apps.bazaar.tables import metadata
 from rota import Blueprint, Retry, cron
@@ -25,7 +26,9 @@ def make_blueprint(settings: Settings) -> Blueprint:
     _add(jobs, "anonymize-audit-logs", "0 3 * * *", 24, upkeep.ANONYMIZE_AUDIT_LOGS)
     _add(jobs, "delete-audit-logs", "30 3 * * 0", 48, upkeep.DELETE_AUDIT_LOGS)
     _add(jobs, "cleanup-orphaned-files", "0 4 * * *", 24, upkeep.cleanup_orphaned_files(settings))
+    _add(jobs, "finalize-deletions", "30 4 * * *", 24, finalize_deletions(settings))
     _add(jobs, "recalculate-karma", "0 5 * * 0", 48, upkeep.recalculate_karma(settings))
+    jobs.job("replay-erasures", timeout=timedelta(minutes=60))(replay(settings))
     return jobs
 
 

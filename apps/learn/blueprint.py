@@ -13,6 +13,7 @@ from apps.learn.courses import update_courses
 from apps.learn.cut import day_of
 from apps.learn.hourly import update_hour
 from apps.learn.periods import summary, trends
+from apps.learn.rotation import secret_rotation
 from apps.learn.sessions import daily_cleanup, end_sessions
 from apps.learn.settings import Settings
 from apps.learn.students import update_students
@@ -34,6 +35,15 @@ def make_blueprint(settings: Settings) -> Blueprint:
     _add(jobs, "monthly-executive-summaries", "0 2 1 * *", MONTHLY, late=8 * 31 * 24, minutes=30, catch_up="all")
     _add_hourly(jobs, settings, engine)
     _add_sessions(jobs, settings, engine)
+    _add(
+        jobs,
+        "secret-rotation",
+        "0 5 * * *",
+        secret_rotation(settings),
+        late=24,
+        minutes=15,
+        environments=["production"],
+    )
     if settings.logs is not None:
         _add(jobs, "daily-log-pruning", "0 4 * * *", _pruning(settings), late=24, minutes=60, each="host")
     return jobs

@@ -92,7 +92,14 @@ def test_a_job_that_is_off_has_not_failed(opened: Open, tmp_path: Path) -> None:
     assert (found["total_jobs"] - found["active_jobs"], found["failed_jobs"]) == (1, 0)
     assert found["services"]["analytics_scheduler"] is True
     assert found["services"]["cron_job_service"] is False
-    assert set(learn.detailed_status(rota)) >= {"scheduler", "analytics", "session_cleanup", "log_pruning"}
+    assert set(learn.detailed_status(rota)) >= {
+        "scheduler",
+        "analytics",
+        "session_cleanup",
+        "log_pruning",
+        "secret_rotation",
+    }
+    assert found["services"]["secret_rotation"] is True
     with pytest.raises(NotFoundError):
         learn.trigger(rota, "nothing", "anna")
 

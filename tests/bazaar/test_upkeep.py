@@ -15,6 +15,7 @@ JOBS = (
     "anonymize-audit-logs",
     "delete-audit-logs",
     "cleanup-orphaned-files",
+    "finalize-deletions",
     "recalculate-karma",
 )
 USERS = [{"id": 1, "email": "a@x.org", "created_at": "2020-01-01T00:00:00Z"}]

@@ -13,9 +13,13 @@ if TYPE_CHECKING:
     from rota.recipes.archive import ArchiveTo
     from rota.recipes.database import bind
     from rota.recipes.derive import Derive
+    from rota.recipes.erasure import Erasure, erase_subject, replay_erasures
+    from rota.recipes.erasure_plan import Step, Subject
     from rota.recipes.fence import fenced
+    from rota.recipes.forgotten import erasure_ledger
     from rota.recipes.health import Check, Health
     from rota.recipes.inactive import Inactive, Tokens, Update
+    from rota.recipes.key_ring import KeyRing
     from rota.recipes.key_rule import KeyIndex, KeyRule
     from rota.recipes.orphan_files import OrphanFiles
     from rota.recipes.personal import Scrub
@@ -26,7 +30,11 @@ if TYPE_CHECKING:
     from rota.recipes.references import Reference
     from rota.recipes.report import Period, Periods, Report
     from rota.recipes.retention import Archive, Child, Retention
+    from rota.recipes.rotate_secrets import RotateSecrets
     from rota.recipes.safety import Safety
+    from rota.recipes.secret_policy import SecretAdapter
+    from rota.recipes.secret_stores import AwsStore, ColumnStore, FileStore, SecretStore
+    from rota.recipes.secret_versions import secret_tables
     from rota.recipes.steps import Steps
     from rota.recipes.sync import Sync
     from rota.recipes.tables import audit, metadata, ready, record
@@ -39,12 +47,17 @@ _HOMES = {
     "Answer": "answers",
     "Archive": "retention",
     "ArchiveTo": "archive",
+    "AwsStore": "secret_stores",
     "Check": "health",
     "Child": "retention",
+    "ColumnStore": "secret_stores",
     "Derive": "derive",
+    "Erasure": "erasure",
+    "FileStore": "secret_stores",
     "Health": "health",
     "Inactive": "inactive",
     "KeyIndex": "key_rule",
+    "KeyRing": "key_ring",
     "KeyRule": "key_rule",
     "Missing": "answers",
     "OrphanFiles": "orphan_files",
@@ -57,10 +70,15 @@ _HOMES = {
     "Reference": "references",
     "Report": "report",
     "Retention": "retention",
+    "RotateSecrets": "rotate_secrets",
     "Safety": "safety",
     "Scrub": "personal",
+    "SecretAdapter": "secret_policy",
+    "SecretStore": "secret_stores",
     "Source": "answers",
+    "Step": "erasure_plan",
     "Steps": "steps",
+    "Subject": "erasure_plan",
     "Sync": "sync",
     "Tokens": "inactive",
     "Transition": "transitions",
@@ -68,10 +86,14 @@ _HOMES = {
     "Update": "inactive",
     "audit": "tables",
     "bind": "database",
+    "erase_subject": "erasure",
+    "erasure_ledger": "forgotten",
     "fenced": "fence",
     "metadata": "tables",
     "ready": "tables",
     "record": "tables",
+    "replay_erasures": "erasure",
+    "secret_tables": "secret_versions",
 }
 
 __all__ = [
@@ -81,12 +103,17 @@ __all__ = [
     "Answer",
     "Archive",
     "ArchiveTo",
+    "AwsStore",
     "Check",
     "Child",
+    "ColumnStore",
     "Derive",
+    "Erasure",
+    "FileStore",
     "Health",
     "Inactive",
     "KeyIndex",
+    "KeyRing",
     "KeyRule",
     "Missing",
     "OrphanFiles",
@@ -99,10 +126,15 @@ __all__ = [
     "Reference",
     "Report",
     "Retention",
+    "RotateSecrets",
     "Safety",
     "Scrub",
+    "SecretAdapter",
+    "SecretStore",
     "Source",
+    "Step",
     "Steps",
+    "Subject",
     "Sync",
     "Tokens",
     "Transition",
@@ -110,10 +142,14 @@ __all__ = [
     "Update",
     "audit",
     "bind",
+    "erase_subject",
+    "erasure_ledger",
     "fenced",
     "metadata",
     "ready",
     "record",
+    "replay_erasures",
+    "secret_tables",
 ]
 
 

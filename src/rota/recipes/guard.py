@@ -46,7 +46,7 @@ def look(connection: Connection, rows: Rows, safety: Safety, job: str | None, pa
     total = int(connection.scalar(select(func.count()).select_from(rows.table)) or 0)
     trips = [*_too_many(connection, count, total, safety, job, part), *_too_young(rows, safety)]
     if deletes and count:
-        trips += _cascades(rows.table, safety.cascades)
+        trips += cascades(rows.table, safety.cascades)
     unindexed = count and not _has_index(connection, rows)
     text = f"no index begins with {_age_name(rows)}: each batch reads all {total:,} rows of {rows.table.name}"
     if unindexed and total > LARGE:
@@ -86,7 +86,7 @@ def _too_young(rows: Rows, safety: Safety) -> Iterable[Trip]:
         yield Trip("least_age", f"rows older than {rows.older_than} would go, and none younger than {least} should")
 
 
-def _cascades(table: Table, expected: Iterable[str]) -> list[Trip]:
+def cascades(table: Table, expected: Iterable[str]) -> list[Trip]:
     """Tables that lose rows, or references, with this one, by the keys of the metadata."""
     found: dict[str, str] = {}
     waiting = [table]

@@ -112,6 +112,11 @@ def _key_of(table: Table) -> tuple[Column[Any], ...]:
     return key
 
 
+def by_key(table: Table, row: Any) -> dict[str, Any]:
+    """A mapping of all columns by their keys: their names in the database may be others."""
+    return {column.key: row[column] for column in table.columns}
+
+
 def moment_for(column: ColumnElement[Any], moment: datetime) -> Any:
     """A moment as a column keeps it: without a zone it is UTC, as a whole number it is seconds since 1970."""
     kind = column.type
