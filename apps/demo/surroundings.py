@@ -16,13 +16,14 @@ from apps.demo.valkey import valkey
 from apps.demo.webhook_sink import WebhookSink
 
 SHOWN_BACK = timedelta(days=60)
-MAILS, HOOKS, UPLOADS, LOGS, VALKEY, ARCHIVE = (
+MAILS, HOOKS, UPLOADS, LOGS, VALKEY, ARCHIVE, SECRETS = (
     "mails",
     "webhooks.jsonl",
     "uploads",
     "logs",
     "valkey",
     "savings-archive",
+    "learn-secrets.env",
 )
 """What stands below the directory of the data."""
 NOBODY_LISTENS = 1
@@ -62,7 +63,8 @@ def folders(directory: Path) -> Mapping[str, str]:
     }
     for path in found.values():
         path.mkdir(parents=True, exist_ok=True)
-    return {name: str(path) for name, path in found.items()}
+    files = {"LEARN_SECRETS_FILE": directory / SECRETS}
+    return {name: str(path) for name, path in {**found, **files}.items()}
 
 
 @contextmanager

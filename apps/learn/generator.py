@@ -26,6 +26,8 @@ ANALYTICS, HOURLY = "learn/daily-analytics-updates", "learn/hourly-realtime-metr
 WEEKLY, MONTHLY = "learn/weekly-trend-reports", "learn/monthly-executive-summaries"
 LESSONS = 5
 CURRENCIES = ("EUR", "USD", "INR")
+SECRETS = ("jwt_secret", "session_secret")
+"""They have no value yet: the first run makes one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,9 @@ def fill(
         _Platform(made, SCALES[size]).make()
         if settings.logs is not None:
             put_files(settings.logs, log_files(made, SCALES[size].log_names))
+        for name in SECRETS:
+            made.put(t.secret_policies, name=name, kind="generated", interval_days=90)
+            made.count("learn/secret-rotation", checked=1, rotated=1)
         if with_redis:
             users = [n for n in range(1, SCALES[size].students + 1) if not is_unverified(n) and not is_gone(n)]
             put_keys(partial(client, settings), session_keys(made, SCALES[size].keys, users))
