@@ -6,10 +6,18 @@ import os
 
 from rota import Blueprint, Rota
 
+_made: list[Rota] = []
+
 
 def application(*blueprints: Blueprint) -> Rota:
     """What the applications call the environment is what Rota calls it, where nobody has told it otherwise."""
     rota = Rota(environment=None if "ROTA_ENVIRONMENT" in os.environ else os.environ.get("APP_ENV"))
     for blueprint in blueprints:
         rota.include(blueprint)
+    _made[:] = [rota]
     return rota
+
+
+def current() -> Rota:
+    """The one of this process, for jobs that look at how the others are."""
+    return _made[0]

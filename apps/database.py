@@ -30,6 +30,8 @@ from rota.recipes.tables import Instant as Instant
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 HOUR_US = 3_600_000_000
+OWN = "own"
+"""Marks a table that the application does not make."""
 _TURNSTILE = 0x636F64656E6F7469  # "codenoti": any number will do, if nobody else's
 
 
@@ -97,11 +99,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 
 def create_tables(engine: Engine, metadata: MetaData) -> None:
-    """Make the tables that are missing; several processes that start together take turns."""
+    """Make the tables that are missing; several processes that start together take turns. Those that are somebody
+    else's (``apps.own_tables``) are left to him."""
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(select(func.pg_advisory_xact_lock(_TURNSTILE)))
-        metadata.create_all(connection)
+        metadata.create_all(connection, tables=[each for each in metadata.sorted_tables if not each.info.get(OWN)])
 
 
 def insert(connection: Connection, table: Table) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field, fields
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rota import cron
 
@@ -54,9 +55,29 @@ def url(text: str) -> str:
     return text.rstrip("/")
 
 
+def is_zone(text: str) -> bool:
+    try:
+        ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
+
+
+def zone(text: str) -> str:
+    if not is_zone(text):
+        raise ValueError("there is no such time zone; give one as Europe/Paris")
+    return text
+
+
 def directory(text: str) -> Path:
     if not Path(text).is_dir():
         raise ValueError("there is no such directory")
+    return Path(text)
+
+
+def file(text: str) -> Path:
+    if not Path(text).is_file():
+        raise ValueError("there is no such file")
     return Path(text)
 
 

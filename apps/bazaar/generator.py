@@ -19,6 +19,9 @@ from apps.files import put_files
 from apps.made_up import Expected, MadeUp, Progress, Size, fill_with
 
 KARMA = "bazaar/recalculate-karma"
+ORPHANS = "bazaar/cleanup-orphaned-files"
+DELETIONS, REPLAY = "bazaar/finalize-deletions", "bazaar/replay-erasures"
+FIRST_LEAVING = 10
 SHARES = {"CREATOR": 4, "CONTRIBUTOR": 2, "ADVISOR": 1}
 """In quarters of a project's upvotes."""
 MOST_UPVOTES = 2_000
@@ -70,6 +73,10 @@ class _Bazaar:
     def __init__(self, made: MadeUp, scale: Scale, settings: Settings) -> None:
         self.made, self.scale, self.settings = made, scale, settings
         self.chance, self.as_of = made.chance, made.as_of
+        self.gone: set[int] = set()
+        self.leaving = {FIRST_LEAVING + number: _keeps(number) for number in range(scale.requests) if _goes(number)}
+        """With what becomes of what they contributed; those who take it along have made nothing with others."""
+        self.making = [number for number in range(1, scale.users + 1) if self.leaving.get(number, True)]
         self.avatars, self.images = int(scale.uploads * 0.6), int(scale.uploads * 0.25)
 
     def make(self) -> None:
@@ -85,9 +92,9 @@ class _Bazaar:
     # --- people and projects
 
     def _plan(self) -> _Project:
-        users, chance = self.scale.users, self.chance
-        upvotes = min(int(chance.paretovariate(1.1)) - 1, MOST_UPVOTES, users)
-        team = chance.sample(range(1, users + 1), chance.choice((1, 1, 2, 3)))
+        chance = self.chance
+        upvotes = min(int(chance.paretovariate(1.1)) - 1, MOST_UPVOTES, len(self.making))
+        team = chance.sample(self.making, chance.choice((1, 1, 2, 3)))
         roles = ["CREATOR", *chance.choices(["CREATOR", "CONTRIBUTOR", "ADVISOR"], [6, 3, 1], k=len(team) - 1)]
         return _Project(upvotes, chance.random() < 0.02, dict(zip(team, roles, strict=True)))
 
@@ -118,6 +125,8 @@ class _Bazaar:
                 anonymized_at=self.made.ago(20) if is_gone else None,
             )
             if is_gone:
+                self.gone.add(number)
+            if is_gone or number in self.leaving:
                 continue
             self.made.count(KARMA, total_users=1, changed=wrong != 0, total_karma_change=-wrong)
             self.made.count(KARMA, total_abs_change=abs(wrong), max_change=abs(wrong))
@@ -143,7 +152,7 @@ class _Bazaar:
                 self.made.put(
                     t.collaborators, user_id=user, project_id=made, role=role, created_at=self.made.between(900, 1)
                 )
-            for user in self.chance.sample(range(1, self.scale.users + 1), project.upvotes):
+            for user in self.chance.sample(self.making, project.upvotes):
                 self.made.put(t.upvotes, user_id=user, project_id=made, created_at=self.made.between(900, 0))
 
     # --- files
@@ -163,6 +172,8 @@ class _Bazaar:
                 uploaded_by=(number - 1) % self.scale.users + 1,
                 created_at=created,
             )
+            is_old = created < self.made.ago(30)
+            self.made.count(ORPHANS, checked_count=is_old, orphaned_count=is_old and not self._is_referred_to(number))
             if self.chance.random() >= 0.01:
                 mode = {"mode": "444"} if self.chance.random() < 0.005 else {}
                 files.append({"name": _file(number), "size": size, "mtime": created.isoformat(), **mode})
@@ -173,25 +184,40 @@ class _Bazaar:
         ]
         if root is not None:
             put_files(root, files)
+            self.made.count(ORPHANS, untracked_files=max(1, self.scale.uploads // 100))
+
+    def _is_referred_to(self, number: int) -> bool:
+        """By the avatar of somebody who is still there, or by the image of a project."""
+        if number <= min(self.avatars, self.scale.users):
+            return number not in self.gone
+        return self.avatars < number <= self.avatars + min(self.images, self.scale.projects)
 
     # --- people who leave
 
     def _requests(self) -> None:
         """Some to be done, some cancelled, some on the last day of grace, and one person who asks twice."""
+        self.made.count(REPLAY, anonymized=0, deleted=0)
         for number in range(self.scale.requests):
-            user, asked = 10 + number, self.made.between(60, 31)
+            user, asked = FIRST_LEAVING + number, self.made.between(60, 31)
             if number % 8 == 1:
                 asked = self.made.ago(29, hours=self.chance.randrange(24))
             cancelled = asked + timedelta(days=2) if number % 8 == 2 else None
-            self._request(user, asked, cancelled, number % 2 == 0)
+            self._request(user, asked, cancelled, _keeps(number))
             if number % 20 == 5:
                 self._request(user, asked + timedelta(hours=1), None, True)
+                self.made.count(DELETIONS, processed=_goes(number))
+            self._count_deletion(number, is_there=user not in self.gone)
             self.made.put(
                 t.consent_records, user_id=user, consent_type="TERMS", granted=True, created_at=self.made.ago(500)
             )
             self.made.put(
                 t.login_attempts, user_id=None, email=f"user.{user}@example.test", ip="192.0.2.9", success=False
             )
+
+    def _count_deletion(self, number: int, *, is_there: bool) -> None:
+        goes, keeps = _goes(number), _keeps(number)
+        done = {"anonymized": goes and is_there and keeps, "deleted": goes and is_there and not keeps}
+        self.made.count(DELETIONS, processed=goes, **done)
 
     def _request(self, user: int, asked: datetime, cancelled: datetime | None, keep: bool) -> None:
         self.made.put(
@@ -203,6 +229,15 @@ class _Bazaar:
             requested_at=asked,
             cancelled_at=cancelled,
         )
+
+
+def _goes(request: int) -> bool:
+    """Of eight, one is on its last day of grace, and one was cancelled."""
+    return request % 8 not in {1, 2}
+
+
+def _keeps(request: int) -> bool:
+    return request % 2 == 0
 
 
 def _file(number: int) -> str:

@@ -16,11 +16,13 @@ SHARE = {"CREATOR": (1, 1), "CONTRIBUTOR": (1, 2), "ADVISOR": (1, 4)}
 
 
 def karma_of(
-    connection: Connection, users: Sequence[Any], _as_of: datetime | None = None, *, bonus: int
+    connection: Connection, users: Sequence[Any], _as_of: datetime | None = None, *, bonus: int, without: Any = None
 ) -> Mapping[Any, int]:
     """For each of these users: the share of each project's upvotes, rounded down by project, and a bonus for each
-    featured project that he created. Never below zero; who is on no project is not among them."""
-    votes = select(upvotes.c.project_id, func.count().label("count")).group_by(upvotes.c.project_id).subquery()
+    featured project that he created. Never below zero; who is on no project is not among them. ``without``: one whose
+    votes count no more."""
+    counted = select(upvotes.c.project_id, func.count().label("count")).group_by(upvotes.c.project_id)
+    votes = (counted if without is None else counted.where(upvotes.c.user_id != without)).subquery()
     rows = connection.execute(
         select(collaborators.c.user_id, collaborators.c.role, projects.c.is_featured, func.coalesce(votes.c.count, 0))
         .join(projects, projects.c.id == collaborators.c.project_id)

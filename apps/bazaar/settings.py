@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.environment import FromEnvironment, boolean, directory, number, one_of, setting
+from apps.environment import FromEnvironment, boolean, directory, file, number, one_of, setting
 from rota.errors import SettingsError
 
 _DEVELOPMENT_KEY = "bazaar-development"
@@ -19,12 +19,17 @@ class Settings(FromEnvironment):
 
     environment: str = setting("APP_ENV", "development", one_of("production", "staging", "development", "test"))
     database_url: str = setting("BAZAAR_DATABASE_URL", "sqlite:///.rota/bazaar.db", secret=True)
+    own_tables: Path | None = setting("BAZAAR_TABLES", None, file)  # noqa: RUF009 - it is a field
     uploads: Path | None = setting("UPLOADS_PATH", None, directory)  # noqa: RUF009 - it is a field
     orphan_grace_days: int = setting("BAZAAR_ORPHAN_GRACE_DAYS", 0, number(0))
     """So long after a scan first saw that nothing refers to an upload, it goes."""
     quarantine_hours: int = setting("BAZAAR_QUARANTINE_HOURS", 24, number(0))
     remove_untracked: bool = setting("BAZAAR_REMOVE_UNTRACKED", False, boolean)
     featured_bonus: int = setting("BAZAAR_FEATURED_BONUS", 10, number(0))
+    push_tokens_most: float = setting("BAZAAR_PUSH_TOKENS_MOST", 0.5, number(0.001, 1, float))
+    """Of all push tokens, the part that may go in a run."""
+    push_tokens_guard: str = setting("BAZAAR_PUSH_TOKENS_GUARD", "abort", one_of("abort", "park"))
+    """What becomes of a run that would remove more: it ends, or waits for a person."""
     deletion_grace_days: int = setting("BAZAAR_DELETION_GRACE_DAYS", 30, number(1))
     subject_key: str = setting("BAZAAR_SUBJECT_KEY", _DEVELOPMENT_KEY, secret=True)
     """Makes the pseudonyms under which an erased person's consents and requests are kept."""

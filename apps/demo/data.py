@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from apps.database import connect
-from apps.demo.surroundings import HOOKS, LOGS, MAILS, UPLOADS, VALKEY
+from apps.demo.surroundings import ARCHIVE, HOOKS, LOGS, MAILS, UPLOADS, VALKEY
 from apps.made_up import Size, is_filled
 
 ROOT = Path(__file__).parents[2]
@@ -36,33 +36,39 @@ def say(text: str) -> None:
     click.echo(text, err=True)
 
 
-def prepare(names: Sequence[str], directory: Path, size: Size) -> None:
-    """Each application that has no data gets it, as of now; ``NAME.expected.json`` says what its jobs must count."""
+def prepare(names: Sequence[str], directory: Path, size: Size, *, with_redis: bool) -> set[str]:
+    """Each application that has no data gets it, as of now; ``NAME.expected.json`` says what its jobs must count.
+
+    Returns those whose data is new.
+    """
     as_of = datetime.now(UTC)
     say("Making up data …")
     with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), initializer=_end_with_ctrl_c) as pool:
-        work = {pool.submit(_prepare, name, directory, size, as_of): name for name in names}
-        for done in as_completed(work):
-            done.result()
+        work = {pool.submit(_prepare, name, directory, size, as_of, with_redis): name for name in names}
+        return {work[done] for done in as_completed(work) if done.result()}
 
 
 def _end_with_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _prepare(name: str, directory: Path, size: Size, as_of: datetime) -> None:
+def _prepare(name: str, directory: Path, size: Size, as_of: datetime, with_redis: bool) -> bool:
     settings = import_module(f"apps.{name}.settings").Settings.from_env()
     engine = connect(settings.database_url)
     try:
         if is_filled(engine, import_module(f"apps.{name}.tables").users):
             say(f"The data of {name} is there from before; --fresh would begin anew.")
-            return
+            return False
         fill = import_module(f"apps.{name}.generator").fill
-        told = fill(engine, settings, size, as_of=as_of, progress=lambda rows: say(f"  {name:<10} {rows:>9,} rows"))
+        places = {"with_redis": with_redis} if name == "learn" else {}
+        told = fill(
+            engine, settings, size, as_of=as_of, progress=lambda rows: say(f"  {name:<10} {rows:>9,} rows"), **places
+        )
     finally:
         engine.dispose()
     text = json.dumps({"as_of": as_of.isoformat(), "expected": told}, indent=1)
     (directory / f"{name}.expected.json").write_text(text + "\n")
+    return True
 
 
 def forget(directory: Path) -> None:
@@ -72,7 +78,7 @@ def forget(directory: Path) -> None:
 
 
 def _left_by_one(directory: Path) -> Iterator[Path]:
-    for name in (MAILS, HOOKS, UPLOADS, LOGS, VALKEY, "savings-archive"):
+    for name in (MAILS, HOOKS, UPLOADS, LOGS, VALKEY, ARCHIVE):
         yield from directory.glob(name)
     for name in NAMES:
         yield from directory.glob(f"{name}.db*")

@@ -17,8 +17,20 @@ from apps.demo.valkey import valkey
 from apps.demo.webhook_sink import WebhookSink
 
 SHOWN_BACK = timedelta(days=60)
-MAILS, HOOKS, UPLOADS, LOGS, VALKEY = "mails", "webhooks.jsonl", "uploads", "logs", "valkey"
+MAILS, HOOKS, UPLOADS, LOGS, VALKEY, ARCHIVE, SECRETS = (
+    "mails",
+    "webhooks.jsonl",
+    "uploads",
+    "logs",
+    "valkey",
+    "savings-archive",
+    "learn-secrets.env",
+)
 """What stands below the directory of the data."""
+NOBODY_LISTENS = 1
+"""A port for where there is no Valkey: a Redis on the usual one is somebody's, and no place for made-up people."""
+PARKED = {"BAZAAR_PUSH_TOKENS_MOST": "0.05", "BAZAAR_PUSH_TOKENS_GUARD": "park"}
+"""So little that the clean-up of push tokens waits for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +49,25 @@ class Surroundings:
         found |= {f"{site.upper()}_MIN_INTERVAL_S": "0" for site in SITES}
         found |= {f"{name.upper()}_URL": self.hooks.url(name) for name in ("whatsapp", "push")}
         found |= {"PUBLIC_URL": self.links.url}
-        found |= {"SMTP_HOST": "127.0.0.1", "SMTP_PORT": str(self.mails.port)}
-        if self.valkey_port is not None:
-            found |= {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(self.valkey_port)}
-            found |= {"LEARN_REDIS_URL": f"redis://127.0.0.1:{self.valkey_port}"}
-        return found
+        for prefix in ("", "SAVINGS_", "FAF_"):
+            found |= {f"{prefix}SMTP_HOST": "127.0.0.1", f"{prefix}SMTP_PORT": str(self.mails.port)}
+        port = self.valkey_port or NOBODY_LISTENS
+        found |= {"REDIS_HOST": "127.0.0.1", "REDIS_PORT": str(port)}
+        found |= {"LEARN_REDIS_URL": f"redis://127.0.0.1:{port}"}
+        return found | PARKED
 
 
 def folders(directory: Path) -> Mapping[str, str]:
     """The settings that say where files are; the folders are made."""
-    found = {"UPLOADS_PATH": directory / UPLOADS, "LEARN_LOG_DIR": directory / LOGS}
+    found = {
+        "UPLOADS_PATH": directory / UPLOADS,
+        "LEARN_LOG_DIR": directory / LOGS,
+        "SAVINGS_ARCHIVE_DIR": directory / ARCHIVE,
+    }
     for path in found.values():
         path.mkdir(parents=True, exist_ok=True)
-    return {name: str(path) for name, path in found.items()}
+    files = {"LEARN_SECRETS_FILE": directory / SECRETS}
+    return {name: str(path) for name, path in {**found, **files}.items()}
 
 
 @contextmanager

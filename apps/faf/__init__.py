@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 
 def jobs() -> Blueprint:
     """Its jobs, with the settings of this process."""
+    from apps.application import current
     from apps.faf.blueprint import make_blueprint
     from apps.faf.settings import Settings
 
-    return make_blueprint(Settings.from_env())
+    return make_blueprint(Settings.from_env(), current)
 
 
 def __getattr__(name: str) -> Any:

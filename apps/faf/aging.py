@@ -49,9 +49,12 @@ def _invitation(made: MadeUp, status: str, expires: datetime, lease_until: datet
     )
 
 
-def contacts(made: MadeUp) -> None:
-    """Addresses that bounced, and contacts of owners who are no more."""
+def contacts(made: MadeUp) -> set[str]:
+    """Addresses that bounced, and contacts of owners who are no more. Returns those that may be asked again."""
+    asked = set()
     for at, goes in boundary(made.ago(30)).items():
+        if at <= made.ago(30):
+            asked.add(f"plant.{made.number_of(t.contacts)}@example.test")
         _contact(made, made.ago(500), soft_bounce_count=3, last_bounce_at=at)
         made.count(CLEANUP, soft_bounces_reset=goes)
     for bounces in (5, 9):
@@ -60,6 +63,7 @@ def contacts(made: MadeUp) -> None:
     for at, goes in boundary(made.ago(90)).items():
         _contact(made, at, owner=10**6)
         made.count(CLEANUP, orphans_deleted=goes)
+    return asked
 
 
 def _contact(

@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Engine
 
-from apps.database import connect, create_tables
+from apps import own_tables
 from apps.faf.cleanup import cleanup
+from apps.faf.events import Announced
 from apps.faf.health import health_check
 from apps.faf.invitations import MonthlyInvitations, reminders, trying_again
+from apps.faf.planning import PER_USER
 from apps.faf.settings import Settings
 from apps.faf.tables import health_samples, metadata
-from rota import Blueprint, Retry, cron
-from rota.messages import Smtp
+from rota import Blueprint, Retry, Rota, cron
+from rota.messages import HttpProvider, Sender, Smtp
 from rota.recipes import Recipe, bind
 from rota.recipes.database import engine_of
 
 THREE_TIMES = Retry(attempts=3, delays=[1, 2])
 
 
-def make_blueprint(settings: Settings) -> Blueprint:
-    """The jobs as ``settings`` have them. The database is opened when one of them first runs."""
-    engine = cache(lambda: open_database(settings))
+BATCH_AT_MOST = 100
+"""What a call of the provider may hold."""
+ANSWER_SECONDS = 15.0
+
+
+def make_blueprint(settings: Settings, rota: Callable[[], Rota]) -> Blueprint:
+    """The jobs as ``settings`` have them. The database is opened when one of them first runs.
+
+    ``rota``: whose jobs they are, for the one that looks at the others.
+    """
+    engine = own_tables.opener(settings.database_url, metadata, settings.own_tables)
     bind(metadata, engine)
     jobs = Blueprint("faf", environments=["production", "staging"])
-    _add_senders(jobs, settings)
+    mail = senders(settings)
+    _add_mails(jobs, settings, mail)
     jobs.job(
         "cleanup",
         schedule=cron("0 2 * * *", tz=settings.timezone),
         catch_up_window=timedelta(hours=24),
         retry=THREE_TIMES,
         timeout=timedelta(minutes=60),
-    )(cleanup(settings))
+        **_limited(settings),
+    )(Announced(cleanup(settings), "cleanup", settings))
     jobs.job(
         "health-check",
         schedule=cron("*/5 * * * *", tz=settings.timezone),
@@ -43,32 +55,40 @@ def make_blueprint(settings: Settings) -> Blueprint:
         retry=1,
         timeout=timedelta(minutes=4),
         queue="health",
-    )(health_check(settings, lambda: engine_of(health_samples)))
+    )(health_check(settings, lambda: engine_of(health_samples), rota, mail))
     return jobs
 
 
-def _add_senders(jobs: Blueprint, settings: Settings) -> None:
-    def add(name: str, expression: str, recipe: Recipe, minutes: float, **policies: Any) -> None:
-        schedule = cron(expression, tz=settings.timezone)
-        given = {
-            "environments": ["production"],
-            "retry": THREE_TIMES,
-            "timeout": timedelta(minutes=minutes),
-            **policies,
-        }
-        jobs.job(name, schedule=schedule, **given)(recipe)
+def _limited(settings: Settings) -> dict[str, Any]:
+    """What holds for jobs that may grow: one that takes too much memory is ended, and nothing else with it."""
+    return {"executor": "process", "memory": f"{settings.max_memory_mb}MB"}
 
-    channels = {"email": _mail(settings)}
+
+def _add_mails(jobs: Blueprint, settings: Settings, mail: list[Sender]) -> None:
+    def add(name: str, expression: str, recipe: Recipe, minutes: float, **policies: Any) -> None:
+        jobs.job(
+            name,
+            schedule=cron(expression, tz=settings.timezone),
+            environments=["production"],
+            **_limited(settings),
+            timeout=timedelta(minutes=minutes),
+            **({"retry": THREE_TIMES} | policies),
+        )(Announced(recipe, name, settings))
+
+    channels = {"email": mail}
     monthly = f"0 {settings.monthly_hour} {settings.monthly_day} * *"
+    asked = "0 * * * *" if settings.mode == PER_USER else monthly
     campaign, late = MonthlyInvitations(settings, channels), timedelta(hours=48)
-    add("monthly-invitations", monthly, campaign, 60 * settings.max_job_hours, catch_up_window=late)
+    add("monthly-invitations", asked, campaign, 60 * settings.max_job_hours, catch_up_window=late)
     add("invitation-retry", "*/10 * * * *", trying_again(settings, channels), 9, catch_up="none")
     add("reminders", "0 */1 * * *", reminders(settings, channels), 55, catch_up_window=timedelta(hours=1))
 
 
-def _mail(settings: Settings) -> Smtp:
-    rate = settings.mails_per_second
-    return Smtp(
+def senders(settings: Settings) -> list[Sender]:
+    """The provider where there is one, else the mail server, which takes its place while it is down."""
+    rate = f"{settings.mails_per_second:g}/s" if settings.mails_per_second else None
+    answer = min(ANSWER_SECONDS, settings.worker_timeout_ms / 1_000)
+    smtp = Smtp(
         settings.smtp_host,
         settings.smtp_port,
         sender=settings.mail_from,
@@ -76,11 +96,23 @@ def _mail(settings: Settings) -> Smtp:
         password=settings.smtp_password,
         tls=settings.smtp_tls,  # type: ignore[arg-type] - one of those that the setting allows
         connections=settings.max_workers,
-        per_second=f"{rate:g}" if rate else None,
+        per_second=rate,
+        timeout=answer,
     )
+    if not settings.provider_url:
+        return [smtp]
+    provider = HttpProvider(
+        settings.provider_url,
+        sender=settings.mail_from,
+        token=settings.provider_token,
+        per_request=min(BATCH_AT_MOST, settings.invitations_at_once),
+        connections=settings.max_workers,
+        per_second=rate,
+        requests_per_second=f"{settings.provider_requests:g}/s",
+        timeout=answer,
+    )
+    return [provider, smtp]
 
 
 def open_database(settings: Settings) -> Engine:
-    engine = connect(settings.database_url)
-    create_tables(engine, metadata)
-    return engine
+    return own_tables.open_database(settings.database_url, metadata, settings.own_tables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -14,8 +15,9 @@ from sqlalchemy import Connection, Select, case, func, null, or_, select, update
 from apps.database import insert
 from apps.faf import french
 from apps.faf.eligible import asks, is_asked, why_not
+from apps.faf.health import MEGABYTE, peak_bytes
 from apps.faf.links import token
-from apps.faf.planning import month_of, plan_month
+from apps.faf.planning import NAMES, PER_USER, month_of, months_of, plan_month
 from apps.faf.settings import Settings
 from apps.faf.tables import campaign_runs, contacts, invitation_reminders, invitations, users
 from rota.messages import Campaign, Content, Mailing, Reminders, Step, Templates, Unsubscribe
@@ -50,11 +52,18 @@ class MonthlyInvitations(Recipe):
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         without_plan(plan)
+        began = time.monotonic()
         planned = plan_month(self.settings)(run)
         result = sending(self.settings, self.channels)(run)
-        owners = {"owners_total": planned.counts.get("owners_processed", 0)}
-        result.counts |= {name: count for name, count in planned.counts.items()} | owners
-        if not run.muted:
+        result.counts |= {name: planned.counts[name] for name in NAMES}
+        result.counts["owners_total"] = planned.counts["owners_processed"]
+        seconds = time.monotonic() - began
+        result.details |= {
+            "duration_s": round(seconds, 3),
+            "rate_per_s": round(result.counts["sent"] / seconds, 1),
+            "peak_rss_mb": round(peak_bytes() / MEGABYTE),
+        }
+        if not run.muted and self.settings.mode != PER_USER:
             self._note(run, result)
         return result
 
@@ -77,18 +86,19 @@ def sending(settings: Settings, channels: Mapping[str, Any]) -> Campaign:
     """Of the month that the run stands for."""
 
     def plan(run: Run) -> Select[Any]:
-        return _queued(_invitation.month == month_of(run.due_at, settings.timezone))
+        return _queued(_invitation.month.in_(months_of(run.due_at, settings)))
 
     given = _invitation_mail(settings, channels, plan)
     return Campaign(**given, lateness="48h", time_limit=timedelta(hours=settings.max_job_hours))
 
 
 def trying_again(settings: Settings, channels: Mapping[str, Any]) -> Mailing:
-    """Of the newest campaign, whatever month it was of, until its invitations expire."""
+    """Of the newest campaign, whatever month it was of, until its invitations expire; of all, where each owner has a
+    day of his own."""
 
     def plan(run: Run) -> Select[Any]:
-        newest = select(func.max(_invitation.month)).scalar_subquery()
-        return _queued(_invitation.month == newest, _invitation.expires_at > run.as_of)
+        newest = _invitation.month == select(func.max(_invitation.month)).scalar_subquery()
+        return _queued(_invitation.expires_at > run.as_of, *([] if settings.mode == PER_USER else [newest]))
 
     return Mailing(**_invitation_mail(settings, channels, plan))
 

@@ -5,20 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
+from pathlib import Path
 
-from apps.environment import FromEnvironment, number, one_of, setting, url
+from apps.environment import FromEnvironment, file, number, one_of, setting, url, zone
 from rota.errors import SettingsError
 
 _DEVELOPMENT_KEY = "faf-development"
-
-
-def zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (KeyError, ValueError, OSError):
-        raise ValueError("there is no such time zone; give one as Europe/Paris") from None
-    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +19,7 @@ class Settings(FromEnvironment):
 
     environment: str = setting("APP_ENV", "development", one_of("production", "staging", "development", "test"))
     database_url: str = setting("FAF_DATABASE_URL", "sqlite:///.rota/faf.db", secret=True)
+    own_tables: Path | None = setting("FAF_TABLES", None, file)  # noqa: RUF009 - it is a field
     monthly_day: int = setting("SCHEDULER_MONTHLY_JOB_DAY", 5, number(1, 28))
     monthly_hour: int = setting("SCHEDULER_MONTHLY_JOB_HOUR", 18, number(0, 23))
     timezone: str = setting("SCHEDULER_TIMEZONE", "Europe/Paris", zone)
@@ -49,6 +42,10 @@ class Settings(FromEnvironment):
     smtp_password: str = setting("FAF_SMTP_PASSWORD", "", secret=True)
     smtp_tls: str = setting("FAF_SMTP_TLS", "none", one_of("none", "starttls", "implicit"))
     mails_per_second: float = setting("FAF_MAILS_PER_SECOND", 0.0, number(0, kind=float))
+    provider_url: str = setting("FAF_PROVIDER_URL", "", url)
+    provider_token: str = setting("FAF_PROVIDER_TOKEN", "", secret=True)
+    provider_requests: float = setting("FAF_PROVIDER_REQUESTS_PER_SECOND", 2.0, number(0.01, kind=float))
+    feedback_secret: str = setting("FAF_FEEDBACK_SECRET", "", secret=True)
     mail_from: str = setting("FAF_MAIL_FROM", "Form-a-Friend <bonjour@form-a-friend.example>")
     public_url: str = setting("FAF_PUBLIC_URL", "https://form-a-friend.example", url)
     link_key: str = setting("FAF_LINK_KEY", _DEVELOPMENT_KEY, secret=True)
@@ -64,8 +61,16 @@ class Settings(FromEnvironment):
         settings = cls(**cls.collect(given, problems))
         if settings.second_reminder_days <= settings.first_reminder_days:
             problems.append("SCHEDULER_SECOND_REMINDER_DAYS: must be more than SCHEDULER_FIRST_REMINDER_DAYS")
+        if settings.batch_seconds * 1_000 >= settings.worker_timeout_ms:
+            took = f"{settings.invitations_at_once} mails take {settings.batch_seconds:g} s at FAF_MAILS_PER_SECOND"
+            problems.append(f"SCHEDULER_WORKER_TIMEOUT: give more, as {took}")
         if settings.environment == "production" and settings.link_key == _DEVELOPMENT_KEY:
             problems.append("FAF_LINK_KEY: production needs one, or anybody could make a link of anybody's")
         if problems:
             raise SettingsError(problems, hint="apps/faf/README.md lists every setting")
         return settings
+
+    @property
+    def batch_seconds(self) -> float:
+        """How long the mails of a batch take at their rate."""
+        return self.invitations_at_once / self.mails_per_second if self.mails_per_second else 0.0

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Engine, and_
 
-from apps.database import connect, create_tables
+from apps import own_tables
 from apps.learn.courses import update_courses
 from apps.learn.cut import day_of
 from apps.learn.hourly import update_hour
 from apps.learn.periods import summary, trends
+from apps.learn.rotation import secret_rotation
 from apps.learn.sessions import daily_cleanup, end_sessions
 from apps.learn.settings import Settings
 from apps.learn.students import update_students
@@ -27,7 +27,7 @@ UTC_SUNDAYS = 6
 
 def make_blueprint(settings: Settings) -> Blueprint:
     """The jobs as ``settings`` have them. The database is opened when one of them first runs."""
-    engine = cache(lambda: open_database(settings))
+    engine = own_tables.opener(settings.database_url, metadata, settings.own_tables)
     bind(metadata, engine)
     jobs = Blueprint("learn", environments=["production", "staging"])
     _add(jobs, "daily-analytics-updates", "0 0 * * *", ANALYTICS, late=24, minutes=60)
@@ -35,15 +35,22 @@ def make_blueprint(settings: Settings) -> Blueprint:
     _add(jobs, "monthly-executive-summaries", "0 2 1 * *", MONTHLY, late=8 * 31 * 24, minutes=30, catch_up="all")
     _add_hourly(jobs, settings, engine)
     _add_sessions(jobs, settings, engine)
+    _add(
+        jobs,
+        "secret-rotation",
+        "0 5 * * *",
+        secret_rotation(settings),
+        late=24,
+        minutes=15,
+        environments=["production"],
+    )
     if settings.logs is not None:
         _add(jobs, "daily-log-pruning", "0 4 * * *", _pruning(settings), late=24, minutes=60, each="host")
     return jobs
 
 
 def open_database(settings: Settings) -> Engine:
-    engine = connect(settings.database_url)
-    create_tables(engine, metadata)
-    return engine
+    return own_tables.open_database(settings.database_url, metadata, settings.own_tables)
 
 
 def _of_courses(connection: Connection, ids: Sequence[Any], run: Run) -> Any:
@@ -59,12 +66,14 @@ ANALYTICS = Steps(
         courses,
         _of_courses,
         counted_as="courses_changed",
+        also_counted=["courses_processed"],
         where=and_(courses.c.status == "published", courses.c.deleted_at.is_(None)),
     ),
     students=Derive(
         users,
         _of_students,
         counted_as="students_changed",
+        also_counted=["students_processed", "badges_awarded"],
         where=and_(users.c.role == "student", users.c.deleted_at.is_(None)),
     ),
     prefix=False,

@@ -5,8 +5,9 @@ All addresses are under ``example.test``. What there is of today, the jobs of la
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import accumulate
 
 from sqlalchemy import Engine
@@ -14,13 +15,19 @@ from sqlalchemy import Engine
 from apps.files import put_files
 from apps.learn import tables as t
 from apps.learn.log_files import log_files
+from apps.learn.made_up_student import Student, is_gone, is_unverified
+from apps.learn.session_keys import CLEANUP, session_keys
+from apps.learn.sessions import client
 from apps.learn.settings import Settings
 from apps.made_up import DAY, HOUR, SECOND, Expected, MadeUp, Progress, Size, fill_with
+from apps.redis_data import put_keys
 
 ANALYTICS, HOURLY = "learn/daily-analytics-updates", "learn/hourly-realtime-metrics"
 WEEKLY, MONTHLY = "learn/weekly-trend-reports", "learn/monthly-executive-summaries"
 LESSONS = 5
 CURRENCIES = ("EUR", "USD", "INR")
+SECRETS = ("jwt_secret", "session_secret")
+"""They have no value yet: the first run makes one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +36,14 @@ class Scale:
     courses: int
     events: int
     log_names: int
+    keys: int
+    """Refresh tokens in Redis."""
 
 
 SCALES: dict[Size, Scale] = {
-    "small": Scale(100, 8, 300, 3),
-    "medium": Scale(10_000, 200, 100_000, 40),
-    "large": Scale(100_000, 1_000, 1_000_000, 40),
+    "small": Scale(100, 8, 300, 3, 400),
+    "medium": Scale(10_000, 200, 100_000, 40, 20_000),
+    "large": Scale(100_000, 1_000, 1_000_000, 40, 200_000),
 }
 
 
@@ -46,43 +55,23 @@ def fill(
     seed: int = 42,
     as_of: datetime,
     progress: Progress | None = None,
+    with_redis: bool = False,
 ) -> Expected:
-    """Into an empty database, and into the directory for logs if there is one."""
+    """Into an empty database, into the directory for logs if there is one, and into Redis ``with_redis`` alone: the
+    server that stands in the settings by default may be somebody's."""
 
     def make(made: MadeUp) -> None:
         _Platform(made, SCALES[size]).make()
         if settings.logs is not None:
             put_files(settings.logs, log_files(made, SCALES[size].log_names))
+        for name in SECRETS:
+            made.put(t.secret_policies, name=name, kind="generated", interval_days=90)
+            made.count("learn/secret-rotation", checked=1, rotated=1)
+        if with_redis:
+            users = [n for n in range(1, SCALES[size].students + 1) if not is_unverified(n) and not is_gone(n)]
+            put_keys(partial(client, settings), session_keys(made, SCALES[size].keys, users))
 
     return fill_with(engine, t.metadata, make, seed=f"learn:{seed}:{size}", as_of=as_of, progress=progress)
-
-
-@dataclass(slots=True)
-class _Student:
-    """What the jobs make of him: marks in hundredths, of quizzes that were graded before the cut."""
-
-    number: int
-    days: set[int] = field(default_factory=set)
-    completed: int = 0
-    marks: list[int] = field(default_factory=list)
-
-    @property
-    def badges(self) -> int:
-        average = (2 * sum(self.marks) + len(self.marks)) // (2 * len(self.marks)) if self.marks else 0
-        longest = _longest(self.days)
-        return sum((self.completed >= 1, self.completed >= 10, longest >= 7, longest >= 30, average >= 9_000))
-
-
-def _longest(days: set[int]) -> int:
-    """The most of them in a row: counted from each day that has none before it."""
-    found = 0
-    for first in days:
-        if first - 1 not in days:
-            last = first
-            while last in days:
-                last += 1
-            found = max(found, last - first)
-    return found
 
 
 class _Platform:
@@ -111,27 +100,28 @@ class _Platform:
     def _people(self) -> None:
         """Some are not verified, and a few have asked for a new password; one in a hundred is gone."""
         for number in range(1, self.educators.stop):
-            is_student, is_gone = number <= self.scale.students, number % 100 == 99
+            is_student = number <= self.scale.students
+            gone, unverified = is_student and is_gone(number), is_unverified(number)
             asked = self.made.between(4, 0) if self.chance.random() < 0.02 else None
             self.made.put(
                 t.users,
                 email=f"person.{number}@example.test",
                 password_hash="not-a-hash",  # noqa: S106 - it opens nothing
                 role="student" if is_student else "educator",
-                email_verified=not self._is_unverified(number),
-                verification_token=f"verify-{number}" if self._is_unverified(number) else None,
+                email_verified=not unverified,
+                verification_token=f"verify-{number}" if unverified else None,
                 password_reset_token=f"reset-{number}" if asked else None,
                 password_reset_expires=asked + HOUR if asked else None,
                 created_at=self._before(900, 410),
-                deleted_at=self._before(30) if is_gone and is_student else None,
+                deleted_at=self._before(30) if gone else None,
             )
             self.made.count(
-                ANALYTICS, **dict.fromkeys(("students_processed", "students_changed"), is_student and not is_gone)
+                ANALYTICS, **dict.fromkeys(("students_processed", "students_changed"), is_student and not gone)
             )
-
-    @staticmethod
-    def _is_unverified(number: int) -> bool:
-        return number % 25 in {3, 11}
+            goes = is_student and unverified and number % 4 != 0
+            is_over = asked is not None and asked + HOUR < self.made.ago(1) and not goes
+            self.made.count(CLEANUP, accounts_removed=goes, reset_tokens_cleared=is_over)
+            self.made.count(CLEANUP, kept_has_data=is_student and unverified and not goes)
 
     def _courses(self) -> None:
         for number in range(1, self.scale.courses + 1):
@@ -154,25 +144,25 @@ class _Platform:
     # --- what a student does
 
     def _student(self, number: int) -> None:
-        """Three in four of those who are not verified have done nothing; everybody else takes about six courses."""
-        student = _Student(number)
-        if not (self._is_unverified(number) and number % 4):
+        """Everybody who has done anything takes about six courses."""
+        student = Student(number)
+        if not (is_unverified(number) and number % 4):
             found = self.chance.choices(
                 range(1, self.scale.courses + 1), cum_weights=self.popularity, k=self.chance.randint(4, 10)
             )
             for course in dict.fromkeys(found):
                 self._enrollment(student, course)
             self._streak(student)
-        if number % 100 != 99:
+        if not is_gone(number):
             self.made.count(ANALYTICS, badges_awarded=student.badges)
 
-    def _note(self, student: _Student, moment: datetime) -> datetime:
+    def _note(self, student: Student, moment: datetime) -> datetime:
         """A day counts for a streak if it was over at the cut."""
         if moment < self.cut:
             student.days.add((moment - datetime.min.replace(tzinfo=moment.tzinfo)) // DAY)
         return moment
 
-    def _enrollment(self, student: _Student, course: int) -> None:
+    def _enrollment(self, student: Student, course: int) -> None:
         """A quarter end it, one in a hundred of them at the very cut, which is tomorrow's; a fifth give up."""
         began, kind = self._before(400, 45), self.chance.random()
         ended = None
@@ -204,7 +194,7 @@ class _Platform:
             self._quiz(student, enrollment, course, self._before(44))
         self._money(student, course, began)
 
-    def _quiz(self, student: _Student, enrollment: int, course: int, at: datetime) -> None:
+    def _quiz(self, student: Student, enrollment: int, course: int, at: datetime) -> None:
         mark = max(0, min(10_000, round(self.chance.gauss(74, 14) * 100)))
         [how] = self.chance.choices(("auto_graded", "graded", "pending_review"), (60, 30, 10))
         self.made.put(
@@ -220,7 +210,7 @@ class _Platform:
         if how != "pending_review":
             student.marks.append(mark)
 
-    def _money(self, student: _Student, course: int, at: datetime) -> None:
+    def _money(self, student: Student, course: int, at: datetime) -> None:
         """Half of the courses cost something; of each hundred payments three are paid back, some in other money."""
         if course % 2:
             return
@@ -232,7 +222,7 @@ class _Platform:
             row |= {"currency": "USD" if payment % 40 == 0 else currency, "created_at": at + 9 * DAY}
             self.made.put(t.refunds, payment_id=payment, amount=price, **row)
 
-    def _streak(self, student: _Student) -> None:
+    def _streak(self, student: Student) -> None:
         """Days in a row with a post or an assignment, half of them up to yesterday; and some have begun only today."""
         length = 1
         while length < 30 and self.chance.random() < 0.75:
@@ -258,7 +248,7 @@ class _Platform:
 
     def _hours(self) -> None:
         """Figures of hours up to thirty days before the last whole one are kept; exactly thirty days is not too old."""
-        newest = self.cut - HOUR
+        newest = self.made.as_of.replace(minute=0, second=0, microsecond=0) - HOUR
         for back in range(24 * 30 - 5, 24 * 30 + 6):
             self.made.put(t.realtime_metrics, hour_start=newest - back * HOUR, payload={"active_users": back % 7})
             self.made.count(HOURLY, hours=0, deleted=back > 24 * 30)

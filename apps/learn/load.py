@@ -6,6 +6,7 @@ from functools import partial
 
 from apps.files import put_files
 from apps.learn.blueprint import open_database
+from apps.learn.rotation import put_values
 from apps.learn.sessions import client
 from apps.learn.settings import Settings
 from apps.learn.tables import metadata
@@ -14,5 +15,9 @@ from apps.redis_data import put_keys
 
 if __name__ == "__main__":
     settings = Settings.from_env()
-    places = {"_log_dir": partial(put_files, settings.logs), "_redis": partial(put_keys, partial(client, settings))}
+    places = {
+        "_log_dir": partial(put_files, settings.logs),
+        "_redis": partial(put_keys, partial(client, settings)),
+        "_secret_store": partial(put_values, settings),
+    }
     load_main(open_database(settings), metadata, places)

@@ -226,6 +226,9 @@ secret_versions = Table(
     Index("secret_versions_current", "name", unique=True, **_where("state = 'current'")),
     Index("secret_versions_pending", "name", unique=True, **_where("state = 'pending'")),
 )
+secret_values = Table(
+    "secret_values", metadata, Column("ref", Text, primary_key=True), Column("value", Text, nullable=False)
+)
 secret_policies = Table(
     "secret_policies",
     metadata,

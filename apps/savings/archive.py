@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Connection, Engine
 
@@ -51,6 +52,11 @@ class Parts:
     """Also writes each part down, in the transaction that deletes its rows."""
 
     sink: ArchiveTo
+    counted: ClassVar[tuple[str, ...]] = ArchiveTo.counted
+
+    @property
+    def disk(self) -> Path | None:
+        return self.sink.disk
 
     def of(self, rows: Rows) -> Any:
         keep = self.sink.of(rows)

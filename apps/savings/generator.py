@@ -9,9 +9,12 @@ from sqlalchemy import Engine
 
 from apps.made_up import Expected, MadeUp, Progress, Size, boundary, fill_with
 from apps.savings import tables as t
+from apps.savings.made_up_groups import Group, planted
 from apps.savings.settings import Settings
 
 ARCHIVE, STATUSES = "savings/archive-audit-logs", "savings/update-group-statuses"
+SUMMARIES = "savings/send-contribution-summaries"
+"""Its counts are those after a run of ``update-group-statuses``: who has just begun hears of it."""
 ACTIONS = ("GROUP_CREATED", "GROUP_JOINED", "CONTRIBUTION_CONFIRMED", "PAYOUT_SENT", "LOGIN")
 SPREAD = (("PENDING", 25), ("ACTIVE", 55), ("COMPLETED", 20))
 ROUND = timedelta(days=7)
@@ -31,26 +34,6 @@ SCALES: dict[Size, Scale] = {
 }
 
 
-@dataclass(slots=True)
-class _Group:
-    """``paid``: whether all of its active members have paid its newest round; ``rounds``: how many there are."""
-
-    status: str
-    rounds: int
-    round: int = 0
-    paid: bool = True
-    paid_out: bool = False
-    contract: str | None = ""
-    missing: int = 0
-    """So many members fewer than it needs to begin."""
-    suspended: bool = False
-    total: int | None = None
-    is_deleted: bool = False
-    asset: str = "XLM"
-    begins: bool = False
-    ends: bool = False
-
-
 def fill(
     engine: Engine,
     settings: Settings,
@@ -68,10 +51,23 @@ def fill(
     return fill_with(engine, t.metadata, make, seed=f"savings:{seed}:{size}", as_of=as_of, progress=progress)
 
 
+def _has_address(user: int) -> bool:
+    return user % 50 != 0
+
+
+def _is_active(user: int) -> bool:
+    return user % 40 != 0
+
+
+def _has_opted_out(user: int) -> bool:
+    return user % 15 == 0
+
+
 class _Savings:
     def __init__(self, made: MadeUp, scale: Scale, settings: Settings) -> None:
         self.made, self.scale, self.chance = made, scale, made.chance
         self.retention = settings.audit_retention_days
+        self.paid_last_week = False
         self.monday = (made.as_of - timedelta(days=made.as_of.weekday())).replace(
             hour=0, minute=0, second=0, microsecond=0
         )
@@ -81,11 +77,11 @@ class _Savings:
             self.made.put(
                 t.users,
                 name=f"Member {number}",
-                email=f"member.{number}@example.test" if number % 50 else None,
-                is_active=number % 40 != 0,
-                summaries_opted_out=number % 15 == 0,
+                email=f"member.{number}@example.test" if _has_address(number) else None,
+                is_active=_is_active(number),
+                summaries_opted_out=_has_opted_out(number),
             )
-        for group in self._planted():
+        for group in planted():
             self._group(group)
         while self.made.number_of(t.groups) < self.scale.groups:
             self._group(self._some())
@@ -93,44 +89,24 @@ class _Savings:
 
     # --- groups
 
-    def _planted(self) -> list[_Group]:
-        """Every reason to begin or to end, and every one not to."""
-        return [
-            _Group("PENDING", 5, contract="C", begins=True),
-            _Group("PENDING", 5, contract=None),
-            _Group("PENDING", 5, contract=" "),
-            _Group("PENDING", 5, contract="C", missing=1),
-            _Group("PENDING", 5, contract="C", suspended=True, missing=1),
-            _Group("PENDING", 5, contract="C", total=0),
-            _Group("PENDING", 5, contract="C", is_deleted=True),
-            _Group("ACTIVE", 4, round=4, paid_out=True, ends=True),
-            _Group("ACTIVE", 4, round=4, paid_out=True, paid=False),
-            _Group("ACTIVE", 4, round=4, paid_out=False),
-            _Group("ACTIVE", 4, round=4, paid_out=True, suspended=True, ends=True),
-            _Group("ACTIVE", 4, round=5, ends=True),
-            _Group("ACTIVE", 4, round=3, paid_out=True),
-            _Group("ACTIVE", 4, round=4, paid_out=True, total=-1),
-            _Group("ACTIVE", 4, round=2, asset="both"),
-            _Group("COMPLETED", 4, round=4, paid_out=True),
-        ]
-
-    def _some(self) -> _Group:
+    def _some(self) -> Group:
         [status] = self.chance.choices([name for name, _ in SPREAD], [weight for _, weight in SPREAD])
         rounds = round(self.chance.triangular(3, 20, 8))
         asset = "XLM" if self.chance.random() < 0.8 else "USDC"
         if status == "PENDING":
             begins = self.chance.random() < 0.1
             contract = "C" if begins or self.chance.random() < 0.5 else None
-            return _Group(status, rounds, contract=contract, missing=0 if begins else 1, asset=asset, begins=begins)
+            return Group(status, rounds, contract=contract, missing=0 if begins else 1, asset=asset, begins=begins)
         if status == "COMPLETED":
-            return _Group(status, rounds, round=rounds, paid_out=True, asset=asset)
+            return Group(status, rounds, round=rounds, paid_out=True, asset=asset)
         now = self.chance.randint(1, rounds)
         ends = now == rounds and self.chance.random() < 0.2
-        return _Group(status, rounds, round=now, paid=ends, paid_out=ends, asset=asset, ends=ends)
+        return Group(status, rounds, round=now, paid=ends, paid_out=ends, asset=asset, ends=ends)
 
-    def _group(self, group: _Group) -> None:
+    def _group(self, group: Group) -> None:
         total = group.rounds if group.total is None else group.total
         began = self.made.as_of - max(group.round, 1) * ROUND
+        completed = self.made.between(6, 1) if group.status == "COMPLETED" else None
         group_id = self.made.put(
             t.groups,
             name=f"Group {self.made.number_of(t.groups) + 1}",
@@ -146,19 +122,34 @@ class _Savings:
             max_members=group.rounds,
             start_date=None if group.status == "PENDING" else began,
             activated_at=None if group.status == "PENDING" else began,
-            completed_at=self.made.between(6, 1) if group.status == "COMPLETED" else None,
+            completed_at=completed,
             show_names=self.chance.random() < 0.5,
             created_at=began - timedelta(days=self.chance.randint(1, 60)),
             deleted_at=self.made.ago(1) if group.is_deleted else None,
         )
-        self._members(group, group_id)
+        people = self._members(group, group_id)
+        if group.begins or (group.status == "ACTIVE" and not group.ends) or (completed and self._last_week(completed)):
+            self._summary(people[: len(people) - group.suspended] if not group.is_deleted else [])
         if not group.is_deleted:
             self.made.count(
                 STATUSES, checked=1, activated=group.begins, completed=group.ends, invalid=group.total is not None
             )
 
-    def _members(self, group: _Group, group_id: int) -> None:
+    def _last_week(self, moment: datetime) -> bool:
+        return self.monday - ROUND <= moment < self.monday
+
+    def _summary(self, members: list[int]) -> None:
+        """Of a group in which something was paid, or not: who hears of it, and why others do not."""
+        active = [user for user in members if _is_active(user)]
+        told = [user for user in active if _has_address(user) and not _has_opted_out(user)]
+        opted_out = sum(map(_has_opted_out, active))
+        self.made.count(SUMMARIES, groups=bool(members), groups_empty=bool(members) and not self.paid_last_week)
+        self.made.count(SUMMARIES, recipients=len(told), sent=len(told), opted_out=opted_out)
+        self.made.count(SUMMARIES, no_address=len(active) - len(told) - opted_out)
+
+    def _members(self, group: Group, group_id: int) -> list[int]:
         """The last in the order is the one who is paid out last; one who is suspended counts for nothing."""
+        self.paid_last_week = False
         people = self.chance.sample(range(1, self.scale.users + 1), group.rounds - group.missing + group.suspended)
         for order, user in enumerate(people, start=1):
             is_suspended, is_last = group.suspended and order == len(people), order == len(people) - group.suspended
@@ -178,13 +169,16 @@ class _Savings:
                 is_missing = number == group.rounds and (is_suspended or (is_last and not group.paid))
                 if not is_missing:
                     self._contribution(group, group_id, user, wallet, number)
+        return people
 
-    def _contribution(self, group: _Group, group_id: int, user: int, wallet: str, number: int) -> None:
+    def _contribution(self, group: Group, group_id: int, user: int, wallet: str, number: int) -> None:
         """Of past rounds some are under way or have failed; those of the newest week begin at Monday's first moment."""
         back = group.round - number
         at = self.made.as_of - back * ROUND - timedelta(seconds=self.chance.randrange(600_000))
         is_newest = number >= min(group.round, group.rounds)
         settled = is_newest or self.chance.random() < 0.88
+        at = self.monday if back == 1 and user % 10 == 0 else at
+        self.paid_last_week |= settled and self._last_week(at)
         self.made.put(
             t.contributions,
             group_id=group_id,
@@ -193,7 +187,7 @@ class _Savings:
             round_number=number,
             amount=f"{self.chance.randrange(1, 500)}.{self.chance.randrange(10**7):07}",
             transaction_hash=f"{self.chance.getrandbits(256):064x}",
-            timestamp=self.monday if back == 1 and user % 10 == 0 else at,
+            timestamp=at,
             asset_code=("XLM", "USDC")[number % 2] if group.asset == "both" else group.asset,
             status="CONFIRMED" if settled else self.chance.choice(("PENDING", "PENDING", "FAILED")),
             created_at=at + timedelta(minutes=5),

@@ -9,11 +9,12 @@ from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, not_, null, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, not_, null, select, true
 
 from apps.database import insert, reading
+from apps.environment import is_zone
 from apps.savings.settings import Settings
 from apps.savings.summary import Summary, Week, due, summarise
 from apps.savings.tables import contribution_summaries, contributions, groups, memberships, users
@@ -22,11 +23,13 @@ from rota.messages import Summary as WeeklySummary
 from rota.recipes import Derive, Period, Periods, Recipe, Safety
 from rota.recipes.database import engine_of
 from rota.recipes.recipe import without_plan
+from rota.recipes.steps import merge, status_of
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
 
 KIND, ZONE = "savings.summary", "UTC"
+FROM_HOUR = 9
 _group, _member, _user = groups.c, memberships.c, users.c
 
 
@@ -57,19 +60,48 @@ class ContributionSummaries(Recipe):
         return "Tell members what their groups did in the week before."
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
+        from rota import JobResult
+
         without_plan(plan)
-        week = Week.before(run.due_at, ZONE)
-        kept = Derive(
-            groups, partial(_keep, week), counted_as="summaries", where=due(week), safety=_pages(self.settings)
-        )(run)
-        result = _sending(self.settings, self.channels)(run)
+        if not self.settings.per_group_timezone:
+            return self._of_week(run, Week.before(run.due_at, ZONE))
+        whole, each = JobResult(message="nowhere is it Monday, nine o'clock or later"), []
+        for week in _mondays(run.due_at):
+            each.append(self._of_week(run, week))
+            merge(whole, week.zone, each[-1], prefix=False)
+            whole.message = "; ".join(part.message for part in each)
+        whole.status = status_of([part.status for part in each])
+        return whole
+
+    def _of_week(self, run: Run, week: Week) -> JobResult:
+        whose = and_(due(week), _in_zone(week, self.settings))
+        keep = partial(_keep, week)
+        kept = Derive(groups, keep, counted_as="summaries", where=whose, safety=_pages(self.settings))(run)
+        result = _sending(self.settings, self.channels, week, whose)(run)
         with reading(engine_of(groups)) as connection:
-            result.counts |= _who(connection, week)
+            result.counts |= _who(connection, whose)
         result.counts |= {name: kept.counts.get(name, 0) for name in ("groups", "groups_empty")}
         result.counts["duplicate"] = result.counts.get("already_planned", 0)
         result.warnings += kept.warnings
         result.period = (week.period.start, week.period.end)
         return result
+
+
+def _mondays(moment: datetime) -> list[Week]:
+    """The week before, in each zone of a group in which it is Monday, nine o'clock or later."""
+    with reading(engine_of(groups)) as connection:
+        zones = {zone for zone in connection.scalars(select(_group.timezone).distinct()) if is_zone(zone)}
+    clocks = {zone: moment.astimezone(ZoneInfo(zone)) for zone in sorted(zones | {ZONE})}
+    return [
+        Week.before(moment, zone) for zone, clock in clocks.items() if clock.weekday() == 0 and clock.hour >= FROM_HOUR
+    ]
+
+
+def _in_zone(week: Week, settings: Settings) -> ColumnElement[bool]:
+    """Groups whose week it is; one whose zone nobody knows has that of all."""
+    if not settings.per_group_timezone:
+        return true()
+    return _group.timezone.not_in(available_timezones() - {ZONE}) if week.zone == ZONE else _group.timezone == week.zone
 
 
 def _pages(settings: Settings) -> Safety:
@@ -103,36 +135,37 @@ def _members(*such: Any) -> Select[Any]:
     return found.join(users, _user.id == _member.user_id).where(_member.status == "ACTIVE", _user.is_active, *such)
 
 
-def _who(connection: Connection, week: Week) -> dict[str, int]:
+def _who(connection: Connection, whose: ColumnElement[bool]) -> dict[str, int]:
     asked = {
-        "recipients": _members(due(week), _told()),
-        "opted_out": _members(due(week), _user.summaries_opted_out),
-        "no_address": _members(due(week), not_(_user.summaries_opted_out), not_(_has_address())),
+        "recipients": _members(whose, _told()),
+        "opted_out": _members(whose, _user.summaries_opted_out),
+        "no_address": _members(whose, not_(_user.summaries_opted_out), not_(_has_address())),
     }
     return {name: int(connection.scalar(query) or 0) for name, query in asked.items()}
 
 
-def _sending(settings: Settings, channels: Mapping[str, Any]) -> WeeklySummary:
+def _sending(settings: Settings, channels: Mapping[str, Any], week: Week, whose: ColumnElement[bool]) -> WeeklySummary:
+    query = _plan(settings, week, whose)
     return WeeklySummary(
-        kind=KIND,
-        plan=partial(_plan, settings),
+        # What is left over in one zone is not to be sent with the week of another one.
+        kind=KIND if week.zone == ZONE else f"{KIND}:{week.zone}",
+        plan=lambda _: query,
         to=_user.id,
         about=_group.id,
         look=_look(),
-        render=_letter,
+        render=partial(_letter, week.zone),
         channels=channels,
-        periods=Periods("week", ZONE),
-        build=_build,
+        periods=Periods("week", week.zone),
+        build=partial(_build, week.zone),
         complete=_name_people,
         unsubscribe=Unsubscribe(f"{settings.public_url}/unsubscribe", secrets=[settings.link_key]),
     )
 
 
-def _plan(settings: Settings, run: Run) -> Select[Any]:
-    week = Week.before(run.due_at, ZONE)
+def _plan(settings: Settings, week: Week, whose: ColumnElement[bool]) -> Select[Any]:
     found = select(_user.id.label("recipient"), _group.id.label("subject")).select_from(memberships)
     found = found.join(groups, _group.id == _member.group_id).join(users, _user.id == _member.user_id)
-    found = found.where(due(week), _told())
+    found = found.where(whose, _told())
     if not settings.skip_empty:
         return found
     row, period = contributions.c, week.period
@@ -160,8 +193,8 @@ def _look() -> Select[Any]:
     )
 
 
-def _build(connection: Connection, group: str, period: Period) -> Summary:
-    (summary,) = summarise(connection, [group], Week(period, ZONE)).values()
+def _build(zone: str, connection: Connection, group: str, period: Period) -> Summary:
+    (summary,) = summarise(connection, [group], Week(period, zone)).values()
     return summary
 
 
@@ -179,14 +212,14 @@ def _name_people(connection: Connection, facts: Sequence[dict[str, Any]]) -> Non
             each["next_name"] = names.get(summary.next_payout) if each["show_names"] else None
 
 
-def _letter(facts: Mapping[str, Any]) -> Content:
+def _letter(zone: str, facts: Mapping[str, Any]) -> Content:
     summary: Summary = facts["summary"]
     own = {
         "own": summary.own.get(facts["user"], {}),
         "own_count": summary.own_count[facts["user"]],
         "owes": facts["user"] in summary.outstanding,
         "week": summary.week,
-        "zone": ZONE,
+        "zone": zone,
         "last_day": facts["period"].end - timedelta(days=1),
     }
     return _letters["summary"]({**facts, **own})

@@ -6,21 +6,20 @@ The ledger keeps two runs of a job apart already; this one also keeps out progra
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from redis import Redis
 from redis.exceptions import LockError, RedisError
 from redis.lock import Lock
 
+from apps.around import Around
 from apps.savings.settings import Settings
 from rota import JobResult
 from rota.errors import RunLostError
-from rota.recipes import Recipe, fenced
-from rota.recipes.sweep import Part
+from rota.recipes import fenced
 
 if TYPE_CHECKING:
     from rota import Run
@@ -34,29 +33,12 @@ class LockBackendError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Locked(Recipe):
+class Locked(Around):
     """A recipe that is done under the lock of its job; while somebody else has it, the run is ``skipped``."""
 
-    recipe: Recipe
     task: str
     ttl: float
     settings: Settings
-
-    @property
-    def destructive(self) -> bool:  # type: ignore[override] - as the recipe says
-        return self.recipe.destructive
-
-    @property
-    def sends(self) -> bool:  # type: ignore[override]
-        return self.recipe.sends
-
-    @property
-    def description(self) -> str:
-        """As the recipe has it."""
-        return self.recipe.description
-
-    def parts(self, as_of: datetime) -> Sequence[Part]:
-        return self.recipe.parts(as_of)
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         with _client(self.settings) as client:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.environment import FromEnvironment, boolean, number, one_of, setting, url
+from apps.environment import FromEnvironment, boolean, file, number, one_of, setting, url
 from rota.errors import SettingsError
 
 _DEVELOPMENT_KEY = "savings-development"
@@ -19,6 +19,7 @@ class Settings(FromEnvironment):
 
     environment: str = setting("APP_ENV", "development", one_of("production", "staging", "development", "test"))
     database_url: str = setting("SAVINGS_DATABASE_URL", "sqlite:///.rota/savings.db", secret=True)
+    own_tables: Path | None = setting("SAVINGS_TABLES", None, file)  # noqa: RUF009 - it is a field
     archive: Path | None = setting("SAVINGS_ARCHIVE_DIR", Path(".rota/savings-archive"), Path)  # noqa: RUF009 - a field
     archive_mode: str = setting("SAVINGS_ARCHIVE_MODE", "file", one_of("file", "table", "delete_only"))
     audit_retention_days: int = setting("SAVINGS_AUDIT_RETENTION_DAYS", 90, number(2))
@@ -26,12 +27,14 @@ class Settings(FromEnvironment):
     redis_port: int = setting("REDIS_PORT", 6379, number(1, 65_535))
     redis_password: str = setting("REDIS_PASSWORD", "", secret=True)
     max_stale_days: int = setting("MAX_STALE_GROUP_DAYS", 7, number(1))
+    max_heap_mb: int = setting("SCHEDULER_MAX_HEAP_MB", 512, number(64))
     summary_batch: int = setting("SUMMARY_BATCH_SIZE", 500, number(1))
     smtp_host: str = setting("SAVINGS_SMTP_HOST", "localhost")
     smtp_port: int = setting("SAVINGS_SMTP_PORT", 25, number(1, 65_535))
     mail_from: str = setting("SAVINGS_MAIL_FROM", "Savings groups <weekly@savings.example>")
     public_url: str = setting("SAVINGS_PUBLIC_URL", "https://savings.example", url)
     link_key: str = setting("SAVINGS_LINK_KEY", _DEVELOPMENT_KEY, secret=True)
+    per_group_timezone: bool = setting("SAVINGS_PER_GROUP_TIMEZONE", False, boolean)
     skip_empty: bool = setting("SAVINGS_SKIP_EMPTY_SUMMARIES", False, boolean)
 
     @classmethod

@@ -92,14 +92,21 @@ def test_a_job_that_is_off_has_not_failed(opened: Open, tmp_path: Path) -> None:
     assert (found["total_jobs"] - found["active_jobs"], found["failed_jobs"]) == (1, 0)
     assert found["services"]["analytics_scheduler"] is True
     assert found["services"]["cron_job_service"] is False
-    assert set(learn.detailed_status(rota)) >= {"scheduler", "analytics", "session_cleanup", "log_pruning"}
+    assert set(learn.detailed_status(rota)) >= {
+        "scheduler",
+        "analytics",
+        "session_cleanup",
+        "log_pruning",
+        "secret_rotation",
+    }
+    assert found["services"]["secret_rotation"] is True
     with pytest.raises(NotFoundError):
         learn.trigger(rota, "nothing", "anna")
 
 
 def test_the_history_is_told_newest_first_and_filtered(opened: Open, tmp_path: Path) -> None:
     settings = FafSettings(database_url=f"sqlite:///{tmp_path}/faf.db")
-    rota = opened(faf_jobs(settings))
+    rota = opened(faf_jobs(settings, lambda: rota))
     first = rota.trigger("faf/health-check").id
     second = rota.trigger("faf/cleanup").id
     run_due(rota)

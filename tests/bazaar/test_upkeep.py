@@ -15,6 +15,7 @@ JOBS = (
     "anonymize-audit-logs",
     "delete-audit-logs",
     "cleanup-orphaned-files",
+    "finalize-deletions",
     "recalculate-karma",
 )
 USERS = [{"id": 1, "email": "a@x.org", "created_at": "2020-01-01T00:00:00Z"}]
@@ -101,7 +102,7 @@ def test_audit_logs_lose_what_is_personal_after_a_year(bazaar: Bazaar) -> None:
         (1, None, None, None, None),
         (None, None, None, None, done),
     ]
-    assert bazaar.run("anonymize-audit-logs")["counts"] == {"anonymized": 0}
+    assert bazaar.run("anonymize-audit-logs")["counts"] == {"anonymized": 0, "unparsable": 0}
 
 
 def test_audit_logs_go_after_three_years(bazaar: Bazaar) -> None:
@@ -163,6 +164,7 @@ def test_karma_is_the_share_of_each_projects_upvotes_rounded_down(bazaar: Bazaar
         "total_karma_change": 3 - 2 - 5 + 5 - 5 - 5,
         "total_abs_change": 25,
         "max_change": 5,
+        "failed": 0,
     }
     assert result["warnings"]
     again = bazaar.run("recalculate-karma")

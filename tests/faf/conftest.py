@@ -17,6 +17,7 @@ from apps.faf.tables import metadata
 from apps.loading import dump, load
 from rota import Rota
 from rota.model import payload
+from rota.model.run import RunRecord
 from rota.recipes import bind
 from rota.testing import ManualClock, run_due
 
@@ -32,15 +33,20 @@ class Faf:
     engine: Engine
     rota: Rota
     settings: Settings
+    ledger: Path
 
     def put(self, **tables: list[dict[str, Any]]) -> None:
         load(self.engine, metadata, tables)
 
-    def run(self, job: str, **options: Any) -> dict[str, Any]:
-        """The result of one run, by hand."""
+    def run_any(self, job: str, **options: Any) -> RunRecord:
+        """One run, by hand, however it ends."""
         handle = self.rota.options(**{"as_of": NOW, **options}).trigger(f"faf/{job}")
         run_due(self.rota)
-        record = handle.record()
+        return handle.record()
+
+    def run(self, job: str, **options: Any) -> dict[str, Any]:
+        """The result of one run, by hand."""
+        record = self.run_any(job, **options)
         assert record.result is not None, (record.state, record.error)
         return payload.load(record.result)
 
@@ -60,11 +66,12 @@ def open_faf(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Faf]]:
 
     def open_(**settings: Any) -> Faf:
         given = Settings(**{"database_url": database_url, **settings})
-        rota = Rota(f"sqlite:///{tmp_path}/ledger-{len(opened)}.db", clock=ManualClock(NOW))
-        rota.include(make_blueprint(given))
+        ledger = tmp_path / f"ledger-{len(opened)}.db"
+        rota = Rota(f"sqlite:///{ledger}", clock=ManualClock(NOW))
+        rota.include(make_blueprint(given, lambda: rota))
         engine = open_database(given)
         bind(metadata, engine)  # one that is closed with the test
-        opened.append(Faf(engine, rota, given))
+        opened.append(Faf(engine, rota, given, ledger))
         return opened[-1]
 
     yield open_

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
+from apps.demo.mail_catcher import MailCatcher
 from apps.faf.health import resident_bytes
+from rota.messages.tables import senders
+from rota.recipes import ready
 from tests.faf.conftest import Faf, ago
 
 
@@ -23,6 +30,12 @@ def tried(id_: int, status: str, minutes: float = 5) -> dict[str, Any]:
         "queued_at": at,
         "expires_at": ago(-60),
     }
+
+
+@pytest.fixture
+def faf(open_faf: Callable[..., Faf], tmp_path: Path) -> Iterator[Faf]:
+    with MailCatcher(tmp_path / "mails") as mails:
+        yield open_faf(smtp_host="127.0.0.1", smtp_port=mails.port, environment="test")
 
 
 def checks(faf: Faf) -> dict[str, Any]:
@@ -58,3 +71,33 @@ def test_what_was_tried_longer_ago_does_not_count(faf: Faf) -> None:
     faf.put(invitations=[tried(n, "failed", 61) for n in range(30)])
 
     assert checks(faf)["errors"]["status"] == "ok"
+
+
+def test_a_mail_server_that_is_away_is_told(open_faf: Callable[..., Faf]) -> None:
+    found = checks(open_faf(smtp_port=1))
+
+    assert (found["mail"]["status"], found["mail"]["message"]) == ("critical", "Broken")
+
+
+def test_a_sender_that_is_left_alone_is_told(faf: Faf) -> None:
+    ready(faf.engine, senders.metadata)
+    until = datetime.now(UTC) + timedelta(minutes=1)
+    with faf.engine.begin() as connection:
+        connection.execute(insert(senders).values(name="smtp:a", open_until=until))
+        connection.execute(insert(senders).values(name="smtp:b", open_until=until - timedelta(minutes=2)))
+
+    assert checks(faf)["breaker"]["message"] == "1 senders are left alone for a while"
+
+
+def test_a_job_that_uses_up_its_time_is_told(faf: Faf) -> None:
+    assert checks(faf)["running"]["value"] == 0
+    run = faf.rota.trigger("faf/reminders").id
+    started = faf.rota.status().at - int(0.8 * 55 * 60 * 1_000_000)
+    with sqlite3.connect(faf.ledger) as connection:
+        connection.execute(
+            "UPDATE rota_run SET state = 'running', started_at = ?, node = 'n', claim = 1 WHERE id = ?", (started, run)
+        )
+
+    found = checks(faf)["running"]
+
+    assert (found["status"], found["message"]) == ("warning", "a job has used 80% of its time")

@@ -147,12 +147,19 @@ def test_who_has_not_answered_is_reminded_after_three_days_and_after_seven(
 
     assert mails.recipients == ["c2@x.org", "c4@x.org", "c5@x.org"]
     assert (first.counts["sent"], again.counts["sent"]) == (3, 0)
-    found = sorted(faf.rows("invitation_reminders", "invitation_id", "kind", "status"))
-    assert [each for each in found if each[2] == "sent"] == [
-        (2, "first", "sent"),
-        (4, "first", "sent"),
-        (5, "second", "sent"),
+    assert sorted(faf.rows("invitation_reminders", "invitation_id", "kind", "status", "reason")) == [
+        (2, "first", "sent", None),
+        (4, "first", "sent", None),
+        (5, "first", "skipped", "too_late"),
+        (5, "second", "sent", None),
+        (6, "first", "skipped", "too_late"),
+        (6, "second", "skipped", "too_late"),
     ]
+    assert first.details["first"] == {
+        "due": 2, "sent": 2, "failed": 0, "unknown": 0, "skipped": {"too_late": 2},
+    }  # fmt: skip
+    assert first.details["second"] == {"due": 1, "sent": 1, "failed": 0, "unknown": 0, "skipped": {"too_late": 1}}
+    assert (first.counts["first_sent"], first.counts["second_sent"], again.counts["first_sent"]) == (2, 1, 0)
     last = next(mail for mail in mails.mails if "c5@x.org" in mail["To"])
     assert "Dernière chance" in last["Subject"]
     assert "Il reste 40 jours." in next(iter(last.iter_parts())).get_content()

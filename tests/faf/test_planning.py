@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from apps.faf import planning
 from apps.faf.eligible import address_hash
 from apps.faf.links import token, token_hash
 from apps.faf.planning import month_of, plan_month
 from apps.faf.settings import Settings
+from apps.faf.tables import contacts
 from rota import JobResult
 from rota.testing import make_run
 from tests.faf.conftest import NOW, Faf, ago
@@ -29,8 +31,9 @@ def contact(id_: int, owner_id: int = 1, **values: Any) -> dict[str, Any]:
     return {"id": id_, "owner_id": owner_id, "email": f"c{id_}@x.org", **values}
 
 
-def plan(run: int = 1, due: datetime = DUE) -> JobResult:
-    return plan_month(SETTINGS)(make_run(id=run, job="faf/monthly-invitations", as_of=NOW, due_at=due))
+def plan(run: int = 1, due: datetime = DUE, settings: Settings = SETTINGS, **options: Any) -> JobResult:
+    given = {"id": run, "job": "faf/monthly-invitations", "as_of": NOW, "due_at": due, **options}
+    return plan_month(settings)(make_run(**given))
 
 
 def invited(faf: Faf) -> list[Any]:
@@ -88,6 +91,7 @@ def test_each_address_is_invited_once_a_month_by_each_owner(faf: Faf) -> None:
         "quota_exceeded": 0,
         "owners_processed": 3,
         "owners_without_contacts": 1,
+        "failed": 0,
     }
     assert (again.counts["planned"], again.counts["already_planned"]) == (0, 2)
     assert plan(3, DUE + timedelta(days=30)).counts["planned"] == 2
@@ -135,3 +139,53 @@ def test_owners_are_planned_for_a_page_at_a_time(faf: Faf) -> None:
 
     assert plan().counts["planned"] == 119
     assert invited(faf) == list(range(1, 120))
+
+
+# --- each owner on a day of his own
+
+EACH = Settings(mode="per_user")
+
+
+@pytest.mark.parametrize(
+    ("values", "moment", "month"),
+    [
+        ({}, "2026-11-05T16:59+00:00", None),
+        ({}, "2026-11-05T17:00+00:00", "2026-11"),
+        ({}, "2026-11-20T17:00+00:00", "2026-11"),
+        ({"send_day": 28, "send_time": "07:30"}, "2026-11-27T23:00+00:00", None),
+        ({"send_day": 28, "send_time": "07:30"}, "2026-11-28T07:00+00:00", "2026-11"),
+        ({"send_day": 1, "send_time": "00:00", "timezone": "Pacific/Kiritimati"}, "2026-11-30T10:00+00:00", "2026-12"),
+        ({"send_day": 1, "send_time": "00:00", "timezone": "Pacific/Pago_Pago"}, "2026-12-01T10:00+00:00", "2026-11"),
+        ({"send_day": 29, "send_time": "01:30"}, "2026-03-29T01:00+00:00", "2026-03"),  # 02:00 to 03:00 did not exist
+        ({"send_time": "teatime"}, "2026-11-05T17:00+00:00", "2026-11"),
+        ({"timezone": "Mars/Base"}, "2026-11-05T17:00+00:00", "2026-11"),
+    ],
+)
+def test_an_owner_is_due_from_his_day_and_hour_on_by_his_own_clock(
+    faf: Faf, values: dict[str, Any], moment: str, month: str | None
+) -> None:
+    faf.put(users=[owner(1, **values), owner(2, send_day=28, send_time="23:59", timezone="Pacific/Pago_Pago")])
+    faf.put(contacts=[contact(1)])
+
+    plan(due=datetime.fromisoformat(moment), settings=EACH)
+
+    assert faf.rows("invitations", "month") == ([month] if month else [])
+
+
+def test_each_owner_is_due_once_a_month(faf: Faf) -> None:
+    faf.put(users=[owner(1), owner(2, send_day=20)], contacts=[contact(1), contact(2, 2), contact(3, opted_out=True)])
+
+    dry = plan(settings=EACH, dry_run=True)
+    assert (dry.status, faf.rows("campaign_runs")) == ("dry_run", [])
+    first = plan(settings=EACH)
+    with faf.engine.begin() as connection:  # whoever comes later is asked next month
+        connection.execute(update(contacts).values(opted_out=False))
+    hour_later = plan(2, DUE + timedelta(hours=1), EACH)
+    on_the_20th = plan(3, DUE + timedelta(days=15), EACH)
+    next_month = plan(4, DUE + timedelta(days=30), EACH)
+
+    assert [each.counts["owners_processed"] for each in (first, hour_later, on_the_20th, next_month)] == [1, 0, 1, 1]
+    assert [each.counts["planned"] for each in (first, hour_later, on_the_20th, next_month)] == [1, 0, 1, 2]
+    assert sorted(faf.rows("campaign_runs", "owner_id", "month")) == [
+        (1, "2026-11"), (1, "2026-12"), (2, "2026-11"),
+    ]  # fmt: skip

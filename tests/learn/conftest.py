@@ -57,7 +57,8 @@ def open_learn(database_url: str, tmp_path: Path, valkey_port: int) -> Iterator[
         logs = tmp_path / "logs"
         logs.mkdir(exist_ok=True)
         redis_url = f"redis://localhost:{valkey_port}"
-        given = Settings(**{"database_url": database_url, "logs": logs, "redis_url": redis_url, **settings})
+        places = {"logs": logs, "redis_url": redis_url, "secrets_file": tmp_path / "secrets.env"}
+        given = Settings(**{"database_url": database_url, **places, **settings})
         rota = Rota(f"sqlite:///{tmp_path}/ledger-{len(opened)}.db", clock=ManualClock(MIDNIGHT))
         rota.include(make_blueprint(given))
         engine = open_database(given)

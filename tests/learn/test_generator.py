@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from apps.learn import generator
+from apps.learn.session_keys import ENDING, LOGGED_IN
+from apps.learn.sessions import DB
 from apps.learn.settings import Settings
 from apps.learn.tables import metadata
 from tests.generated import counted, rows_of
@@ -24,15 +27,25 @@ MOMENTS = [
 
 
 @pytest.mark.parametrize("as_of", MOMENTS)
-def test_every_job_counts_what_was_planted_and_then_has_no_more_to_do(learn: Learn, as_of: datetime) -> None:
+def test_every_job_counts_what_was_planted_and_then_has_no_more_to_do(
+    learn: Learn, as_of: datetime, valkey_port: int
+) -> None:
+    redis = Redis(port=valkey_port, db=DB, decode_responses=True)
+
     def everything() -> dict[str, Any]:
-        return {**learn.everything(), "files": sorted(path.name for path in learn.logs.iterdir())}
+        return {
+            **learn.everything(),
+            "files": sorted(path.name for path in learn.logs.iterdir()),
+            "keys": {key: redis.type(key) for key in sorted(redis.keys())},
+        }
 
-    expected = generator.fill(learn.engine, Settings(logs=learn.logs), as_of=as_of)
+    settings = Settings(logs=learn.logs, redis_url=f"redis://localhost:{valkey_port}")
+    expected = generator.fill(learn.engine, settings, as_of=as_of, with_redis=True)
+    given = {"as_of": as_of, "due": as_of, "arguments": {ENDING: {"user_id": LOGGED_IN}}}
 
-    assert counted(learn, expected, as_of=as_of, due=as_of) == expected
+    assert counted(learn, expected, **given) == expected
     done = everything()
-    counted(learn, expected, as_of=as_of, due=as_of)
+    counted(learn, expected, **given)
     assert everything() == done
 
 

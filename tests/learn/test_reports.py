@@ -80,7 +80,9 @@ def test_a_month_tells_money_by_currency_and_refunds_by_their_own_date(learn: Le
         analytics_events=[{"id": n, "user_id": 1, "timestamp": "2026-12-03T00:00:00Z"} for n in range(3)],
     )
 
-    learn.run("monthly-executive-summaries", due=datetime(2027, 1, 1, 2, tzinfo=UTC))
+    result = learn.run("monthly-executive-summaries", due=datetime(2027, 1, 1, 2, tzinfo=UTC))
+
+    assert (result["status"], result["counts"]) == ("success", {"made": 1})
 
     [row] = learn.rows("reports").values()
     payload = row["payload"]

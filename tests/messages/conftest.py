@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, Table, create_engine, event, literal, make_url, select, update
-from sqlalchemy.pool import NullPool
 
 from rota import JobResult
 from rota.messages import Campaign, Mailing, Smtp, Templates, deliveries
@@ -28,7 +27,7 @@ def engine_for(url: str) -> Engine:
     address = make_url(url)
     if address.get_backend_name() == "postgresql":
         address = address.set(drivername="postgresql+psycopg")
-    engine = create_engine(address, poolclass=NullPool)
+    engine = create_engine(address)
     if engine.dialect.name == "sqlite":  # no test is about a power cut
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
     return engine

@@ -70,7 +70,7 @@ def test_a_bounce_that_may_pass_ends_nothing(tell: Any, provider_id: str, engine
 
     with engine.connect() as connection:
         assert connection.scalars(select(suppressions.c.reason)).all() == []
-    assert ledger("feedback") == ["deferred"]
+    assert ledger("feedback") == ["soft_bounced"]
 
 
 def test_a_delivery_says_that_an_unknown_message_was_sent(

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, Table, create_engine, make_url, select
-from sqlalchemy.pool import NullPool
 
 from rota import JobResult
 from rota.recipes import Recipe, bind
@@ -22,7 +21,7 @@ def engine(database_url: str) -> Iterator[Engine]:
     url = make_url(database_url)
     if url.get_backend_name() == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
-    engine = create_engine(url, poolclass=NullPool)
+    engine = create_engine(url)
     metadata.create_all(engine)
     bind(metadata, engine)
     yield engine

@@ -1,4 +1,4 @@
-"""Tables as an application has them, of every kind of key."""
+"""Tables as an application has them: of every kind of key, some with columns that the database calls otherwise."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ metadata = MetaData()
 notes = Table(
     "note",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("created_at", DateTime(timezone=True), nullable=False, index=True),
+    Column("nr", Integer, key="id", primary_key=True),
+    Column("made_on", DateTime(timezone=True), key="created_at", nullable=False, index=True),
     Column("read_at", DateTime(timezone=True)),
-    Column("text", Text),
+    Column("body", Text, key="text"),
 )
 comments = Table(
     "note_comment",
@@ -48,11 +48,11 @@ children = Table(
 events = Table(
     "event",
     metadata,
-    Column("id", Uuid, primary_key=True),
-    Column("at", DateTime, nullable=False),
-    Column("user_id", Integer),
-    Column("metadata", JSON),
-    Column("anonymized_at", DateTime(timezone=True)),
+    Column("uuid", Uuid, key="id", primary_key=True),
+    Column("happened_at", DateTime, key="at", nullable=False),
+    Column("person", Integer, key="user_id"),
+    Column("data", JSON, key="metadata"),
+    Column("cleaned_at", DateTime(timezone=True), key="anonymized_at"),
     Index("event_at", "at"),
 )
 marks = Table(

@@ -52,7 +52,7 @@ def test_a_row_that_was_done_is_not_done_again(put: Put, rows_of: RowsOf) -> Non
     put(events, *(event(number, metadata={"email": "x"}) for number in range(5)))
 
     assert cook(recipe()).counts["anonymized"] == 5
-    assert cook(recipe(), id=2).counts == {"anonymized": 0}
+    assert cook(recipe(), id=2).counts == {"anonymized": 0, "unparsable": 0}
 
 
 @pytest.mark.parametrize("odd", [["a@b.c"], 7, "no json", True])
@@ -99,7 +99,7 @@ def test_a_dry_run_counts_alone(put: Put, rows_of: RowsOf) -> None:
 
     result = cook(recipe(), dry_run=True)
 
-    assert (result.counts, rows_of(events, events.c.user_id)) == ({"anonymized": 1}, [1])
+    assert (result.counts, rows_of(events, events.c.user_id)) == ({"anonymized": 1, "unparsable": 0}, [1])
 
 
 def test_a_column_that_is_not_there_is_named() -> None:

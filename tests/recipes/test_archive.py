@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from rota.errors import ConfigError, ConflictError, NotFoundError
-from rota.recipes import Age, ArchiveTo, Retention, Safety, audit
+from rota.recipes import Age, Archive, ArchiveTo, Retention, Safety, audit
 from rota.recipes.archive import ArchiveError, Sink
 from rota.recipes.undo import Undone, undo
 from tests.recipes.conftest import cook, days
@@ -140,3 +140,13 @@ def test_one_that_was_changed_since_is_not_put_back(
 def test_a_table_without_the_columns_is_refused(engine: Engine, notes_put: list[int]) -> None:
     with pytest.raises(ConfigError, match="note_comment has no column 'created_at', which note has"):
         cook(old(ArchiveTo.table(comments)))
+
+
+def test_an_archive_says_where_it_is(engine: Engine, put: Put, rows_of: RowsOf, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="archive of note: nothing says where to"):
+        Archive(notes, age=notes.c.created_at, older_than="90d")
+    put(notes, {"id": 1, "created_at": days(100)[0]})
+
+    result = cook(Archive(notes, age=notes.c.created_at, older_than="90d", archive_to=ArchiveTo.folder(tmp_path)))
+
+    assert (result.counts["archived"], result.counts["parts"], rows_of(notes, notes.c.id)) == (1, 1, [])

@@ -106,7 +106,7 @@ def test_a_file_goes_after_two_scans_a_day_apart_and_a_day_in_quarantine(
     first, soon, second, third, last = (scan(root, day) for day in (0, 0.5, 1, 1.5, 2))
 
     assert [done(each) for each in (first, soon, second, third, last)] == [
-        {}, {}, {"quarantined": 1}, {"quarantined": 1}, {"deleted_records": 1, "deleted_files": 1},
+        {}, {}, {"quarantined": 1}, {"quarantined": 1}, {"purged": 1, "deleted_records": 1, "deleted_files": 1},
     ]  # fmt: skip
     assert (first.counts["checked_count"], first.counts["orphaned_count"]) == (1, 1)  # exactly 30 days is not older
     assert not path.exists()
@@ -329,7 +329,7 @@ def test_a_crash_between_claim_and_move_is_made_good(upload: Upload, root: Path)
     scan(root, 0.5)
     assert not path.exists()
     assert (root / ".trash" / "2026-03-05" / "1-1.png").exists()
-    assert done(scan(root, 1)) == {"deleted_records": 1, "deleted_files": 1}
+    assert done(scan(root, 1)) == {"purged": 1, "deleted_records": 1, "deleted_files": 1}
     assert not (root / ".trash" / "2026-03-05").exists()
 
 

@@ -73,7 +73,7 @@ def test_it_waits_for_a_person_who_is_told_what_would_go(opened: Open, put: Put,
 
     assert app.runs.get(run_id).state == "waiting"
     assert "delete note: 5 rows are more than 2; before 2025-12-05T12:00:00+00:00, such as [0, 1, 2, 3, 4]" in summary
-    assert "note.created_at <" in summary
+    assert "note.made_on <" in summary
     assert len(rows_of(notes)) == 5
 
     app.runs.approve(run_id, by="anna", why="they are old")

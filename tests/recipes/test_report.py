@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -113,3 +114,13 @@ def test_a_dry_run_keeps_nothing(rows_of: RowsOf) -> None:
 @pytest.mark.parametrize(("now", "before", "pct"), [(5, 0, 100), (0, 0, 0), (5, 10, -50), (10, 3, 233.33)])
 def test_change_from_nothing_is_a_hundred_percent(now: float, before: float, pct: float) -> None:
     assert change(now, before) == pct
+
+
+def test_what_json_has_no_form_for_is_told_as_it_is_kept(engine: Engine) -> None:
+    exact = Report("exact", Periods("week"), lambda *_: {"rate": Decimal("12.50")}, reports, compare=False)
+
+    result = cook(exact, due_at=SUNDAY)
+
+    with engine.connect() as connection:
+        [kept] = connection.scalars(select(reports.c.payload))
+    assert result.details["report"] == kept == {"rate": "12.50"}

@@ -63,7 +63,7 @@ def test_the_rest_of_the_rule_counts_too_and_may_depend_on_the_moment(put: Put, 
 def test_a_row_that_changes_between_the_look_and_the_deletion_stays(engine: Engine, put: Put, rows_of: RowsOf) -> None:
     put(notes, *aged(100, 100, 100))
 
-    before_the_deletion(engine, "UPDATE note SET created_at = '2026-03-05 00:00:00+00' WHERE id = 2")
+    before_the_deletion(engine, "UPDATE note SET made_on = '2026-03-05 00:00:00+00' WHERE nr = 2")
 
     result = cook(OLD)
 
@@ -126,7 +126,7 @@ def test_a_dry_run_writes_nothing_and_tells_what_it_would_do(engine: Engine, put
     assert dump(engine) == before
     assert (result.status, result.counts) == ("dry_run", {"deleted": 2})
     assert result.details["sample"] == [1, 2]
-    assert "note.created_at <" in result.details["statement"]
+    assert "note.made_on <" in result.details["statement"]
     assert result.message == "2 of 3 rows of note would be deleted"
 
 
@@ -231,6 +231,7 @@ def before_the_deletion(engine: Engine, statement: str) -> None:
 def foreign_keys(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys = ON"))
+        engine.dispose()  # connections that are open already do not know of it
 
 
 def dump(engine: Engine) -> dict[str, list[Any]]:

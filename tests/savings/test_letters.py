@@ -118,3 +118,73 @@ def test_amounts_are_told_as_people_write_them() -> None:
 
     assert amounts({"XLM": Decimal("100.0000000"), "EUR": Decimal("0.5")}) == "0.5 EUR, 100 XLM"
     assert amounts({}) == "nothing"
+
+
+# --- each group by its own clock
+
+JANUARY = "2026-01-01T00:00:00Z"
+ZONES = {
+    "east": "Pacific/Kiritimati",
+    "india": "Asia/Kolkata",
+    "utc": "UTC",
+    "lost": "Mars/Base",
+    "west": "Pacific/Pago_Pago",
+}
+
+
+@pytest.fixture
+def zones(open_savings: Callable[..., Savings], mails: MailCatcher) -> Savings:
+    """A group in each zone, with one member who has its name."""
+    savings = open_savings(smtp_host="127.0.0.1", smtp_port=mails.port, per_group_timezone=True)
+    savings.put(
+        users=[{"id": n, "name": name, "email": f"{name}@x.org"} for n, name in enumerate(ZONES)],
+        groups=[
+            {"id": n, "name": name, "status": "ACTIVE", "total_rounds": 5, "timezone": zone, "created_at": JANUARY}
+            for n, (name, zone) in enumerate(ZONES.items())
+        ],
+        memberships=[{"id": n, "group_id": n, "user_id": n} for n in range(len(ZONES))],
+    )
+    return savings
+
+
+@pytest.mark.parametrize(
+    ("hours", "told"),
+    [  # from Monday, 00:00 UTC
+        (-6, []),
+        (-5, ["east"]),
+        (3, ["east"]),
+        (4, ["east", "india"]),
+        (8, ["east", "india"]),
+        (9, ["east", "india", "lost", "utc"]),
+        (19, ["lost", "utc"]),
+        (20, ["lost", "utc", "west"]),
+        (34, ["west"]),
+        (35, []),
+    ],
+)
+def test_a_group_is_told_on_its_own_monday_from_nine_on(
+    zones: Savings, mails: MailCatcher, hours: int, told: list[str]
+) -> None:
+    due = MONDAY.replace(hour=0) + timedelta(hours=hours)
+
+    result = zones.run("send-contribution-summaries", due=due, as_of=NOW)
+
+    assert sorted(mails.recipients) == [f"{name}@x.org" for name in told]
+    assert (result["status"], result["counts"].get("sent", 0)) == ("success", len(told))
+
+
+def test_each_group_is_told_once_however_often_it_is_monday_and_of_its_own_week(
+    zones: Savings, mails: MailCatcher
+) -> None:
+    for hours in range(-8, 40):
+        due = MONDAY.replace(hour=0) + timedelta(hours=hours)
+        zones.run("send-contribution-summaries", due=due, as_of=NOW)
+
+    assert sorted(mails.recipients) == sorted(f"{name}@x.org" for name in ZONES)
+    last_week = f"{MONDAY - timedelta(days=7):%G-W%V}"
+    assert zones.rows("contribution_summaries", "week") == [last_week] * len(ZONES)
+    east = next(mail for mail in mails.mails if "east@x.org" in mail["To"])
+    assert (
+        f"{MONDAY - timedelta(days=7):%d %b %Y} to {MONDAY - timedelta(days=1):%d %b %Y} (Pacific/Kiritimati)"
+        in str(east.get_content())
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ from rota.cli.groups import Group
 from rota.cli.moments import duration
 from rota.cli.options import acting_user, confirm, timeout_option, with_code, with_output, yes_option
 from rota.cli.output import Column, Output
+from rota.clock import from_us
 from rota.errors import ConfigError, ConflictError, MissingExtraError, NotFoundError
+from rota.model import payload
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -40,7 +43,16 @@ BATCHES = (
     Column("actor", "by"),
     Column("archive", "kept", lambda _, kept: "yes" if kept else ""),
 )
-LAST_BATCHES = 10
+FORECASTS = (
+    Column("at", show=Output.distance),
+    Column("run"),
+    Column("foreseen"),
+    Column("changed", show=lambda _, count: "dry run" if count is None else f"{count:,}"),
+    Column("left"),
+)
+LAST = 10
+SEARCHED = 100
+"""Runs among which dry ones are looked for."""
 name_argument = click.argument("name", metavar="JOB")
 
 
@@ -67,20 +79,21 @@ def ls(app: Rota, out: Output) -> None:
 @with_code
 @with_output
 def show(app: Rota, name: str, out: Output) -> None:
-    """What a recipe would do now, what speaks against it, and what it did last.
+    """What a recipe would do now, what speaks against it, what it did last, and what its dry runs had foreseen.
 
     \b
     rota recipe show shop/old-notes
     """
     found = _find(app, name)
-    parts = [_looked_at(name, part) for part in found.parts(_now())]
+    parts = [{**_looked_at(name, part), "forecasts": _forecasts(app, name, part)} for part in found.parts(_now())]
     if out.as_json:
         out.document({"job": name, "description": found.description, "parts": parts})
         return
     for part in parts:
-        batches = part.pop("batches")
+        batches, forecasts = part.pop("batches"), part.pop("forecasts")
         out.one({"recipe": name, "does": found.description, **part})
         out.listing(batches, BATCHES)
+        out.listing(forecasts, FORECASTS)
 
 
 @recipe.command()
@@ -245,7 +258,7 @@ def _looked_at(job: str, part: Part) -> dict[str, Any]:
         known = job if has_tables else None
         looked = look(connection, part.rows, part.safety, known, part.key, deletes=part.action == "delete")
         sql = part.rows.sql(connection)
-        batches = tables.last_batches(connection, job, part.rows.table.name, LAST_BATCHES) if has_tables else []
+        batches = tables.last_batches(connection, job, part.rows.table.name, LAST) if has_tables else []
     return {
         **_item(job, part),
         "cutoff": part.rows.cutoff,
@@ -257,6 +270,22 @@ def _looked_at(job: str, part: Part) -> dict[str, Any]:
         "where": sql,
         "batches": batches,
     }
+
+
+def _forecasts(app: Rota, job: str, part: Part) -> list[dict[str, Any]]:
+    """Of its last runs: dry ones stand in the ledger, the others beside the rows that they changed."""
+    from rota.recipes.database import engine_of
+    from rota.recipes.debt import Forecast, past_runs
+
+    found = past_runs(engine_of(part.rows.table), job, part.key, LAST)
+    for run in app.runs.page(job=job, state="succeeded", limit=SEARCHED):
+        if run.mode == "dry_run" and run.finished_at is not None and run.result is not None:
+            details = payload.load(run.result).get("details") or {}
+            foreseen = (details.get(part.step) or {} if part.step else details).get("overdue")
+            if foreseen is not None:
+                found.append(Forecast(at=from_us(run.finished_at), run=f"{job}:{run.id}", foreseen=foreseen))
+    newest = sorted(found, key=lambda each: each.at, reverse=True)[:LAST]
+    return [asdict(each) for each in newest]
 
 
 def _now() -> datetime:

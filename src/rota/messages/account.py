@@ -56,6 +56,11 @@ class Account:
     def _add(self, connection: Connection, counts: Mapping[str, int], errors: Sequence[tally.Error] = ()) -> None:
         self.counts = tally.add(connection, self.owner.run, self.owner.kind, self._run.job, counts, errors)
 
+    def plan(self, connection: Connection, new: int, over: Sequence[Row[Any]]) -> None:
+        """Messages that were entered, and beside them those that nobody will send."""
+        self.count(connection, planned=new, skipped=len(over))
+        self._tell(connection, [Ended(row, Verdict("cancelled", row.reason)) for row in over])
+
     def settle(self, connection: Connection, tried: Sequence[Tried], now: datetime) -> dict[str, str]:
         """Outcomes of senders; returns the senders whose breaker opened or closed by them."""
         changes: dict[str, str] = {}
@@ -90,7 +95,7 @@ class Account:
         """Count them, and tell the user, whose own writing may fail; what was sent was sent all the same."""
         if ended:
             errors = [_error(each) for each in ended if _is_amiss(each.verdict)]
-            self._add(connection, _counts(ended), errors)
+            self._add(connection, _counts(ended, by_version=self._brief.by_version), errors)
         if not ended or self._brief.settled is None:
             return
         try:
@@ -122,15 +127,16 @@ class Account:
                 return Ended(row, Verdict("queued", tried=False))
 
 
-def _counts(ended: Sequence[Ended]) -> Counter[str]:
+def _counts(ended: Sequence[Ended], *, by_version: bool) -> Counter[str]:
     counts: Counter[str] = Counter()
     for each in ended:
-        name = "tries_again" if each.status == "queued" else each.status
-        counts[name] += 1
-        counts[f"{CHANNEL}{each.row.channel}:{name}"] += 1
+        names = ["tries_again" if each.status == "queued" else each.status]
+        names += [f"cancelled_{each.verdict.reason}"] if each.status == "cancelled" else []
         counts["bounced"] += each.bounce
-        if each.status == "cancelled":
-            counts[f"cancelled_{each.verdict.reason}"] += 1
+        counts.update(names)
+        counts[f"{CHANNEL}{each.row.channel}:{names[0]}"] += 1
+        if by_version:
+            counts.update(f"{each.row.version}_{name}" for name in names)
     return counts
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Column, Connection, Select
 
@@ -65,6 +65,8 @@ class Brief(Recipe):
     time_limit: timedelta | str | None = None
     at_most: int | None = None
     """About so many a run; the next one goes on."""
+    by_version: ClassVar[bool] = False
+    """Whether its versions are counted each by itself."""
     key: Callable[[Any], str] | None = None
     """The idempotency key of a row, where it must have a form of your own."""
     now: Callable[[], datetime] = wall_clock

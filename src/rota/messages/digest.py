@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -51,7 +51,7 @@ class _OfPeriod(Mailing):
         given = self.plan(run)
         columns = (literal(name).label("version"), moment(self.until(period)).label("useful_until"))
         queries = [each.add_columns(*columns) for each in ([given] if isinstance(given, Select) else given)]
-        names = [each for each in Mailing.__dataclass_fields__ if each not in {"plan", "complete"}]
+        names = [each.name for each in fields(Mailing) if each.name not in {"plan", "complete"}]
         return Mailing(plan=lambda _: queries, complete=complete, **{each: getattr(self, each) for each in names})
 
 

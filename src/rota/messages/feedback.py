@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -17,8 +17,8 @@ from rota.messages.suppressions import suppress
 from rota.recipes.database import insert, writing
 from rota.recipes.tables import ready
 
-Type = Literal["delivered", "opened", "deferred", "bounced", "complained"]
-_RANK = {None: 0, "deferred": 1, "delivered": 2, "opened": 3, "bounced": 4, "complained": 5}
+Type = Literal["deferred", "soft_bounced", "delivered", "opened", "bounced", "complained"]
+_RANK = {None: 0, "deferred": 1, "soft_bounced": 2, "delivered": 3, "opened": 4, "bounced": 5, "complained": 6}
 _RESEND: dict[str, Type] = {
     "email.delivered": "delivered",
     "email.opened": "opened",
@@ -30,12 +30,16 @@ _RESEND: dict[str, Type] = {
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``provider_id`` or ``key`` says which message it is about; ``address``, whose is to be left alone from now on."""
+    """``provider_id`` or ``key`` says which message it is about; ``address``, whose is to be left alone from now on.
+
+    ``id`` is what the provider's signature covers, and the place in the body: each is heard of once.
+    """
 
     type: Type
     provider_id: str | None = None
     key: str | None = None
     address: str | None = None
+    id: str = ""
 
 
 def resend(body: Any) -> Sequence[Event]:
@@ -45,7 +49,7 @@ def resend(body: Any) -> Sequence[Event]:
     if found is None:
         return []
     if found == "bounced" and str((data.get("bounce") or {}).get("type", "")).lower() in {"transient", "temporary"}:
-        found = "deferred"
+        found = "soft_bounced"
     to = data.get("to")
     return [Event(found, data.get("email_id"), address=(to[0] if isinstance(to, list) and to else None))]
 
@@ -74,13 +78,13 @@ class Feedback:
         ready(self.engine, tables.metadata)
         with writing(self.engine) as connection:
             for number, event in enumerate(events):
-                self._take_one(connection, f"{event_id}:{number}", event)
+                self._take_one(connection, replace(event, id=f"{event_id}:{number}"))
         return 200
 
-    def _take_one(self, connection: Connection, event_id: str, event: Event) -> None:
+    def _take_one(self, connection: Connection, event: Event) -> None:
         row = _message(connection, event)
         now = datetime.now(UTC)
-        entry = {"id": event_id, "at": now, "type": event.type, "message_id": None if row is None else row.id}
+        entry = {"id": event.id, "at": now, "type": event.type, "message_id": None if row is None else row.id}
         if not tables.inserted(connection, insert(connection, tables.events).values(entry).on_conflict_do_nothing()):
             return
         if event.address and event.type in {"bounced", "complained"}:
@@ -89,7 +93,7 @@ class Feedback:
             values: dict[str, Any] = {}
             if _RANK[event.type] > _RANK.get(row.feedback, 0):
                 values["feedback"] = event.type
-            if row.status == "unknown" and event.type != "deferred":  # so it did arrive
+            if row.status == "unknown" and event.type not in {"deferred", "soft_bounced"}:  # so it did arrive
                 values |= {"status": "sent", "ended_at": now}
             if values:
                 connection.execute(update(tables.deliveries).where(tables.deliveries.c.id == row.id).values(values))

@@ -86,6 +86,7 @@ class Plan:
         if channel is None:
             every = union_all(*(select(literal(name, Text).label("name")) for name in channels)).subquery("channel")
             source, channel = plan.join(every, true()), every.c.name
+        self._has_reasons = "reason" in names
         reason: Any = plan.c.get("reason", literal(None, Text))
         self._rows = (
             select(
@@ -121,17 +122,25 @@ class Plan:
         rest = select(recipient).order_by(recipient).offset(PLAN_PAGE).limit(1)
         return connection.scalar(rest if after is None else rest.where(recipient > after))
 
-    def enter(self, connection: Connection, after: Any, end: Any, now: datetime) -> int:
-        """Those of recipients after one, to another; returns how many are new."""
+    def enter(self, connection: Connection, after: Any, end: Any, now: datetime) -> tuple[int, Sequence[Row[Any]]]:
+        """Those of recipients after one, to another; returns how many are new, and those that are over at once."""
         recipient, moment = self._plan.c.recipient, literal(now, Instant())
-        ended = case((self._rows.selected_columns.reason.is_not(None), moment))
-        page = self._rows.add_columns(literal(0), moment, moment, ended)
+        reason = self._rows.selected_columns.reason
+        page = self._rows.add_columns(literal(0), moment, moment, case((reason.is_not(None), moment)))
         page = page if after is None else page.where(recipient > after)
         page = page if end is None else page.where(recipient <= end)
-        columns = [column.name for column in self._rows.selected_columns]
-        columns += ["attempts", "created_at", "next_try_at", "ended_at"]
-        statement = insert(connection, deliveries).from_select(columns, page).on_conflict_do_nothing()
-        return inserted(connection, statement)
+        over: Sequence[Row[Any]] = ()
+        if self._has_reasons:
+            returned = (_row.id, _row.reason, *(_row[name] for name in KEY))
+            over = connection.execute(
+                self._into(connection, page.where(reason.is_not(None))).returning(*returned)
+            ).all()
+            page = page.where(reason.is_(None))
+        return inserted(connection, self._into(connection, page)), over
+
+    def _into(self, connection: Connection, page: Select[Any]) -> Any:
+        columns = [*self._rows.selected_columns.keys(), "attempts", "created_at", "next_try_at", "ended_at"]
+        return insert(connection, deliveries).from_select(columns, page).on_conflict_do_nothing()
 
 
 def moment(given: datetime) -> ColumnElement[Any]:

@@ -77,6 +77,9 @@ class Mailing(Brief):
             until = run.as_of + age.length + timedelta(days=30) * age.months
         return [ledger.Plan(query, self.kind, list(self.channels), until) for query in self.queries(run)]
 
+    def tell_more(self, result: JobResult, counts: Mapping[str, int]) -> None:
+        """Of what was counted."""
+
     def _enter(self, engine: Engine, run: Run, account: Account, plan: ledger.Plan) -> int:
         """A page of recipients in a transaction; returns how many messages the plan has, known or not."""
         with reading(engine) as connection:
@@ -86,7 +89,7 @@ class Mailing(Brief):
             run.check()
             with writing(engine) as connection:
                 end = plan.page(connection, after)
-                account.count(connection, planned=plan.enter(connection, after, end, self.now()))
+                account.plan(connection, *plan.enter(connection, after, end, self.now()))
             after, more = end, end is not None
         return total
 
@@ -131,7 +134,7 @@ class Mailing(Brief):
             found = tally.errors(connection, account.owner.run, self.kind)
         counts = account.counts
         named = {name: counts[name] for name in COUNTED}
-        named |= {"already_planned": max(0, total - counts["planned"]), "left": left}
+        named |= {"already_planned": max(0, total - counts["planned"] - counts["skipped"]), "left": left}
         result = JobResult(counts=named)
         result.details["cancelled"] = {
             name.removeprefix("cancelled_"): count for name, count in counts.items() if name.startswith("cancelled_")
@@ -139,6 +142,7 @@ class Mailing(Brief):
         result.details["by_channel"] = _by_channel(counts)
         for item, kind, text in found:
             result.add_error(item, kind, text)
+        self.tell_more(result, counts)
         if why := set(courier.stopped.values()):
             stopped = "time_limit" if why == {"time_limit"} else "dependency_down"
             result.details |= {"stopped": stopped, "channels": courier.stopped}

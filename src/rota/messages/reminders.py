@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,9 @@ from rota.recipes.tables import Instant
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from rota import Run
+    from rota import JobResult, Run
 
+TOO_LATE, SUPERSEDED = "too_late", "superseded"
 FORGOTTEN = timedelta(days=30)
 """What is late by more than this leaves no row that says so."""
 
@@ -47,6 +48,7 @@ class Reminders(Mailing):
     _: KW_ONLY
     anchor: ColumnElement[Any]
     steps: Sequence[Step]
+    by_version = True
 
     def queries(self, run: Run) -> list[Select[Any]]:
         anchor = as_instant(self.anchor)
@@ -55,7 +57,7 @@ class Reminders(Mailing):
             start, end = step.window(run.as_of)
             later = [self._due(anchor, other, run.as_of) for other in self.steps[number + 1 :]]
             late = anchor <= literal(start, Instant())
-            reason = case((late, "too_late"), *((due, "superseded") for due in later))
+            reason = case((late, TOO_LATE), *((due, SUPERSEDED) for due in later))
             length = (run.as_of - start) // timedelta(microseconds=1)
             of_use = type_coerce(type_coerce(anchor, _number()) + literal(length, _number()), Instant())
             columns = (literal(step.name).label("version"), reason.label("reason"), of_use.label("useful_until"))
@@ -63,6 +65,17 @@ class Reminders(Mailing):
             wanted = true() if step.where is None else step.where
             found += [query.where(*within, wanted).add_columns(*columns) for query in super().queries(run)]
         return found
+
+    def tell_more(self, result: JobResult, counts: Mapping[str, int]) -> None:
+        for step in self.steps:
+            mine = {name: counts.get(f"{step.name}_{name}", 0) for name in ("sent", "failed", "unknown")}
+            prefix = f"{step.name}_cancelled_"
+            skipped = {name.removeprefix(prefix): count for name, count in counts.items() if name.startswith(prefix)}
+            missed = sum(skipped.get(name, 0) for name in (TOO_LATE, SUPERSEDED))
+            others = sum(counts.get(f"{step.name}_{name}", 0) for name in ("cancelled", "expired", "tries_again"))
+            mine["due"] = sum(mine.values()) + others - missed
+            result.details[step.name] = mine | {"skipped": skipped}
+            result.counts |= {f"{step.name}_{name}": count for name, count in mine.items()}
 
     def _due(self, anchor: ColumnElement[Any], step: Step, as_of: datetime) -> ColumnElement[bool]:
         start, end = step.window(as_of)

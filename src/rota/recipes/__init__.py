@@ -9,12 +9,17 @@ if TYPE_CHECKING:
     from rota.recipes.age import Age
     from rota.recipes.aggregate import Aggregate
     from rota.recipes.anonymise import Anonymise
+    from rota.recipes.answers import Answer, Missing, Source
     from rota.recipes.archive import ArchiveTo
     from rota.recipes.database import bind
     from rota.recipes.derive import Derive
+    from rota.recipes.erasure import Erasure, erase_subject, replay_erasures
+    from rota.recipes.erasure_plan import Step, Subject
     from rota.recipes.fence import fenced
+    from rota.recipes.forgotten import erasure_ledger
     from rota.recipes.health import Check, Health
     from rota.recipes.inactive import Inactive, Tokens, Update
+    from rota.recipes.key_ring import KeyRing
     from rota.recipes.key_rule import KeyIndex, KeyRule
     from rota.recipes.orphan_files import OrphanFiles
     from rota.recipes.personal import Scrub
@@ -24,9 +29,14 @@ if TYPE_CHECKING:
     from rota.recipes.redis_keys import RedisKeys
     from rota.recipes.references import Reference
     from rota.recipes.report import Period, Periods, Report
-    from rota.recipes.retention import Child, Retention
+    from rota.recipes.retention import Archive, Child, Retention
+    from rota.recipes.rotate_secrets import RotateSecrets
     from rota.recipes.safety import Safety
+    from rota.recipes.secret_policy import SecretAdapter
+    from rota.recipes.secret_stores import AwsStore, ColumnStore, FileStore, SecretStore
+    from rota.recipes.secret_versions import secret_tables
     from rota.recipes.steps import Steps
+    from rota.recipes.sync import Sync
     from rota.recipes.tables import audit, metadata, ready, record
     from rota.recipes.transitions import Transition, Transitions
 
@@ -34,14 +44,22 @@ _HOMES = {
     "Age": "age",
     "Aggregate": "aggregate",
     "Anonymise": "anonymise",
+    "Answer": "answers",
+    "Archive": "retention",
     "ArchiveTo": "archive",
+    "AwsStore": "secret_stores",
     "Check": "health",
     "Child": "retention",
+    "ColumnStore": "secret_stores",
     "Derive": "derive",
+    "Erasure": "erasure",
+    "FileStore": "secret_stores",
     "Health": "health",
     "Inactive": "inactive",
     "KeyIndex": "key_rule",
+    "KeyRing": "key_ring",
     "KeyRule": "key_rule",
+    "Missing": "answers",
     "OrphanFiles": "orphan_files",
     "Period": "report",
     "Periods": "report",
@@ -52,33 +70,52 @@ _HOMES = {
     "Reference": "references",
     "Report": "report",
     "Retention": "retention",
+    "RotateSecrets": "rotate_secrets",
     "Safety": "safety",
     "Scrub": "personal",
+    "SecretAdapter": "secret_policy",
+    "SecretStore": "secret_stores",
+    "Source": "answers",
+    "Step": "erasure_plan",
     "Steps": "steps",
+    "Subject": "erasure_plan",
+    "Sync": "sync",
     "Tokens": "inactive",
     "Transition": "transitions",
     "Transitions": "transitions",
     "Update": "inactive",
     "audit": "tables",
     "bind": "database",
+    "erase_subject": "erasure",
+    "erasure_ledger": "forgotten",
     "fenced": "fence",
     "metadata": "tables",
     "ready": "tables",
     "record": "tables",
+    "replay_erasures": "erasure",
+    "secret_tables": "secret_versions",
 }
 
 __all__ = [
     "Age",
     "Aggregate",
     "Anonymise",
+    "Answer",
+    "Archive",
     "ArchiveTo",
+    "AwsStore",
     "Check",
     "Child",
+    "ColumnStore",
     "Derive",
+    "Erasure",
+    "FileStore",
     "Health",
     "Inactive",
     "KeyIndex",
+    "KeyRing",
     "KeyRule",
+    "Missing",
     "OrphanFiles",
     "Period",
     "Periods",
@@ -89,19 +126,30 @@ __all__ = [
     "Reference",
     "Report",
     "Retention",
+    "RotateSecrets",
     "Safety",
     "Scrub",
+    "SecretAdapter",
+    "SecretStore",
+    "Source",
+    "Step",
     "Steps",
+    "Subject",
+    "Sync",
     "Tokens",
     "Transition",
     "Transitions",
     "Update",
     "audit",
     "bind",
+    "erase_subject",
+    "erasure_ledger",
     "fenced",
     "metadata",
     "ready",
     "record",
+    "replay_erasures",
+    "secret_tables",
 ]
 
 

@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Connection, bindparam, select, update
+from sqlalchemy import Column, Connection, Integer, bindparam, select, update
 
 from rota.recipes.database import engine_of, table_of
 from rota.recipes.guarded import work_off
@@ -44,7 +44,7 @@ class Aggregate(Recipe):
     @property
     def description(self) -> str:
         """``Recalculate karma of users.``"""
-        return f"Recalculate {self.column.name} of {self.column.table.name}."
+        return f"Recalculate {self.column.key} of {self.column.table.name}."
 
     def parts(self, as_of: datetime) -> Sequence[Part]:
         rows = Rows.older(table_of(self.column.table), None, None, self.where, as_of)
@@ -55,6 +55,7 @@ class Aggregate(Recipe):
                 rows,
                 lambda *given: self.change(rows, as_of, *given),
                 self.safety,
+                also=(f"total_{rows.table.name}", *(_moved(self.column.key, {}, {}) if self._is_whole else ())),
                 every_row=True,
             )
         ]
@@ -62,9 +63,10 @@ class Aggregate(Recipe):
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         [part] = self.parts(run.as_of)
         result = work_off(engine_of(part.rows.table), run, part, plan=plan)
-        looked, changed = result.counts.get(f"total_{part.rows.table.name}", 0), result.counts[self.counted_as]
+        result.counts["failed"] = result.error_count
+        looked, changed = result.counts[f"total_{part.rows.table.name}"], result.counts[self.counted_as]
         if not run.dry_run and self.drift is not None and looked and changed > looked * self.drift:
-            missed = f"what keeps {self.column.name} right meanwhile has missed them"
+            missed = f"what keeps {self.column.key} right meanwhile has missed them"
             result.warnings.append(f"{changed:,} of {looked:,} rows were wrong: {missed}")
         return result
 
@@ -75,10 +77,14 @@ class Aggregate(Recipe):
         right = {key: values.get(key, before if self.missing is ... else self.missing) for key, before in found.items()}
         wrong = [{"_key": key, "_value": value} for key, value in right.items() if found[key] != value]
         if wrong:
-            change = update(table).where(key == bindparam("_key")).values({self.column.name: bindparam("_value")})
+            change = update(table).where(key == bindparam("_key")).values({self.column: bindparam("_value")})
             connection.execute(change, wrong)
         counts = {self.counted_as: len(wrong), f"total_{table.name}": len(found)}
-        return Counter(counts | _moved(self.column.name, found, right))
+        return Counter(counts | (_moved(self.column.key, found, right) if self._is_whole else {}))
+
+    @property
+    def _is_whole(self) -> bool:
+        return isinstance(self.column.type, Integer)
 
 
 def _moved(column: str, found: Mapping[Any, Any], right: Mapping[Any, Any]) -> dict[str, int]:

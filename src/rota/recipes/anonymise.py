@@ -33,6 +33,7 @@ class Anonymise(RowRecipe):
     destructive = True
     action: ClassVar[str] = "anonymise"
     count_name: ClassVar[str] = "anonymized"
+    also: ClassVar[tuple[str, ...]] = ("unparsable",)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -58,7 +59,7 @@ class Anonymise(RowRecipe):
             values = {name: make(row) for name, make in made.items()}
             values |= {name: scrub(row[name]) for name, scrub in scrubs.items() if row[name] is not None}
             values = fixed | values_at(rows.table, values, as_of)
-            own = rows.among([tuple(row[column.name] for column in rows.key)])
+            own = rows.among([tuple(row[column] for column in rows.key)])
             count += connection.execute(update(rows.table).where(own).values(values)).rowcount
         return Counter({self.count: count, **_removed(scrubs.values())})
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from uuid import UUID
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import ColumnElement, Connection, Table, select
 
 from rota.errors import ConfigError, RotaError
 from rota.recipes.database import insert, table_of
@@ -64,6 +64,12 @@ class ArchiveTo:
     """Names each batch, from its rows: so one that is kept once more, after a crash, is put where it was."""
     manifest: bool = False
     """Beside each batch ``NAME.manifest.json``: how many rows, of which keys, and their checksum."""
+    counted: ClassVar[tuple[str, ...]] = ("parts", "bytes")
+
+    @property
+    def disk(self) -> Path | None:
+        """The folder, where it is one of this machine."""
+        return getattr(self.objects, "root", None)
 
     @classmethod
     def folder(cls, root: str | os.PathLike[str], **options: Any) -> ArchiveTo:
@@ -81,8 +87,8 @@ class ArchiveTo:
 
     def of(self, rows: Rows) -> Keeping:
         def keep(connection: Connection, run: Run, keys: Sequence[Key]) -> dict[str, Any]:
-            found = [dict(row) for row in connection.execute(select(rows.table).where(rows.among(keys))).mappings()]
-            found.sort(key=lambda row: tuple(row[column.name] for column in rows.key))
+            found = fetch(connection, rows.table, rows.among(keys))
+            found.sort(key=lambda row: tuple(row[column.key] for column in rows.key))
             name = (
                 self.name(rows, found) if self.name and found else f"{run.job}/{run.as_of:%Y-%m-%d}/{rows.table.name}"
             )
@@ -124,26 +130,26 @@ class IntoTable:
     table: Table
 
     def of(self, rows: Rows) -> Keeping:
-        names = [column.name for column in rows.table.columns]
+        names = rows.table.columns.keys()
         missing = sorted(set(names) - set(self.table.columns.keys()))
         if missing:
             raise ConfigError(f"{self.table.name} has no column {missing[0]!r}, which {rows.table.name} has")
 
         def keep(connection: Connection, run: Run, keys: Sequence[Key]) -> dict[str, Any]:
             found = select(*(rows.table.columns[name] for name in names)).where(rows.among(keys))
-            kept = connection.execute(found).mappings().all()
+            kept = fetch(connection, rows.table, rows.among(keys))
             connection.execute(insert(connection, self.table).from_select(names, found).on_conflict_do_nothing())
-            return {"rows": len(kept), "keys": [key_of(rows, dict(row)) for row in kept], "run": run.id}
+            return {"rows": len(kept), "keys": [key_of(rows, row) for row in kept], "run": run.id}
 
         return keep
 
     def read(self, connection: Connection, place: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
         rows = Rows.older(self.table, None, None, None, datetime.now(UTC))
         keys = [key for each in place["keys"] if (key := read_key(rows, each)) is not None]
-        found = connection.execute(select(self.table).where(rows.among(keys))).mappings().all() if keys else []
+        found = fetch(connection, self.table, rows.among(keys)) if keys else []
         if len(found) != place["rows"]:
             raise ArchiveError(f"{self.table.name} has {len(found)} of the {place['rows']} rows that were put there")
-        return [encode(self.table, dict(row)) for row in found]
+        return [encode(self.table, row) for row in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,9 +194,15 @@ class Bucket:
         return body
 
 
+def fetch(connection: Connection, table: Table, where: ColumnElement[bool]) -> list[dict[str, Any]]:
+    """Rows, by the names that the ``Table`` has for its columns; the database may call them otherwise."""
+    found = connection.execute(select(table).where(where)).mappings()
+    return [{column.key: row[column] for column in table.columns} for row in found]
+
+
 def encode(table: Table, row: Mapping[Any, Any]) -> dict[str, Any]:
     """A row as JSON. What JSON has no word for says what it is: ``{"datetime": "2026-03-05T12:00:00+00:00"}``."""
-    return {column.name: _plain(row[column.name]) for column in table.columns}
+    return {column.key: _plain(row[column.key]) for column in table.columns}
 
 
 def decode(table: Table, kept: Mapping[str, Any]) -> dict[str, Any]:
@@ -230,4 +242,4 @@ def _value(kept: Any) -> Any:
 
 def key_of(rows: Rows, row: Mapping[str, Any]) -> Any:
     """Of a row, or of one that was encoded."""
-    return shown([_value(row[column.name]) for column in rows.key])
+    return shown([_value(row[column.key]) for column in rows.key])

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, MetaData, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rota.errors import ConfigError
 
+T = TypeVar("T")
 _KEY = "rota.engine"
+BOUND_AT_MOST = 30_000
+"""Values that one statement binds: SQLite takes 32,766."""
 LOCK_SECONDS = 5
 """How long a statement of a sweep waits for a lock of somebody else's, before it tries less."""
 
@@ -94,3 +98,18 @@ def _in_transaction(connection: Connection) -> bool:
 def insert(connection: Connection, table: Table) -> Any:
     """An INSERT of the connection's own dialect, which knows ``ON CONFLICT``."""
     return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+
+
+def batches(rows: Iterable[T], size: int) -> Iterator[list[T]]:
+    left = iter(rows)
+    while batch := list(islice(left, size)):
+        yield batch
+
+
+def alike_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Rows with the same columns, as many as one ``INSERT … VALUES`` can hold."""
+    by_names: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        by_names.setdefault(tuple(row), []).append(row)
+    for names, some in by_names.items():
+        yield from batches(some, max(1, BOUND_AT_MOST // len(names)))

@@ -31,6 +31,32 @@ class Debt:
         return now + timedelta(days=self.overdue / (self.drain - self.intake))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """How many rows a run found to be overdue when it began, and how many it changed; a dry run changes none."""
+
+    at: datetime
+    run: str
+    foreseen: int
+    changed: int | None = None
+    left: int | None = None
+
+
+def past_runs(engine: Engine, job: str, part: str, count: int) -> list[Forecast]:
+    """The newest first; of dry runs nothing is kept here."""
+    if not tables.present(engine):
+        return []
+    row = tables.sweeps.c
+    columns = (row.started_at, row.run, row.overdue, row.changed, row.left_over)
+    mine = select(*columns).where(row.job == job, row.part == part).order_by(row.started_at.desc()).limit(count)
+    with reading(engine) as connection:
+        found = connection.execute(mine).all()
+    return [
+        Forecast(at=at, run=run, foreseen=overdue, changed=changed, left=left)
+        for at, run, overdue, changed, left in found
+    ]
+
+
 def debt_of(engine: Engine, job: str, part: str) -> Debt | None:
     """By the last runs that ended; ``None`` where there was none."""
     if not tables.present(engine):

@@ -27,12 +27,13 @@ Work = Callable[[Connection, Sequence[Any], "Run"], Mapping[str, int]]
 @dataclass(frozen=True, eq=False)
 class Derive(Recipe):
     """``work`` is called with the keys of a page, and counts among others ``counted_as``: how many of what it keeps
-    were changed. A page that fails is halved until the row is found that fails."""
+    were changed, and ``also_counted``. A page that fails is halved until the row is found that fails."""
 
     table: Any
     work: Work
     _: KW_ONLY
     counted_as: str
+    also_counted: Sequence[str] = ()
     where: Where | None = None
     safety: Safety = Safety(most_fraction=None, runaway=None, batch=100, pause=0)  # noqa: RUF009 - it is a value
 
@@ -51,5 +52,7 @@ class Derive(Recipe):
         def change(connection: Connection, keys: Sequence[Any]) -> Counter[str]:
             return Counter({self.counted_as: 0, **self.work(connection, [key[0] for key in keys], run)})
 
-        part = Part(self.counted_as, "derive", rows, change, self.safety, every_row=True)
-        return work_off(engine_of(rows.table), run, part, plan=plan)
+        part = Part(self.counted_as, "derive", rows, change, self.safety, also=tuple(self.also_counted), every_row=True)
+        result = work_off(engine_of(rows.table), run, part, plan=plan)
+        result.counts["failed"] = result.error_count
+        return result

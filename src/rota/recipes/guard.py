@@ -35,6 +35,7 @@ class Look:
     count: int
     total: int
     oldest: datetime | None
+    newest: datetime | None
     trips: tuple[Trip, ...]
     warnings: tuple[str, ...]
 
@@ -45,13 +46,13 @@ def look(connection: Connection, rows: Rows, safety: Safety, job: str | None, pa
     total = int(connection.scalar(select(func.count()).select_from(rows.table)) or 0)
     trips = [*_too_many(connection, count, total, safety, job, part), *_too_young(rows, safety)]
     if deletes and count:
-        trips += _cascades(rows.table, safety.cascades)
+        trips += cascades(rows.table, safety.cascades)
     unindexed = count and not _has_index(connection, rows)
     text = f"no index begins with {_age_name(rows)}: each batch reads all {total:,} rows of {rows.table.name}"
     if unindexed and total > LARGE:
         trips.append(Trip("unindexed", text))
     warnings = (text,) if unindexed and safety.floor < total <= LARGE else ()
-    return Look(count, total, rows.oldest(connection) if count else None, tuple(trips), warnings)
+    return Look(count, total, *(rows.ages(connection) if count else (None, None)), tuple(trips), warnings)
 
 
 def _too_many(
@@ -85,7 +86,7 @@ def _too_young(rows: Rows, safety: Safety) -> Iterable[Trip]:
         yield Trip("least_age", f"rows older than {rows.older_than} would go, and none younger than {least} should")
 
 
-def _cascades(table: Table, expected: Iterable[str]) -> list[Trip]:
+def cascades(table: Table, expected: Iterable[str]) -> list[Trip]:
     """Tables that lose rows, or references, with this one, by the keys of the metadata."""
     found: dict[str, str] = {}
     waiting = [table]

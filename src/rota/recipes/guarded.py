@@ -30,7 +30,7 @@ def work_off(
     from rota import JobResult
 
     part = replace(part, step=STEP.get())
-    result = JobResult(counts={part.name: 0})
+    result = JobResult(counts=dict.fromkeys((part.name, *part.also), 0))
     if not run.dry_run:
         tables.ready(engine)
     elif not tables.present(engine):
@@ -74,6 +74,7 @@ class _Guarded:
             "overdue": looked.count,
             "of": looked.total,
             "oldest": looked.oldest.isoformat() if looked.oldest else None,
+            "newest": looked.newest.isoformat() if looked.newest else None,
         }
         self.result.warnings += looked.warnings
         return looked

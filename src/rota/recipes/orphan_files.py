@@ -27,7 +27,7 @@ QUIET = timedelta(days=1)
 FEW = 10
 """So many references may vanish between two scans, however few there were."""
 _DONE = (
-    "quarantined", "restored", "deleted_records", "deleted_files", "already_missing", "shared", "failed",
+    "quarantined", "restored", "purged", "deleted_records", "deleted_files", "already_missing", "shared", "failed",
     "untracked_files", "bytes_freed",
 )  # fmt: skip
 
@@ -62,12 +62,22 @@ class OrphanFiles(UploadTable):
                 yield path
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
+        del plan
+        scan = self._scan(run)
+        scan.perform()
+        return scan.result
+
+    def finish(self, run: Run) -> JobResult:
+        """Delete at once the files whose rows are ``deleting``, whoever made them so, and then the rows."""
+        scan = self._scan(run)
+        scan.finish()
+        return scan.result
+
+    def _scan(self, run: Run) -> _Scan:
         from rota import JobResult
 
-        del plan
         result = JobResult(counts=dict.fromkeys(("checked_count", "orphaned_count", *_DONE), 0))
-        _Scan(self, run, engine_of(self.table), Rooted(Path(self.root).resolve()), result).perform()
-        return result
+        return _Scan(self, run, engine_of(self.table), Rooted(Path(self.root).resolve()), result)
 
 
 @dataclass(slots=True)
@@ -103,6 +113,19 @@ class _Scan:
                 for page in uploads.pages(where):
                     act(page)
             self._remove_untracked()
+            self._settle()
+
+    def finish(self) -> None:
+        going, uploads = self.recipe.state == "deleting", self._uploads
+        count = sum(len(page) for page in uploads.pages(going, paced=False))
+        if self.run.dry_run:
+            self.result.status, self.result.message = "dry_run", f"{count:,} files would go"
+        elif count and (wrong := self._wrong_root()):
+            refuse(self.result, "root", wrong)
+        else:
+            tables.ready(self.engine)
+            for page in uploads.pages(going):
+                uploads.remove(page)
             self._settle()
 
     @property

@@ -1,9 +1,12 @@
-"""What the database says of its load: a sweep rests between two batches while any of it stands too high."""
+"""What the database, and the disk of an archive, say of their load: a sweep rests between two batches while any of it
+stands too high."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, Table, text
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
 
 REST_SECONDS = 1.0
 LAG_SECONDS, LOCK_WAITS, OLDEST_SECONDS, WAL_BYTES = 10, 5, 600, 2**30
+FREE_BYTES, FREE_SHARE = 2**30, 0.05
+"""A disk with less than both is nearly full."""
+BUSY_SECONDS, LITE_WAL_BYTES = 0.5, 2**28
+"""SQLite tells nobody who waits: where a batch waited so long for its turn, others write, too."""
 
 _POSTGRES = {
     "replica lag": (
@@ -49,10 +56,14 @@ _POSTGRES = {
 
 @dataclass(slots=True)
 class Pressure:
-    """Of one database, around one table. What it may not ask, it does not ask again."""
+    """Of one database, around one table, and of the folder that the sweep writes to. What it may not ask, it does not
+    ask again."""
 
     engine: Engine
     table: Table
+    folder: Path | None = None
+    waited: float = 0.0
+    """Seconds that the last batch waited for its turn to write."""
     _refused: set[str] = field(default_factory=set)
 
     def wait(self, run: Run) -> None:
@@ -69,13 +80,25 @@ class Pressure:
 
     def reason(self) -> str:
         """What stands too high; nothing, if nothing does."""
+        if self.folder is not None and (full := _nearly_full(self.folder)):
+            return full
         if self.engine.dialect.name != "postgresql":
-            return ""
+            return self._of_sqlite()
         with reading(self.engine) as connection:
             for name, (statement, is_high, words) in _POSTGRES.items():
                 if name not in self._refused and (said := self._ask(connection, name, statement, is_high, words)):
                     return said
         return ""
+
+    def _of_sqlite(self) -> str:
+        waited, self.waited = self.waited, 0.0  # one rest, and then it tries
+        if waited > BUSY_SECONDS:
+            return f"others write to this database, too: the last batch waited {waited:.1f} s for its turn"
+        try:
+            log = Path(f"{self.engine.url.database}-wal").stat().st_size
+        except OSError:
+            return ""
+        return f"the write-ahead log has {log:,} bytes: a reader keeps it" if log > LITE_WAL_BYTES else ""
 
     def _ask(
         self, connection: Connection, name: str, statement: str, is_high: Callable[[float], bool], words: str
@@ -88,3 +111,11 @@ class Pressure:
             self._refused.add(name)
             return ""
         return words.format(value) if value is not None and is_high(float(value)) else ""
+
+
+def _nearly_full(folder: Path) -> str:
+    there = next(each for each in (folder, *folder.resolve().parents) if each.exists())
+    disk = shutil.disk_usage(there)
+    if disk.free >= min(FREE_BYTES, disk.total * FREE_SHARE):
+        return ""
+    return f"the disk of {folder} has {disk.free:,} bytes left"

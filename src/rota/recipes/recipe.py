@@ -71,6 +71,8 @@ class RowRecipe(Recipe):
     archive_to: Sink | None = None
     action: ClassVar[str] = ""
     count_name: ClassVar[str] = ""
+    also: ClassVar[tuple[str, ...]] = ()
+    """What else it counts."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "table", table_of(self.table))
@@ -105,6 +107,7 @@ class RowRecipe(Recipe):
                 change=lambda connection, keys: self.change(connection, rows, keys, as_of),
                 safety=self.safety,
                 sink=self.archive_to,
+                also=(*self.also, *getattr(self.archive_to, "counted", ())),
             )
         ]
 

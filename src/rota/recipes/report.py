@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -110,12 +111,13 @@ class Report(Recipe):
             payload = self.payload(connection, period)
         text = json.dumps(payload, sort_keys=True, default=str)
         checksum = hashlib.sha256(text.encode()).hexdigest()
-        result = JobResult(period=(period.start, period.end), details={"checksum": checksum[:12], "report": payload})
+        kept = json.loads(text)
+        result = JobResult(period=(period.start, period.end), details={"checksum": checksum[:12], "report": kept})
         if run.dry_run:
             return replace(result, status="dry_run", message=f"{self.report_type} would be made")
         ready(engine)
         with writing(engine) as connection:
-            self._keep(connection, run, period, json.loads(text), checksum, result)
+            self._keep(connection, run, period, kept, checksum, result)
         return result
 
     def payload(self, connection: Connection, period: Period) -> dict[str, Any]:
@@ -162,4 +164,4 @@ def change(now: float, before: float) -> float:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)

@@ -61,5 +61,20 @@ class Retention(RowRecipe):
         return Counter({self.count: connection.execute(delete(rows.table).where(going)).rowcount})
 
 
+@dataclass(frozen=True, eq=False)
+class Archive(Retention):
+    """A retention that may not go without its archive: ``Archive(logs, age=…, older_than="90d", archive_to=…)``."""
+
+    count_name: ClassVar[str] = "archived"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.archive_to is None:
+            raise ConfigError(
+                f"archive of {self.table.name}: nothing says where to",
+                hint='archive_to=ArchiveTo.folder("/var/archive")',
+            )
+
+
 def _those(rows: Rows, going: ColumnElement[bool]) -> Any:
     return select(*rows.key).where(going)

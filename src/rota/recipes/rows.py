@@ -79,10 +79,13 @@ class Rows:
         counted = select(func.count()).select_from((found if most is None else found.limit(most)).subquery())
         return int(connection.scalar(counted) or 0)
 
-    def oldest(self, connection: Connection) -> datetime | None:
+    def ages(self, connection: Connection) -> tuple[datetime | None, datetime | None]:
+        """Of the oldest and of the newest."""
         if self.age is None:
-            return None
-        return aware(connection.scalar(select(func.min(self.age)).select_from(self.table).where(self.where)))
+            return None, None
+        query = select(func.min(self.age), func.max(self.age)).select_from(self.table).where(self.where)
+        oldest, newest = connection.execute(query).one()
+        return aware(oldest), aware(newest)
 
     def sample(self, connection: Connection, count: int) -> list[Any]:
         return [shown(each) for each in connection.execute(self.page(None, count))]
@@ -107,6 +110,11 @@ def _key_of(table: Table) -> tuple[Column[Any], ...]:
             hint="Say in its Table which columns make one: Column(…, primary_key=True).",
         )
     return key
+
+
+def by_key(table: Table, row: Any) -> dict[str, Any]:
+    """A mapping of all columns by their keys: their names in the database may be others."""
+    return {column.key: row[column] for column in table.columns}
 
 
 def moment_for(column: ColumnElement[Any], moment: datetime) -> Any:

@@ -51,6 +51,8 @@ class Part:
     change: Change
     safety: Safety
     sink: Sink | None = None
+    also: tuple[str, ...] = ()
+    """What else it counts: told also where it is nothing."""
     step: str = ""
     """Its step, where a recipe has several."""
     every_row: bool = False
@@ -86,7 +88,7 @@ class Sweep:
         self._result = result
         self._size = self._most = part.safety.batch
         self._window = Window.parse(part.safety.window) if part.safety.window else None
-        self._pressure = Pressure(engine, part.rows.table)
+        self._pressure = Pressure(engine, part.rows.table, getattr(part.sink, "disk", None))
         self._looked_at = 0.0
         self._has_begun = False
         self._refused: set[Key] = set()
@@ -167,6 +169,7 @@ class Sweep:
             keys: list[Key] = []
             try:
                 with writing(self._engine) as connection:
+                    self._pressure.waited = time.monotonic() - started
                     keys += self._keys(connection, size)
                     if sound := [key for key in keys if key not in self._refused]:
                         self._apply(connection, sound)

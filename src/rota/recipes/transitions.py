@@ -104,7 +104,7 @@ class Transitions(Recipe):
             there = rows.among(moving)
             if moving and run is not None:  # some may have been moved by somebody else, a moment ago
                 moving = [tuple(row) for row in connection.execute(select(*rows.key).where(there))]
-            values = values_at(rows.table, {self.state.name: each.to, **each.set_values}, as_of)
+            values = values_at(rows.table, {self.state.key: each.to, **each.set_values}, as_of)
             count = connection.execute(update(rows.table).where(there).values(values)).rowcount if moving else 0
             if count and run is not None:
                 ids = [key[0] for key in moving]

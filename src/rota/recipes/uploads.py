@@ -184,6 +184,7 @@ class Uploads:
         try:
             counts["bytes_freed"] += self.files.unlink(hidden or upload.path)
             counts["deleted_files"] += 1
+            counts["purged"] += hidden is not None
         except FileNotFoundError:
             counts["already_missing"] += 1
         if hidden is not None:
@@ -217,7 +218,7 @@ class Uploads:
         if not page:
             return []
         rows, columns = Rows(self.recipe.table, where), {name: getattr(self.recipe, name) for name in values}
-        kept = {columns[name].name: self._kept(columns[name], value) for name, value in values.items()}
+        kept = {columns[name].key: self._kept(columns[name], value) for name, value in values.items()}
         change = update(rows.table).where(rows.among([each.key for each in page])).values(kept).returning(*rows.key)
         keys = {tuple(row) for row in connection.execute(change)}
         changed = [each for each in page if each.key in keys]
