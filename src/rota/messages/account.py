@@ -45,13 +45,15 @@ class Account:
         self._run, self._brief = run, brief
 
     def begin(self, connection: Connection) -> None:
-        """A run's first attempt counts from nothing, whoever had its number in another ledger."""
+        """A run's first attempt counts from nothing; a later one goes on."""
         if self._run.attempt == 1:
-            tally.forget(connection, self.owner.run, self.owner.kind)
-        self._add(connection, {})
+            tally.start(connection, self.owner.run, self.owner.kind, self._run.job)
+        else:
+            self._add(connection, {})
 
     def count(self, connection: Connection, **counts: int) -> None:
-        self._add(connection, counts)
+        if any(counts.values()):
+            self._add(connection, counts)
 
     def _add(self, connection: Connection, counts: Mapping[str, int], errors: Sequence[tally.Error] = ()) -> None:
         self.counts = tally.add(connection, self.owner.run, self.owner.kind, self._run.job, counts, errors)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 SETTLE_AFTER, SETTLE_SECONDS = 250, 0.2
 TURN_SECONDS = 0.1
 SETTLE_TRIES = 6
-PATIENCE = timedelta(seconds=10)
-"""A message whose next try is so near is waited for; others are left to the next run."""
 
 
 class Courier:
@@ -125,18 +123,18 @@ class Courier:
             ]
             soon = None if any(want for _, want in wants) else ledger.next_due(connection, owner, channel, now)
         refused = []
-        with writing(self._engine) as connection:
-            for sender, want in wants:
-                answer = gate.ask(connection, sender, want) if want else None
-                if isinstance(answer, Open):
-                    lane.admit(sender, answer)
-                    return True
-                refused += [] if answer is None else [answer.why]
+        for sender, want in wants:
+            if not want:
+                continue
+            with writing(self._engine) as connection:
+                answer = gate.ask(connection, sender, want)
+            if isinstance(answer, Open):
+                lane.admit(sender, answer)
+                return True
+            refused.append(answer.why)
         if refused:
             self._give_up([lane], refused[0])
-        elif soon is not None and soon - now < PATIENCE:
-            lane.wait((soon - now).total_seconds())
-        else:
+        elif soon is None or not lane.waits_for(soon, now):
             lane.is_over = not (lane.in_flight or self._tried)
         return False
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 from rota.messages.account import Tried
 from rota.messages.gate import OPENS_AFTER, Open
@@ -17,6 +18,9 @@ from rota.messages.senders.sender import Sender
 AHEAD_SECONDS = 0.5
 MOST = 300
 CHUNK = 50
+PATIENCE = timedelta(seconds=10)
+"""A message whose next try is so near is waited for; others are left to the next run."""
+CLOCK_SLACK = 0.02
 Make = Callable[[Sender, Parcel], Message]
 
 
@@ -30,6 +34,7 @@ class Lane:
         self.is_over = False
         self.in_flight = 0
         self._not_before = 0.0
+        self._waited_for: datetime | None = None
         self._probes = self._holds = False
         self._downs = 0
         """Failures of the sender in a row; a few threads may lose a count."""
@@ -55,6 +60,15 @@ class Lane:
 
     def wait(self, seconds: float) -> None:
         self._not_before = time.monotonic() + seconds
+
+    def waits_for(self, moment: datetime, now: datetime) -> bool:
+        """Whether it will be there for a next try: a moment that has not come after the wait for it is not waited for
+        again, as the clock may stand still, or was set back."""
+        if moment - now > PATIENCE or moment == self._waited_for:
+            return False
+        self._waited_for = moment
+        self.wait((moment - now).total_seconds() + CLOCK_SLACK)
+        return True
 
     @property
     def is_held(self) -> bool:

@@ -48,17 +48,18 @@ class Mailing(Brief):
             account.begin(connection)
             repeatable = [each.name for some in self.senders.values() for each in some if each.honours_keys]
             now = self.now()
-            taken = ledger.take_over(connection, account.owner, self.senders, repeatable, now)
-            account.count(connection, taken_over=taken)
+            account.count(
+                connection, taken_over=ledger.take_over(connection, account.owner, self.senders, repeatable, now)
+            )
         self._close(engine, account, ledger.lost(account.owner, self.senders, repeatable, now), "unknown")
-        self._close(engine, account, ledger.overdue(self.kind, now), "expired")
         total = sum(self._enter(engine, run, account, each) for each in self._plans(run))
         courier = Courier(engine, run, self, account)
         until = None
         if self.time_limit is not None:
             until = time.monotonic() + Age.of(self.time_limit).length.total_seconds()
-        courier.deliver(self._queued(engine), until)
-        self._close(engine, account, ledger.overdue(self.kind, self.now()), "expired")
+        if waiting := self._queued(engine):
+            courier.deliver(waiting, until)
+            self._close(engine, account, ledger.overdue(self.kind, self.now()), "expired")
         return self._result(engine, account, courier, total)
 
     def of(self, run: Run) -> Mailing:
@@ -84,11 +85,11 @@ class Mailing(Brief):
         """A page of recipients in a transaction; returns how many messages the plan has, known or not."""
         with reading(engine) as connection:
             total = plan.total(connection)
-        after, more = None, True
+        after, more = None, total > 0
         while more:
             run.check()
             with writing(engine) as connection:
-                end = plan.page(connection, after)
+                end = plan.page(connection, after) if total > ledger.PLAN_PAGE else None
                 account.plan(connection, *plan.enter(connection, after, end, self.now()))
             after, more = end, end is not None
         return total

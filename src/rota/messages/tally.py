@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, and_, select, update
 
 from rota.messages.tables import tallies
 from rota.recipes.database import insert
@@ -36,8 +36,11 @@ def add(
     return whole
 
 
-def forget(connection: Connection, run: str, kind: str) -> None:
-    connection.execute(delete(tallies).where(_of(run, kind)))
+def start(connection: Connection, run: str, kind: str, job: str) -> None:
+    """From nothing, whoever had its number in another ledger."""
+    fresh = {"job": job, "counts": {}, "errors": [], "updated_at": datetime.now(UTC)}
+    row = insert(connection, tallies).values(run=run, kind=kind, **fresh)
+    connection.execute(row.on_conflict_do_update(index_elements=["run", "kind"], set_=fresh))
 
 
 def errors(connection: Connection, run: str, kind: str) -> list[Error]:

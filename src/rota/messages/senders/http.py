@@ -13,6 +13,7 @@ from rota.messages.outcome import Outcome, Refused, Sent, Unsure
 from rota.messages.senders.calls import Answer, Calls, refusal
 from rota.messages.senders.sender import Rate
 from rota.messages.signature import sign
+from rota.recipes.database import batches
 
 Body = Callable[[Sequence[Message]], Any]
 Read = Callable[[Answer, Sequence[Message]], Sequence[Outcome]]
@@ -49,7 +50,8 @@ class HttpProvider:
         self._from = parseaddr(self.sender)
 
     def send(self, messages: Sequence[Message]) -> Iterator[Outcome]:
-        yield from self._send(messages, _request_key(messages))
+        for some in batches(messages, self.per_request):
+            yield from self._send(some, _request_key(some))
 
     def rest(self) -> None:
         self._calls.rest()
