@@ -19,6 +19,7 @@ from apps.codenotify.services import Services
 from apps.codenotify.tables import users
 from apps.database import reading
 from rota import JobResult
+from rota.messages import deliveries
 from rota.messages.ledger import Plan
 from rota.messages.tables import metadata as messages
 from rota.recipes.tables import present
@@ -59,12 +60,21 @@ def _due(services: Services, run: Run) -> tuple[int, int]:
         return plan.count(connection, known=known)[1], everybody
 
 
+def _sent_by(services: Services, run: Run) -> int:
+    """By this run, before the database refused."""
+    row = deliveries.c
+    mine = (row.kind == "inactive", row.status == "sent", row.claimed_by == run.idempotency_key)
+    with reading(services.engine) as connection:
+        return connection.scalar(select(func.count()).where(*mine)) or 0
+
+
 def _send(run: Run, services: Services, result: JobResult) -> None:
     try:
         sent = account([warnings(services)(run)], ("sent", *_DETAILS))
     except SQLAlchemyError as error:
         result.status = "failed"
         result.add_error(STEP, "database", type(error).__name__)
+        result.counts[STEP] = _sent_by(services, run)
         return
     result.status, result.counts[STEP] = sent.status, sent.counts.pop("sent")
     result.details |= sent.counts | sent.details

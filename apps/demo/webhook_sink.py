@@ -13,7 +13,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-SCENARIOS = {"ok": 200, "outage": 503, "gone": 410, "refuse-us": 401, "lose-answer": 0, "lose-request": 0}
+SCENARIOS = {
+    "ok": 200,
+    "outage": 503,
+    "gone": 410,
+    "refuse-us": 401,
+    "rate-limited": 429,
+    "lose-answer": 0,
+    "lose-request": 0,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(SCENARIOS[scenario])
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(answer)))
+        if scenario == "rate-limited":
+            self.send_header("Retry-After", "3600")
         self.end_headers()
         self.wfile.write(answer)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from apps.bazaar.blueprint import make_blueprint as bazaar_jobs
 from apps.bazaar.blueprint import open_database
 from apps.bazaar.settings import Settings as BazaarSettings
 from apps.bazaar.tables import metadata
+from apps.codenotify import status as codenotify
+from apps.codenotify.blueprint import make_blueprint as codenotify_jobs
+from apps.codenotify.services import Services
+from apps.codenotify.settings import ENDPOINTS
+from apps.codenotify.settings import Settings as CodeNotifySettings
+from apps.demo.contest_server import ContestServer
 from apps.faf import status as faf
 from apps.faf.blueprint import make_blueprint as faf_jobs
 from apps.faf.settings import Settings as FafSettings
@@ -21,7 +28,7 @@ from apps.learn.blueprint import make_blueprint as learn_jobs
 from apps.learn.settings import Settings as LearnSettings
 from apps.standing import camel
 from rota import Blueprint, Rota
-from rota.errors import NotFoundError
+from rota.errors import ConflictError, NotFoundError
 from rota.recipes import bind
 from rota.testing import ManualClock, run_due
 
@@ -30,11 +37,16 @@ Open = Callable[[Blueprint], Rota]
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Open]:
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def opened(tmp_path: Path, clock: ManualClock) -> Iterator[Open]:
     apps: list[Rota] = []
 
     def open_(blueprint: Blueprint) -> Rota:
-        apps.append(Rota(f"sqlite:///{tmp_path}/ledger.db", clock=ManualClock(NOW)))
+        apps.append(Rota(f"sqlite:///{tmp_path}/ledger.db", clock=clock))
         apps[-1].include(blueprint)
         apps[-1].prepare()
         return apps[-1]
@@ -118,3 +130,61 @@ def test_the_history_is_told_newest_first_and_filtered(opened: Open, tmp_path: P
     assert (metrics["total_jobs_run"], metrics["total_jobs_failed"], metrics["last_job_status"]) == (2, 0, "succeeded")
     assert faf.detailed_metrics(rota, settings)["config"]["timezone"] == "Europe/Paris"
     assert {job["name"] for job in faf.status(rota)["cron_jobs"]} >= {"cleanup", "health-check"}
+
+
+@pytest.fixture
+def contests(opened: Open, tmp_path: Path) -> Iterator[tuple[Rota, ContestServer]]:
+    """CodeNotify, and the four platforms that it asks."""
+    with ContestServer(lambda _: [], lambda: NOW) as server:
+        endpoints = {name: replace(each, url=server.url(name), min_interval_s=0.0) for name, each in ENDPOINTS.items()}
+        url = f"sqlite:///{tmp_path}/codenotify.db"
+        settings = CodeNotifySettings(database_url=url, endpoints=endpoints, retry_delays_s=())
+        services = Services.of(settings, now=lambda: NOW)
+        yield opened(codenotify_jobs(settings, lambda: services)), server
+        services.close()
+
+
+@pytest.mark.parametrize(
+    ("down", "health", "said"),
+    [
+        ([], "HEALTHY", "success"),
+        (["codechef"], "DEGRADED", "partial"),
+        (["codeforces", "leetcode", "codechef", "atcoder", "kenkoooo"], "UNHEALTHY", "failed"),
+    ],
+)
+def test_codenotify_is_as_well_as_its_last_sync(
+    contests: tuple[Rota, ContestServer], clock: ManualClock, down: list[str], health: str, said: str
+) -> None:
+    rota, server = contests
+    assert codenotify.status(rota)["health"] == "HEALTHY"
+    for name in down:
+        server.scenario(name, "unavailable")
+
+    run_id = codenotify.sync_all(rota, "anna", force=True)
+    for _ in range(3):  # one that failed is tried three times
+        run_due(rota)
+        clock.advance(seconds=10)
+
+    found = codenotify.status(rota)
+    assert rota.runs.get(run_id).asked_by == "anna"
+    assert found["health"] == health
+    assert codenotify.log(rota, "sync-contests")[0]["status"] == said
+    alerts = {each["alert"] for each in found["alerts"] if each["job"] == "sync-contests"}
+    assert ("failure" in alerts) == bool(down)
+    assert set(codenotify.metrics(rota)["sync-contests"]) == {"runs", "duration", "success_rate", "errors", "items"}
+
+
+def test_a_job_of_codenotify_is_stopped_and_started(contests: tuple[Rota, ContestServer]) -> None:
+    rota, _ = contests
+    codenotify.stop(rota, "cleanup-old-data", "anna")
+    with pytest.raises(ConflictError):
+        codenotify.stop(rota, "cleanup-old-data", "anna")
+    stopped = {job["name"]: job for job in codenotify.status(rota)["jobs"]}
+    codenotify.start(rota, "cleanup-old-data", "anna")
+    started = {job["name"]: job for job in codenotify.status(rota)["jobs"]}
+
+    assert stopped["cleanup-old-data"]["next_run"] is None
+    assert started["cleanup-old-data"]["next_run"] == "2026-11-28T02:00:00+00:00"
+    for act in (codenotify.stop, codenotify.start):
+        with pytest.raises(NotFoundError):
+            act(rota, "nothing", "anna")

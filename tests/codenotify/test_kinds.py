@@ -28,6 +28,7 @@ from tests.codenotify.helpers import (
     contest_of,
     count,
     ledger,
+    mend,
     move_contest,
     rows,
 )
@@ -213,8 +214,20 @@ def test_what_a_provider_asked_for_is_kept_to(open_services, services, hooks, wa
     hooks.scenarios["push"] = "rate-limited"
     run_dispatch(services, wall)
     (row,) = rows(services, deliveries)
+    assert (row.status, row.reason, row.next_try_at) == ("queued", "http_429", wall() + HOUR)
 
-    assert (row.status, row.next_try_at >= wall() + 5 * MINUTE) == ("queued", True)
+    hooks.scenarios["push"] = "ok"
+    add_user(services, "eve", channels={"push": True}, push_token="another")
+    run_dispatch(services, wall, id=2)
+    assert len(hooks.requests) == 1  # the provider is left alone, with what is new as well
+
+    mend(services)  # its hour is over by the database's clock; that of the message is not by ours
+    wall.advance(minutes=59)
+    run_dispatch(services, wall, id=3)
+    assert [hook.body["token"] for hook in hooks.messages] == ["another"]
+    wall.advance(minutes=1)
+    run_dispatch(services, wall, id=4)
+    assert [hook.body["token"] for hook in hooks.messages] == ["another", "token"]
 
 
 def test_a_table_of_somebody_elses_is_told_when_the_application_opens(settings, tmp_path):

@@ -393,6 +393,24 @@ def test_a_warning_that_cannot_be_entered_leaves_the_other_steps_done(services, 
     assert mails.mails == []
 
 
+def test_what_was_sent_before_the_database_refused_a_page_is_counted(services, mails):
+    add_users(services, 250, last_login_at=AWAY)
+    with writing(services.engine) as connection:
+        connection.execute(
+            text(
+                "CREATE TRIGGER no_more BEFORE UPDATE ON rota_message WHEN NEW.status = 'claimed'"
+                " AND (SELECT count(*) FROM rota_message WHERE status <> 'queued') >= 60"
+                " BEGIN SELECT RAISE(ABORT, 'no'); END"
+            )
+        )
+
+    result = clean(services)
+
+    sent = len(mails.mails)
+    assert (result.status, result.counts["users_warned"], 0 < sent <= 60) == ("partial", sent, True)
+    assert result.errors == [{"item": "users_warned", "kind": "database", "message": "IntegrityError"}]
+
+
 def test_the_row_that_prevents_a_second_mail_is_kept_till_the_account_is_quiet(database_url, services, mails):
     add_user(services, last_login_at=AWAY)
     clean(services)
@@ -407,7 +425,7 @@ def test_two_clean_ups_at_once_warn_everybody_once(database_url, open_services, 
     add_users(workers[0], 250, last_login_at=AWAY)
 
     with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(clean, workers))
+        results = list(pool.map(lambda services, number: clean(services, id=number), workers, (1, 2)))
 
     assert sum(result.counts["users_warned"] for result in results) == 250
     assert mails.recipients == sorted(f"user{number}@example.test" for number in range(250))

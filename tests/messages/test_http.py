@@ -53,6 +53,18 @@ def test_a_batch_is_one_call_with_its_key_and_each_mail_has_its_own_id(provider:
     }
 
 
+def test_each_message_of_a_webhook_is_a_call_of_its_own(provider: Provider) -> None:
+    hook = Webhook(provider.url, body=lambda messages: {"to": messages[0].address})
+
+    assert [type(outcome) for outcome in sent(hook, mails(3))] == [Sent] * 3
+    assert [call.body["to"] for call in provider.calls] == ["p0@example.org", "p1@example.org", "p2@example.org"]
+
+
+def test_a_batch_is_cut_to_what_one_call_may_hold(provider: Provider) -> None:
+    assert len(sent(batch(provider.url, per_request=2), mails(3))) == 3
+    assert [len(call.body) for call in provider.calls] == [2, 1]
+
+
 def test_one_bad_mail_in_a_batch_is_found_by_halving_and_the_others_go(provider: Provider) -> None:
     def answer(call: Call) -> Any:
         if any(mail["to"] == ["p5@example.org"] for mail in call.body):
