@@ -22,8 +22,14 @@ THREE_TIMES = Retry(attempts=3, delays=[1, 2])
 def make_blueprint(settings: Settings, services: Callable[[], Services]) -> Blueprint:
     """The jobs as ``settings`` have them; ``services`` is asked for when one of them runs.
 
+    Raises ``SettingsError`` where tables of one's own do not fit.
+
     Without a schedule, because its setting says off, a job can still be run by hand.
     """
+    if settings.own_tables is not None:  # what is wrong with them is told at the start
+        from apps.codenotify.tables import open_database
+
+        open_database(settings.database_url, settings.own_tables).dispose()
     blueprint = Blueprint("codenotify")
     _add_upkeep(blueprint, settings, services)
     _add_senders(blueprint, settings, services)

@@ -101,10 +101,10 @@ def _fresh_row(contest: Contest, as_of: datetime, version: int, began: datetime)
 def _upsert(connection: Connection, rows: list[dict[str, Any]]) -> Any:
     """One statement. A contest that somebody hid stays hidden; one that we took for cancelled comes back."""
     statement = insert(connection, contests).values(rows)
-    values = {column.name: statement.excluded[column.name] for column in contests.c if column.name not in OURS}
+    values = {column.key: statement.excluded[column.key] for column in contests.c if column.key not in OURS}
     returns = case((_row.cancelled_at.is_not(None), true()), else_=_row.is_active)
     values |= {"is_active": returns, "cancelled_at": null()}
-    return statement.on_conflict_do_update(index_elements=["platform", "platform_id"], set_=values)
+    return statement.on_conflict_do_update(index_elements=[_row.platform, _row.platform_id], set_=values)
 
 
 def absent(connection: Connection, platform: str, seen: Iterable[str] | None, as_of: datetime) -> list[Row[Any]]:

@@ -87,7 +87,7 @@ def _ledger() -> Retention:
 def _people() -> dict[str, Inactive | Tokens]:
     inactive = Inactive(
         users,
-        age=last_activity,
+        age=last_activity(),
         older_than="180d",
         where=and_(_user.role == "user", _user.is_active),
         set_values={"is_active": False, "deactivated_at": lambda now: now, "deactivation_reason": "inactive_180d"},

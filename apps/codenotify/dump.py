@@ -7,15 +7,14 @@ import sys
 
 from apps.codenotify import exchange
 from apps.codenotify.settings import Settings
-from apps.codenotify.tables import metadata, prepare
-from apps.database import connect
+from apps.codenotify.tables import metadata, open_database
 from apps.loading import dump
 from rota.errors import ConfigError
 
 
 def main(names: list[str]) -> None:
-    engine = connect(Settings.from_env().database_url)
-    prepare(engine)
+    settings = Settings.from_env()
+    engine = open_database(settings.database_url, settings.own_tables)
     ours = [name for name in names if name != exchange.NAME]
     try:
         found = dump(engine, metadata, ours) if ours or not names else {}

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Text, and_, case, cast
 from apps.codenotify.tables import contests, notifications, users
 from apps.database import insert
 from rota.messages import deliveries
+from rota.messages.tables import as_instant
 
 KEPT = timedelta(days=90)
 CONTEST_KINDS = ("reminder", "rescheduled", "cancelled", "reinstated")
@@ -34,7 +35,7 @@ def note(connection: Connection, kind: str, facts: Sequence[Mapping[str, Any]]) 
         return
     statement = insert(connection, notifications).values(list(rows.values()))
     told = {name: statement.excluded[name] for name in ("title", "message", "payload", "start_time")}
-    connection.execute(statement.on_conflict_do_update(index_elements=_KEY, set_=told))
+    connection.execute(statement.on_conflict_do_update(index_elements=[_notice[name] for name in _KEY], set_=told))
 
 
 def _row(kind: str, facts: Mapping[str, Any], told: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +115,7 @@ def told_start(*, before: ColumnElement[int] | None = None) -> ColumnElement[Any
         row.c.kind == _notice.kind,
         row.c.version == cast(_notice.schedule_version, Text),
     )
-    query = select(_notice.start_time).join(row, and_(*of_pair, row.c.status == "sent"))
+    query = select(as_instant(_notice.start_time)).join(row, and_(*of_pair, row.c.status == "sent"))
     query = query.where(_of_reader(), _notice.kind.in_(("reminder", "rescheduled", "reinstated")))
     if before is not None:
         query = query.where(_notice.schedule_version < before)
@@ -134,7 +135,7 @@ def was_reminded_of_this_start() -> ColumnElement[bool]:
     same = (
         _of_reader(),
         _notice.kind == "reminder",
-        _notice.start_time == contests.c.start_time,
+        as_instant(_notice.start_time) == as_instant(contests.c.start_time),
         _notice.schedule_version < contests.c.schedule_version,
         row.c.recipient == cast(_notice.user_id, Text),
         row.c.subject == _notice.contest_key,

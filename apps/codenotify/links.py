@@ -24,10 +24,9 @@ from sqlalchemy import Engine
 from apps.codenotify import people
 from apps.codenotify.letters import PLATFORM_NAMES
 from apps.codenotify.settings import Settings
-from apps.codenotify.tables import prepare
+from apps.codenotify.tables import open_database
 from apps.codenotify.tokens import keep_token, preferences_token, unsubscribe_token
 from apps.codenotify.wishes import ADDRESS_COLUMNS, LEAST_HOURS, MOST_HOURS
-from apps.database import connect
 
 Query = Mapping[str, list[str]]
 FREQUENCIES = {"immediate": "A message for each contest", "daily": "One a day", "weekly": "One a week"}
@@ -66,9 +65,7 @@ class Pages:
 
     @cached_property
     def _engine_once(self) -> Engine:
-        engine = connect(self._settings.database_url)
-        prepare(engine)
-        return engine
+        return open_database(self._settings.database_url, self._settings.own_tables)
 
     @property
     def engine(self) -> Engine:

@@ -6,11 +6,10 @@ from functools import partial
 
 from apps.codenotify import exchange
 from apps.codenotify.settings import Settings
-from apps.codenotify.tables import metadata, prepare
-from apps.database import connect
+from apps.codenotify.tables import metadata, open_database
 from apps.loading import load_main
 
 if __name__ == "__main__":
-    engine = connect(Settings.from_env().database_url)
-    prepare(engine)
+    settings = Settings.from_env()
+    engine = open_database(settings.database_url, settings.own_tables)
     load_main(engine, metadata, {exchange.NAME: partial(exchange.take, engine)})

@@ -49,8 +49,9 @@ from apps.codenotify.wishes import (
     to_come,
     wants,
 )
-from apps.database import HOUR_US, UtcDate
+from apps.database import HOUR_US, Instant, UtcDate
 from rota.messages import Mailing, deliveries, moment
+from rota.messages.tables import as_instant
 
 if TYPE_CHECKING:
     from rota import Run
@@ -161,7 +162,7 @@ def reminders(as_of: datetime, channels: Sequence[str]) -> Select[Any]:
     """Where a notice of a new time left when the contest was as near as the person likes, it was the reminder."""
     channel = _channel_table(channels)
     notice = deliveries.alias("notice")
-    near = type_coerce(_contest.start_time, BigInteger) - type_coerce(notice.c.created_at, BigInteger)
+    near = type_coerce(as_instant(_contest.start_time), BigInteger) - type_coerce(notice.c.created_at, BigInteger)
     doubled = exists().where(
         notice.c.recipient == cast(_user.id, Text),
         notice.c.subject == _contest.contest_key,
@@ -185,7 +186,7 @@ def rescheduled(as_of: datetime, channels: Sequence[str]) -> Select[Any]:
         told.c.kind.in_(("reminder", "reinstated")),
         told.c.version == cast(version, Text),
     )
-    of_old = and_(inbox.told_start(before=version) != _contest.start_time, inbox.last_kind() != "cancelled")
+    of_old = and_(inbox.told_start(before=version) != as_instant(_contest.start_time), inbox.last_kind() != "cancelled")
     which = and_(to_come(as_of), version > 1, listens(), of_old, ~told_now)
     return _rows(which, _channel_table(channels), channels)
 
@@ -249,19 +250,21 @@ def digests_due(start: datetime, frequency: str, channels: Sequence[str]) -> Sel
 def warnings_due(as_of: datetime) -> Select[Any]:
     """At exactly 180 days nobody is warned: the date that the mail would tell is now. The version is the date on which
     somebody was last here: so there is one mail for each time that a person stays away."""
-    soon = and_(last_activity < as_of - WARNED_AFTER, last_activity > as_of - INACTIVE_AFTER)
+    soon = and_(last_activity() < as_of - WARNED_AFTER, last_activity() > as_of - INACTIVE_AFTER)
     return select(
         _user.id.label("recipient"),
         literal("inactive", Text).label("subject"),
-        UtcDate(last_activity).label("version"),
+        UtcDate(as_instant(last_activity())).label("version"),
         literal("email", Text).label("channel"),
         _quiet_from().label("useful_until"),
     ).where(listens(), _user.role == "user", reachable(literal("email", Text), ["email"]), soon)
 
 
 def _quiet_from() -> ColumnElement[Any]:
-    moved = type_coerce(last_activity, BigInteger) + literal(INACTIVE_AFTER // timedelta.resolution, BigInteger)
-    return type_coerce(moved, _user.created_at.type)
+    moved = type_coerce(as_instant(last_activity()), BigInteger) + literal(
+        INACTIVE_AFTER // timedelta.resolution, BigInteger
+    )
+    return type_coerce(moved, Instant())
 
 
 # --- the last look
@@ -316,9 +319,9 @@ def _digest_facts(connection: Connection, facts: Sequence[Facts]) -> None:
 
 def _look_at_stretch(now: datetime) -> Select[Any]:
     """Whether the inactivity that a warning is about has ended: by the person, by their role, or by its time."""
-    over = or_(UtcDate(last_activity) != _row.version, _user.role != "user", _row.useful_until <= now)
+    over = or_(UtcDate(as_instant(last_activity())) != _row.version, _user.role != "user", _row.useful_until <= now)
     facts = (
         _row.useful_until.label("quiet_from"),
-        type_coerce(last_activity, _user.created_at.type).label("last_seen"),
+        type_coerce(last_activity(), _user.created_at.type).label("last_seen"),
     )
     return _look_at_person(["email"], over).add_columns(*facts)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, Row, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Engine, Row, case, func, or_, select, update
 
 from apps.codenotify.settings import Settings
 from apps.codenotify.tables import notifications, users
@@ -18,11 +18,12 @@ from apps.database import reading, writing
 INACTIVE_AFTER = timedelta(days=180)
 CHOICES = ("alert_frequency", "notify_before_hours", "platforms", "channels")
 
-# Activity is a login, a notification read or a link followed; without any, the account's own age counts.
-last_activity = case(
-    (users.c.last_login_at > users.c.last_active_at, users.c.last_login_at),
-    else_=func.coalesce(users.c.last_active_at, users.c.last_login_at, users.c.created_at),
-)
+
+def last_activity() -> ColumnElement[Any]:
+    """Activity is a login, a notification read or a link followed; without any, the account's own age counts."""
+    row = users.c
+    latest = func.coalesce(row.last_active_at, row.last_login_at, row.created_at)
+    return case((row.last_login_at > row.last_active_at, row.last_login_at), else_=latest)
 
 
 def is_theirs(token: str, right: str) -> bool:

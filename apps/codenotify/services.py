@@ -13,8 +13,7 @@ from sqlalchemy import Engine
 from apps.codenotify.adapters.http import Spacing
 from apps.codenotify.senders import senders
 from apps.codenotify.settings import Settings
-from apps.codenotify.tables import prepare
-from apps.database import connect
+from apps.codenotify.tables import open_database
 from rota.messages import Sender
 
 
@@ -39,8 +38,7 @@ class Services:
 
         Raises ``ConfigError`` where the database has others of their names.
         """
-        engine = connect(settings.database_url)
-        prepare(engine)
+        engine = open_database(settings.database_url, settings.own_tables)
         return cls(settings=settings, engine=engine, senders=senders(settings), now=now)
 
     def close(self) -> None:

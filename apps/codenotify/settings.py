@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from apps.environment import FromEnvironment, boolean, number, one_of, schedule, seconds_list, setting, url
+from apps.environment import FromEnvironment, boolean, file, number, one_of, schedule, seconds_list, setting, url
 from rota.errors import SettingsError
 
 
@@ -50,6 +51,7 @@ class Settings(FromEnvironment):
 
     environment: str = setting("APP_ENV", "development", one_of("production", "staging", "development", "test"))
     database_url: str = setting("CODENOTIFY_DATABASE_URL", "sqlite:///.rota/codenotify.db", secret=True)
+    own_tables: Path | None = setting("CODENOTIFY_TABLES", None, file)  # noqa: RUF009 - it is a field
 
     sync_enabled: bool = setting("CONTEST_SYNC_ENABLED", True, boolean)
     sync_cron: str = setting("CONTEST_SYNC_INTERVAL", "0 */6 * * *", schedule)

@@ -6,6 +6,8 @@ contest's key, its version the contest's ``schedule_version``. It outlives the c
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -23,7 +25,8 @@ from sqlalchemy import (
     inspect,
 )
 
-from apps.database import Instant, create_tables
+from apps.database import OWN, Instant, connect, create_tables
+from apps.own_tables import use_own_tables
 from rota.errors import ConfigError
 from rota.messages import metadata as messages
 from rota.recipes import bind, ready
@@ -137,7 +140,7 @@ def check(engine: Engine) -> None:
     look = inspect(engine)
     there = set(look.get_table_names())
     for table in metadata.sorted_tables:
-        if table.name not in there:
+        if table.name not in there or table.info.get(OWN):
             continue
         missing = set(table.columns.keys()) - {column["name"] for column in look.get_columns(table.name)}
         if missing:
@@ -145,6 +148,18 @@ def check(engine: Engine) -> None:
                 f"the table {table.name} is not CodeNotify's: it has no column {', '.join(sorted(missing))}",
                 hint="Give CodeNotify a database, or a schema, of its own: CODENOTIFY_DATABASE_URL.",
             )
+
+
+def open_database(url: str, own: Path | None = None) -> Engine:
+    """The database with all of its tables; ``own`` says which of them are called otherwise.
+
+    Raises ``ConfigError``, and ``SettingsError`` with all that is wrong with the tables that ``own`` names.
+    """
+    engine = connect(url)
+    if own is not None:
+        use_own_tables(metadata, engine, own)
+    prepare(engine)
+    return engine
 
 
 def prepare(engine: Engine) -> None:

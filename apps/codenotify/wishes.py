@@ -12,6 +12,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from apps.codenotify.tables import contests, users
 from apps.database import HOUR_US, micros
+from rota.messages.tables import as_instant
 
 ADDRESS_COLUMNS = {
     "email": "email",
@@ -94,6 +95,6 @@ def to_come(as_of: datetime) -> ColumnElement[bool]:
 
 def lead_within(as_of: datetime, margin: timedelta, *, strictly: bool = False) -> ColumnElement[bool]:
     """Whether the contest starts within the hours asked for, and ``margin``, from ``as_of``."""
-    start = type_coerce(_contest.start_time, BigInteger)
+    start = type_coerce(as_instant(_contest.start_time), BigInteger)
     latest = literal(micros(as_of + margin), BigInteger) + hours * literal(HOUR_US, BigInteger)
     return start < latest if strictly else start <= latest

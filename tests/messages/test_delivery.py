@@ -10,7 +10,7 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, event, select, update
 
 from rota.errors import RunCancelledError
 from rota.messages import HttpProvider, Later, Message, Sent, Smtp, Unsure
@@ -169,6 +169,34 @@ def test_a_sender_with_a_mistake_leaves_what_it_had_unknown(anybody: Anybody, le
 
     assert result.counts["sent"] + result.counts["unknown"] == 4
     assert result.counts["sent"] >= 1
+
+
+def test_a_clock_that_stands_still_is_not_waited_for(anybody: Anybody, ledger: Ledger) -> None:
+    anybody(1)
+
+    class Busy(Scripted):
+        def send(self, messages: Sequence[Message]) -> Any:
+            yield from [Later("busy")] * len(messages)
+
+    now = datetime.now(UTC)
+    result = send(news(Busy(connections=1), retry=[timedelta(milliseconds=50)], now=lambda: now))
+
+    assert told(result)["left"] == 1
+    assert ledger("status", "attempts") == [("queued", 1)]
+
+
+def test_a_mailing_with_nothing_to_do_asks_the_database_little(engine: Engine) -> None:
+    asked: list[str] = []
+    mailing = news(Scripted(connections=1))
+    send(mailing)
+    event.listen(engine, "before_cursor_execute", lambda _c, _cursor, statement, *_: asked.append(statement))
+
+    send(mailing, id=2)
+
+    ours = [
+        each for each in asked if "rota_message" in each and each.startswith(("SELECT", "INSERT", "UPDATE", "WITH"))
+    ]
+    assert len(ours) <= 8
 
 
 def test_a_no_after_a_perhaps_is_no_no(anybody: Anybody, engine: Engine, ledger: Ledger) -> None:
