@@ -8,7 +8,6 @@ from typing import Any
 
 from apps.standing import ENDED, UNDER_WAY, Standing, as_dict, standing, standings
 from rota import Rota
-from rota.model.run import RunRecord
 
 PREFIX = "codenotify"
 SYNC = "sync-contests"
@@ -93,7 +92,7 @@ def _schedule(rota: Rota, name: str) -> str:
     return next((each.name for each in rota.schedules.page(job=f"{PREFIX}/{found.name}", limit=1)), name)
 
 
-def _record(run: RunRecord) -> dict[str, Any]:
+def _record(run: Any) -> dict[str, Any]:
     began, ended = run.started_at, run.finished_at
     result = json.loads(run.result) if run.result else {}
     return {
