@@ -57,7 +57,8 @@ def retry_failed_deliveries(run: Run, services: Services) -> JobResult:
         done = account(results, _DONE).counts
         left = RETRIES_AT_MOST - sum(done.values())
     result = account(results, ("claimed", *_DONE))
-    result.counts["claimed"] = sum(result.counts[name] for name in _DONE)
+    expired = sum(each.counts["expired"] for each in results)  # nobody took those on
+    result.counts["claimed"] = sum(result.counts[name] for name in _DONE) - expired
     result.message = f"{result.counts['sent']} of {result.counts['claimed']} sent at a later try"
     return result
 
