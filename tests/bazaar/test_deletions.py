@@ -520,3 +520,19 @@ def check_whole(bazaar: Bazaar) -> None:
     assert {each for each in bazaar.rows("consent_records", "user_id") if each} == there
     assert {row["user_id"] for row in bazaar.rows("data_requests") if row["status"] != "COMPLETED"} == there
     assert len(bazaar.rows("erasure_ledger")) == 4 - len(there)
+
+
+@pytest.mark.defect("MB-B7")
+def test_what_a_deletion_leaves_of_karma_the_weekly_job_finds_right(bazaar: Bazaar) -> None:
+    bazaar.put(
+        users=[user(1), user(2), user(3)],
+        projects=[{"id": 1, "title": "of Ben", "is_featured": True}],
+        collaborators=[{"id": 1, "user_id": 2, "project_id": 1, "role": "CREATOR"}],
+        upvotes=[{"id": n, "user_id": n, "project_id": 1} for n in (1, 3)],
+        data_requests=[wish(1, 1, **ALL)],
+    )
+    bazaar.run(JOB)
+
+    assert bazaar.rows("users", "id", "karma")[0] == (2, 11)  # the vote that is left, and ten for being featured
+    bazaar.run("recalculate-karma")
+    assert bazaar.rows("users", "id", "karma") == [(2, 11), (3, 0)]

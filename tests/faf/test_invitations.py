@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
 from apps.demo.mail_catcher import MailCatcher
 from apps.faf import french
-from apps.faf.invitations import MonthlyInvitations, reminders, trying_again
+from apps.faf.invitations import MonthlyInvitations, _unsubscribe, reminders, trying_again
 from apps.faf.settings import Settings
 from rota import JobResult
 from rota.messages import Smtp
@@ -176,3 +179,65 @@ def test_a_day_is_that_of_paris_in_french(moment: str, text: str) -> None:
 def test_a_month_and_the_days_left_in_french() -> None:
     assert [french.of(french.month(each)) for each in ("2026-04", "2026-11")] == ["d'avril 2026", "de novembre 2026"]
     assert [french.days_left(NOW + timedelta(days=each), NOW) for each in (1.5, 1, 0, -3)] == [2, 1, 0, 0]
+
+
+# --- what is known to go wrong
+
+
+@pytest.mark.defect("FF-B5", "FF-B6")
+def test_while_the_mail_server_is_down_nobody_is_harmed_and_the_month_has_failed(
+    faf: Faf, mails: MailCatcher, channels: dict[str, Any]
+) -> None:
+    faf.put(users=[owner(1)], contacts=[contact(n) for n in (1, 2)])
+    before = faf.rows("contacts")
+    mails.scenario = "outage"
+
+    result = invite(channels)
+
+    assert (result.status, result.counts["sent"], result.counts["bounced"]) == ("failed", 0, 0)
+    assert faf.rows("contacts") == before
+    assert faf.rows("invitations", "status") == ["queued", "queued"]
+
+
+@pytest.mark.defect("FF-B4")
+def test_those_who_want_no_reminder_keep_nobody_from_his(
+    faf: Faf, mails: MailCatcher, channels: dict[str, Any]
+) -> None:
+    faf.put(
+        users=[owner(1, first_reminder=False), owner(2)],
+        contacts=[contact(n) for n in range(1_001)] + [contact(2_000, 2)],
+        invitations=[invitation(n, 100) for n in range(1_001)] + [invitation(2_000, 73, from_user_id=2)],
+    )
+
+    assert remind(channels).counts["sent"] == 1
+    assert mails.recipients == ["c2000@x.org"]
+
+
+@pytest.mark.defect("FF-B17")
+@pytest.mark.parametrize("fate", ["soft-bounce", "refuse-data"])
+def test_a_reminder_that_failed_is_no_bounce(
+    faf: Faf, mails: MailCatcher, channels: dict[str, Any], fate: str
+) -> None:
+    faf.put(users=[owner(1)], contacts=[contact(1)], invitations=[invitation(1, 73)])
+    before = faf.rows("contacts"), faf.rows("invitations")
+    mails.scenario = fate
+
+    assert remind(channels).counts["sent"] == 0
+    assert (faf.rows("contacts"), faf.rows("invitations")) == before
+
+
+@pytest.mark.defect("FF-B16")
+def test_the_link_to_unsubscribe_holds_no_address_and_cannot_be_made_by_others(
+    faf: Faf, mails: MailCatcher, channels: dict[str, Any]
+) -> None:
+    faf.put(users=[owner(1)], contacts=[contact(n) for n in (1, 2)])
+    invite(channels)
+
+    tokens = [re.search(r"token=([^>&]+)", mail["List-Unsubscribe"]) for mail in mails.mails]
+    mine, other = (unquote(found.group(1)) for found in tokens if found)
+    body, _, signature = mine.partition(".")
+
+    assert not any("x.org" in text for text in (mine, str(b64decode(body + "=="))))
+    link = _unsubscribe(SETTINGS)
+    assert link.read(mine) != link.read(other) is not None
+    assert link.read(f"{other.partition('.')[0]}.{signature}") is None

@@ -189,3 +189,23 @@ def test_each_owner_is_due_once_a_month(faf: Faf) -> None:
     assert sorted(faf.rows("campaign_runs", "owner_id", "month")) == [
         (1, "2026-11"), (1, "2026-12"), (2, "2026-11"),
     ]  # fmt: skip
+
+
+# --- what is known to go wrong
+
+
+@pytest.mark.defect("FF-B3")
+def test_in_a_campaign_of_all_the_day_that_somebody_chose_leaves_nobody_out(faf: Faf) -> None:
+    days = (1, 5, 6, 28)
+    faf.put(users=[owner(n, send_day=n) for n in days], contacts=[contact(n, n) for n in days])
+
+    assert plan().counts["planned"] == 4
+
+
+@pytest.mark.defect("FF-B10")
+def test_what_an_owner_may_send_by_hand_in_an_hour_is_no_limit_of_the_campaign(faf: Faf) -> None:
+    faf.put(users=[owner(1)], contacts=[contact(n) for n in range(150)])
+
+    counts = plan().counts
+
+    assert (counts["planned"], counts["quota_exceeded"]) == (150, 0)

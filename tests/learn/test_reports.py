@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from tests.learn.conftest import Learn
 from tests.learn.helpers import EDUCATOR, course, enrollment, user
 
@@ -119,3 +121,20 @@ def test_an_hour_is_kept_for_thirty_days(open_learn: Callable[..., Learn]) -> No
     hours = learn.rows("realtime_metrics")
     assert [row["payload"].get("active_users") for row in hours.values()] == [None, 2]
     assert result["counts"] == {"hours": 1, "deleted": 1}
+
+
+@pytest.mark.defect("ALL-6")
+def test_a_report_needs_no_other_job_to_have_been_there_before_it(learn: Learn) -> None:
+    midnight = SUNDAY.replace(hour=0)
+    learn.put(
+        users=[EDUCATOR, user(1)],
+        courses=[course(1)],
+        enrollments=[enrollment(1, 1, 1, 0) | {"enrolled_at": at(3, midnight), "completed_at": at(1, midnight)}],
+    )
+
+    first = learn.run("weekly-trend-reports", due=SUNDAY)
+    learn.run("daily-analytics-updates", due=midnight)
+    again = learn.run("weekly-trend-reports", due=SUNDAY)
+
+    assert (first["counts"], again["counts"], again["warnings"]) == ({"made": 1}, {"made": 0}, [])
+    assert first["details"]["report"]["completions"]["total"] == 1

@@ -76,6 +76,15 @@ def test_one_that_was_lost_ends_the_work_and_is_not_taken_from_its_new_owner(red
     assert redis.get(KEY) == b"theirs"
 
 
+@pytest.mark.defect("SG-B9")
+def test_who_dies_with_it_keeps_others_from_it_for_a_minute_at_most(redis: Redis, valkey_port: int) -> None:
+    seen: list[Any] = []
+
+    locked(valkey_port, lambda: seen.append(redis.ttl(KEY)), ttl=600)
+
+    assert 0 < seen[0] <= 60
+
+
 def test_it_is_renewed_for_as_long_as_the_job_takes(redis: Redis, valkey_port: int) -> None:
     def outlast() -> None:
         renewed = 0
