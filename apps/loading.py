@@ -20,6 +20,7 @@ from rota.errors import ConfigError
 
 Place = Callable[[Any], None]
 ROWS_AT_ONCE = 1_000
+OLDER = ("mac_roman", "cp1252", "latin-1")
 
 
 def load(
@@ -100,12 +101,33 @@ def load_main(engine: Engine, metadata: MetaData, places: Mapping[str, Place] | 
     """``python -m apps.<name>.load FILE.json``; ``-`` is standard input."""
     if len(sys.argv) != 2:
         raise SystemExit("usage: python -m apps.<name>.load FILE.json")
-    text = sys.stdin.read() if sys.argv[1] == "-" else Path(sys.argv[1]).read_text()
+    text = sys.stdin.buffer.read() if sys.argv[1] == "-" else Path(sys.argv[1]).read_bytes()
     try:
-        load(engine, metadata, json.loads(text), places)
+        data = json.loads(text.decode())
+        load(engine, metadata, data, places)
     except (ConfigError, ValueError) as error:
         hint = getattr(error, "hint", "")
         raise SystemExit(f"Error: {error}" + (f"\nHint: {hint}" if hint else "")) from None
+    for place, text_there in misread(data).items():
+        sys.stderr.write(f"Warning: {place} looks as if UTF-8 had been read as something else: {text_there!r}\n")
+
+
+def misread(data: Mapping[str, Any]) -> dict[str, str]:
+    """By ``table.column``: its first text that was UTF-8 once, and was read in an older encoding."""
+    found: dict[str, str] = {}
+    for table, rows in data.items():
+        for row in rows if not table.startswith("_") else ():
+            for column, value in row.items():
+                if isinstance(value, str) and not value.isascii() and any(_was_utf8(value, each) for each in OLDER):
+                    found.setdefault(f"{table}.{column}", value)
+    return found
+
+
+def _was_utf8(text: str, read_as: str) -> bool:
+    try:
+        return text.encode(read_as).decode() != text
+    except UnicodeError:
+        return False
 
 
 def dump_main(engine: Engine, metadata: MetaData) -> None:

@@ -61,7 +61,16 @@ def _of_students(connection: Connection, ids: Sequence[Any], run: Run) -> Any:
     return update_students(connection, ids, day_of(run.due_at), run.as_of)
 
 
-ANALYTICS = Steps(
+class Analytics(Steps):
+    """Its result also says of which midnight it is."""
+
+    def __call__(self, run: Run, plan: str | None = None) -> JobResult:
+        result = super().__call__(run, plan)
+        result.details["cut"] = day_of(run.due_at).isoformat()
+        return result
+
+
+ANALYTICS = Analytics(
     courses=Derive(
         courses,
         _of_courses,

@@ -92,6 +92,7 @@ def test_a_course_is_counted_as_it_was_at_midnight(learn: Learn) -> None:
     assert (kept[2]["completion_rate"], kept[2]["average_time_to_completion_days"]) == ("0.00", None)
     assert result["counts"]["courses_processed"] == 2
     assert result["counts"]["courses_changed"] == 2
+    assert result["details"]["cut"] == MIDNIGHT.isoformat()
 
 
 def test_run_again_at_any_time_it_says_the_same(learn: Learn) -> None:
@@ -230,12 +231,17 @@ def test_days_in_a_row_go_over_a_leap_day_and_end_yesterday() -> None:
     assert streaks(set(), first) == (0, 0)
 
 
-def test_one_page_that_fails_leaves_the_others(learn: Learn) -> None:
-    learn.put(users=[EDUCATOR, user(1), user(2)], courses=[course(1)])
-    with learn.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE users SET created_at = 1")
+def test_one_student_whom_the_database_refuses_leaves_the_others(learn: Learn) -> None:
+    learn.put(users=[EDUCATOR, user(1), user(2), user(3)], courses=[course(1)], enrollments=[enrollment(1, 2, 1, 5)])
+    with learn.engine.begin() as connection:  # 1 and 3 have as many
+        connection.exec_driver_sql("CREATE UNIQUE INDEX odd ON student_analytics (total_courses_enrolled)")
 
-    assert run(learn)["status"] == "success"
+    result = run(learn)
+
+    assert (result["status"], [each["item"] for each in result["errors"]]) == ("partial", ["students: 3"])
+    counts = {name: result["counts"][name] for name in ("courses_processed", "students_processed", "failed")}
+    assert counts == {"courses_processed": 1, "students_processed": 2, "failed": 1}
+    assert set(learn.rows("student_analytics")) == {1, 2}
 
 
 def test_a_dry_run_leaves_every_row_as_it_was(learn: Learn) -> None:
