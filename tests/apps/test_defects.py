@@ -179,7 +179,7 @@ def rota(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rota:
     return application(*(each.jobs() for each in (bazaar, codenotify, faf, learn, savings)))
 
 
-@pytest.mark.defect("ALL-4", "ALL-5")
+@pytest.mark.defect("ALL-4", "ALL-5", "LP-B1")
 def test_each_job_says_what_becomes_of_missed_moments_and_how_long_it_may_take(rota: Rota) -> None:
     def policies(name: str) -> tuple[Any, ...]:
         schedule = rota.declared_schedules[name]

@@ -60,6 +60,7 @@ def bazaar_rota(opened: Open, tmp_path: Path) -> Iterator[Rota]:
     engine.dispose()
 
 
+@pytest.mark.defect("MB-B1", "MB-B11", "LP-B8")
 def test_a_job_says_when_it_ran_and_will_run_and_what_came_of_it(bazaar_rota: Rota) -> None:
     before = bazaar.job_status(bazaar_rota, "cleanup-invitations")
     assert before is not None
@@ -80,6 +81,7 @@ def test_a_job_says_when_it_ran_and_will_run_and_what_came_of_it(bazaar_rota: Ro
     }  # fmt: skip
 
 
+@pytest.mark.defect("LP-B13")
 def test_a_job_that_is_not_there_has_no_status_and_cannot_be_run(bazaar_rota: Rota) -> None:
     assert bazaar.job_status(bazaar_rota, "nothing") is None
     with pytest.raises(NotFoundError) as caught:
@@ -90,6 +92,7 @@ def test_a_job_that_is_not_there_has_no_status_and_cannot_be_run(bazaar_rota: Ro
     assert statistics["total_jobs"] == statistics["enabled_jobs"] == len(statistics["jobs"])
 
 
+@pytest.mark.defect("LP-B11", "LP-B12", "LP-B4")
 def test_a_job_that_is_off_has_not_failed(opened: Open, tmp_path: Path) -> None:
     rota = opened(learn_jobs(LearnSettings(database_url=f"sqlite:///{tmp_path}/learn.db")))
 
@@ -146,9 +149,7 @@ def test_a_job_that_was_stopped_is_no_success_though_its_run_is_over(bazaar_rota
     with writing(engine_of(metadata.tables["users"])) as connection:
         users = [{"id": 1, "email": "a@x.org", "created_at": NOW - timedelta(days=900)}]
         connection.execute(metadata.tables["users"].insert(), users)
-        old = [
-            {"id": n, "user_id": 1, "token": f"t{n}", "created_at": NOW - timedelta(days=100)} for n in range(1_001)
-        ]
+        old = [{"id": n, "user_id": 1, "token": f"t{n}", "created_at": NOW - timedelta(days=100)} for n in range(1_001)]
         connection.execute(metadata.tables["push_tokens"].insert(), old)
 
     bazaar.run_now(bazaar_rota, "cleanup-push-tokens", "anna")
@@ -159,6 +160,7 @@ def test_a_job_that_was_stopped_is_no_success_though_its_run_is_over(bazaar_rota
     assert found["last_result"]["success"] is False
 
 
+@pytest.mark.defect("FF-B13", "ALL-3")
 def test_the_history_is_told_newest_first_and_filtered(opened: Open, tmp_path: Path) -> None:
     settings = FafSettings(database_url=f"sqlite:///{tmp_path}/faf.db")
     rota = opened(faf_jobs(settings, lambda: rota))

@@ -30,6 +30,7 @@ def invitation(id_: int, created: str, **values: Any) -> dict[str, Any]:
     return {"id": id_, "email": f"{id_}@x.org", "invited_by": 1, "created_at": created, **values}
 
 
+@pytest.mark.defect("MB-B2")
 def test_invitations_that_nobody_answered_go_after_thirty_days(bazaar: Bazaar) -> None:
     bazaar.put(
         users=USERS,
@@ -67,6 +68,7 @@ def log(id_: int, created: str, **values: Any) -> dict[str, Any]:
     return {"id": id_, "action": "USER_UPDATED", "created_at": created, **values}
 
 
+@pytest.mark.defect("MB-B3")
 def test_audit_logs_lose_what_is_personal_after_a_year(bazaar: Bazaar) -> None:
     personal = {"before": {"email": "a@x.org", "phoneNumber": "1"}, "plan": "pro"}
     year = NOW.replace(year=NOW.year - 1)
@@ -152,6 +154,7 @@ def karma_world() -> dict[str, list[dict[str, Any]]]:
     }
 
 
+@pytest.mark.defect("MB-B7")
 def test_karma_is_the_share_of_each_projects_upvotes_rounded_down(bazaar: Bazaar) -> None:
     bazaar.put(**karma_world())
 

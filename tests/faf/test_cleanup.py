@@ -25,6 +25,7 @@ def invitation(id_: int, status: str, expires: str, **values: Any) -> dict[str, 
     }
 
 
+@pytest.mark.defect("FF-B17")
 def test_invitations_expire_when_their_time_is_over(faf: Faf) -> None:
     states = ("queued", "sent", "opened", "started", "failed", "unknown", "submitted", "bounced", "cancelled")
     wall = datetime.now(UTC)
@@ -83,6 +84,7 @@ def bounced(id_: int, count: int, days: float, state: str = "bounced_temporary",
     return contact(id_, soft_bounce_count=count, email_status=state, last_bounce_at=ago(days), **values)
 
 
+@pytest.mark.defect("FF-B9", "FF-B5")
 def test_addresses_that_bounced_a_little_are_tried_again_and_those_that_did_much_are_not(faf: Faf) -> None:
     faf.put(
         users=[OWNER],
@@ -111,6 +113,7 @@ def test_addresses_that_bounced_a_little_are_tried_again_and_those_that_did_much
     assert (again["soft_bounces_reset"], again["bounce_limit"]) == (0, 0)
 
 
+@pytest.mark.defect("FF-B15")
 def test_rates_are_of_what_was_sent_in_half_a_year(faf: Faf) -> None:
     def sent(id_: int, contact_id: int, days: float, answered: bool) -> dict[str, Any]:
         return invitation(

@@ -42,6 +42,7 @@ def invite(channels: dict[str, Any], run: int = 1, **options: Any) -> JobResult:
     return MonthlyInvitations(SETTINGS, channels)(make_run(**given))
 
 
+@pytest.mark.defect("FF-B1")
 def test_every_friend_gets_one_letter_of_his_owner(faf: Faf, mails: MailCatcher, channels: dict[str, Any]) -> None:
     faf.put(
         users=[
@@ -75,6 +76,7 @@ def test_every_friend_gets_one_letter_of_his_owner(faf: Faf, mails: MailCatcher,
     assert faf.rows("campaign_runs", "status") == ["success"]
 
 
+@pytest.mark.defect("FF-B5", "FF-B6")
 def test_a_bounce_is_the_contacts_and_an_outage_nobodys(faf: Faf, mails: MailCatcher, channels: dict[str, Any]) -> None:
     faf.put(users=[owner(1)], contacts=[contact(1), contact(2)])
     mails.bouncing["c1@x.org"] = "hard-bounce"
@@ -86,6 +88,7 @@ def test_a_bounce_is_the_contacts_and_an_outage_nobodys(faf: Faf, mails: MailCat
     assert faf.rows("contacts", "status") == ["bounced", "pending"]
 
 
+@pytest.mark.defect("FF-B6")
 def test_what_changes_between_plan_and_letter_is_seen(faf: Faf, mails: MailCatcher, channels: dict[str, Any]) -> None:
     faf.put(users=[owner(1)], contacts=[contact(n) for n in range(1, 4)])
     invite(channels, dry_run=True)
@@ -129,6 +132,7 @@ def remind(channels: dict[str, Any], run: int = 1) -> JobResult:
     return reminders(SETTINGS, channels)(make_run(id=run, job="faf/reminders", as_of=NOW, due_at=NOW))
 
 
+@pytest.mark.defect("FF-B4")
 def test_who_has_not_answered_is_reminded_after_three_days_and_after_seven(
     faf: Faf, mails: MailCatcher, channels: dict[str, Any]
 ) -> None:
@@ -215,9 +219,7 @@ def test_those_who_want_no_reminder_keep_nobody_from_his(
 
 @pytest.mark.defect("FF-B17")
 @pytest.mark.parametrize("fate", ["soft-bounce", "refuse-data"])
-def test_a_reminder_that_failed_is_no_bounce(
-    faf: Faf, mails: MailCatcher, channels: dict[str, Any], fate: str
-) -> None:
+def test_a_reminder_that_failed_is_no_bounce(faf: Faf, mails: MailCatcher, channels: dict[str, Any], fate: str) -> None:
     faf.put(users=[owner(1)], contacts=[contact(1)], invitations=[invitation(1, 73)])
     before = faf.rows("contacts"), faf.rows("invitations")
     mails.scenario = fate

@@ -104,6 +104,7 @@ def test_each_address_is_invited_once_a_month_by_each_owner(faf: Faf) -> None:
     ]
 
 
+@pytest.mark.defect("FF-B10")
 def test_of_very_many_the_most_likely_to_answer_are_asked(faf: Faf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "MOST_CONTACTS", 3)
     rates = ["10", None, "81", "80", "100"]
@@ -161,6 +162,7 @@ EACH = Settings(mode="per_user")
         ({"timezone": "Mars/Base"}, "2026-11-05T17:00+00:00", "2026-11"),
     ],
 )
+@pytest.mark.defect("FF-B3")
 def test_an_owner_is_due_from_his_day_and_hour_on_by_his_own_clock(
     faf: Faf, values: dict[str, Any], moment: str, month: str | None
 ) -> None:

@@ -16,6 +16,7 @@ def run(learn: Learn, **options: Any) -> dict[str, Any]:
     return learn.run("daily-analytics-updates", **options)
 
 
+@pytest.mark.defect("LP-B10")
 def test_a_course_is_counted_as_it_was_at_midnight(learn: Learn) -> None:
     learn.put(
         users=[EDUCATOR, *(user(n) for n in range(1, 8))],
@@ -156,6 +157,7 @@ def test_the_hardest_lesson_is_the_one_that_fewest_end_and_do_well_in(
     assert learn.rows("course_analytics")[1]["most_difficult_lesson_id"] == hardest
 
 
+@pytest.mark.defect("LP-B10")
 def test_a_student_has_courses_marks_minutes_streaks_and_badges(learn: Learn) -> None:
     learn.put(
         users=[EDUCATOR, user(1), user(2, deleted_at=ago(1)), user(3)],

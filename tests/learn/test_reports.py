@@ -18,6 +18,7 @@ def at(days: float, base: datetime) -> str:
     return (base - timedelta(days=days)).isoformat()
 
 
+@pytest.mark.defect("LP-B6")
 def test_a_week_is_seven_whole_days_against_the_seven_before(learn: Learn) -> None:
     midnight = SUNDAY.replace(hour=0)
     learn.put(
@@ -45,6 +46,7 @@ def test_a_week_is_seven_whole_days_against_the_seven_before(learn: Learn) -> No
     assert learn.run("weekly-trend-reports", due=SUNDAY)["counts"] == {"made": 0}
 
 
+@pytest.mark.defect("LP-B6")
 def test_a_month_tells_money_by_currency_and_refunds_by_their_own_date(learn: Learn) -> None:
     def pay(id_: int, amount: str, currency: str, when: str, status: str = "succeeded") -> dict[str, Any]:
         return {
@@ -102,6 +104,7 @@ def test_a_month_tells_money_by_currency_and_refunds_by_their_own_date(learn: Le
     assert payload["mom_change_pct"]["enrollments"] == 0.0
 
 
+@pytest.mark.defect("LP-B12")
 def test_an_hour_is_kept_for_thirty_days(open_learn: Callable[..., Learn]) -> None:
     learn = open_learn(hourly_metrics=True)
     noon = datetime(2026, 11, 27, 12, tzinfo=UTC)

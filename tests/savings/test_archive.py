@@ -26,6 +26,7 @@ def parts(savings: Savings) -> list[Path]:
     return sorted(savings.settings.archive.rglob("*.jsonl.gz"))
 
 
+@pytest.mark.defect("SG-B1")
 def test_old_rows_are_kept_in_parts_and_come_back_as_they_were(savings: Savings) -> None:
     savings.put(audit_logs=[log(n, 100 + n / 10) for n in range(12)] + [log(20, 90), log(21, 1)])
     before = savings.rows("audit_logs")
@@ -64,6 +65,7 @@ def test_many_rows_make_several_parts(open_savings: Open, monkeypatch: pytest.Mo
     ]  # fmt: skip
 
 
+@pytest.mark.defect("SG-B1")
 def test_where_it_cannot_be_written_nothing_is_deleted(open_savings: Open, tmp_path: Path) -> None:
     blocked = tmp_path / "blocked"
     blocked.write_text("a file, where a folder should be")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -18,7 +19,7 @@ def test_summaries_are_due_on_mondays_alone(savings: Savings) -> None:
     fires = savings.rota.schedules.next_fires("savings/send-contribution-summaries", 60)
 
     assert {f"{fire:%a %H:%M %Z}" for fire in fires} == {"Mon 09:00 UTC"}
-    assert {later - earlier for earlier, later in zip(fires, fires[1:], strict=False)} == {timedelta(days=7)}
+    assert {later - earlier for earlier, later in pairwise(fires)} == {timedelta(days=7)}
 
 
 @pytest.mark.defect("SG-B8", "ALL-2")
