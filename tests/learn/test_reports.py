@@ -30,7 +30,7 @@ def test_a_week_is_seven_whole_days_against_the_seven_before(learn: Learn) -> No
         ],
     )
 
-    result = learn.run("weekly-trend-reports", due=SUNDAY, as_of=SUNDAY + timedelta(days=2))
+    result = learn.run("weekly-trend-reports", due=SUNDAY, as_of=SUNDAY + timedelta(days=8))
 
     [row] = learn.rows("reports").values()
     payload = row["payload"]["enrollments"]
