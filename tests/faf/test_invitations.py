@@ -11,11 +11,14 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from sqlalchemy import update
 
 from apps.demo.mail_catcher import MailCatcher
 from apps.faf import french
-from apps.faf.invitations import MonthlyInvitations, _unsubscribe, reminders, trying_again
+from apps.faf.invitations import MonthlyInvitations, _unsubscribe, reminders, sending, trying_again
+from apps.faf.planning import plan_month
 from apps.faf.settings import Settings
+from apps.faf.tables import invitations, users
 from rota import JobResult
 from rota.messages import Smtp
 from rota.testing import make_run
@@ -201,6 +204,32 @@ def test_while_the_mail_server_is_down_nobody_is_harmed_and_the_month_has_failed
     assert (result.status, result.counts["sent"], result.counts["bounced"]) == ("failed", 0, 0)
     assert faf.rows("contacts") == before
     assert faf.rows("invitations", "status") == ["queued", "queued"]
+
+
+def test_an_owner_who_leaves_between_plan_and_letter_takes_his_letters_along(
+    faf: Faf, mails: MailCatcher, channels: dict[str, Any]
+) -> None:
+    faf.put(users=[owner(1), owner(2)], contacts=[contact(1), contact(2, 2)])
+    plan_month(SETTINGS)(make_run(job="faf/monthly-invitations", as_of=NOW, due_at=NOW))
+    with faf.engine.begin() as connection:
+        connection.execute(update(users).where(users.c.id == 1).values(is_active=False))
+
+    result = sending(SETTINGS, channels)(make_run(id=2, job="faf/monthly-invitations", as_of=NOW, due_at=NOW))
+
+    assert (mails.recipients, result.details["cancelled"]) == (["c2@x.org"], {"owner_inactive": 1})
+    assert sorted(faf.rows("invitations", "contact_id", "status")) == [(1, "cancelled"), (2, "sent")]
+
+
+def test_who_was_reminded_is_not_reminded_again_though_the_invitation_was_sent_anew(
+    faf: Faf, mails: MailCatcher, channels: dict[str, Any]
+) -> None:
+    faf.put(users=[owner(1)], contacts=[contact(1)], invitations=[invitation(1, 100)])
+    remind(channels)
+    with faf.engine.begin() as connection:
+        connection.execute(update(invitations).values(sent_at=NOW - timedelta(hours=73)))
+
+    assert remind(channels, 2).counts["sent"] == 0
+    assert mails.count == 1
 
 
 @pytest.mark.defect("FF-B4")

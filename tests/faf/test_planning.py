@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -190,6 +190,23 @@ def test_each_owner_is_due_once_a_month(faf: Faf) -> None:
     assert [each.counts["planned"] for each in (first, hour_later, on_the_20th, next_month)] == [1, 0, 1, 2]
     assert sorted(faf.rows("campaign_runs", "owner_id", "month")) == [
         (1, "2026-11"), (1, "2026-12"), (2, "2026-11"),
+    ]  # fmt: skip
+
+
+def test_who_has_answered_this_month_already_is_not_invited(faf: Faf) -> None:
+    by_link = {"id": "x", "from_user_id": 1, "to_email": "c1@x.org", "month": "2026-11", "status": "submitted"}
+    faf.put(users=[owner(1)], contacts=[contact(1)], invitations=[by_link | {"expires_at": ago(-9)}])
+
+    assert (plan().counts["planned"], len(faf.rows("invitations"))) == (0, 1)
+
+
+def test_the_hour_of_the_campaign_is_that_of_paris(faf: Faf) -> None:
+    faf.rota.prepare()
+
+    fires = faf.rota.schedules.next_fires("faf/monthly-invitations", 6)
+
+    assert [f"{fire.astimezone(UTC):%m-%d %H:%M}" for fire in fires] == [
+        "12-05 17:00", "01-05 17:00", "02-05 17:00", "03-05 17:00", "04-05 16:00", "05-05 16:00",
     ]  # fmt: skip
 
 

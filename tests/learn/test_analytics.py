@@ -233,6 +233,15 @@ def test_days_in_a_row_go_over_a_leap_day_and_end_yesterday() -> None:
     assert streaks(set(), first) == (0, 0)
 
 
+def test_of_somebody_who_was_deleted_what_is_kept_stays_as_it_is(learn: Learn) -> None:
+    stored = {"user_id": 1, "longest_streak_days": 3, "badges_earned": ["streak_7"]}
+    learn.put(users=[EDUCATOR, user(1, deleted_at=ago(1))], student_analytics=[stored])
+    before = learn.rows("student_analytics")
+
+    assert run(learn)["counts"]["students_processed"] == 0
+    assert learn.rows("student_analytics") == before
+
+
 def test_one_student_whom_the_database_refuses_leaves_the_others(learn: Learn) -> None:
     learn.put(users=[EDUCATOR, user(1), user(2), user(3)], courses=[course(1)], enrollments=[enrollment(1, 2, 1, 5)])
     with learn.engine.begin() as connection:  # 1 and 3 have as many

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from rota.testing import run_due
 from tests.learn.conftest import Learn
 from tests.learn.helpers import EDUCATOR, course, enrollment, user
 
@@ -141,3 +142,32 @@ def test_a_report_needs_no_other_job_to_have_been_there_before_it(learn: Learn) 
 
     assert (first["counts"], again["counts"], again["warnings"]) == ({"made": 1}, {"made": 0}, [])
     assert first["details"]["report"]["completions"]["total"] == 1
+
+
+def test_each_sunday_that_was_missed_gets_its_own_report(learn: Learn) -> None:
+    learn.put(users=[EDUCATOR, user(1)])
+    learn.rota.prepare()
+
+    learn.clock.advance(days=15)  # from Friday the 27th: the 29th, and the 6th of December
+    run_due(learn.rota)
+
+    weeks = [row["period_end"][:10] for row in learn.rows("reports").values() if row["report_type"] == "weekly_trend"]
+    assert sorted(weeks) == ["2026-11-29", "2026-12-06"]
+
+
+@pytest.mark.parametrize(
+    ("due", "as_of", "start", "end"),
+    [
+        ("2028-03-01T02:00+00:00", "2028-03-01T02:00+00:00", "2028-02-01", "2028-03-01"),
+        ("2026-11-01T02:00+00:00", "2026-11-04T09:00+00:00", "2026-10-01", "2026-11-01"),
+    ],
+)
+def test_a_month_is_the_one_before_its_first_day_however_late(
+    learn: Learn, due: str, as_of: str, start: str, end: str
+) -> None:
+    moments = {"due": datetime.fromisoformat(due), "as_of": datetime.fromisoformat(as_of)}
+
+    learn.run("monthly-executive-summaries", **moments)
+
+    [row] = learn.rows("reports").values()
+    assert (row["period_start"][:10], row["period_end"][:10]) == (start, end)
