@@ -108,19 +108,21 @@ def load_main(engine: Engine, metadata: MetaData, places: Mapping[str, Place] | 
     except (ConfigError, ValueError) as error:
         hint = getattr(error, "hint", "")
         raise SystemExit(f"Error: {error}" + (f"\nHint: {hint}" if hint else "")) from None
-    for place, text_there in misread(data).items():
-        sys.stderr.write(f"Warning: {place} looks as if UTF-8 had been read as something else: {text_there!r}\n")
+    for place in misread(data):
+        sys.stderr.write(f"Warning: {place} has text that was UTF-8, and was read as something else before\n")
 
 
-def misread(data: Mapping[str, Any]) -> dict[str, str]:
-    """By ``table.column``: its first text that was UTF-8 once, and was read in an older encoding."""
-    found: dict[str, str] = {}
-    for table, rows in data.items():
-        for row in rows if not table.startswith("_") else ():
-            for column, value in row.items():
-                if isinstance(value, str) and not value.isascii() and any(_was_utf8(value, each) for each in OLDER):
-                    found.setdefault(f"{table}.{column}", value)
-    return found
+def misread(data: Mapping[str, Any]) -> list[str]:
+    """Each ``table.column`` with text that was UTF-8 once, and was read in an older encoding."""
+    tables = {name: rows for name, rows in data.items() if not name.startswith("_")}
+    cells = (
+        (f"{name}.{column}", value) for name, rows in tables.items() for row in rows for column, value in row.items()
+    )
+    return sorted({place for place, value in cells if isinstance(value, str) and _is_misread(value)})
+
+
+def _is_misread(text: str) -> bool:
+    return not text.isascii() and any(_was_utf8(text, each) for each in OLDER)
 
 
 def _was_utf8(text: str, read_as: str) -> bool:
