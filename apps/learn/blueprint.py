@@ -109,6 +109,7 @@ def _add_hourly(jobs: Blueprint, settings: Settings, engine: Callable[[], Engine
         catch_up_window=timedelta(hours=24),
         retry=THREE_TIMES,
         timeout=timedelta(minutes=10),
+        concurrency=1,
     )
     def hourly_realtime_metrics(run: Run) -> JobResult:
         """Add up what happened in the last whole hour."""
@@ -131,5 +132,6 @@ def _add(jobs: Blueprint, name: str, expression: str, recipe: Any, *, late: int,
         catch_up_window=timedelta(hours=late),
         retry=THREE_TIMES,
         timeout=timedelta(minutes=minutes),
+        concurrency=None if "each" in policies else 1,
         **policies,
     )(recipe)

@@ -211,3 +211,11 @@ def test_each_environment_has_its_jobs_and_nothing_leaves_staging(rota: Rota) ->
     assert set(staging.values()) == {None, "dry_run"}
     for environment in ("development", "test"):
         assert not any(job.enabled_in(environment) for job in due.values())
+
+
+@pytest.mark.defect("MB-B11")
+def test_two_runs_of_a_job_wait_for_one_another_also_where_a_person_asked_for_one(rota: Rota) -> None:
+    """Those of the savings groups have their lock for it, and the second ends as ``skipped``."""
+    ours = {name: job for name, job in rota.jobs.items() if name.startswith(("bazaar/", "faf/", "learn/"))}
+
+    assert [name for name, job in ours.items() if job.limit_count != 1] == ["learn/end-sessions"]  # each of one person
