@@ -20,6 +20,7 @@ from rota.errors import ConfigError
 
 Place = Callable[[Any], None]
 ROWS_AT_ONCE = 1_000
+OLDER = ("mac_roman", "cp1252", "latin-1")
 
 
 def load(
@@ -100,12 +101,35 @@ def load_main(engine: Engine, metadata: MetaData, places: Mapping[str, Place] | 
     """``python -m apps.<name>.load FILE.json``; ``-`` is standard input."""
     if len(sys.argv) != 2:
         raise SystemExit("usage: python -m apps.<name>.load FILE.json")
-    text = sys.stdin.read() if sys.argv[1] == "-" else Path(sys.argv[1]).read_text()
+    text = sys.stdin.buffer.read() if sys.argv[1] == "-" else Path(sys.argv[1]).read_bytes()
     try:
-        load(engine, metadata, json.loads(text), places)
+        data = json.loads(text.decode())
+        load(engine, metadata, data, places)
     except (ConfigError, ValueError) as error:
         hint = getattr(error, "hint", "")
         raise SystemExit(f"Error: {error}" + (f"\nHint: {hint}" if hint else "")) from None
+    for place in misread(data):
+        sys.stderr.write(f"Warning: {place} has text that was UTF-8, and was read as something else before\n")
+
+
+def misread(data: Mapping[str, Any]) -> list[str]:
+    """Each ``table.column`` with text that was UTF-8 once, and was read in an older encoding."""
+    tables = {name: rows for name, rows in data.items() if not name.startswith("_")}
+    cells = (
+        (f"{name}.{column}", value) for name, rows in tables.items() for row in rows for column, value in row.items()
+    )
+    return sorted({place for place, value in cells if isinstance(value, str) and _is_misread(value)})
+
+
+def _is_misread(text: str) -> bool:
+    return not text.isascii() and any(_was_utf8(text, each) for each in OLDER)
+
+
+def _was_utf8(text: str, read_as: str) -> bool:
+    try:
+        return text.encode(read_as).decode() != text
+    except UnicodeError:
+        return False
 
 
 def dump_main(engine: Engine, metadata: MetaData) -> None:

@@ -28,7 +28,7 @@ def make_blueprint(settings: Settings) -> Blueprint:
     _add(jobs, "cleanup-orphaned-files", "0 4 * * *", 24, upkeep.cleanup_orphaned_files(settings))
     _add(jobs, "finalize-deletions", "30 4 * * *", 24, finalize_deletions(settings))
     _add(jobs, "recalculate-karma", "0 5 * * 0", 48, upkeep.recalculate_karma(settings))
-    jobs.job("replay-erasures", timeout=timedelta(minutes=60))(replay(settings))
+    jobs.job("replay-erasures", timeout=timedelta(minutes=60), concurrency=1)(replay(settings))
     return jobs
 
 
@@ -43,4 +43,5 @@ def _add(jobs: Blueprint, name: str, expression: str, late_hours: int, recipe: R
         catch_up_window=timedelta(hours=late_hours),
         retry=Retry(attempts=3, delays=[1, 2]),
         timeout=timedelta(minutes=60),
+        concurrency=1,
     )(recipe)

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from apps.database import connect
-from apps.demo.surroundings import ARCHIVE, HOOKS, LOGS, MAILS, UPLOADS, VALKEY
+from apps.demo.surroundings import ARCHIVE, HOOKS, LOGS, MAILS, SECRETS, UPLOADS, VALKEY
 from apps.made_up import Size, is_filled
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +78,7 @@ def forget(directory: Path) -> None:
 
 
 def _left_by_one(directory: Path) -> Iterator[Path]:
-    for name in (MAILS, HOOKS, UPLOADS, LOGS, VALKEY, ARCHIVE):
+    for name in (MAILS, HOOKS, UPLOADS, LOGS, VALKEY, ARCHIVE, SECRETS):
         yield from directory.glob(name)
     for name in NAMES:
         yield from directory.glob(f"{name}.db*")

@@ -45,6 +45,7 @@ def make_blueprint(settings: Settings, rota: Callable[[], Rota]) -> Blueprint:
         catch_up_window=timedelta(hours=24),
         retry=THREE_TIMES,
         timeout=timedelta(minutes=60),
+        concurrency=1,
         **_limited(settings),
     )(Announced(cleanup(settings), "cleanup", settings))
     jobs.job(
@@ -72,6 +73,7 @@ def _add_mails(jobs: Blueprint, settings: Settings, mail: list[Sender]) -> None:
             environments=["production"],
             **_limited(settings),
             timeout=timedelta(minutes=minutes),
+            concurrency=1,
             **({"retry": THREE_TIMES} | policies),
         )(Announced(recipe, name, settings))
 

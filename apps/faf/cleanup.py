@@ -79,7 +79,10 @@ def cleanup(settings: Settings) -> Steps:
             age=_contact.last_bounce_at,
             older_than="30d",
             where=and_(
-                _contact.soft_bounce_count.between(1, SOFT_BOUNCES - 1), _contact.email_status == "bounced_temporary"
+                _contact.soft_bounce_count.between(1, SOFT_BOUNCES - 1),
+                _contact.email_status == "bounced_temporary",
+                _contact.status.not_in(("blocked", "opted_out")),
+                not_(_contact.opted_out),
             ),
             set_values={"soft_bounce_count": 0, "email_status": "active"},
             counted_as="soft_bounces_reset",

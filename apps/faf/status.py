@@ -9,9 +9,11 @@ from apps.faf.health import MEGABYTE, resident_bytes
 from apps.faf.settings import Settings
 from apps.standing import ENDED, as_dict, plain, standings
 from rota import Rota
+from rota.errors import ConfigError
 
 PREFIX = "faf"
 LAST = 10
+MOST = 500
 DAY = 24 * 60
 
 
@@ -65,7 +67,9 @@ def detailed_metrics(rota: Rota, settings: Settings) -> dict[str, Any]:
 def history(
     rota: Rota, *, job_type: str | None = None, status: str | None = None, limit: int = 20
 ) -> list[dict[str, Any]]:
-    """The runs that ended, newest first."""
+    """The runs that ended, newest first. Raises ``ConfigError`` for a limit that is not within 1 and 500."""
+    if not 1 <= limit <= MOST:
+        raise ConfigError(f"limit={limit} is none", hint=f"Give a number from 1 to {MOST}.")
     names = [f"{PREFIX}/{job_type}"] if job_type else [name for name in rota.jobs if name.startswith(f"{PREFIX}/")]
     states = [status] if status else ENDED
     runs = [run for name in names for state in states for run in rota.runs.page(job=name, state=state, limit=limit)]

@@ -61,7 +61,16 @@ def _of_students(connection: Connection, ids: Sequence[Any], run: Run) -> Any:
     return update_students(connection, ids, day_of(run.due_at), run.as_of)
 
 
-ANALYTICS = Steps(
+class Analytics(Steps):
+    """Its result also says of which midnight it is."""
+
+    def __call__(self, run: Run, plan: str | None = None) -> JobResult:
+        result = super().__call__(run, plan)
+        result.details["cut"] = day_of(run.due_at).isoformat()
+        return result
+
+
+ANALYTICS = Analytics(
     courses=Derive(
         courses,
         _of_courses,
@@ -100,6 +109,7 @@ def _add_hourly(jobs: Blueprint, settings: Settings, engine: Callable[[], Engine
         catch_up_window=timedelta(hours=24),
         retry=THREE_TIMES,
         timeout=timedelta(minutes=10),
+        concurrency=1,
     )
     def hourly_realtime_metrics(run: Run) -> JobResult:
         """Add up what happened in the last whole hour."""
@@ -122,5 +132,6 @@ def _add(jobs: Blueprint, name: str, expression: str, recipe: Any, *, late: int,
         catch_up_window=timedelta(hours=late),
         retry=THREE_TIMES,
         timeout=timedelta(minutes=minutes),
+        concurrency=None if "each" in policies else 1,
         **policies,
     )(recipe)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 KIND, ZONE = "savings.summary", "UTC"
 FROM_HOUR = 9
+WARNED = 100
+"""Groups without members, at most."""
 _group, _member, _user = groups.c, memberships.c, users.c
 
 
@@ -80,6 +82,7 @@ class ContributionSummaries(Recipe):
         result = _sending(self.settings, self.channels, week, whose)(run)
         with reading(engine_of(groups)) as connection:
             result.counts |= _who(connection, whose)
+            result.warnings += [f"group {each} has no members" for each in _without_members(connection, whose)]
         result.counts |= {name: kept.counts.get(name, 0) for name in ("groups", "groups_empty")}
         result.counts["duplicate"] = result.counts.get("already_planned", 0)
         result.warnings += kept.warnings
@@ -142,6 +145,11 @@ def _who(connection: Connection, whose: ColumnElement[bool]) -> dict[str, int]:
         "no_address": _members(whose, not_(_user.summaries_opted_out), not_(_has_address())),
     }
     return {name: int(connection.scalar(query) or 0) for name, query in asked.items()}
+
+
+def _without_members(connection: Connection, whose: ColumnElement[bool]) -> list[Any]:
+    there = exists().where(_member.group_id == _group.id, _member.status == "ACTIVE")
+    return list(connection.scalars(select(_group.id).where(whose, not_(there)).order_by(_group.id).limit(WARNED)))
 
 
 def _sending(settings: Settings, channels: Mapping[str, Any], week: Week, whose: ColumnElement[bool]) -> WeeklySummary:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 PREFIX = "scheduler:lock:"
 ANSWER_SECONDS = 5.0
+LEASE_SECONDS = 60.0
+"""It is held for so long at a time: who dies with it keeps others from it no longer."""
 
 
 class LockBackendError(Exception):
@@ -34,22 +36,26 @@ class LockBackendError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Locked(Around):
-    """A recipe that is done under the lock of its job; while somebody else has it, the run is ``skipped``."""
+    """A recipe that is done under the lock of its job; while somebody else has it, the run is ``skipped``.
+
+    ``ttl``: seconds, the longest that the lock may be held without being renewed.
+    """
 
     task: str
     ttl: float
     settings: Settings
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
+        lease = min(self.ttl, LEASE_SECONDS)
         with _client(self.settings) as client:
-            lock = client.lock(PREFIX + self.task, timeout=self.ttl, blocking=False, thread_local=False)
+            lock = client.lock(PREFIX + self.task, timeout=lease, blocking=False, thread_local=False)
             try:
                 if not lock.acquire():
                     return JobResult(status="skipped", message=f"somebody else has the lock of {self.task}")
             except RedisError as error:
                 raise LockBackendError(f"lock_backend: {type(error).__name__}") from error
             run.log.info("lock acquired", task=self.task)
-            with _renewed(lock, self.ttl) as lost, fenced(lambda: _check(lost)):
+            with _renewed(lock, lease) as lost, fenced(lambda: _check(lost)):
                 return self.recipe(run, plan)
 
 

@@ -121,6 +121,7 @@ def test_a_job_that_is_not_there_is_told_with_the_nearest_name(lite: Rota) -> No
         assert caught.value.hint == hint
 
 
+@pytest.mark.defect("LP-B7")
 def test_two_jobs_of_one_name_are_refused_with_both_places(lite: Rota) -> None:
     lite.job("sync")(lambda: None)
 

@@ -66,6 +66,7 @@ def application(url: str, clock: ManualClock) -> Rota:
 
 @pytest.mark.long
 @pytest.mark.parametrize(("year", "month", "sundays", "two_in_paris"), [(2026, 3, 5, 32), (2026, 10, 4, 30)])
+@pytest.mark.defect("ALL-1", "SG-B2", "FF-B8", "FF-B9")
 def test_each_moment_of_a_month_is_fired_once(
     sqlite_ledger: str, year: int, month: int, sundays: int, two_in_paris: int
 ) -> None:

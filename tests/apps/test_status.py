@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+import apps.bazaar
+import apps.codenotify
+import apps.faf
+import apps.learn
+import apps.savings
 from apps.bazaar import status as bazaar
 from apps.bazaar.blueprint import make_blueprint as bazaar_jobs
 from apps.bazaar.blueprint import open_database
@@ -28,8 +33,9 @@ from apps.learn.blueprint import make_blueprint as learn_jobs
 from apps.learn.settings import Settings as LearnSettings
 from apps.standing import camel
 from rota import Blueprint, Rota
-from rota.errors import ConflictError, NotFoundError
+from rota.errors import ConfigError, ConflictError, NotFoundError
 from rota.recipes import bind
+from rota.recipes.database import engine_of, writing
 from rota.testing import ManualClock, run_due
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -66,6 +72,7 @@ def bazaar_rota(opened: Open, tmp_path: Path) -> Iterator[Rota]:
     engine.dispose()
 
 
+@pytest.mark.defect("MB-B1", "MB-B11", "LP-B8")
 def test_a_job_says_when_it_ran_and_will_run_and_what_came_of_it(bazaar_rota: Rota) -> None:
     before = bazaar.job_status(bazaar_rota, "cleanup-invitations")
     assert before is not None
@@ -86,6 +93,7 @@ def test_a_job_says_when_it_ran_and_will_run_and_what_came_of_it(bazaar_rota: Ro
     }  # fmt: skip
 
 
+@pytest.mark.defect("LP-B13")
 def test_a_job_that_is_not_there_has_no_status_and_cannot_be_run(bazaar_rota: Rota) -> None:
     assert bazaar.job_status(bazaar_rota, "nothing") is None
     with pytest.raises(NotFoundError) as caught:
@@ -96,6 +104,7 @@ def test_a_job_that_is_not_there_has_no_status_and_cannot_be_run(bazaar_rota: Ro
     assert statistics["total_jobs"] == statistics["enabled_jobs"] == len(statistics["jobs"])
 
 
+@pytest.mark.defect("LP-B11", "LP-B12", "LP-B4")
 def test_a_job_that_is_off_has_not_failed(opened: Open, tmp_path: Path) -> None:
     rota = opened(learn_jobs(LearnSettings(database_url=f"sqlite:///{tmp_path}/learn.db")))
 
@@ -112,10 +121,58 @@ def test_a_job_that_is_off_has_not_failed(opened: Open, tmp_path: Path) -> None:
         "secret_rotation",
     }
     assert found["services"]["secret_rotation"] is True
-    with pytest.raises(NotFoundError):
+
+
+@pytest.mark.defect("LP-B1")
+@pytest.mark.parametrize("environment", ["production", "staging"])
+def test_after_the_start_every_job_of_the_environment_has_a_next_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: str
+) -> None:
+    monkeypatch.setenv("LEARN_LOG_DIR", str(tmp_path))
+    rota = Rota(f"sqlite:///{tmp_path}/ledger.db", clock=ManualClock(NOW), environment=environment)
+    for each in (apps.bazaar, apps.codenotify, apps.faf, apps.learn, apps.savings):
+        rota.include(each.jobs())
+    rota.prepare()
+
+    waiting = {name for name in rota.declared_schedules if rota.schedules.next_fires(name, 1)}
+
+    assert waiting == {name for name in rota.declared_schedules if rota.jobs[name].enabled_in(environment)}
+    assert {name.partition("/")[0] for name in waiting} == {"bazaar", "codenotify", "faf", "learn", "savings"}
+    assert learn.status(rota)["active_jobs"] == sum(name.startswith("learn/") for name in waiting)
+    rota.close()
+
+
+@pytest.mark.defect("LP-B13", "FF-B13", "LP-B8")
+def test_a_trigger_gives_a_run_at_once_that_says_who_asked_and_a_wrong_name_is_told_those_there_are(
+    opened: Open, tmp_path: Path
+) -> None:
+    rota = opened(learn_jobs(LearnSettings(database_url=f"sqlite:///{tmp_path}/learn.db")))
+
+    run = rota.runs.get(learn.trigger(rota, "daily-analytics-updates", "anna"))
+
+    assert (run.state, run.started_at, run.asked_by) == ("available", None, "anna")
+    with pytest.raises(NotFoundError) as caught:
         learn.trigger(rota, "nothing", "anna")
+    assert "learn/daily-analytics-updates" in caught.value.hint
 
 
+@pytest.mark.defect("MB-B10")
+def test_a_job_that_was_stopped_is_no_success_though_its_run_is_over(bazaar_rota: Rota) -> None:
+    with writing(engine_of(metadata.tables["users"])) as connection:
+        users = [{"id": 1, "email": "a@x.org", "created_at": NOW - timedelta(days=900)}]
+        connection.execute(metadata.tables["users"].insert(), users)
+        old = [{"id": n, "user_id": 1, "token": f"t{n}", "created_at": NOW - timedelta(days=100)} for n in range(1_001)]
+        connection.execute(metadata.tables["push_tokens"].insert(), old)
+
+    bazaar.run_now(bazaar_rota, "cleanup-push-tokens", "anna")
+    run_due(bazaar_rota)
+
+    found = bazaar.job_status(bazaar_rota, "cleanup-push-tokens")
+    assert found is not None
+    assert found["last_result"]["success"] is False
+
+
+@pytest.mark.defect("FF-B13", "ALL-3")
 def test_the_history_is_told_newest_first_and_filtered(opened: Open, tmp_path: Path) -> None:
     settings = FafSettings(database_url=f"sqlite:///{tmp_path}/faf.db")
     rota = opened(faf_jobs(settings, lambda: rota))
@@ -130,6 +187,9 @@ def test_the_history_is_told_newest_first_and_filtered(opened: Open, tmp_path: P
     assert (metrics["total_jobs_run"], metrics["total_jobs_failed"], metrics["last_job_status"]) == (2, 0, "succeeded")
     assert faf.detailed_metrics(rota, settings)["config"]["timezone"] == "Europe/Paris"
     assert {job["name"] for job in faf.status(rota)["cron_jobs"]} >= {"cleanup", "health-check"}
+    for limit in (0, -1, 501):
+        with pytest.raises(ConfigError, match="limit"):
+            faf.history(rota, limit=limit)
 
 
 @pytest.fixture

@@ -117,6 +117,7 @@ def put_world(bazaar: Bazaar, *wishes: dict[str, Any]) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.defect("MB-B8", "MB-B12")
 def test_contributions_stay_without_whom_they_are_of(bazaar: Bazaar) -> None:
     put_world(bazaar)
 
@@ -157,6 +158,7 @@ def check_both(bazaar: Bazaar) -> None:
     assert (ledger["user_id"], ledger["subject_hash"], ledger["request"]) == (1, proof, "1")
 
 
+@pytest.mark.defect("MB-B8", "MB-B12")
 def test_who_wants_nothing_to_stay_takes_projects_and_votes_along(bazaar: Bazaar) -> None:
     put_world(bazaar, wish(1, 1, **ALL))
 
@@ -233,6 +235,7 @@ def test_only_a_wish_that_is_due_is_granted(bazaar: Bazaar, values: dict[str, An
         assert (bazaar.rows("data_requests"), bazaar.rows("users")) == before
 
 
+@pytest.mark.defect("MB-B8")
 def test_who_changes_his_mind_in_time_stays_and_later_it_is_too_late(bazaar: Bazaar) -> None:
     put_world(bazaar, wish(1, 1), wish(2, 2))
 
@@ -322,6 +325,7 @@ def test_a_mail_waits_with_the_address_and_takes_it_along_when_it_was_sent(bazaa
 
 
 @pytest.mark.parametrize("options", [{}, ALL])
+@pytest.mark.defect("MB-B8")
 def test_an_error_at_any_statement_leaves_nobody_half_deleted(bazaar: Bazaar, options: Any) -> None:
     """Each statement that writes fails once, in turn, until there is none left."""
     put_world(bazaar, wish(1, 1, **options))
@@ -398,6 +402,7 @@ def test_a_file_that_cannot_be_deleted_is_told_and_its_row_stays(bazaar: Bazaar)
     assert bazaar.rows("uploads", "id") == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.defect("ALL-7")
 def test_files_of_a_run_that_died_after_its_commit_go_with_the_next_one(bazaar: Bazaar) -> None:
     put_world(bazaar, wish(1, 1, status="CANCELLED"))
     with bazaar.engine.begin() as connection:
@@ -407,6 +412,7 @@ def test_files_of_a_run_that_died_after_its_commit_go_with_the_next_one(bazaar: 
     assert not (bazaar.uploads / "1.png").exists()
 
 
+@pytest.mark.defect("ALL-7")
 def test_a_picture_in_quarantine_goes_from_there(bazaar: Bazaar) -> None:
     put_world(bazaar)
     with bazaar.engine.begin() as connection:
@@ -520,3 +526,19 @@ def check_whole(bazaar: Bazaar) -> None:
     assert {each for each in bazaar.rows("consent_records", "user_id") if each} == there
     assert {row["user_id"] for row in bazaar.rows("data_requests") if row["status"] != "COMPLETED"} == there
     assert len(bazaar.rows("erasure_ledger")) == 4 - len(there)
+
+
+@pytest.mark.defect("MB-B7")
+def test_what_a_deletion_leaves_of_karma_the_weekly_job_finds_right(bazaar: Bazaar) -> None:
+    bazaar.put(
+        users=[user(1), user(2), user(3)],
+        projects=[{"id": 1, "title": "of Ben", "is_featured": True}],
+        collaborators=[{"id": 1, "user_id": 2, "project_id": 1, "role": "CREATOR"}],
+        upvotes=[{"id": n, "user_id": n, "project_id": 1} for n in (1, 3)],
+        data_requests=[wish(1, 1, **ALL)],
+    )
+    bazaar.run(JOB)
+
+    assert bazaar.rows("users", "id", "karma")[0] == (2, 11)  # the vote that is left, and ten for being featured
+    bazaar.run("recalculate-karma")
+    assert bazaar.rows("users", "id", "karma") == [(2, 11), (3, 0)]

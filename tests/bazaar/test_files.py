@@ -44,6 +44,7 @@ def files(bazaar: Bazaar) -> list[str]:
     return sorted(path.name for path in bazaar.uploads.iterdir() if path.is_file())
 
 
+@pytest.mark.defect("MB-B5")
 def test_an_orphan_waits_a_day_in_quarantine_and_then_goes(bazaar: Bazaar) -> None:
     put_shown(bazaar)
 
@@ -72,6 +73,7 @@ def test_without_quarantine_an_orphan_goes_at_once(open_bazaar: OpenBazaar) -> N
     assert bazaar.rows("uploads", "id") == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.defect("MB-B6")
 def test_a_grace_lets_an_orphan_be_until_it_was_seen_so_long_ago(open_bazaar: OpenBazaar) -> None:
     bazaar = open_bazaar(quarantine_hours=0, orphan_grace_days=30)
     put_shown(bazaar)
@@ -81,6 +83,7 @@ def test_a_grace_lets_an_orphan_be_until_it_was_seen_so_long_ago(open_bazaar: Op
     assert found == [0, 0, 2]
 
 
+@pytest.mark.defect("MB-B6")
 def test_a_file_that_is_gone_already_is_no_failure_and_a_path_that_leads_out_is(open_bazaar: OpenBazaar) -> None:
     bazaar = open_bazaar(quarantine_hours=0)
     bazaar.put(uploads=[upload(bazaar, 1), upload(bazaar, 2), upload(bazaar, 3, path="../../etc/passwd")])
@@ -94,6 +97,7 @@ def test_a_file_that_is_gone_already_is_no_failure_and_a_path_that_leads_out_is(
     assert bazaar.rows("uploads", "id", "state") == [(3, "live")]
 
 
+@pytest.mark.defect("MB-B13")
 def test_the_wrong_folder_changes_nothing(bazaar: Bazaar) -> None:
     put_shown(bazaar)
     bazaar.uploads.rename(bazaar.uploads.with_name("elsewhere"))
@@ -104,6 +108,7 @@ def test_the_wrong_folder_changes_nothing(bazaar: Bazaar) -> None:
     assert (result["status"], bazaar.everything()) == ("aborted_guard", before)
 
 
+@pytest.mark.defect("MB-B5")
 def test_more_than_half_of_the_files_are_not_removed_in_one_night(bazaar: Bazaar) -> None:
     bazaar.put(uploads=[upload(bazaar, id_) for id_ in range(1, 103)])
 
@@ -111,6 +116,7 @@ def test_more_than_half_of_the_files_are_not_removed_in_one_night(bazaar: Bazaar
     assert len(files(bazaar)) == 102
 
 
+@pytest.mark.defect("MB-B13")
 def test_production_has_to_say_where_the_uploads_are() -> None:
     with pytest.raises(SettingsError, match="UPLOADS_PATH: production needs it"):
         Settings.from_env({"APP_ENV": "production", "BAZAAR_SUBJECT_KEY": "one of its own"})

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from rota.recipes import audit
 from tests.bazaar.conftest import NOW, Bazaar
 
 JOBS = (
@@ -29,6 +30,7 @@ def invitation(id_: int, created: str, **values: Any) -> dict[str, Any]:
     return {"id": id_, "email": f"{id_}@x.org", "invited_by": 1, "created_at": created, **values}
 
 
+@pytest.mark.defect("MB-B2")
 def test_invitations_that_nobody_answered_go_after_thirty_days(bazaar: Bazaar) -> None:
     bazaar.put(
         users=USERS,
@@ -66,6 +68,7 @@ def log(id_: int, created: str, **values: Any) -> dict[str, Any]:
     return {"id": id_, "action": "USER_UPDATED", "created_at": created, **values}
 
 
+@pytest.mark.defect("MB-B3")
 def test_audit_logs_lose_what_is_personal_after_a_year(bazaar: Bazaar) -> None:
     personal = {"before": {"email": "a@x.org", "phoneNumber": "1"}, "plan": "pro"}
     year = NOW.replace(year=NOW.year - 1)
@@ -151,6 +154,7 @@ def karma_world() -> dict[str, list[dict[str, Any]]]:
     }
 
 
+@pytest.mark.defect("MB-B7")
 def test_karma_is_the_share_of_each_projects_upvotes_rounded_down(bazaar: Bazaar) -> None:
     bazaar.put(**karma_world())
 
@@ -189,3 +193,40 @@ def test_more_than_half_of_a_table_is_not_deleted(bazaar: Bazaar) -> None:
 
     assert (result["status"], result["counts"]["deleted_count"]) == ("aborted_guard", 0)
     assert len(bazaar.rows("pending_invitations", "id")) == 1_001
+
+
+@pytest.mark.defect("MB-B4")
+def test_a_table_of_many_batches_is_gone_through_to_its_end(bazaar: Bazaar) -> None:
+    old = [invitation(n, ago(31)) for n in range(1_100)]
+    kept = [invitation(n, ago(31), accepted_at=ago(31)) for n in range(1_100, 2_300)]
+    bazaar.put(users=USERS, pending_invitations=old + kept)
+
+    assert bazaar.run("cleanup-invitations")["counts"]["deleted_count"] == 1_100
+    assert bazaar.rows("pending_invitations", "id") == list(range(1_100, 2_300))
+
+
+@pytest.mark.defect("MB-B9")
+def test_of_all_that_is_removed_or_made_anonymous_there_is_an_account(bazaar: Bazaar) -> None:
+    bazaar.put(
+        users=[*USERS, {"id": 2, "email": "b@x.org", "created_at": ago(500)}],
+        pending_invitations=[invitation(n, ago(31)) for n in (1, 2)],
+        push_tokens=[{"id": 1, "user_id": 1, "token": "t", "created_at": ago(100)}],
+        audit_logs=[log(1, ago(400), user_id=1), log(2, ago(2_000))],
+        uploads=[{"id": 1, "filename": "1.png", "path": "1.png", "created_at": ago(31)}],
+        data_requests=[{"id": 1, "user_id": 2, "request_type": "DELETION", "requested_at": ago(31)}],
+    )
+    (bazaar.uploads / "1.png").write_bytes(b"1234")
+
+    for job in JOBS[:-1]:
+        bazaar.run(job)
+
+    with bazaar.engine.connect() as connection:
+        written = {(row.job, row.target_table): row.count for row in connection.execute(audit.select())}
+    assert written.items() >= {
+        ("bazaar/cleanup-invitations", "pending_invitations"): 2,
+        ("bazaar/cleanup-push-tokens", "push_tokens"): 1,
+        ("bazaar/anonymize-audit-logs", "audit_logs"): 2,
+        ("bazaar/delete-audit-logs", "audit_logs"): 1,
+        ("bazaar/cleanup-orphaned-files", "uploads"): 1,
+        ("bazaar/finalize-deletions", "users"): 1,
+    }.items()  # fmt: skip

@@ -51,6 +51,7 @@ def app(tmp_path, settings, open_services):
     rota.close()
 
 
+@pytest.mark.defect("CN-B1")
 def test_cn_b1_hours_and_moments_have_names_of_their_own(services, mails, wall):
     """One name for the preference and for the window's end would not even compile there; here the two differ."""
     add_user(services, notify_before_hours=6)
@@ -63,6 +64,7 @@ def test_cn_b1_hours_and_moments_have_names_of_their_own(services, mails, wall):
 
 @pytest.mark.parametrize("found_before", [48 * HOUR, 40 * MINUTE])
 @pytest.mark.parametrize("down", [range(0), range(1, 3)])
+@pytest.mark.defect("CN-B2")
 def test_cn_b2_each_contest_is_told_once_however_the_ticks_fall(services, mails, wall, found_before, down):
     add_user(services)
     start = NOW + 26 * HOUR + 35 * MINUTE
@@ -78,6 +80,7 @@ def test_cn_b2_each_contest_is_told_once_however_the_ticks_fall(services, mails,
     assert len(mails.mails) == 1
 
 
+@pytest.mark.defect("CN-B3")
 def test_cn_b3_one_bad_address_or_channel_ends_nothing_and_is_marked_alone(services, mails, hooks, wall):
     every = {"email": True, "whatsapp": True}
     add_user(services, "bad", channels=every, phone="+1")
@@ -90,6 +93,7 @@ def test_cn_b3_one_bad_address_or_channel_ends_nothing_and_is_marked_alone(servi
     assert statuses(services) == ["failed", "sent", "sent", "sent"]
 
 
+@pytest.mark.defect("CN-B4")
 def test_cn_b4_the_first_to_be_told_does_not_silence_the_rest(services, mails, wall):
     add_user(services, "early", notify_before_hours=168)
     add_user(services, "late", notify_before_hours=1)
@@ -103,6 +107,7 @@ def test_cn_b4_the_first_to_be_told_does_not_silence_the_rest(services, mails, w
     assert "is_notified" not in contests.c
 
 
+@pytest.mark.defect("CN-B5")
 def test_cn_b5_readers_of_mails_are_active_and_expired_tokens_are_cleared(services):
     reader = add_user(services, "reader", last_login_at=NOW - 400 * DAY)
     add_user(
@@ -116,6 +121,7 @@ def test_cn_b5_readers_of_mails_are_active_and_expired_tokens_are_cleared(servic
     assert [row.is_active for row in rows(services, users)] == [True, False]
 
 
+@pytest.mark.defect("CN-B6")
 def test_cn_b6_sync_does_not_reinsert_old_contests(services, platforms, wall):
     history = [announce(str(number), NOW - 31 * DAY - number * DAY) for number in range(1, 300)]
     platforms.show(*history, announce("2261"))
@@ -128,6 +134,7 @@ def test_cn_b6_sync_does_not_reinsert_old_contests(services, platforms, wall):
     assert [row.platform_id for row in rows(services, contests)] == ["2261"]
 
 
+@pytest.mark.defect("CN-B7")
 def test_cn_b7_a_contest_that_dropped_out_of_the_answers_does_not_stay_before_for_ever(services, platforms, wall):
     platforms.show(announce("1", NOW + HOUR), announce("2", NOW + 100 * DAY))
     run_sync(services, wall)
@@ -141,6 +148,7 @@ def test_cn_b7_a_contest_that_dropped_out_of_the_answers_does_not_stay_before_fo
     assert cleanup.cleanup_old_data(make_run(as_of=wall()), services).counts["contests_deleted"] == 1
 
 
+@pytest.mark.defect("CN-B8")
 def test_cn_b8_sync_and_tick_in_the_same_second_tell_everybody_once(app, platforms, mails):
     add_user(app.services)
     run_due(app.rota)
@@ -154,6 +162,7 @@ def test_cn_b8_sync_and_tick_in_the_same_second_tell_everybody_once(app, platfor
     assert len(mails.mails) == 1
 
 
+@pytest.mark.defect("CN-B9")
 def test_cn_b9_a_platform_that_failed_is_no_success_with_zeros(services, platforms, wall):
     platforms.scenario("atcoder", "missing-table")
 
@@ -164,6 +173,7 @@ def test_cn_b9_a_platform_that_failed_is_no_success_with_zeros(services, platfor
     assert result.details["platforms"]["atcoder"]["error_kind"] == "schema"
 
 
+@pytest.mark.defect("CN-B10")
 def test_cn_b10_only_read_notifications_go(services, mails, wall):
     add_user(services)
     add_user(services, "reader")
@@ -176,6 +186,7 @@ def test_cn_b10_only_read_notifications_go(services, mails, wall):
     assert [row.id for row in rows(services, notifications)] == [1]
 
 
+@pytest.mark.defect("CN-B11")
 def test_cn_b11_time_that_is_up_stops_the_job_between_batches_and_harms_nothing(services, mails, wall):
     add_users(services, 120)
     add_contest(services, announce())
@@ -198,11 +209,13 @@ def test_cn_b11_time_that_is_up_stops_the_job_between_batches_and_harms_nothing(
 
 
 @pytest.mark.parametrize("option", [{"disabled": True}, {"timeZone": "UTC"}])
+@pytest.mark.defect("CN-B12")
 def test_cn_b12_an_option_that_does_not_exist_is_an_error(option):
     with pytest.raises(ConfigError, match=next(iter(option))):
         Blueprint("codenotify").job("sync-contests", **option)(lambda: None)
 
 
+@pytest.mark.defect("CN-B13")
 def test_cn_b13_channels_are_switches_whatever_form_they_came_in(services, mails, wall):
     for name, value in (("list", ["email"]), ("object", {"email": True, "push": False}), ("off", {"email": False})):
         add_user(services, name, channels=people.channels_from(value))
@@ -213,6 +226,7 @@ def test_cn_b13_channels_are_switches_whatever_form_they_came_in(services, mails
     assert mails.recipients == ["list@example.test", "object@example.test"]
 
 
+@pytest.mark.defect("CN-B14")
 def test_cn_b14_atcoder_contests_to_come_are_known_and_told(services, platforms, mails, wall):
     add_user(services, platforms=["atcoder"])
     platforms.show(announce("abc473", platform="atcoder"))
@@ -223,6 +237,7 @@ def test_cn_b14_atcoder_contests_to_come_are_known_and_told(services, platforms,
     assert len(mails.mails) == 1
 
 
+@pytest.mark.defect("CN-B15")
 def test_cn_b15_no_start_is_no_contest_and_digests_and_long_leads_are_not_cut(services, platforms, mails, wall):
     platforms.show(announce("1", NOW + 150 * HOUR), announce("2", NOW + 160 * HOUR))
     platforms.scenario("codeforces", "no-start")
@@ -237,6 +252,7 @@ def test_cn_b15_no_start_is_no_contest_and_digests_and_long_leads_are_not_cut(se
     assert mails.recipients == ["long@example.test", "weekly@example.test"]
 
 
+@pytest.mark.defect("CN-B16")
 def test_cn_b16_five_fields_have_no_seconds_six_begin_with_them_and_seven_are_an_error():
     at = datetime(2026, 8, 10, tzinfo=UTC)
     assert cron("0 */6 * * *", tz="UTC").next_after(at) == at + 6 * HOUR
@@ -245,6 +261,7 @@ def test_cn_b16_five_fields_have_no_seconds_six_begin_with_them_and_seven_are_an
         cron("0 0 0 * * * * *", tz="UTC")
 
 
+@pytest.mark.defect("CN-B17")
 def test_cn_b17_a_job_that_fails_is_seen_to_fail_and_the_others_go_on(app, platforms):
     for site in ("codeforces", "leetcode", "codechef", "atcoder"):
         platforms.scenario(site, "forbidden")
@@ -262,6 +279,7 @@ def test_cn_b17_a_job_that_fails_is_seen_to_fail_and_the_others_go_on(app, platf
     assert any(event.kind == "run.failed" for event in events)
 
 
+@pytest.mark.defect("CN-B18")
 def test_cn_b18_a_trigger_answers_at_once_with_a_run_and_two_never_run_together(app, platforms):
     first = app.rota.options(by="admin").trigger("codenotify/sync-contests", force=True)
     second = app.rota.options(by="admin").trigger("codenotify/sync-contests", force=True)

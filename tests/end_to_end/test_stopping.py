@@ -14,6 +14,7 @@ from tests.end_to_end.processes import nodes, open_app, until
 pytestmark = pytest.mark.long
 
 
+@pytest.mark.defect("MB-B1")
 def test_on_sigterm_what_runs_is_waited_for_and_counted(database_url: str, tmp_path: Path) -> None:
     app, log = open_app(database_url), tmp_path / "log"
     running = app.handles["stubborn"].enqueue(seconds=1.0)
@@ -29,6 +30,7 @@ def test_on_sigterm_what_runs_is_waited_for_and_counted(database_url: str, tmp_p
     assert waiting.record().crashes == waiting.record().failures == 0
 
 
+@pytest.mark.defect("MB-B1")
 def test_what_does_not_end_in_the_drain_goes_back_and_is_no_failure(database_url: str, tmp_path: Path) -> None:
     app, log = open_app(database_url), tmp_path / "log"
     obedient = app.handles["obedient"].enqueue()

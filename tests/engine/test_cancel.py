@@ -130,6 +130,7 @@ def test_a_running_body_is_asked_to_stop_and_may_clean_up(
 
 
 @pytest.mark.parametrize(("name", "state", "noted"), RUNNING)
+@pytest.mark.defect("ALL-5")
 def test_a_body_whose_time_is_up_is_told_and_the_attempt_has_failed(
     app: Rota, start: Start, name: str, state: str, noted: list[str]
 ) -> None:

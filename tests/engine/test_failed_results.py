@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from rota import JobResult, Retry, Rota
 from rota.app.items import run_document
 from rota.model.event import Event
@@ -14,6 +16,7 @@ def failed_report() -> JobResult:
     return report
 
 
+@pytest.mark.defect("MB-B10")
 def test_a_failed_report_stays_with_its_run_and_goes_to_listeners(app: Rota, clock: ManualClock) -> None:
     app.job("send", retry=Retry(attempts=2, delays=[60]))(failed_report)
     handle = app.enqueue("send")

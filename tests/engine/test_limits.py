@@ -46,6 +46,7 @@ def running(app: Rota) -> list[dict[str, Any]]:
     return [json.loads(run.arguments) for run in app.runs.page(state="running", limit=1_000)]
 
 
+@pytest.mark.defect("MB-B11")
 def test_a_job_runs_no_more_than_so_often_at_once_on_any_number_of_nodes(app: Rota, start: Start) -> None:
     app.job("job", concurrency=3)(lambda: None)
     handles = [app.enqueue("job") for _ in range(10)]
@@ -79,6 +80,7 @@ def test_each_key_has_its_own_slots_and_one_that_is_full_keeps_no_other_back(app
     assert sorted((each["city"], each["n"]) for each in running(app)) == [("Lyon", 2), ("Lyon", 3)]  # in order
 
 
+@pytest.mark.defect("ALL-8")
 def test_a_queue_runs_no_more_than_its_concurrency(app: Rota, start: Start) -> None:
     app.job("a", queue="narrow")(lambda: None)
     app.job("b", queue="narrow", concurrency=5)(lambda: None)

@@ -81,6 +81,7 @@ def test_nothing_starts_before_its_wait_is_over(app: Rota, clock: ManualClock) -
     assert handle.state == "failed"
 
 
+@pytest.mark.defect("LP-B8")
 def test_a_dead_letter_is_kept_until_a_person_retries_or_dismisses_it(app: Rota, clock: ManualClock) -> None:
     ready: list[int] = []
 

@@ -142,6 +142,7 @@ CATCH_UPS = [
 
 
 @pytest.mark.parametrize(("policies", "minutes", "expected"), CATCH_UPS)
+@pytest.mark.defect("ALL-4")
 def test_what_was_missed_is_made_up_for_as_its_policy_says(
     app: Rota, clock: ManualClock, policies: dict[str, Any], minutes: int, expected: list[tuple[str, str]]
 ) -> None:
@@ -159,6 +160,7 @@ def test_what_was_missed_is_made_up_for_as_its_policy_says(
     assert done == [moment for moment, verdict in expected if verdict == "fired"]  # oldest first
 
 
+@pytest.mark.defect("ALL-3", "ALL-4")
 def test_what_was_missed_or_skipped_is_told_and_kept(app: Rota, clock: ManualClock) -> None:
     app.job("job", schedule=every("10m"), catch_up="none")(lambda: None)
     run_due(app)

@@ -343,6 +343,7 @@ def test_two_applications_on_one_database_keep_off_each_others_schedules(
 # --- environments
 
 
+@pytest.mark.defect("LP-B2", "LP-B8")
 def test_a_job_that_is_off_in_an_environment_runs_by_hand_alone_and_that_is_audited(
     open_app: Open, ledger_url: str, clock: ManualClock
 ) -> None:
@@ -414,6 +415,7 @@ def test_a_job_that_is_switched_on_counts_from_then_on(open_app: Open, ledger_ur
         ("staging", {"delete": (True, True), "mail": (False, True), "both": (True, True)}),
     ],
 )
+@pytest.mark.defect("LP-B2")
 def test_in_staging_what_destroys_only_looks_and_what_sends_keeps_still(
     open_app: Open, sqlite_ledger: str, environment: str | None, modes: dict[str, tuple[bool, bool]]
 ) -> None:

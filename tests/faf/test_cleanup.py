@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.faf.conftest import Faf, ago
+import pytest
+
+from apps.faf.status import history
+from tests.faf.conftest import NOW, Faf, ago
 
 OWNER = {"id": 1, "username": "anna", "email": "anna@x.org"}
 
@@ -22,6 +25,7 @@ def invitation(id_: int, status: str, expires: str, **values: Any) -> dict[str, 
     }
 
 
+@pytest.mark.defect("FF-B17")
 def test_invitations_expire_when_their_time_is_over(faf: Faf) -> None:
     states = ("queued", "sent", "opened", "started", "failed", "unknown", "submitted", "bounced", "cancelled")
     wall = datetime.now(UTC)
@@ -80,6 +84,7 @@ def bounced(id_: int, count: int, days: float, state: str = "bounced_temporary",
     return contact(id_, soft_bounce_count=count, email_status=state, last_bounce_at=ago(days), **values)
 
 
+@pytest.mark.defect("FF-B9", "FF-B5")
 def test_addresses_that_bounced_a_little_are_tried_again_and_those_that_did_much_are_not(faf: Faf) -> None:
     faf.put(
         users=[OWNER],
@@ -108,6 +113,7 @@ def test_addresses_that_bounced_a_little_are_tried_again_and_those_that_did_much
     assert (again["soft_bounces_reset"], again["bounce_limit"]) == (0, 0)
 
 
+@pytest.mark.defect("FF-B15")
 def test_rates_are_of_what_was_sent_in_half_a_year(faf: Faf) -> None:
     def sent(id_: int, contact_id: int, days: float, answered: bool) -> dict[str, Any]:
         return invitation(
@@ -138,6 +144,46 @@ def test_rates_are_of_what_was_sent_in_half_a_year(faf: Faf) -> None:
     assert faf.rows("owner_stats", "response_rate") == ["25.00"]
     assert (result["counts"]["contact_rates"], result["counts"]["owner_rates"]) == (2, 1)
     assert faf.run("cleanup")["counts"]["contact_rates"] == 0
+
+
+@pytest.mark.defect("FF-B15")
+def test_whom_two_invite_has_a_rate_of_each_and_every_owner_has_one(faf: Faf) -> None:
+    owners = range(1, 1_102)
+    faf.put(
+        users=[{"id": n, "username": f"o{n}", "email": f"o{n}@x.org"} for n in owners],
+        contacts=[contact(n, owner_id=n, email="zoe@x.org") for n in (1, 1_101)],
+        invitations=[
+            invitation(n, "submitted" if n == 1 else "sent", ago(-9), from_user_id=n, contact_id=n, sent_at=ago(9))
+            | {"to_email": "zoe@x.org", "submitted_at": ago(1) if n == 1 else None}
+            for n in (1, 1_101)
+        ],
+        owner_stats=[{"owner_id": n} for n in owners],
+    )
+
+    faf.run("cleanup")
+
+    assert faf.rows("contacts", "response_rate") == ["100.00", "0.00"]
+    rates = dict(faf.rows("owner_stats", "owner_id", "response_rate"))
+    assert (rates[1], rates[1_101]) == ("100.00", "0.00")
+
+
+@pytest.mark.defect("FF-B9")
+@pytest.mark.parametrize("values", [{"status": "blocked"}, {"opted_out": True}, {"status": "opted_out"}])
+def test_who_is_blocked_or_has_opted_out_is_not_touched(faf: Faf, values: dict[str, Any]) -> None:
+    faf.put(users=[OWNER], contacts=[bounced(1, 2, 31, **values)])
+    before = faf.rows("contacts")
+
+    assert faf.run("cleanup")["counts"]["soft_bounces_reset"] == 0
+    assert faf.rows("contacts") == before
+
+
+@pytest.mark.defect("FF-B7")
+def test_old_samples_go_and_the_history_of_runs_stays(faf: Faf) -> None:
+    faf.put(health_samples=[{"id": 1, "at": ago(4), "status": "healthy"}])
+    before = faf.run_any("health-check").id
+
+    assert faf.run("cleanup", as_of=NOW + timedelta(days=4))["counts"]["samples_deleted"] == 2
+    assert before in [each["job_id"] for each in history(faf.rota)]
 
 
 def test_what_nobody_owns_and_old_events_and_samples_go(faf: Faf) -> None:

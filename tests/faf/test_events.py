@@ -58,6 +58,7 @@ def test_what_is_newly_wrong_is_told(open_faf: Callable[..., Faf]) -> None:
     assert [each["check"] for each in found[0][1]["alerts"]] == ["mail"]
 
 
+@pytest.mark.defect("FF-B8")
 def test_much_memory_is_told(open_faf: Callable[..., Faf]) -> None:
     faf = open_faf(max_memory_mb=64)  # less than a Python with this suite takes
     found: Heard = []

@@ -66,6 +66,7 @@ def test_who_complains_has_opted_out(faf: Faf, tell: Tell) -> None:
     assert first(faf, "invitations", "status") == ("sent",)
 
 
+@pytest.mark.defect("FF-B5")
 def test_bounces_that_may_pass_are_counted_each_once(faf: Faf, tell: Tell) -> None:
     for event in ("e1", "e2", "e2"):
         tell(event, "bounced", bounce={"type": "Transient"})

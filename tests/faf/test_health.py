@@ -60,6 +60,7 @@ def test_deliveries_are_judged_from_ten_on(faf: Faf, sent: int, bounced: int, st
     assert checks(faf)["delivery"]["status"] == status
 
 
+@pytest.mark.defect("FF-B12")
 def test_what_waits_for_half_an_hour_is_told(faf: Faf) -> None:
     faf.put(invitations=[tried(1, "queued", 31)])
 
@@ -67,6 +68,16 @@ def test_what_waits_for_half_an_hour_is_told(faf: Faf) -> None:
     assert faf.rows("health_samples", "status") == ["degraded"]
 
 
+@pytest.mark.defect("FF-B7")
+@pytest.mark.parametrize(("tries", "failed", "status"), [(19, 5, "ok"), (20, 1, "ok"), (20, 2, "warning")])
+def test_errors_are_those_of_what_was_tried_in_the_last_hour(faf: Faf, tries: int, failed: int, status: str) -> None:
+    recent = [tried(n, "failed" if n < failed else "sent") for n in range(tries)]
+    faf.put(invitations=recent + [tried(n, "sent", 61) for n in range(100, 200)])
+
+    assert checks(faf)["errors"]["status"] == status
+
+
+@pytest.mark.defect("FF-B7")
 def test_what_was_tried_longer_ago_does_not_count(faf: Faf) -> None:
     faf.put(invitations=[tried(n, "failed", 61) for n in range(30)])
 
@@ -89,6 +100,7 @@ def test_a_sender_that_is_left_alone_is_told(faf: Faf) -> None:
     assert checks(faf)["breaker"]["message"] == "1 senders are left alone for a while"
 
 
+@pytest.mark.defect("FF-B11")
 def test_a_job_that_uses_up_its_time_is_told(faf: Faf) -> None:
     assert checks(faf)["running"]["value"] == 0
     run = faf.rota.trigger("faf/reminders").id

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
+from sqlalchemy import update
 
 from apps.demo.mail_catcher import MailCatcher
 from apps.faf import french
-from apps.faf.invitations import MonthlyInvitations, reminders, trying_again
+from apps.faf.invitations import MonthlyInvitations, _unsubscribe, reminders, sending, trying_again
+from apps.faf.planning import plan_month
 from apps.faf.settings import Settings
+from apps.faf.tables import invitations, users
 from rota import JobResult
 from rota.messages import Smtp
 from rota.testing import make_run
@@ -39,6 +45,7 @@ def invite(channels: dict[str, Any], run: int = 1, **options: Any) -> JobResult:
     return MonthlyInvitations(SETTINGS, channels)(make_run(**given))
 
 
+@pytest.mark.defect("FF-B1")
 def test_every_friend_gets_one_letter_of_his_owner(faf: Faf, mails: MailCatcher, channels: dict[str, Any]) -> None:
     faf.put(
         users=[
@@ -72,6 +79,7 @@ def test_every_friend_gets_one_letter_of_his_owner(faf: Faf, mails: MailCatcher,
     assert faf.rows("campaign_runs", "status") == ["success"]
 
 
+@pytest.mark.defect("FF-B5", "FF-B6")
 def test_a_bounce_is_the_contacts_and_an_outage_nobodys(faf: Faf, mails: MailCatcher, channels: dict[str, Any]) -> None:
     faf.put(users=[owner(1)], contacts=[contact(1), contact(2)])
     mails.bouncing["c1@x.org"] = "hard-bounce"
@@ -83,6 +91,7 @@ def test_a_bounce_is_the_contacts_and_an_outage_nobodys(faf: Faf, mails: MailCat
     assert faf.rows("contacts", "status") == ["bounced", "pending"]
 
 
+@pytest.mark.defect("FF-B6")
 def test_what_changes_between_plan_and_letter_is_seen(faf: Faf, mails: MailCatcher, channels: dict[str, Any]) -> None:
     faf.put(users=[owner(1)], contacts=[contact(n) for n in range(1, 4)])
     invite(channels, dry_run=True)
@@ -126,6 +135,7 @@ def remind(channels: dict[str, Any], run: int = 1) -> JobResult:
     return reminders(SETTINGS, channels)(make_run(id=run, job="faf/reminders", as_of=NOW, due_at=NOW))
 
 
+@pytest.mark.defect("FF-B4")
 def test_who_has_not_answered_is_reminded_after_three_days_and_after_seven(
     faf: Faf, mails: MailCatcher, channels: dict[str, Any]
 ) -> None:
@@ -176,3 +186,89 @@ def test_a_day_is_that_of_paris_in_french(moment: str, text: str) -> None:
 def test_a_month_and_the_days_left_in_french() -> None:
     assert [french.of(french.month(each)) for each in ("2026-04", "2026-11")] == ["d'avril 2026", "de novembre 2026"]
     assert [french.days_left(NOW + timedelta(days=each), NOW) for each in (1.5, 1, 0, -3)] == [2, 1, 0, 0]
+
+
+# --- what is known to go wrong
+
+
+@pytest.mark.defect("FF-B5", "FF-B6")
+def test_while_the_mail_server_is_down_nobody_is_harmed_and_the_month_has_failed(
+    faf: Faf, mails: MailCatcher, channels: dict[str, Any]
+) -> None:
+    faf.put(users=[owner(1)], contacts=[contact(n) for n in (1, 2)])
+    before = faf.rows("contacts")
+    mails.scenario = "outage"
+
+    result = invite(channels)
+
+    assert (result.status, result.counts["sent"], result.counts["bounced"]) == ("failed", 0, 0)
+    assert faf.rows("contacts") == before
+    assert faf.rows("invitations", "status") == ["queued", "queued"]
+
+
+def test_an_owner_who_leaves_between_plan_and_letter_takes_his_letters_along(
+    faf: Faf, mails: MailCatcher, channels: dict[str, Any]
+) -> None:
+    faf.put(users=[owner(1), owner(2)], contacts=[contact(1), contact(2, 2)])
+    plan_month(SETTINGS)(make_run(job="faf/monthly-invitations", as_of=NOW, due_at=NOW))
+    with faf.engine.begin() as connection:
+        connection.execute(update(users).where(users.c.id == 1).values(is_active=False))
+
+    result = sending(SETTINGS, channels)(make_run(id=2, job="faf/monthly-invitations", as_of=NOW, due_at=NOW))
+
+    assert (mails.recipients, result.details["cancelled"]) == (["c2@x.org"], {"owner_inactive": 1})
+    assert sorted(faf.rows("invitations", "contact_id", "status")) == [(1, "cancelled"), (2, "sent")]
+
+
+def test_who_was_reminded_is_not_reminded_again_though_the_invitation_was_sent_anew(
+    faf: Faf, mails: MailCatcher, channels: dict[str, Any]
+) -> None:
+    faf.put(users=[owner(1)], contacts=[contact(1)], invitations=[invitation(1, 100)])
+    remind(channels)
+    with faf.engine.begin() as connection:
+        connection.execute(update(invitations).values(sent_at=NOW - timedelta(hours=73)))
+
+    assert remind(channels, 2).counts["sent"] == 0
+    assert mails.count == 1
+
+
+@pytest.mark.defect("FF-B4")
+def test_those_who_want_no_reminder_keep_nobody_from_his(
+    faf: Faf, mails: MailCatcher, channels: dict[str, Any]
+) -> None:
+    faf.put(
+        users=[owner(1, first_reminder=False), owner(2)],
+        contacts=[contact(n) for n in range(1_001)] + [contact(2_000, 2)],
+        invitations=[invitation(n, 100) for n in range(1_001)] + [invitation(2_000, 73, from_user_id=2)],
+    )
+
+    assert remind(channels).counts["sent"] == 1
+    assert mails.recipients == ["c2000@x.org"]
+
+
+@pytest.mark.defect("FF-B17")
+@pytest.mark.parametrize("fate", ["soft-bounce", "refuse-data"])
+def test_a_reminder_that_failed_is_no_bounce(faf: Faf, mails: MailCatcher, channels: dict[str, Any], fate: str) -> None:
+    faf.put(users=[owner(1)], contacts=[contact(1)], invitations=[invitation(1, 73)])
+    before = faf.rows("contacts"), faf.rows("invitations")
+    mails.scenario = fate
+
+    assert remind(channels).counts["sent"] == 0
+    assert (faf.rows("contacts"), faf.rows("invitations")) == before
+
+
+@pytest.mark.defect("FF-B16")
+def test_the_link_to_unsubscribe_holds_no_address_and_cannot_be_made_by_others(
+    faf: Faf, mails: MailCatcher, channels: dict[str, Any]
+) -> None:
+    faf.put(users=[owner(1)], contacts=[contact(n) for n in (1, 2)])
+    invite(channels)
+
+    tokens = [re.search(r"token=([^>&]+)", mail["List-Unsubscribe"]) for mail in mails.mails]
+    mine, other = (unquote(found.group(1)) for found in tokens if found)
+    body, _, signature = mine.partition(".")
+
+    assert not any("x.org" in text for text in (mine, str(b64decode(body + "=="))))
+    link = _unsubscribe(SETTINGS)
+    assert link.read(mine) != link.read(other) is not None
+    assert link.read(f"{other.partition('.')[0]}.{signature}") is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -104,6 +104,7 @@ def test_each_address_is_invited_once_a_month_by_each_owner(faf: Faf) -> None:
     ]
 
 
+@pytest.mark.defect("FF-B10")
 def test_of_very_many_the_most_likely_to_answer_are_asked(faf: Faf, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "MOST_CONTACTS", 3)
     rates = ["10", None, "81", "80", "100"]
@@ -161,6 +162,7 @@ EACH = Settings(mode="per_user")
         ({"timezone": "Mars/Base"}, "2026-11-05T17:00+00:00", "2026-11"),
     ],
 )
+@pytest.mark.defect("FF-B3")
 def test_an_owner_is_due_from_his_day_and_hour_on_by_his_own_clock(
     faf: Faf, values: dict[str, Any], moment: str, month: str | None
 ) -> None:
@@ -189,3 +191,40 @@ def test_each_owner_is_due_once_a_month(faf: Faf) -> None:
     assert sorted(faf.rows("campaign_runs", "owner_id", "month")) == [
         (1, "2026-11"), (1, "2026-12"), (2, "2026-11"),
     ]  # fmt: skip
+
+
+def test_who_has_answered_this_month_already_is_not_invited(faf: Faf) -> None:
+    by_link = {"id": "x", "from_user_id": 1, "to_email": "c1@x.org", "month": "2026-11", "status": "submitted"}
+    faf.put(users=[owner(1)], contacts=[contact(1)], invitations=[by_link | {"expires_at": ago(-9)}])
+
+    assert (plan().counts["planned"], len(faf.rows("invitations"))) == (0, 1)
+
+
+def test_the_hour_of_the_campaign_is_that_of_paris(faf: Faf) -> None:
+    faf.rota.prepare()
+
+    fires = faf.rota.schedules.next_fires("faf/monthly-invitations", 6)
+
+    assert [f"{fire.astimezone(UTC):%m-%d %H:%M}" for fire in fires] == [
+        "12-05 17:00", "01-05 17:00", "02-05 17:00", "03-05 17:00", "04-05 16:00", "05-05 16:00",
+    ]  # fmt: skip
+
+
+# --- what is known to go wrong
+
+
+@pytest.mark.defect("FF-B3")
+def test_in_a_campaign_of_all_the_day_that_somebody_chose_leaves_nobody_out(faf: Faf) -> None:
+    days = (1, 5, 6, 28)
+    faf.put(users=[owner(n, send_day=n) for n in days], contacts=[contact(n, n) for n in days])
+
+    assert plan().counts["planned"] == 4
+
+
+@pytest.mark.defect("FF-B10")
+def test_what_an_owner_may_send_by_hand_in_an_hour_is_no_limit_of_the_campaign(faf: Faf) -> None:
+    faf.put(users=[owner(1)], contacts=[contact(n) for n in range(150)])
+
+    counts = plan().counts
+
+    assert (counts["planned"], counts["quota_exceeded"]) == (150, 0)

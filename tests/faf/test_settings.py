@@ -32,6 +32,7 @@ def test_the_name_that_a_setting_had_before_is_understood() -> None:
 
 
 @pytest.mark.parametrize(("rate", "good"), [("0", True), ("1", True), ("0.33", False)])
+@pytest.mark.defect("FF-B2")
 def test_a_worker_must_have_time_for_a_batch(rate: str, good: bool) -> None:
     env = {"FAF_MAILS_PER_SECOND": rate}
     if good:

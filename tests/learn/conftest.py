@@ -27,6 +27,7 @@ class Learn:
     engine: Engine
     rota: Rota
     logs: Path
+    clock: ManualClock
 
     def put(self, **tables: list[dict[str, Any]]) -> None:
         load(self.engine, metadata, tables)
@@ -59,11 +60,12 @@ def open_learn(database_url: str, tmp_path: Path, valkey_port: int) -> Iterator[
         redis_url = f"redis://localhost:{valkey_port}"
         places = {"logs": logs, "redis_url": redis_url, "secrets_file": tmp_path / "secrets.env"}
         given = Settings(**{"database_url": database_url, **places, **settings})
-        rota = Rota(f"sqlite:///{tmp_path}/ledger-{len(opened)}.db", clock=ManualClock(MIDNIGHT))
+        clock = ManualClock(MIDNIGHT)
+        rota = Rota(f"sqlite:///{tmp_path}/ledger-{len(opened)}.db", clock=clock)
         rota.include(make_blueprint(given))
         engine = open_database(given)
         bind(metadata, engine)  # one that is closed with the test
-        opened.append(Learn(engine, rota, logs))
+        opened.append(Learn(engine, rota, logs, clock))
         return opened[-1]
 
     yield open_

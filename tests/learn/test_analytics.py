@@ -16,6 +16,7 @@ def run(learn: Learn, **options: Any) -> dict[str, Any]:
     return learn.run("daily-analytics-updates", **options)
 
 
+@pytest.mark.defect("LP-B10")
 def test_a_course_is_counted_as_it_was_at_midnight(learn: Learn) -> None:
     learn.put(
         users=[EDUCATOR, *(user(n) for n in range(1, 8))],
@@ -92,6 +93,7 @@ def test_a_course_is_counted_as_it_was_at_midnight(learn: Learn) -> None:
     assert (kept[2]["completion_rate"], kept[2]["average_time_to_completion_days"]) == ("0.00", None)
     assert result["counts"]["courses_processed"] == 2
     assert result["counts"]["courses_changed"] == 2
+    assert result["details"]["cut"] == MIDNIGHT.isoformat()
 
 
 def test_run_again_at_any_time_it_says_the_same(learn: Learn) -> None:
@@ -155,6 +157,7 @@ def test_the_hardest_lesson_is_the_one_that_fewest_end_and_do_well_in(
     assert learn.rows("course_analytics")[1]["most_difficult_lesson_id"] == hardest
 
 
+@pytest.mark.defect("LP-B10")
 def test_a_student_has_courses_marks_minutes_streaks_and_badges(learn: Learn) -> None:
     learn.put(
         users=[EDUCATOR, user(1), user(2, deleted_at=ago(1)), user(3)],
@@ -230,12 +233,26 @@ def test_days_in_a_row_go_over_a_leap_day_and_end_yesterday() -> None:
     assert streaks(set(), first) == (0, 0)
 
 
-def test_one_page_that_fails_leaves_the_others(learn: Learn) -> None:
-    learn.put(users=[EDUCATOR, user(1), user(2)], courses=[course(1)])
-    with learn.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE users SET created_at = 1")
+def test_of_somebody_who_was_deleted_what_is_kept_stays_as_it_is(learn: Learn) -> None:
+    stored = {"user_id": 1, "longest_streak_days": 3, "badges_earned": ["streak_7"]}
+    learn.put(users=[EDUCATOR, user(1, deleted_at=ago(1))], student_analytics=[stored])
+    before = learn.rows("student_analytics")
 
-    assert run(learn)["status"] == "success"
+    assert run(learn)["counts"]["students_processed"] == 0
+    assert learn.rows("student_analytics") == before
+
+
+def test_one_student_whom_the_database_refuses_leaves_the_others(learn: Learn) -> None:
+    learn.put(users=[EDUCATOR, user(1), user(2), user(3)], courses=[course(1)], enrollments=[enrollment(1, 2, 1, 5)])
+    with learn.engine.begin() as connection:  # 1 and 3 have as many
+        connection.exec_driver_sql("CREATE UNIQUE INDEX odd ON student_analytics (total_courses_enrolled)")
+
+    result = run(learn)
+
+    assert (result["status"], [each["item"] for each in result["errors"]]) == ("partial", ["students: 3"])
+    counts = {name: result["counts"][name] for name in ("courses_processed", "students_processed", "failed")}
+    assert counts == {"courses_processed": 1, "students_processed": 2, "failed": 1}
+    assert set(learn.rows("student_analytics")) == {1, 2}
 
 
 def test_a_dry_run_leaves_every_row_as_it_was(learn: Learn) -> None:

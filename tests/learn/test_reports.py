@@ -6,6 +6,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from rota.testing import run_due
 from tests.learn.conftest import Learn
 from tests.learn.helpers import EDUCATOR, course, enrollment, user
 
@@ -16,6 +19,7 @@ def at(days: float, base: datetime) -> str:
     return (base - timedelta(days=days)).isoformat()
 
 
+@pytest.mark.defect("LP-B6")
 def test_a_week_is_seven_whole_days_against_the_seven_before(learn: Learn) -> None:
     midnight = SUNDAY.replace(hour=0)
     learn.put(
@@ -27,7 +31,7 @@ def test_a_week_is_seven_whole_days_against_the_seven_before(learn: Learn) -> No
         ],
     )
 
-    result = learn.run("weekly-trend-reports", due=SUNDAY, as_of=SUNDAY + timedelta(days=2))
+    result = learn.run("weekly-trend-reports", due=SUNDAY, as_of=SUNDAY + timedelta(days=8))
 
     [row] = learn.rows("reports").values()
     payload = row["payload"]["enrollments"]
@@ -43,6 +47,7 @@ def test_a_week_is_seven_whole_days_against_the_seven_before(learn: Learn) -> No
     assert learn.run("weekly-trend-reports", due=SUNDAY)["counts"] == {"made": 0}
 
 
+@pytest.mark.defect("LP-B6")
 def test_a_month_tells_money_by_currency_and_refunds_by_their_own_date(learn: Learn) -> None:
     def pay(id_: int, amount: str, currency: str, when: str, status: str = "succeeded") -> dict[str, Any]:
         return {
@@ -100,6 +105,7 @@ def test_a_month_tells_money_by_currency_and_refunds_by_their_own_date(learn: Le
     assert payload["mom_change_pct"]["enrollments"] == 0.0
 
 
+@pytest.mark.defect("LP-B12")
 def test_an_hour_is_kept_for_thirty_days(open_learn: Callable[..., Learn]) -> None:
     learn = open_learn(hourly_metrics=True)
     noon = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -119,3 +125,49 @@ def test_an_hour_is_kept_for_thirty_days(open_learn: Callable[..., Learn]) -> No
     hours = learn.rows("realtime_metrics")
     assert [row["payload"].get("active_users") for row in hours.values()] == [None, 2]
     assert result["counts"] == {"hours": 1, "deleted": 1}
+
+
+@pytest.mark.defect("ALL-6")
+def test_a_report_needs_no_other_job_to_have_been_there_before_it(learn: Learn) -> None:
+    midnight = SUNDAY.replace(hour=0)
+    learn.put(
+        users=[EDUCATOR, user(1)],
+        courses=[course(1)],
+        enrollments=[enrollment(1, 1, 1, 0) | {"enrolled_at": at(3, midnight), "completed_at": at(1, midnight)}],
+    )
+
+    first = learn.run("weekly-trend-reports", due=SUNDAY)
+    learn.run("daily-analytics-updates", due=midnight)
+    again = learn.run("weekly-trend-reports", due=SUNDAY)
+
+    assert (first["counts"], again["counts"], again["warnings"]) == ({"made": 1}, {"made": 0}, [])
+    assert first["details"]["report"]["completions"]["total"] == 1
+
+
+def test_each_sunday_that_was_missed_gets_its_own_report(learn: Learn) -> None:
+    learn.put(users=[EDUCATOR, user(1)])
+    learn.rota.prepare()
+
+    learn.clock.advance(days=15)  # from Friday the 27th: the 29th, and the 6th of December
+    run_due(learn.rota)
+
+    weeks = [row["period_end"][:10] for row in learn.rows("reports").values() if row["report_type"] == "weekly_trend"]
+    assert sorted(weeks) == ["2026-11-29", "2026-12-06"]
+
+
+@pytest.mark.parametrize(
+    ("due", "as_of", "start", "end"),
+    [
+        ("2028-03-01T02:00+00:00", "2028-03-01T02:00+00:00", "2028-02-01", "2028-03-01"),
+        ("2026-11-01T02:00+00:00", "2026-11-04T09:00+00:00", "2026-10-01", "2026-11-01"),
+    ],
+)
+def test_a_month_is_the_one_before_its_first_day_however_late(
+    learn: Learn, due: str, as_of: str, start: str, end: str
+) -> None:
+    moments = {"due": datetime.fromisoformat(due), "as_of": datetime.fromisoformat(as_of)}
+
+    learn.run("monthly-executive-summaries", **moments)
+
+    [row] = learn.rows("reports").values()
+    assert (row["period_start"][:10], row["period_end"][:10]) == (start, end)

@@ -47,6 +47,7 @@ def states(learn: Learn, name: str) -> list[str]:
     return [row["state"] for row in sorted(rows, key=lambda row: row["version"])]
 
 
+@pytest.mark.defect("LP-B4")
 def test_each_night_does_what_is_due_of_what_was_loaded(learn: Learn, tmp_path: Path) -> None:
     learn.put(
         secret_policies=[
@@ -95,6 +96,7 @@ def test_each_night_does_what_is_due_of_what_was_loaded(learn: Learn, tmp_path: 
     assert (again["rotated"], again["revoked"]) == ([], [])
 
 
+@pytest.mark.defect("LP-B4")
 def test_what_is_signed_with_the_key_before_is_good_for_a_month_and_an_hour(learn: Learn, tmp_path: Path) -> None:
     learn.put(secret_policies=[policy("jwt_secret")])
     learn.run(JOB)

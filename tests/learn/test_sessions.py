@@ -21,6 +21,7 @@ def unverified(id_: int, days: float, **values: Any) -> dict[str, Any]:
     return user(id_, created_at=ago(days), email_verified=False, **values)
 
 
+@pytest.mark.defect("LP-B9")
 def test_accounts_that_were_never_verified_go_after_thirty_days_if_nothing_hangs_on_them(learn: Learn) -> None:
     learn.put(
         users=[
@@ -75,6 +76,7 @@ def refresh(user: Any, name: str, *, ttl: int | None = None, **fields: Any) -> d
     return {"key": f"session:session:refresh:{user}:{name}", "value": fields, "ttl": ttl}
 
 
+@pytest.mark.defect("LP-B3")
 def test_the_night_ends_what_nobody_else_does(learn: Learn, redis: Redis) -> None:
     reset = user(4, email_verified=True, password_reset_token="t", password_reset_expires=ago(2))
     learn.put(users=[user(1, email_verified=True), user(2, deleted_at=ago(1)), unverified(3, 31), reset])
@@ -116,6 +118,7 @@ def test_without_redis_the_database_is_cleaned_all_the_same(open_learn: Callable
     assert {each["item"] for each in result["errors"]} == {"redis_tokens", "reset_keys"}
 
 
+@pytest.mark.defect("LP-B3")
 def test_a_pattern_that_matches_nothing_is_told(learn: Learn) -> None:
     warnings = learn.run(JOB)["warnings"]
 

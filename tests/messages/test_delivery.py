@@ -285,6 +285,7 @@ def test_the_second_provider_sends_while_the_first_is_down_and_nothing_goes_to_b
     assert len(mailbox.to) == len(set(mailbox.to)) == 79
 
 
+@pytest.mark.defect("FF-B2")
 def test_a_rate_holds_for_the_sender_over_all_runs(engine: Engine) -> None:
     """Two nodes ask in turns: together they get no more than the rate."""
     messages.create_all(engine)
@@ -388,6 +389,7 @@ def test_told_to_stop_it_ends_after_the_mail_that_it_is_at_and_writes_down_what_
     assert {row.attempts for row in ledger() if row.status == "queued"} == {0}
 
 
+@pytest.mark.defect("FF-B11")
 def test_at_its_time_limit_it_stops_claiming_and_the_next_run_goes_on(anybody: Anybody, ledger: Ledger) -> None:
     anybody(400)
 
@@ -404,6 +406,7 @@ def test_at_its_time_limit_it_stops_claiming_and_the_next_run_goes_on(anybody: A
     assert len(sender.given) == len(set(sender.given)) == 400
 
 
+@pytest.mark.defect("FF-B8", "ALL-1")
 def test_two_runs_at_once_send_each_message_once(anybody: Anybody, mailbox: Mailbox, smtp: Any) -> None:
     anybody(300)
     threads = [Thread(target=send, args=(news(smtp()),), kwargs={"id": number}) for number in (1, 2)]

@@ -168,6 +168,7 @@ def test_a_step_is_due_after_its_time_and_for_two_days(
     assert [mail["Subject"] for mail in mailbox.mails] == [version for version, status, _ in found if status == "sent"]
 
 
+@pytest.mark.defect("FF-B4")
 def test_where_both_are_due_the_later_one_is_sent_and_the_other_superseded(put: Any, smtp: Any, ledger: Ledger) -> None:
     put(people, {"id": 1, "email": "a@example.org", "name": "A", "invited_at": NOW - timedelta(days=7, hours=1)})
 

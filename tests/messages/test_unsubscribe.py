@@ -20,6 +20,7 @@ def token(link: str) -> str:
     return parse_qs(urlsplit(link).query)["token"][0]
 
 
+@pytest.mark.defect("FF-B16")
 def test_a_link_is_for_one_address_and_topic() -> None:
     link = ours.link("Anna@Example.org", "news")
 

@@ -8,6 +8,7 @@ from rota.errors import ConfigError
 from rota.model.retry import Retry
 
 
+@pytest.mark.defect("ALL-2")
 def test_the_wait_grows_by_its_factor_up_to_its_cap() -> None:
     retry = Retry(attempts=10, base=5, factor=2, cap=60, jitter=0)
 
@@ -24,6 +25,7 @@ def test_jitter_stays_inside_its_share(jitter: float) -> None:
     assert jitter == 0 or max(delays) - min(delays) > 100 * jitter
 
 
+@pytest.mark.defect("ALL-2")
 def test_delays_are_taken_one_by_one_and_the_last_one_repeats() -> None:
     retry = Retry(delays=["1s", 10, "1m"], base=999)
 

@@ -216,6 +216,7 @@ def test_evidence_is_forgotten_when_it_is_referred_to_between(upload: Upload, ro
     assert done(scan(root, 3)) == {"quarantined": 1}
 
 
+@pytest.mark.defect("MB-B5")
 def test_where_references_collapse_nothing_is_touched(upload: Upload, root: Path, put: Put, engine: Engine) -> None:
     for number in range(1, 41):
         upload(number)
@@ -285,6 +286,7 @@ def test_a_path_that_leads_out_of_the_root_is_told_and_nothing_is_touched(
 
 
 @pytest.mark.parametrize("quarantine", [".trash", None])
+@pytest.mark.defect("MB-B6")
 def test_a_file_that_cannot_be_moved_or_deleted_keeps_its_row(
     quarantine: str | None, upload: Upload, root: Path, rows_of: RowsOf
 ) -> None:

@@ -43,6 +43,7 @@ def done(result: Any) -> dict[str, int]:
     return {name: count for name, count in result.counts.items() if count and not name.startswith("bytes")}
 
 
+@pytest.mark.defect("LP-B5")
 def test_old_rotated_files_go_and_active_ones_never(log: Log, tmp_path: Path) -> None:
     log("app.log", 400)
     log("app.log.1", 31)
@@ -59,6 +60,7 @@ def test_old_rotated_files_go_and_active_ones_never(log: Log, tmp_path: Path) ->
     assert result.counts["bytes_freed"] == 15
 
 
+@pytest.mark.defect("LP-B5")
 def test_too_many_of_one_name_go_but_none_that_is_young(log: Log, tmp_path: Path) -> None:
     log("app.log")
     for number in range(1, 13):
@@ -73,6 +75,7 @@ def test_too_many_of_one_name_go_but_none_that_is_young(log: Log, tmp_path: Path
     assert "other.log.12" in names(tmp_path)
 
 
+@pytest.mark.defect("LP-B5")
 def test_a_large_file_is_rotated_and_its_writer_told(log: Log, tmp_path: Path) -> None:
     large = log("app.log", 0, b"x" * 200)
     log("app.log.20260305-120000", 0)
@@ -96,6 +99,7 @@ def test_where_the_writer_cannot_be_told_the_file_is_copied_and_emptied(log: Log
     assert (tmp_path / "app.log.20260305-120000").stat().st_size == 200
 
 
+@pytest.mark.defect("LP-B5")
 def test_what_is_compressed_keeps_its_age_and_its_rights(log: Log, tmp_path: Path) -> None:
     content = b"a long line, again and again\n" * 1_000
     before = log("app.log.1", 2, content, 0o600).stat()

@@ -37,6 +37,7 @@ def test_what_is_older_goes_and_what_is_exactly_so_old_stays(put: Put, rows_of: 
     assert cook(OLD, id=2).counts == {"deleted": 0}
 
 
+@pytest.mark.defect("MB-B9")
 def test_of_each_batch_there_is_an_account_in_its_own_transaction(put: Put, rows_of: RowsOf) -> None:
     put(notes, *aged(*[100] * 5, 10))
 
@@ -145,6 +146,7 @@ def test_a_plan_stands_for_a_tenth_more_and_for_no_other_rule(put: Put, rows_of:
     assert cook(OLD, plan=cook(OLD, dry_run=True).details["plan"], id=2).counts == {"deleted": 12}
 
 
+@pytest.mark.defect("MB-B4")
 def test_a_run_goes_on_behind_its_last_batch_and_counts_what_went_before(put: Put, rows_of: RowsOf) -> None:
     put(notes, *aged(*[100] * 10))
     recipe = Retention(notes, age=notes.c.created_at, older_than="90d", safety=ANY.with_(batch=3))

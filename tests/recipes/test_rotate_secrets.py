@@ -131,6 +131,7 @@ def test_the_first_run_makes_what_is_missing_and_the_interval_makes_the_next(
     assert first.counts == {"checked": 1, "rotated": 1, "revoked": 0, "manual_required": 0, "failed": 0, "skipped": 0}
 
 
+@pytest.mark.defect("LP-B4")
 def test_started_anew_each_day_it_rotates_when_the_time_has_come_and_not_when_the_clock_goes_back(
     rotated: Rotated, put: Put
 ) -> None:

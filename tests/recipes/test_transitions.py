@@ -56,12 +56,12 @@ def test_no_row_moves_twice_in_one_run(recipe: Transitions, rows_of: RowsOf) -> 
 
     first = cook(recipe, home=home)
 
-    assert first.counts == {"completed": 2, "activated": 4}
+    assert first.counts == {"completed": 2, "activated": 4, "conflict": 0}
     assert rows_of(groups, groups.c.state) == [
         "ACTIVE", "ACTIVE", "ACTIVE", "PENDING", "ACTIVE", "ACTIVE", "COMPLETED", "ACTIVE", "COMPLETED", "ACTIVE",
     ]  # fmt: skip
     assert [data["ids"] for _, data in home.emitted] == [[0, 1], [2, 4]]
-    assert cook(recipe, id=2).counts == {"completed": 3, "activated": 0}
+    assert cook(recipe, id=2).counts == {"completed": 3, "activated": 0, "conflict": 0}
     assert cook(recipe, id=3).message == "nothing to do"
 
 
@@ -71,6 +71,18 @@ def test_values_go_with_the_state(recipe: Transitions, rows_of: RowsOf) -> None:
     assert [row.ended_at is not None for row in rows_of(groups)] == [
         row.state == "COMPLETED" for row in rows_of(groups)
     ]
+
+
+@pytest.mark.usefixtures("recipe")
+def test_a_row_that_somebody_moves_meanwhile_is_left_where_it_is(rows_of: RowsOf) -> None:
+    def slow(connection: Connection, keys: Sequence[Any], _: datetime) -> Sequence[Any]:
+        connection.execute(groups.update().where(groups.c.id == 7, groups.c.id.in_(keys)).values(state="FROZEN"))
+        return keys
+
+    complete = Transition(name="completed", frm="ACTIVE", to="COMPLETED", chosen=slow)
+
+    assert cook(Transitions(groups.c.state, [complete], safety=GENTLE)).counts == {"completed": 4, "conflict": 1}
+    assert rows_of(groups, groups.c.state)[5:] == ["COMPLETED"] * 2 + ["FROZEN"] + ["COMPLETED"] * 2
 
 
 def test_a_circle_is_refused() -> None:

@@ -32,6 +32,7 @@ class Savings:
     engine: Engine
     rota: Rota
     settings: Settings
+    clock: ManualClock
 
     def put(self, **tables: list[dict[str, Any]]) -> None:
         load(self.engine, metadata, tables)
@@ -68,11 +69,12 @@ def open_savings(database_url: str, tmp_path: Path, valkey_port: int) -> Iterato
                 **settings,
             }
         )
-        rota = Rota(f"sqlite:///{tmp_path}/ledger-{len(opened)}.db", clock=ManualClock(NOW))
+        clock = ManualClock(NOW)
+        rota = Rota(f"sqlite:///{tmp_path}/ledger-{len(opened)}.db", clock=clock)
         rota.include(make_blueprint(given))
         engine = open_database(given)
         bind(metadata, engine)  # one that is closed with the test
-        opened.append(Savings(engine, rota, given))
+        opened.append(Savings(engine, rota, given, clock))
         return opened[-1]
 
     yield open_

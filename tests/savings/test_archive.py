@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 
 from apps.savings import archive as module
 from apps.savings.archive import restore
+from apps.savings.tables import audit_logs
 from rota.testing import run_due
-from tests.savings.conftest import Savings, ago
+from tests.savings.conftest import NOW, Savings, ago
 
 Open = Callable[..., Savings]
 
@@ -26,6 +28,7 @@ def parts(savings: Savings) -> list[Path]:
     return sorted(savings.settings.archive.rglob("*.jsonl.gz"))
 
 
+@pytest.mark.defect("SG-B1")
 def test_old_rows_are_kept_in_parts_and_come_back_as_they_were(savings: Savings) -> None:
     savings.put(audit_logs=[log(n, 100 + n / 10) for n in range(12)] + [log(20, 90), log(21, 1)])
     before = savings.rows("audit_logs")
@@ -46,6 +49,17 @@ def test_old_rows_are_kept_in_parts_and_come_back_as_they_were(savings: Savings)
     assert restore(savings.engine, savings.settings, part) == 0
 
 
+def test_a_row_that_comes_late_with_an_old_date_gets_a_part_of_its_own(savings: Savings) -> None:
+    savings.put(audit_logs=[log(n, 100) for n in (1, 2, 9)])
+    savings.run("archive-audit-logs")
+    with savings.engine.begin() as connection:
+        connection.execute(audit_logs.insert(), [{"id": 5, "action": "LATE", "created_at": NOW - timedelta(days=100)}])
+
+    assert savings.run("archive-audit-logs")["counts"]["archived"] == 1
+    assert [path.name for path in parts(savings)] == ["part-1-9.jsonl.gz", "part-5-5.jsonl.gz"]
+    assert savings.rows("archive_parts", "count") == [3, 1]
+
+
 def test_nothing_old_makes_no_file(savings: Savings) -> None:
     savings.put(audit_logs=[log(1, 90)])
 
@@ -64,6 +78,7 @@ def test_many_rows_make_several_parts(open_savings: Open, monkeypatch: pytest.Mo
     ]  # fmt: skip
 
 
+@pytest.mark.defect("SG-B1")
 def test_where_it_cannot_be_written_nothing_is_deleted(open_savings: Open, tmp_path: Path) -> None:
     blocked = tmp_path / "blocked"
     blocked.write_text("a file, where a folder should be")

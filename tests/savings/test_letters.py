@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from apps.demo.mail_catcher import MailCatcher
 from apps.savings.letters import amounts
+from apps.savings.tables import memberships
 from tests.savings.conftest import Savings
 
 NOW = datetime.now(UTC)
@@ -69,6 +71,7 @@ def send(savings: Savings) -> dict[str, Any]:
     return savings.run("send-contribution-summaries", due=MONDAY, as_of=NOW)
 
 
+@pytest.mark.defect("SG-B4")
 def test_each_member_hears_of_each_of_his_groups_once(open_savings: Callable[..., Savings], mails: MailCatcher) -> None:
     savings = open_savings(smtp_host="127.0.0.1", smtp_port=mails.port)
     fill(savings)
@@ -90,6 +93,30 @@ def test_each_member_hears_of_each_of_his_groups_once(open_savings: Callable[...
     assert "Outstanding             Ben, Cid, Dee, Eve" in text
     assert "Next payout             Ann" in text
     assert len(savings.rows("contribution_summaries")) == 2
+
+
+def test_a_group_without_members_is_passed_over_and_told_of(
+    open_savings: Callable[..., Savings], mails: MailCatcher
+) -> None:
+    savings = open_savings(smtp_host="127.0.0.1", smtp_port=mails.port)
+    fill(savings)
+
+    assert send(savings)["warnings"] == ["group 3 has no members"]
+
+
+def test_who_was_removed_hears_nothing_and_by_hand_on_wednesday_nobody_hears_again(
+    open_savings: Callable[..., Savings], mails: MailCatcher
+) -> None:
+    savings = open_savings(smtp_host="127.0.0.1", smtp_port=mails.port)
+    fill(savings)
+    with savings.engine.begin() as connection:
+        connection.execute(update(memberships).where(memberships.c.user_id == 2).values(status="REMOVED"))
+
+    send(savings)
+    by_hand = savings.run("send-contribution-summaries", due=MONDAY + timedelta(days=2), as_of=NOW)
+
+    assert mails.recipients == ["ann@x.org", "ann@x.org"]
+    assert (by_hand["counts"]["sent"], by_hand["counts"]["duplicate"]) == (0, 2)
 
 
 def test_groups_in_which_nothing_happened_may_be_left_out(

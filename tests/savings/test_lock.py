@@ -42,6 +42,7 @@ def locked(port: int, do: Callable[[], Any], ttl: float = 30) -> JobResult:
     return Locked(Body(do), "task", ttl, settings)(make_run())
 
 
+@pytest.mark.defect("SG-B2")
 def test_it_is_held_under_a_token_while_the_job_runs_and_given_back(redis: Redis, valkey_port: int) -> None:
     seen: list[Any] = []
 
@@ -54,6 +55,7 @@ def test_it_is_held_under_a_token_while_the_job_runs_and_given_back(redis: Redis
     assert redis.get(KEY) is None
 
 
+@pytest.mark.defect("SG-B2", "SG-B9")
 def test_while_somebody_else_has_it_the_run_is_skipped(redis: Redis, valkey_port: int) -> None:
     redis.set(KEY, "theirs", ex=60)
 
@@ -63,6 +65,7 @@ def test_while_somebody_else_has_it_the_run_is_skipped(redis: Redis, valkey_port
     assert redis.get(KEY) == b"theirs"
 
 
+@pytest.mark.defect("SG-B2")
 def test_one_that_was_lost_ends_the_work_and_is_not_taken_from_its_new_owner(redis: Redis, valkey_port: int) -> None:
     def lose() -> None:
         redis.set(KEY, "theirs", ex=60)
@@ -76,6 +79,16 @@ def test_one_that_was_lost_ends_the_work_and_is_not_taken_from_its_new_owner(red
     assert redis.get(KEY) == b"theirs"
 
 
+@pytest.mark.defect("SG-B9")
+def test_who_dies_with_it_keeps_others_from_it_for_a_minute_at_most(redis: Redis, valkey_port: int) -> None:
+    seen: list[Any] = []
+
+    locked(valkey_port, lambda: seen.append(redis.ttl(KEY)), ttl=600)
+
+    assert 0 < seen[0] <= 60
+
+
+@pytest.mark.defect("SG-B2")
 def test_it_is_renewed_for_as_long_as_the_job_takes(redis: Redis, valkey_port: int) -> None:
     def outlast() -> None:
         renewed = 0

@@ -46,6 +46,7 @@ def fill(savings: Savings, contributions: list[dict[str, Any]], **values: Any) -
         return summarise(connection, [1], WEEK)[1]
 
 
+@pytest.mark.defect("SG-B5")
 def test_what_was_paid_in_the_week_is_summed_exactly_by_asset(savings: Savings) -> None:
     found = fill(
         savings,

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 Chosen = Callable[[Connection, Sequence[Any], datetime], Sequence[Any]]
 """Of these keys, those that move: for conditions that are easier said in Python."""
 
-
+CONFLICT = "conflict"
+"""Counts rows that somebody else changed between the look and the move: they stay as they are."""
 Also = Callable[[Connection, Sequence[Any], "Run"], None]
 
 
@@ -99,9 +100,9 @@ class Transitions(Recipe):
         def change(connection: Connection, keys: Sequence[Key]) -> Counts:
             moving = keys
             if each.chosen is not None:
-                wanted = set(each.chosen(connection, [key[0] for key in keys], as_of))
-                moving = [key for key in keys if key[0] in wanted]
-            there = rows.among(moving)
+                chosen = set(each.chosen(connection, [key[0] for key in keys], as_of))
+                moving = [key for key in keys if key[0] in chosen]
+            there, wanted = rows.among(moving), len(moving)
             if moving and run is not None:  # some may have been moved by somebody else, a moment ago
                 moving = [tuple(row) for row in connection.execute(select(*rows.key).where(there))]
             values = values_at(rows.table, {self.state.key: each.to, **each.set_values}, as_of)
@@ -112,6 +113,6 @@ class Transitions(Recipe):
                     each.also(connection, ids, run)
                 if each.event:
                     run.emit(each.event, table=rows.table.name, ids=ids)
-            return Counter({each.name: count})
+            return Counter({each.name: count, CONFLICT: wanted - count})
 
-        return Part(each.name, "move", rows, change, self.safety, every_row=each.chosen is not None)
+        return Part(each.name, "move", rows, change, self.safety, also=(CONFLICT,), every_row=each.chosen is not None)
