@@ -17,7 +17,7 @@ from tests.faf.test_invitations import invite
 from tests.faf.test_planning import contact, owner
 from tests.messages.servers import Provider
 
-SECRET = "the provider's"
+SECRET = "a secret of the provider's"
 Tell = Callable[..., int]
 
 
@@ -98,5 +98,5 @@ def test_what_was_unknown_did_arrive(faf: Faf, tell: Tell) -> None:
 
 
 def test_nobody_without_the_secret_is_believed(faf: Faf, tell: Tell) -> None:
-    assert tell("e1", "complained", secret="mine") == 401
+    assert tell("e1", "complained", secret="a secret of my own") == 401
     assert first(faf, "contacts", "opted_out") == (False,)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, update
 
+from rota.errors import ConfigError
 from rota.messages import Event, Feedback, HttpProvider, deliveries
 from rota.messages.brief import natural_key
 from rota.messages.signature import sign
@@ -131,3 +132,23 @@ def test_what_cannot_be_read_is_said_to_be_so(engine: Engine, body: bytes) -> No
 @pytest.mark.parametrize("body", [{}, {"type": "email.sent"}, {"type": "email.opened", "data": None}])
 def test_what_is_about_no_message_of_ours_is_taken(tell: Any, body: Any) -> None:
     assert tell("e1", **body) == 200
+
+
+@pytest.mark.parametrize("secrets", [[], [""], ["whsec_"], ["short"], "a text where a list is meant"])
+def test_secrets_that_anybody_could_guess_are_refused(engine: Engine, secrets: Any) -> None:
+    with pytest.raises(ConfigError, match="feedback needs secrets"):
+        Feedback(engine, secrets=secrets)
+
+
+@pytest.mark.parametrize("to", ["P1 <p1@example.org>", ["P1 <P1@example.org>"], "p1@example.org"])
+def test_an_address_is_known_however_it_is_written(tell: Any, provider_id: str, engine: Engine, to: Any) -> None:
+    assert tell("e1", type="email.bounced", data=about(provider_id, to=to)) == 200
+    with engine.connect() as connection:
+        assert len(connection.execute(select(suppressions)).all()) == 1
+
+
+@pytest.mark.parametrize("data", [{"to": 7}, {"to": [7]}, {"email_id": {"a": 1}}, {"to": None, "email_id": None}])
+def test_an_event_of_odd_values_harms_nobody(tell: Any, provider_id: str, engine: Engine, data: Any) -> None:
+    assert tell("e1", type="email.bounced", data=data) == 200
+    with engine.connect() as connection:
+        assert connection.execute(select(suppressions)).all() == []

@@ -107,9 +107,9 @@ def test_a_file_is_read_by_its_owner_alone_and_keeps_what_others_wrote(file: Fil
     path.write_text("# ours\nOTHER=1\n\nDEBUG = yes\n")
     path.chmod(0o644)
 
-    first = file.put("jwt-secret", 1, Value("one"))
-    file.promote("jwt-secret", first)
-    file.promote("jwt-secret", file.put("jwt-secret", 2, Value('t"w o')))
+    first = file.put("jwt_secret", 1, Value("one"))
+    file.promote("jwt_secret", first)
+    file.promote("jwt_secret", file.put("jwt_secret", 2, Value('t"w o')))
     file.delete(first)
 
     assert path.stat().st_mode & 0o777 == 0o600
@@ -244,3 +244,9 @@ def test_a_secret_is_rotated_in_aws(aws: AwsStore, engine: Engine) -> None:
     stages = client.describe_secret(SecretId="shop/jwt")["VersionIdsToStages"]
     [marks] = [each for each in stages.values() if each]
     assert sorted(marks) == ["AWSCURRENT", "ROTA-PENDING"]
+
+
+@pytest.mark.parametrize("name", ["db-password", "Db.Password", "DB_PASSWORD", "1st", ""])
+def test_a_name_that_another_one_could_be_taken_for_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be the name of a secret"):
+        FileStore(tmp_path / "secrets.env").put(name, 1, Value("x"))

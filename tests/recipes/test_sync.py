@@ -222,3 +222,21 @@ def test_the_moment_of_an_answer_is_kept(engine: Engine, cinemas: Cinemas) -> No
 
     [(seen,)] = rows(engine, "seen_at")
     assert seen.replace(tzinfo=UTC) == datetime(2026, 3, 5, 14, tzinfo=UTC)
+
+
+def test_a_number_where_the_table_has_text_is_the_same_row_each_time(engine: Engine, cinemas: Cinemas) -> None:
+    cinemas.says = {"roxy": [{**show("7"), "code": 7}]}
+    ask(sync(cinemas))
+    cinemas.says = {"roxy": [{**show("7", film="Ikiru"), "code": 7}]}
+
+    assert done(ask(sync(cinemas), 2)) == {"fetched": 1, "updated": 1}
+    assert rows(engine, "code", "film", "missed") == [("7", "Ikiru", 0)]
+
+
+def test_what_an_error_says_stands_in_no_log(cinemas: Cinemas, caplog: pytest.LogCaptureFixture) -> None:
+    cinemas.says = {"roxy": OSError("GET https://roxy.example/shows?token=S3CRET failed")}
+
+    ask(sync(cinemas))
+
+    assert "a source failed" in caplog.text
+    assert "S3CRET" not in caplog.text

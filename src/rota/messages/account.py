@@ -17,6 +17,7 @@ from rota.messages.ledger import Owner
 from rota.messages.outcome import Held, Later, Outcome, Refused, Sent, Unsure
 from rota.messages.parcel import Ended, Verdict
 from rota.messages.senders.sender import Sender
+from rota.recipes.trouble import log_error
 
 if TYPE_CHECKING:
     from rota import Run
@@ -103,8 +104,8 @@ class Account:
         try:
             with connection.begin_nested():
                 self._brief.settled(connection, ended)
-        except Exception:
-            self._run.log.exception("settled= failed", messages=len(ended))
+        except Exception as error:  # noqa: BLE001 - it is the user's, and what was sent was sent
+            log_error(self._run, "settled= failed", error, messages=len(ended))
             self._add(connection, {"settled_failed": len(ended)})
 
     def judge(self, tried: Tried, now: datetime) -> Ended:
@@ -116,9 +117,9 @@ class Account:
                 return Ended(row, _SENT, provider_id)
             case Refused(error, bounce):
                 return Ended(row, Verdict("failed", error), bounce=bounce)
-            case Later(error, _, retry_after) if not is_last:
-                wait = max(wait, timedelta(seconds=retry_after or 0))
-                return Ended(row, Verdict("queued", error, now + wait))
+            case Later(error, down, retry_after) if not is_last or (down and delays):
+                wait = max(wait or delays[0], timedelta(seconds=retry_after or 0))
+                return Ended(row, Verdict("queued", error, now + wait, free=down))
             case Later(error):
                 return Ended(row, Verdict("unknown" if row.unsure else "failed", error))
             case Unsure(error) if tried.sender.honours_keys and not is_last:

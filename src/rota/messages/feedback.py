@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import UTC, datetime
+from email.utils import parseaddr
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, Row, select, update
 
 from rota.messages import tables
 from rota.messages.brief import natural_key
-from rota.messages.signature import verified
+from rota.messages.signature import check_secrets, verified
 from rota.messages.suppressions import suppress
 from rota.recipes.database import insert, writing
 from rota.recipes.tables import ready
@@ -50,8 +51,10 @@ def resend(body: Any) -> Sequence[Event]:
         return []
     if found == "bounced" and str((data.get("bounce") or {}).get("type", "")).lower() in {"transient", "temporary"}:
         found = "soft_bounced"
-    to = data.get("to")
-    return [Event(found, data.get("email_id"), address=(to[0] if isinstance(to, list) and to else None))]
+    to, id_ = data.get("to"), data.get("email_id")
+    first = to[0] if isinstance(to, list) and to else to
+    address = parseaddr(first)[1] if isinstance(first, str) else ""
+    return [Event(found, id_ if isinstance(id_, str) else None, address=address or None)]
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,9 @@ class Feedback:
     secrets: Sequence[str] = field(repr=False)
     read: Callable[[Any], Sequence[Event]] = resend
     heard: Callable[[Connection, Event, Row[Any] | None], None] | None = None
+
+    def __post_init__(self) -> None:
+        check_secrets("feedback", self.secrets)
 
     def take(self, headers: Mapping[str, str], body: bytes) -> int:
         """200: taken, now or before; 401: nobody with a secret sent it; 400: it cannot be read."""

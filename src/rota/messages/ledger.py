@@ -107,14 +107,14 @@ class Plan:
     def total(self, connection: Connection) -> int:
         return connection.scalar(select(func.count()).select_from(self._rows.subquery())) or 0
 
-    def count(self, connection: Connection, *, known: bool) -> tuple[int, int]:
-        """How many it has, and how many of them the ledger has not; ``known``: there is a ledger."""
-        total = self.total(connection)
-        if not known:
-            return total, total
+    def count(self, connection: Connection, now: datetime, *, known: bool) -> tuple[int, int]:
+        """How many it has, and how many of them would be sent that the ledger has not; ``known``: there is a ledger."""
         rows = self._rows.subquery("row")
-        there = select(1).where(*(_row[name] == rows.c[name] for name in KEY)).exists()
-        return total, connection.scalar(select(func.count()).select_from(rows).where(~there)) or 0
+        useful = or_(rows.c.useful_until.is_(None), rows.c.useful_until > literal(now, Instant()))
+        new = select(func.count()).select_from(rows).where(rows.c.reason.is_(None), useful)
+        if known:
+            new = new.where(~select(1).where(*(_row[name] == rows.c[name] for name in KEY)).exists())
+        return self.total(connection), connection.scalar(new) or 0
 
     def page(self, connection: Connection, after: Any) -> Any:
         """Where the page of recipients after ``after`` ends; None: it is the last one."""
@@ -248,7 +248,7 @@ def settle(connection: Connection, owner: Owner, verdict: Verdict, ids: Collecti
     values: dict[str, Any] = {"status": verdict.status, "reason": verdict.reason}
     if verdict.status == "queued":
         values["next_try_at"] = verdict.next_try_at or now
-        values |= {} if verdict.tried else {"attempts": _row.attempts - 1}
+        values |= {"attempts": _row.attempts - 1} if verdict.free or not verdict.tried else {}
         # Whoever may have it once, keeps it: a later "no" says nothing of the first time.
         kept = {name: case((_row.unsure == 1, _row[name])) for name in ("provider", "request")}
         values |= {"unsure": 1} if verdict.unsure else kept

@@ -113,7 +113,7 @@ class Mailing(Brief):
 
         known = present(engine, tables.metadata)
         with reading(engine) as connection:
-            counted = [plan.count(connection, known=known) for plan in self._plans(run)]
+            counted = [plan.count(connection, self.now(), known=known) for plan in self._plans(run)]
         planned = sum(new for _, new in counted)
         waiting = self._queued(engine) if known else 0
         counts = dict.fromkeys(COUNTED, 0) | {

@@ -24,14 +24,15 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is written down about a row. ``tried``: the try counts; ``unsure``: the provider may have it, so that no
-    other is given it."""
+    """What is written down about a row. ``tried``: there was a try; ``free``: it costs the message none of its
+    tries; ``unsure``: the provider may have it, so that no other is given it."""
 
     status: str
     reason: str | None = None
     next_try_at: datetime | None = None
     tried: bool = True
     unsure: bool = False
+    free: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,19 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 
+from rota.errors import ConfigError
+
+LEAST_SECRET = 16
 TOLERANCE = 300
 """Seconds that the sender's clock may be off; what is older may be a repeat by somebody else."""
+
+
+def check_secrets(what: str, secrets: Sequence[str]) -> None:
+    """Raises ``ConfigError`` for none, for one that can be guessed, and for a text where a list is meant."""
+    plain = [] if isinstance(secrets, str) else [each.removeprefix("whsec_") for each in secrets]
+    if not plain or min(map(len, plain)) < LEAST_SECRET:
+        hint = f"A list of them, each of at least {LEAST_SECRET} characters."
+        raise ConfigError(f"{what} needs secrets", hint=hint)
 
 
 def sign(secret: str, message_id: str, body: bytes, at: float | None = None) -> dict[str, str]:

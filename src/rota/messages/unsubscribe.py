@@ -11,13 +11,11 @@ from urllib.parse import quote
 
 from sqlalchemy import Engine
 
-from rota.errors import ConfigError
 from rota.messages import tables
+from rota.messages.signature import check_secrets
 from rota.messages.suppressions import address_hash, suppress_hash
 from rota.recipes.database import writing
 from rota.recipes.tables import ready
-
-LEAST_SECRET = 16
 
 
 class Unsubscribed(NamedTuple):
@@ -41,10 +39,7 @@ class Unsubscribe:
     mailto: str | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.secrets, str) or not self.secrets or min(map(len, self.secrets)) < LEAST_SECRET:
-            raise ConfigError(
-                "unsubscribe links need secrets", hint=f"A list of them, each of at least {LEAST_SECRET} characters."
-            )
+        check_secrets("an unsubscribe link", self.secrets)
 
     def link(self, address: str, topic: str = "") -> str:
         text = f"{address_hash(address)}:{topic}".encode()

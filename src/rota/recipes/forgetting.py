@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, null, or_, select, update
 
-from rota.errors import Interrupted
+from rota.errors import Interrupted, RotaError
 from rota.recipes import tables
 from rota.recipes.age import Age
 from rota.recipes.database import engine_of, reading, writing
@@ -18,7 +18,7 @@ from rota.recipes.erasure_requests import Requests
 from rota.recipes.forgotten import Book
 from rota.recipes.gate import is_allowed, may_go_on
 from rota.recipes.guard import cascades
-from rota.recipes.rows import Rows, by_key, moment_for
+from rota.recipes.rows import Rows, by_key, moment_for, shown
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
@@ -81,7 +81,14 @@ class Forgetting:
             if not may_go_on(self.run, recipe.safety):
                 result.details["stopped"] = f"its window {recipe.safety.window} UTC is over"
                 break
-            self._request(by_key(table, request))
+            try:
+                self._request(by_key(table, request))
+            except (Interrupted, RotaError):
+                raise
+            except Exception as error:  # noqa: BLE001 - an odd request leaves the others their turn
+                key = shown([request[column] for column in table.primary_key.columns])
+                result.counts["failed"] += 1
+                result.add_error(key, "erasure", f"{type(error).__name__} in the request itself")
             self.run.progress(done + 1, len(due))
         return self._settle()
 
@@ -120,7 +127,7 @@ class Forgetting:
 
         undone = self._attempt(request[recipe.subject.key], mode, key, complete)
         if undone is not None:
-            attempts = request["attempts"] + undone.is_failure
+            attempts = (request["attempts"] or 0) + undone.is_failure
             self._put(mine, status="PENDING", error=undone.why, attempts=attempts)
             if undone.is_failure and attempts >= STUCK:
                 self.result.warnings.append(f"request {key} has failed {attempts} times")

@@ -21,7 +21,7 @@ from rota.recipes.database import engine_of, reading, table_of, writing
 from rota.recipes.tables import insert_or_update
 
 _PLAIN = re.compile(r"[\w.+/=:@~-]*", re.ASCII)
-_NAME = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
+_NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 class Value:
@@ -74,8 +74,9 @@ class FileStore:
     path: str | os.PathLike[str]
 
     def put(self, name: str, version: int, value: Value) -> str:
-        if not _NAME.fullmatch(name):
-            raise ConfigError(f"{name!r} cannot be the name of a variable", hint="Letters, digits, - and _.")
+        if not _NAME.fullmatch(name):  # two that differ by case or by a dash would be one variable
+            hint = "Lower-case letters, digits and _, as in db_password."
+            raise ConfigError(f"{name!r} cannot be the name of a secret in a file of variables", hint=hint)
         ref = f"{_variable(name)}_V{version}"
         self.keep(ref, value)
         return ref

@@ -11,6 +11,7 @@ from rota.errors import Interrupted
 from rota.recipes.recipe import Recipe, without_plan
 from rota.recipes.step import STEP
 from rota.recipes.sweep import Part
+from rota.recipes.trouble import log_error
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
@@ -51,8 +52,8 @@ class Steps(Recipe):
                 part = step(run)
             except Interrupted:
                 raise
-            except Exception as error:
-                run.log.exception("a step failed", step=name)
+            except Exception as error:  # noqa: BLE001 - one that fails leaves the others their work
+                log_error(run, "a step failed", error, step=name)
                 part = JobResult(status="failed", message=f"{type(error).__name__}")
                 part.add_error(name, "failed", type(error).__name__)
             finally:

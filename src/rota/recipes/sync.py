@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-from sqlalchemy import Column, Connection, Engine, Row, and_, func, select, true, tuple_, update
+from sqlalchemy import Column, Connection, Engine, Row, Text, and_, func, select, true, tuple_, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from rota.errors import Interrupted
@@ -20,6 +21,7 @@ from rota.recipes.recipe import Recipe, without_plan
 from rota.recipes.rows import aware
 from rota.recipes.safety import Safety
 from rota.recipes.steps import merge
+from rota.recipes.trouble import log_error
 from rota.recipes.values import values_at
 
 if TYPE_CHECKING:
@@ -103,8 +105,8 @@ class _Asked:
             self._finish(answer.complete, result)
         except Interrupted:
             raise
-        except Exception as error:
-            self.run.log.exception("a source failed", source=self.source.name)
+        except Exception as error:  # noqa: BLE001 - it is the source's own
+            log_error(self.run, "a source failed", error, source=self.source.name)
             result.status = "failed"
             result.add_error(self.source.name, "failed", type(error).__name__)
         result.counts |= self.counts
@@ -125,8 +127,9 @@ class _Asked:
         """A batch that the database refuses is halved until the row is found that it refuses."""
         self.counts["fetched"] += len(batch)
         rows = {}
-        for given in batch:
-            key = tuple(given.get(name) for name in self.recipe.key)
+        for row in batch:
+            given = {**row, **{name: self._key_of(name, row.get(name)) for name in self.recipe.key}}
+            key = tuple(given[name] for name in self.recipe.key)
             if None in key:
                 self.counts["invalid"] += 1
             elif self.recipe.drop is not None and self.recipe.drop(given, self.run.as_of):
@@ -134,6 +137,11 @@ class _Asked:
             else:
                 rows[key] = given
         self._write(list(rows.values()), result)
+
+    def _key_of(self, name: str, value: Any) -> Any:
+        """A number where the table has text is that number's text: it would be another row each time."""
+        is_text = isinstance(table_of(self.recipe.table).columns[name].type, Text)
+        return str(value) if is_text and isinstance(value, (int, UUID)) else value
 
     def _write(self, rows: Sequence[Given], result: JobResult) -> None:
         if not rows:

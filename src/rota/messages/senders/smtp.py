@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import smtplib
 import ssl
 import threading
@@ -28,6 +29,8 @@ from rota.messages.senders.wire import Broken, Reply, Wire
 _GOING_DOWN, _GO_AHEAD = 421, 354
 _GIVE_UP_AFTER = 2
 _NOBODY = {550, 551, 553}
+_ENHANCED = re.compile(rb"5\.(\d{1,3})\.\d{1,3}\b")
+_BLOCKED = re.compile(rb"block|black ?list|spam|reputation|policy", re.IGNORECASE)
 
 
 @dataclass(eq=False)
@@ -219,9 +222,17 @@ def _refusal(reply: Reply) -> Outcome:
         return Later("going_down", down=True)
     if 400 <= reply.code < 500:
         return Later(f"deferred_{reply.code}")
+    if 500 <= reply.code < 600 and _is_about_us(reply.text):
+        return Later(f"blocked_{reply.code}", down=True)
     if 500 <= reply.code < 600:
         return Refused(f"refused_{reply.code}", bounce=reply.code in _NOBODY)
     return Unsure(f"odd_reply_{reply.code}")
+
+
+def _is_about_us(text: bytes) -> bool:
+    """A server that blocks the sender says so with 5.7 (RFC 3463, 3.8), or in words: nobody's address is wrong then."""
+    code = _ENHANCED.match(text)
+    return code[1] == b"7" if code else _BLOCKED.search(text) is not None
 
 
 @contextlib.contextmanager

@@ -25,6 +25,8 @@ class Broken(Exception):  # noqa: N818 - what happened to the connection
 
 class Reply(NamedTuple):
     code: int
+    text: bytes = b""
+    """Of its last line."""
 
     @property
     def ok(self) -> bool:
@@ -121,7 +123,7 @@ class Wire:
             if len(line) < 3 or not line[:3].isdigit() or size > _MOST_BYTES:
                 raise Broken("no_smtp")
             if line[3:4] != b"-":
-                return Reply(int(line[:3]))
+                return Reply(int(line[:3]), line[4:])
 
     def _line(self, deadline: float) -> bytes:
         while True:
