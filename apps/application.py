@@ -11,7 +11,8 @@ _made: list[Rota] = []
 
 def application(*blueprints: Blueprint) -> Rota:
     """What the applications call the environment is what Rota calls it, where nobody has told it otherwise."""
-    rota = Rota(environment=None if "ROTA_ENVIRONMENT" in os.environ else os.environ.get("APP_ENV"))
+    name = blueprints[0].prefix if len(blueprints) == 1 else "apps"  # so that one alone leaves the others' schedules be
+    rota = Rota(name=name, environment=None if "ROTA_ENVIRONMENT" in os.environ else os.environ.get("APP_ENV"))
     for blueprint in blueprints:
         rota.include(blueprint)
     _made[:] = [rota]

@@ -238,7 +238,7 @@ def test_a_name_that_a_template_does_not_know_is_told_for_that_message(
     result = send(news(smtp(), look=select(people.c.email.label("address"))))
 
     assert (result.status, told(result)) == ("failed", {"planned": 2, "left": 2})  # the template may be mended
-    assert {_error(error)[1] for error in result.errors} == {"render:UndefinedError"}
+    assert {_error(error)[1] for error in result.errors} == {"render:'name' is undefined"}
 
 
 def test_errors_name_no_address(anybody: Anybody, mailbox: Mailbox, smtp: Any) -> None:
@@ -362,3 +362,8 @@ def test_a_clock_of_ones_own_decides_what_is_of_use(anybody: Anybody, mailbox: M
     campaign = news(smtp(), useful_for="1h", now=lambda: long_ago)
 
     assert told(campaign(make_run(as_of=long_ago))) == {"planned": 1, "sent": 1}
+
+
+def test_a_sender_that_is_given_without_the_name_of_its_channel_is_refused(smtp: Any) -> None:
+    with pytest.raises(ConfigError, match="news has no channel"):
+        news(smtp(), channels=smtp())

@@ -73,7 +73,7 @@ class Brief(Recipe):
     """The time by which a message is looked at, leases run out and tries are due; tests have one of their own."""
 
     def __post_init__(self) -> None:
-        if not self.channels:
+        if not isinstance(self.channels, Mapping) or not self.channels:
             raise ConfigError(f"{self.kind} has no channel", hint='channels={"email": Smtp(…)}')
         column = getattr(self.to, "expression", self.to)
         if not isinstance(column, Column):

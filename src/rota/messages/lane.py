@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 
+from jinja2 import UndefinedError
+
 from rota.messages.account import Tried
 from rota.messages.gate import OPENS_AFTER, Open
 from rota.messages.message import Message
@@ -115,7 +117,7 @@ class Lane:
             try:
                 made.append((at, make(sender, parcel)))
             except Exception as error:  # noqa: BLE001 - a message that cannot be made must not stop the others
-                outcomes[at] = Later(f"render:{type(error).__name__}")
+                outcomes[at] = Later(f"render:{_told(error)}")
         outcomes |= self._hand_over(sender, made)
         return [Tried(sender, row, outcomes[at]) for at, parcel in enumerate(parcels) for row in parcel.rows]
 
@@ -142,3 +144,8 @@ class Lane:
         if close := getattr(answers, "close", None):
             close()
         return {at: rest for at, _ in made} | outcomes
+
+
+def _told(error: Exception) -> str:
+    """The name that a template lacks is the template's; any other error may tell of the person."""
+    return str(error) if isinstance(error, UndefinedError) else type(error).__name__

@@ -18,8 +18,8 @@ def check_secrets(what: str, secrets: Sequence[str]) -> None:
     """Raises ``ConfigError`` for none, for one that can be guessed, and for a text where a list is meant."""
     plain = [] if isinstance(secrets, str) else [each.removeprefix("whsec_") for each in secrets]
     if not plain or min(map(len, plain)) < LEAST_SECRET:
-        hint = f"A list of them, each of at least {LEAST_SECRET} characters."
-        raise ConfigError(f"{what} needs secrets", hint=hint)
+        hint = "A list of them; the first signs, and all are good."
+        raise ConfigError(f"{what} needs secrets of at least {LEAST_SECRET} characters", hint=hint)
 
 
 def sign(secret: str, message_id: str, body: bytes, at: float | None = None) -> dict[str, str]:
