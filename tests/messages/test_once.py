@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -366,4 +367,4 @@ def test_a_clock_of_ones_own_decides_what_is_of_use(anybody: Anybody, mailbox: M
 
 def test_a_sender_that_is_given_without_the_name_of_its_channel_is_refused(smtp: Any) -> None:
     with pytest.raises(ConfigError, match="news has no channel"):
-        news(smtp(), channels=smtp())
+        replace(news(smtp()), channels=smtp())
