@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -161,9 +162,51 @@ def test_what_refers_to_a_file_keeps_it_however_it_is_written(
     assert states(rows_of) == {7: "live"}
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.png", "&#x2F;uploads&#x2F;a.png"),
+        ("a.png", "/uploads/a.png&amp;w=3"),
+        ("a&b.png", "/uploads/a&amp;b.png"),
+        ("a.png", json.dumps({"src": "/uploads/a.png"}).replace("/", "\\/")),
+        ("a.png", "\\u002fuploads\\u002fa.png"),
+        ("a.png", "%252Fuploads%252Fa.png"),
+        ("a.png", "uploads/a.png"),
+        ("a.png", "/Uploads/A.PNG"),
+        ("a.png", "/uploads/a.png;x=1"),
+        ("a.png", "/uploads/a.png,w_300"),
+        ("a.png", "`/uploads/a.png`"),
+        ("a.png", "/uploads/t_300/a.png|b"),
+        ("a.png", "/uploads//a.png"),
+        ("\U0001f600.png", "\\/uploads\\/\\ud83d\\ude00.png and half of one: \\ud83d"),
+        ("a b.png", "/uploads/a b.png"),
+        ("a b.png", "/uploads/a+b.png"),
+        ("Report (1).png", '<img src="/uploads/Report (1).png">'),
+        ("a[1].png", "![it](/uploads/a[1].png)"),
+        ("a'b.png", "/uploads/a'b.png"),
+        ("a#1?.png", "/uploads/a#1?.png"),
+        ("a.png.", "/uploads/a.png. And more"),
+        ("caf\u00e9.png", "/uploads/cafe\u0301.png"),
+        ("cafe\u0301.png", "/uploads/caf%C3%A9.png"),
+        ("a%20b.png", "/uploads/a%20b.png"),
+        ("a%20b.png", "/uploads/a%2520b.png"),
+        ("deep/my own (2).png", "/uploads/deep/my own (2).png"),
+    ],
+)
+def test_what_may_mean_a_file_keeps_it(name: str, text: str, upload: Upload, root: Path, put: Put) -> None:
+    path = upload(7, name)
+    upload(8, "k.png")
+    put(users, {"id": 1, "bio": "/uploads/k.png"}, {"id": 2, "bio": text})
+
+    for day in range(3):
+        result = scan(root, day)
+
+    assert (path.exists(), result.counts["orphaned_count"], result.status) == (True, 0, "success")
+
+
 def test_a_reference_to_another_file_keeps_none(upload: Upload, root: Path, put: Put) -> None:
     upload(7)
-    put(users, {"id": 1, "bio": "/uploads/77.png, /api/uploads/70, /projects/7"})
+    put(users, {"id": 1, "bio": "/uploads/77.png, /api/uploads/70, /projects/7, /uploads/7-a.png"})
 
     assert scan(root).counts["orphaned_count"] == 1
 

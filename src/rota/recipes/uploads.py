@@ -17,6 +17,7 @@ from rota.recipes import tables
 from rota.recipes.age import Age
 from rota.recipes.database import reading, writing
 from rota.recipes.gate import may_go_on
+from rota.recipes.references import normal
 from rota.recipes.rooted import Rooted
 from rota.recipes.rows import Key, Rows, aware, moment_for, shown
 from rota.recipes.upload_table import UploadTable
@@ -64,12 +65,21 @@ class Uploads:
             self.run.sleep(recipe.safety.pause_seconds if paced else 0)
 
     def referred(self) -> set[str]:
-        """Every name that something refers to, as it is now."""
+        """Every name that something refers to, as it is now; for those of which none is plain, whatever a text may
+        mean."""
         with reading(self.engine) as connection:
-            return self._referred(connection)
+            found = self._referred(connection, [])
+        orphans = [
+            each for page in self.pages(self.old(), paced=False) for each in page if found.isdisjoint(each.names)
+        ]
+        if not orphans:
+            return found
+        with reading(self.engine) as connection:
+            return self._referred(connection, orphans)
 
-    def _referred(self, connection: Connection) -> set[str]:
-        return {name for each in self.recipe.all_references for name in each.names(connection)}
+    def _referred(self, connection: Connection, page: Sequence[Upload]) -> set[str]:
+        wanted = {name for each in page for name in each.names}
+        return {name for each in self.recipe.all_references for name in each.names(connection, wanted)}
 
     def old(self) -> ColumnElement[bool]:
         recipe = self.recipe
@@ -98,7 +108,7 @@ class Uploads:
         """Looks once more what refers to them, in the transaction of the claim."""
         state = "quarantined" if self.recipe.quarantine else "deleting"
         with writing(self.engine) as connection:
-            referred = self._referred(connection)
+            referred = self._referred(connection, page)
             again = [each for each in page if not referred.isdisjoint(each.names)]
             self._set(connection, "unmark", again, self.old(), unreferenced_since=None)
             orphans = [each for each in page if referred.isdisjoint(each.names)]
@@ -113,7 +123,7 @@ class Uploads:
         recipe, quarantined = self.recipe, self.recipe.state == "quarantined"
         long_ago = Age.of(recipe.quarantined_for).before(self.run.as_of)
         with writing(self.engine) as connection:
-            referred = self._referred(connection)
+            referred = self._referred(connection, page)
             orphans = [each for each in page if referred.isdisjoint(each.names)]
             over = [each for each in orphans if each.claimed_at is None or each.claimed_at <= long_ago]
             going = self._set(connection, "deleting", over, quarantined, state="deleting")
@@ -245,4 +255,4 @@ class Uploads:
 def _upload(row: tuple[Any, ...], width: int) -> Upload:
     key, (path, since, claimed_at, *names) = row[:width], row[width:]
     known = [*(str(each) for each in key), path, Path(path).name, *(str(each) for each in names if each is not None)]
-    return Upload(key, path, aware(since), aware(claimed_at), frozenset(each.casefold() for each in known))
+    return Upload(key, path, aware(since), aware(claimed_at), frozenset(normal(each) for each in known if each))
