@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, update
 
 from rota.errors import ConfigError, ConflictError, NotFoundError
-from rota.recipes import Age, Archive, ArchiveTo, Retention, Safety, audit
+from rota.recipes import Age, Archive, ArchiveTo, Child, Retention, Safety, audit
 from rota.recipes.archive import ArchiveError, Sink
 from rota.recipes.rows import Rows
 from rota.recipes.undo import Undone, undo
@@ -195,6 +195,15 @@ def test_one_that_was_changed_since_is_not_put_back(
 def test_a_table_without_the_columns_is_refused(engine: Engine, notes_put: list[int]) -> None:
     with pytest.raises(ConfigError, match="note_comment has no column 'created_at', which note has"):
         cook(old(ArchiveTo.table(comments)))
+
+
+@pytest.mark.parametrize("kind", [Retention, Archive])
+def test_children_that_no_archive_would_keep_are_refused(kind: type[Retention], tmp_path: Path) -> None:
+    given: Any = {"archive_to": ArchiveTo.folder(tmp_path), "children": (Child(comments, comments.c.note_id),)}
+
+    with pytest.raises(ConfigError, match="children= would go without an archive") as told:
+        kind(notes, age=notes.c.created_at, older_than="90d", **given)
+    assert "note_comment" in str(told.value.hint)
 
 
 def test_an_archive_says_where_it_is(engine: Engine, put: Put, rows_of: RowsOf, tmp_path: Path) -> None:
