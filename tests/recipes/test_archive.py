@@ -1,18 +1,33 @@
 from __future__ import annotations
 
+import enum
 import gzip
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import (
+    JSON,
+    Column,
+    Engine,
+    Enum,
+    Float,
+    Integer,
+    Interval,
+    MetaData,
+    PickleType,
+    Table,
+    Time,
+    select,
+    update,
+)
 
 from rota.errors import ConfigError, ConflictError, NotFoundError
-from rota.recipes import Age, Archive, ArchiveTo, Child, Retention, Safety, audit
+from rota.recipes import Age, Archive, ArchiveTo, Child, Retention, Safety, audit, bind
 from rota.recipes.archive import ArchiveError, Sink
 from rota.recipes.rows import Rows
 from rota.recipes.undo import Undone, undo
@@ -195,6 +210,38 @@ def test_one_that_was_changed_since_is_not_put_back(
 def test_a_table_without_the_columns_is_refused(engine: Engine, notes_put: list[int]) -> None:
     with pytest.raises(ConfigError, match="note_comment has no column 'created_at', which note has"):
         cook(old(ArchiveTo.table(comments)))
+
+
+class Colour(enum.StrEnum):
+    RED = "r"
+
+
+@pytest.mark.parametrize(("type_", "value", "comes_back"), [
+    (Time(), time(3, 4, 5, 6), True), (Interval(), timedelta(days=-1, microseconds=7), True),
+    (JSON(), {"a": [None]}, True), (JSON(), "text", True), (Float(), float("inf"), True),
+    (Enum(Colour), Colour.RED, True),
+    (Enum(Colour, values_callable=lambda of: [each.value for each in of]), Colour.RED, False),
+    (PickleType(), {1, 2}, False),
+])  # fmt: skip
+def test_what_does_not_come_back_as_it_was_is_not_deleted(
+    type_: Any, value: Any, comes_back: bool, engine: Engine, tmp_path: Path
+) -> None:
+    own = MetaData()
+    table = Table("kind", own, Column("id", Integer, primary_key=True), Column("v", type_))
+    own.create_all(engine)
+    bind(own, engine)
+    with engine.begin() as connection:
+        connection.execute(table.insert().values(id=1, v=value))
+    recipe = Archive(table, where=table.c.id > 0, archive_to=ArchiveTo.folder(tmp_path), safety=ANY)
+
+    if comes_back:
+        assert cook(recipe).counts["archived"] == 1
+        put_back(engine, recipe)
+    else:
+        with pytest.raises(ArchiveError, match=r"kind\.v has a (Colour|set), which would not come back"):
+            cook(recipe)
+    with engine.connect() as connection:
+        assert connection.execute(select(table)).all() == [(1, value)]
 
 
 @pytest.mark.parametrize("kind", [Retention, Archive])

@@ -9,13 +9,14 @@ import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Table, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Table, select, tuple_
 
 from rota.errors import ConfigError, RotaError
 from rota.recipes.database import insert, table_of
@@ -104,7 +105,7 @@ class ArchiveTo:
     ) -> dict[str, Any]:
         if not found:
             return {"rows": 0}
-        lines = b"".join(_line(rows.table, row).encode() + b"\n" for row in found)
+        lines = b"".join(_readable(rows.table, row).encode() + b"\n" for row in found)
         data = gzip.compress(lines, mtime=0)
         digest = hashlib.sha256(data).hexdigest()
         place: dict[str, Any] = {"sha256": digest, "rows": len(found)}
@@ -249,19 +250,42 @@ def _line(table: Table, row: Mapping[Any, Any]) -> str:
     return json.dumps(encode(table, row), sort_keys=True)
 
 
+def _readable(table: Table, row: Mapping[str, Any]) -> str:
+    """Its line, of which each value comes back as it was; raises ``ArchiveError`` where one does not."""
+    for column in table.columns:
+        if not _comes_back(column, value := row[column.key]):
+            kind = type(value).__name__
+            raise ArchiveError(f"{table.name}.{column.key} has a {kind}, which would not come back as it was")
+    return _line(table, row)
+
+
+def _comes_back(column: Column[Any], value: Any) -> bool:
+    if isinstance(value, Enum):
+        return value.name in getattr(column.type, "enums", ())  # the column takes the name for the member
+    try:
+        back = _value(json.loads(json.dumps(_plain(value))))
+    except (TypeError, ValueError):
+        return False
+    return bool(back == value or (back != back and value != value))
+
+
 def decode(table: Table, kept: Mapping[str, Any]) -> dict[str, Any]:
     """The row again. What the table has no column for any more is left out."""
     return {name: _value(value) for name, value in kept.items() if name in table.columns}
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return {"enum": value.name}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (dict, list)):
         return {"json": value}
     if isinstance(value, (bytes, memoryview)):
         return {"bytes": b64encode(bytes(value)).decode()}
-    if isinstance(value, (datetime, date)):
+    if isinstance(value, timedelta):
+        return {"timedelta": [value.days, value.seconds, value.microseconds]}
+    if isinstance(value, (datetime, date, time)):
         return {type(value).__name__: value.isoformat()}
     return {"decimal" if isinstance(value, Decimal) else "uuid" if isinstance(value, UUID) else "text": str(value)}
 
@@ -269,8 +293,11 @@ def _plain(value: Any) -> Any:
 _READ: dict[str, Callable[[Any], Any]] = {
     "json": lambda value: value,
     "text": str,
+    "enum": str,
     "datetime": datetime.fromisoformat,
     "date": date.fromisoformat,
+    "time": time.fromisoformat,
+    "timedelta": lambda value: timedelta(*value),
     "uuid": UUID,
     "decimal": Decimal,
     "bytes": b64decode,
