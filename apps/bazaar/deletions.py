@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, case, exists, func, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, and_, case, exists, func, or_, select, true, update
 
 from apps.bazaar.karma import karma_of
 from apps.bazaar.settings import Settings
@@ -220,15 +220,20 @@ def _about(_: Connection, subject: Subject) -> ColumnElement[bool]:
 
 
 def _uploads(connection: Connection, subject: Subject) -> ColumnElement[bool]:
-    """The picture of the person; where nothing stays, all uploads that no page of others shows."""
+    """The picture of the person; where nothing stays, all uploads. None of them that somebody else shows, or a page
+    that stays."""
     named = in_urls(subject.row["avatar_url"] or "")
+    of_projects = of_ideas = true()
+    own = uploads.c.uploaded_by == subject.id
     if subject.mode == "anonymise":
-        return and_(or_(uploads.c.uploaded_by == subject.id, uploads.c.uploaded_by.is_(None)), _named(named))
-    going = projects.c.id.in_(_alone(subject))
-    named |= _shown(connection, going, ideas.c.user_id == subject.id)
-    own = or_(uploads.c.uploaded_by == subject.id, and_(uploads.c.uploaded_by.is_(None), _named(named)))
+        own = and_(own, _named(named))
+    else:
+        going = projects.c.id.in_(_alone(subject))
+        of_projects, of_ideas = ~going, ideas.c.user_id != subject.id
+        named |= _shown(connection, going, ideas.c.user_id == subject.id)
+    own = or_(own, and_(uploads.c.uploaded_by.is_(None), _named(named)))
     found = connection.execute(select(uploads.c.id, uploads.c.filename, uploads.c.path).where(own)).all()
-    shown = _shown(connection, ~going, ideas.c.user_id != subject.id, users.c.id != subject.id) if found else set()
+    shown = _shown(connection, of_projects, of_ideas, users.c.id != subject.id) if found else set()
     kept = [row.id for row in found if shown & {str(row.id), row.filename, row.path}]
     return and_(own, uploads.c.id.not_in(kept))
 

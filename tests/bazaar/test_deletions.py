@@ -16,7 +16,7 @@ from apps.bazaar import deletions
 from apps.bazaar.blueprint import open_database
 from apps.bazaar.deletions import address_of, cancel_deletion, finalize_deletions
 from apps.bazaar.settings import Settings
-from apps.bazaar.tables import data_requests, ideas, metadata, outbox, uploads, users
+from apps.bazaar.tables import data_requests, ideas, metadata, outbox, projects, uploads, users
 from apps.database import writing
 from rota.errors import ConflictError
 from rota.recipes import audit, bind
@@ -179,6 +179,25 @@ def test_who_wants_nothing_to_stay_takes_projects_and_votes_along(bazaar: Bazaar
     assert bazaar.run("recalculate-karma")["counts"]["total_karma_change"] == -50  # Cleo's; Ben's is right already
     check_both(bazaar)
     assert orphaned(bazaar) == ["2"]
+
+
+@pytest.mark.parametrize("shown", [
+    update(users).where(users.c.id == 2).values(avatar_url="/uploads/1.png"),
+    update(projects).where(projects.c.id == 3).values(image_url="/api/uploads/1"),
+    update(projects).where(projects.c.id == 1).values(description="her own, and stays: ![me](/uploads/1.png)"),
+    update(ideas).where(ideas.c.id == 1).values(description="/uploads/1.png"),
+])  # fmt: skip
+@pytest.mark.parametrize("owner", [1, None])
+def test_a_picture_that_a_page_shows_stays_with_the_contributions(
+    bazaar: Bazaar, shown: Any, owner: int | None
+) -> None:
+    put_world(bazaar)
+    with bazaar.engine.begin() as connection:
+        connection.execute(update(uploads).where(uploads.c.id == 1).values(uploaded_by=owner))
+        connection.execute(shown)
+
+    assert some(bazaar.run(JOB)) == counts(processed=1, anonymized=1)
+    assert (bazaar.rows("uploads", "id"), (bazaar.uploads / "1.png").exists()) == ([1, 2, 3, 4, 5], True)
 
 
 def orphaned(bazaar: Bazaar) -> list[str]:

@@ -1,19 +1,35 @@
 from __future__ import annotations
 
+import enum
 import gzip
 import io
 import json
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import (
+    JSON,
+    Column,
+    Engine,
+    Enum,
+    Float,
+    Integer,
+    Interval,
+    MetaData,
+    PickleType,
+    Table,
+    Time,
+    select,
+    update,
+)
 
 from rota.errors import ConfigError, ConflictError, NotFoundError
-from rota.recipes import Age, Archive, ArchiveTo, Retention, Safety, audit
+from rota.recipes import Age, Archive, ArchiveTo, Child, Retention, Safety, audit, bind
 from rota.recipes.archive import ArchiveError, Sink
+from rota.recipes.rows import Rows
 from rota.recipes.undo import Undone, undo
 from tests.recipes.conftest import cook, days
 from tests.recipes.tables import comments, metadata, notes
@@ -24,13 +40,22 @@ RowsOf = Callable[..., list[Any]]
 kept_notes = notes.to_metadata(metadata, name="kept_note")
 
 
+class PreconditionFailedError(Exception):
+    """As botocore's ClientError."""
+
+    response: ClassVar = {"ResponseMetadata": {"HTTPStatusCode": 412}}
+
+
 class Store:
     """As boto3's client of S3, as far as it is used."""
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], bytes] = {}
 
-    def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803 - boto3's words
+    def put_object(self, Bucket: str, Key: str, Body: bytes, IfNoneMatch: str) -> None:  # noqa: N803 - boto3's words
+        assert IfNoneMatch == "*"
+        if (Bucket, Key) in self.objects:
+            raise PreconditionFailedError
         self.objects[Bucket, Key] = Body
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
@@ -51,10 +76,10 @@ def old(sink: Sink) -> Retention:
     return Retention(notes, age=notes.c.created_at, older_than="90d", safety=ANY, archive_to=sink)
 
 
-def put_back(engine: Engine, recipe: Retention, within: str = "30d") -> Undone:
+def put_back(engine: Engine, recipe: Retention, within: str = "30d", run: str = "shop/clean:1") -> Undone:
     [part] = recipe.parts(days(0)[0])
     assert recipe.archive_to is not None
-    return undo(engine, recipe.archive_to, part.rows, "shop/clean:1", by="anna", within=Age.of(within))
+    return undo(engine, recipe.archive_to, part.rows, run, by="anna", within=Age.of(within))
 
 
 @pytest.fixture
@@ -91,6 +116,51 @@ def test_rows_that_are_there_again_are_left_as_they_are(
     assert rows_of(notes, notes.c.text)[1] == "new"
 
 
+def by_first_key(rows: Rows, found: Sequence[Mapping[str, Any]]) -> str:
+    return f"{rows.table.name}-{found[0]['id']}"
+
+
+@pytest.mark.parametrize("kind", ["folder", "objects"])
+def test_a_part_whose_name_another_has_gets_its_checksum_in_its_name(
+    kind: str, engine: Engine, notes_put: list[int], rows_of: RowsOf, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {"name": by_first_key, "manifest": True}
+    sink = ArchiveTo.folder(tmp_path, **options) if kind == "folder" else ArchiveTo.s3(Store(), "old", **options)
+    cook(old(sink))
+    put_back(engine, old(sink))
+    with engine.begin() as connection:
+        connection.execute(update(notes).where(notes.c.id == 2).values(text="changed"))
+
+    cook(old(sink), id=2)  # the two other parts are put where they were
+    batches = [row.archive for row in rows_of(audit) if row.archive]
+    with engine.connect() as connection:
+        read = {each["object"]: [row["text"] for row in sink.read(connection, each)] for each in batches}
+
+    changed = f"note-1-{batches[3]['sha256'][:12]}.jsonl.gz"
+    assert read == {
+        "note-1.jsonl.gz": ["é 1", "é 2"], "note-3.jsonl.gz": ["é 3", "é 4"], "note-5.jsonl.gz": ["é 5"],
+        changed: ["é 1", "changed"],
+    }  # fmt: skip
+    told = json.loads(sink.objects.get(changed.replace("jsonl.gz", "manifest.json")))
+    assert (told["object"], told["sha256"], told["keys"]) == (changed, batches[3]["sha256"], [1, 2])
+
+
+def test_a_table_that_has_another_row_of_the_key_keeps_the_rows(
+    engine: Engine, notes_put: list[int], rows_of: RowsOf
+) -> None:
+    recipe = old(ArchiveTo.table(kept_notes))
+    cook(recipe)
+    put_back(engine, recipe)
+    assert cook(recipe, id=2).counts["deleted"] == 5  # the same rows once more are no matter
+    put_back(engine, recipe, run="shop/clean:2")
+    with engine.begin() as connection:
+        connection.execute(update(notes).where(notes.c.id == 2).values(text="changed"))
+
+    with pytest.raises(ArchiveError, match="kept_note has another row with the key 2 already"):
+        cook(recipe, id=3)
+    assert rows_of(notes, notes.c.id) == notes_put
+
+
 def test_after_its_window_it_is_refused(engine: Engine, sink: Sink, notes_put: list[int]) -> None:
     cook(old(sink))
     with engine.begin() as connection:
@@ -111,8 +181,8 @@ def test_an_archive_that_cannot_be_read_back_keeps_the_rows(
     engine: Engine, notes_put: list[int], rows_of: RowsOf
 ) -> None:
     class Lossy(Store):
-        def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803
-            super().put_object(Bucket, Key, Body[:-1])
+        def put_object(self, Bucket: str, Key: str, Body: bytes, IfNoneMatch: str) -> None:  # noqa: N803
+            super().put_object(Bucket, Key, Body[:-1], IfNoneMatch)
 
     with pytest.raises(ArchiveError, match="is not what was written there"):
         cook(old(ArchiveTo.s3(Lossy(), "old")))
@@ -140,6 +210,47 @@ def test_one_that_was_changed_since_is_not_put_back(
 def test_a_table_without_the_columns_is_refused(engine: Engine, notes_put: list[int]) -> None:
     with pytest.raises(ConfigError, match="note_comment has no column 'created_at', which note has"):
         cook(old(ArchiveTo.table(comments)))
+
+
+class Colour(enum.StrEnum):
+    RED = "r"
+
+
+@pytest.mark.parametrize(("type_", "value", "comes_back"), [
+    (Time(), time(3, 4, 5, 6), True), (Interval(), timedelta(days=-1, microseconds=7), True),
+    (JSON(), {"a": [None]}, True), (JSON(), "text", True), (Float(), float("inf"), True),
+    (Enum(Colour), Colour.RED, True),
+    (Enum(Colour, values_callable=lambda of: [each.value for each in of]), Colour.RED, False),
+    (PickleType(), {1, 2}, False),
+])  # fmt: skip
+def test_what_does_not_come_back_as_it_was_is_not_deleted(
+    type_: Any, value: Any, comes_back: bool, engine: Engine, tmp_path: Path
+) -> None:
+    own = MetaData()
+    table = Table("kind", own, Column("id", Integer, primary_key=True), Column("v", type_))
+    own.create_all(engine)
+    bind(own, engine)
+    with engine.begin() as connection:
+        connection.execute(table.insert().values(id=1, v=value))
+    recipe = Archive(table, where=table.c.id > 0, archive_to=ArchiveTo.folder(tmp_path), safety=ANY)
+
+    if comes_back:
+        assert cook(recipe).counts["archived"] == 1
+        put_back(engine, recipe)
+    else:
+        with pytest.raises(ArchiveError, match=r"kind\.v has a (Colour|set), which would not come back"):
+            cook(recipe)
+    with engine.connect() as connection:
+        assert connection.execute(select(table)).all() == [(1, value)]
+
+
+@pytest.mark.parametrize("kind", [Retention, Archive])
+def test_children_that_no_archive_would_keep_are_refused(kind: type[Retention], tmp_path: Path) -> None:
+    given: Any = {"archive_to": ArchiveTo.folder(tmp_path), "children": (Child(comments, comments.c.note_id),)}
+
+    with pytest.raises(ConfigError, match="children= would go without an archive") as told:
+        kind(notes, age=notes.c.created_at, older_than="90d", **given)
+    assert "note_comment" in str(told.value.hint)
 
 
 def test_an_archive_says_where_it_is(engine: Engine, put: Put, rows_of: RowsOf, tmp_path: Path) -> None:

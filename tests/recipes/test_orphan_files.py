@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -61,6 +63,8 @@ def upload(root: Path, put: Put) -> Upload:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"1234")
+        at = (NOW - timedelta(days=days)).timestamp()
+        os.utime(path, (at, at))
         row = {"id": number, "filename": path.name, "path": name, "created_at": NOW - timedelta(days=days)}
         put(uploads, row | more)
         return path
@@ -161,9 +165,51 @@ def test_what_refers_to_a_file_keeps_it_however_it_is_written(
     assert states(rows_of) == {7: "live"}
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.png", "&#x2F;uploads&#x2F;a.png"),
+        ("a.png", "/uploads/a.png&amp;w=3"),
+        ("a&b.png", "/uploads/a&amp;b.png"),
+        ("a.png", json.dumps({"src": "/uploads/a.png"}).replace("/", "\\/")),
+        ("a.png", "\\u002fuploads\\u002fa.png"),
+        ("a.png", "%252Fuploads%252Fa.png"),
+        ("a.png", "uploads/a.png"),
+        ("a.png", "/Uploads/A.PNG"),
+        ("a.png", "/uploads/a.png;x=1"),
+        ("a.png", "/uploads/a.png,w_300"),
+        ("a.png", "`/uploads/a.png`"),
+        ("a.png", "/uploads/t_300/a.png|b"),
+        ("a.png", "/uploads//a.png"),
+        ("\U0001f600.png", "\\/uploads\\/\\ud83d\\ude00.png and half of one: \\ud83d"),
+        ("a b.png", "/uploads/a b.png"),
+        ("a b.png", "/uploads/a+b.png"),
+        ("Report (1).png", '<img src="/uploads/Report (1).png">'),
+        ("a[1].png", "![it](/uploads/a[1].png)"),
+        ("a'b.png", "/uploads/a'b.png"),
+        ("a#1?.png", "/uploads/a#1?.png"),
+        ("a.png.", "/uploads/a.png. And more"),
+        ("caf\u00e9.png", "/uploads/cafe\u0301.png"),
+        ("cafe\u0301.png", "/uploads/caf%C3%A9.png"),
+        ("a%20b.png", "/uploads/a%20b.png"),
+        ("a%20b.png", "/uploads/a%2520b.png"),
+        ("deep/my own (2).png", "/uploads/deep/my own (2).png"),
+    ],
+)
+def test_what_may_mean_a_file_keeps_it(name: str, text: str, upload: Upload, root: Path, put: Put) -> None:
+    path = upload(7, name)
+    upload(8, "k.png")
+    put(users, {"id": 1, "bio": "/uploads/k.png"}, {"id": 2, "bio": text})
+
+    for day in range(3):
+        result = scan(root, day)
+
+    assert (path.exists(), result.counts["orphaned_count"], result.status) == (True, 0, "success")
+
+
 def test_a_reference_to_another_file_keeps_none(upload: Upload, root: Path, put: Put) -> None:
     upload(7)
-    put(users, {"id": 1, "bio": "/uploads/77.png, /api/uploads/70, /projects/7"})
+    put(users, {"id": 1, "bio": "/uploads/77.png, /api/uploads/70, /projects/7, /uploads/7-a.png"})
 
     assert scan(root).counts["orphaned_count"] == 1
 
@@ -324,6 +370,23 @@ def test_without_a_quarantine_a_crash_between_file_and_row_is_made_good(
     assert states(rows_of) == {1: "live"}
 
 
+@pytest.mark.parametrize("day", [1.5, 2])
+def test_where_the_quarantine_was_emptied_by_hand_a_new_file_at_the_path_stays(
+    day: float, upload: Upload, root: Path
+) -> None:
+    path = upload(1)
+    upload(2, days=1)
+    scan(root)
+    assert done(scan(root, 1)) == {"quarantined": 1}
+    shutil.rmtree(root / ".trash")
+    path.write_text("new, and its row comes in a minute")
+
+    result = scan(root, day)
+
+    assert done(result) == ({"already_missing": 1, "deleted_records": 1} if day == 2 else {})
+    assert path.read_text().startswith("new")
+
+
 def test_a_crash_between_claim_and_move_is_made_good(upload: Upload, root: Path) -> None:
     path = upload(1, state="quarantined", claimed_at=NOW)
     upload(2, days=1)
@@ -385,6 +448,23 @@ def test_a_file_that_a_living_upload_shares_stays(upload: Upload, root: Path, pu
     assert done(result) == {"deleted_records": 1, "shared": 1}
     assert path.exists()
     assert states(rows_of) == {2: "live"}
+
+
+@pytest.mark.parametrize("written", ["./1.png", "sub/../1.png", "{root}/1.png", "linked/1.png", "sub/./../1.png"])
+@pytest.mark.parametrize("quarantine", [".trash", None])
+def test_it_stays_however_the_other_writes_its_path(
+    written: str, quarantine: str | None, upload: Upload, root: Path, put: Put, rows_of: RowsOf
+) -> None:
+    path = upload(1)
+    (root / "sub").mkdir()
+    (root / "linked").symlink_to(root)
+    put(uploads, {"id": 2, "path": written.format(root=root), "created_at": NOW - 99 * DAY})
+    put(covers, {"id": 1, "upload_id": 2})
+
+    for day in range(3):
+        scan(root, day, references=[], quarantine=quarantine)
+
+    assert (path.exists(), states(rows_of)) == (True, {2: "live"})
 
 
 def test_a_wrong_root_is_seen_and_a_marker_says_that_it_is_right(upload: Upload, root: Path, tmp_path: Path) -> None:

@@ -117,6 +117,34 @@ def test_what_is_compressed_keeps_its_age_and_its_rights(log: Log, tmp_path: Pat
     assert done(prune(tmp_path, as_of=NOW + timedelta(days=29))) == {"deleted_age": 1, "compressed": 1}
 
 
+@pytest.mark.defect("LP-B5")
+def test_an_archive_of_the_same_name_is_never_written_over(log: Log, tmp_path: Path) -> None:
+    """As Python's RotatingFileHandler and others make a new ``app.log.1`` each day."""
+    log("app.log")
+    log("app-20260301.log.gz", 4, b"no archive at all")
+    log("app-20260301.log", 4, b"of March")
+    for ago, content in ((9, b"day 9\n"), (8, b"day 8\n"), (7, b"day 7\n"), (7, b"of the same second\n")):
+        log("app.log.1", ago, content)
+        prune(tmp_path)
+
+    assert (tmp_path / "app-20260301.log.gz").read_bytes() == b"no archive at all"
+    packed = [path for path in tmp_path.glob("app.log.*")]
+    assert {path.name: gzip.decompress(path.read_bytes()) for path in packed} == {
+        "app.log.1.gz": b"day 9\n", "app.log.20260225-120000.gz": b"day 8\n", "app.log.20260226-120000.gz": b"day 7\n",
+        "app.log.20260226-120000-2.gz": b"of the same second\n", "app.log.20260301-000000.gz": b"of March",
+    }  # fmt: skip
+    assert done(prune(tmp_path, max_files=1)) == {"deleted_count": 5}  # they are still known for what they are
+
+
+def test_what_a_crash_left_after_its_archive_is_not_kept_twice(log: Log, tmp_path: Path) -> None:
+    source = log("app.log.1", 2)
+    (tmp_path / "app.log.1.gz").write_bytes(gzip.compress(source.read_bytes()))
+
+    prune(tmp_path)
+
+    assert names(tmp_path) == ["app.log.1.gz"]
+
+
 def test_what_a_crash_left_half_compressed_is_done_again(log: Log, tmp_path: Path) -> None:
     log("app.log.1", 2)
     log("app.log.1.gz.tmp", 1, b"half")
@@ -162,7 +190,7 @@ def test_a_file_that_cannot_be_read_leaves_the_others_their_turn_for_a_user(log:
 def test_a_file_that_refuses_leaves_the_others_their_turn(log: Log, tmp_path: Path) -> None:
     log("app.log.1", 2)
     log("app.log.2", 2)
-    (tmp_path / "app.log.1.gz").mkdir()
+    (tmp_path / "app.log.1.gz.tmp").mkdir()
 
     result = prune(tmp_path)
 

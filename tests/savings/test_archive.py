@@ -60,6 +60,25 @@ def test_a_row_that_comes_late_with_an_old_date_gets_a_part_of_its_own(savings: 
     assert savings.rows("archive_parts", "count") == [3, 1]
 
 
+@pytest.mark.defect("SG-B1")
+def test_a_part_that_was_put_back_and_is_archived_anew_replaces_none(savings: Savings) -> None:
+    savings.put(audit_logs=[log(n, 100) for n in range(1, 11)])
+    savings.run("archive-audit-logs")
+    [first] = savings.rows("archive_parts", "part")
+    restore(savings.engine, savings.settings, first)
+    with savings.engine.begin() as connection:
+        connection.execute(audit_logs.delete().where(audit_logs.c.id == 5))
+        connection.execute(audit_logs.update().where(audit_logs.c.id == 6).values(action="CHANGED"))
+
+    assert savings.run("archive-audit-logs")["counts"]["archived"] == 9
+
+    second = next(part for part in savings.rows("archive_parts", "part") if part != first)
+    assert sorted(savings.rows("archive_parts", "count")) == [9, 10]
+    assert restore(savings.engine, savings.settings, second) == 9
+    assert restore(savings.engine, savings.settings, first) == 1
+    assert savings.rows("audit_logs", "id", "action")[4:6] == [(5, "GROUP_JOINED"), (6, "CHANGED")]
+
+
 def test_nothing_old_makes_no_file(savings: Savings) -> None:
     savings.put(audit_logs=[log(1, 90)])
 

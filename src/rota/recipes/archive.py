@@ -9,13 +9,14 @@ import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Table, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, select, tuple_
 
 from rota.errors import ConfigError, RotaError
 from rota.recipes.database import insert, table_of
@@ -24,6 +25,7 @@ from rota.recipes.rows import Key, Rows, read_key, shown
 if TYPE_CHECKING:
     from rota import Run
 
+PRECONDITION_FAILED = 412
 Keeping = Callable[[Connection, "Run", Sequence[Key]], dict[str, Any]]
 
 
@@ -47,7 +49,8 @@ Naming = Callable[[Rows, Sequence[Mapping[str, Any]]], str]
 class Objects(Protocol):
     """A store of bytes under names: a folder, S3, or a dict of a test."""
 
-    def put(self, name: str, data: bytes) -> None: ...
+    def put(self, name: str, data: bytes) -> None:
+        """Raises ``FileExistsError`` rather than replace other bytes of that name."""
 
     def get(self, name: str) -> bytes: ...
 
@@ -61,7 +64,8 @@ class ArchiveTo:
 
     objects: Objects
     name: Naming | None = None
-    """Names each batch, from its rows: so one that is kept once more, after a crash, is put where it was."""
+    """Names each batch, from its rows: so one that is kept once more, after a crash, is put where it was. Where another
+    batch has the name, a checksum is put behind it."""
     manifest: bool = False
     """Beside each batch ``NAME.manifest.json``: how many rows, of which keys, and their checksum."""
     counted: ClassVar[tuple[str, ...]] = ("parts", "bytes")
@@ -101,17 +105,26 @@ class ArchiveTo:
     ) -> dict[str, Any]:
         if not found:
             return {"rows": 0}
-        lines = b"".join(json.dumps(encode(rows.table, row), sort_keys=True).encode() + b"\n" for row in found)
+        lines = b"".join(_readable(rows.table, row).encode() + b"\n" for row in found)
         data = gzip.compress(lines, mtime=0)
         digest = hashlib.sha256(data).hexdigest()
-        name = name if is_named else f"{name}-{digest[:12]}"
-        place: dict[str, Any] = {"object": f"{name}.jsonl.gz", "sha256": digest, "rows": len(found)}
-        self.objects.put(place["object"], data)
-        if self.manifest:
-            manifest = place | {"table": rows.table.name, "keys": [key_of(rows, found[0]), key_of(rows, found[-1])]}
-            self.objects.put(f"{name}.manifest.json", json.dumps(manifest, sort_keys=True).encode())
+        place: dict[str, Any] = {"sha256": digest, "rows": len(found)}
+        about = {"table": rows.table.name, "keys": [key_of(rows, found[0]), key_of(rows, found[-1])]}
+        unique = f"{name}-{digest[:12]}"
+        try:
+            place["object"] = self._put(name if is_named else unique, data, place | about)
+        except FileExistsError:  # rows that were put back and have changed since
+            place["object"] = self._put(unique, data, place | about)
         self.read(connection, place)
         return place | {"counts": {"parts": 1, "bytes": len(data)}}
+
+    def _put(self, name: str, data: bytes, manifest: dict[str, Any]) -> str:
+        object_ = f"{name}.jsonl.gz"
+        self.objects.put(object_, data)
+        if self.manifest:
+            told = json.dumps(manifest | {"object": object_}, sort_keys=True)
+            self.objects.put(f"{name}.manifest.json", told.encode())
+        return object_
 
     def read(self, connection: Connection, place: Mapping[str, Any]) -> Iterable[dict[str, Any]]:  # noqa: ARG002
         data = self.objects.get(place["object"]) if place["rows"] else b""
@@ -125,7 +138,7 @@ class ArchiveTo:
 
 @dataclass(frozen=True, slots=True)
 class IntoTable:
-    """In the transaction that deletes: so there is nothing to verify."""
+    """In the transaction that deletes. A row that is there already stays; where it is another, nothing is deleted."""
 
     table: Table
 
@@ -139,9 +152,21 @@ class IntoTable:
             found = select(*(rows.table.columns[name] for name in names)).where(rows.among(keys))
             kept = fetch(connection, rows.table, rows.among(keys))
             connection.execute(insert(connection, self.table).from_select(names, found).on_conflict_do_nothing())
+            self._check(connection, rows, kept)
             return {"rows": len(kept), "keys": [key_of(rows, row) for row in kept], "run": run.id}
 
         return keep
+
+    def _check(self, connection: Connection, rows: Rows, kept: Sequence[Mapping[str, Any]]) -> None:
+        """Whether each is there as it is here: one of its key may have been kept before, with other content."""
+        names, keys = rows.table.columns.keys(), [self.table.columns[column.key] for column in rows.key]
+        here = [tuple(row[column.key] for column in rows.key) for row in kept]
+        there = select(*(self.table.columns[name] for name in names)).where(tuple_(*keys).in_(here))
+        found = [dict(zip(names, row, strict=True)) for row in connection.execute(there)] if here else []
+        lines = {_line(rows.table, row) for row in found}
+        for row in kept:
+            if _line(rows.table, row) not in lines:
+                raise ArchiveError(f"{self.table.name} has another row with the key {key_of(rows, row)!r} already")
 
     def read(self, connection: Connection, place: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
         rows = Rows.older(self.table, None, None, None, datetime.now(UTC))
@@ -159,6 +184,10 @@ class Folder:
     def put(self, name: str, data: bytes) -> None:
         """On disk before this returns, under its name only when it is whole."""
         path = self._path(name)
+        if path.exists():
+            if path.read_bytes() != data:
+                raise FileExistsError(f"{name} is in {self.root} already, with other content")
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.partial")
         with partial.open("wb") as file:
@@ -187,11 +216,23 @@ class Bucket:
     prefix: str
 
     def put(self, name: str, data: bytes) -> None:
-        self.client.put_object(Bucket=self.bucket, Key=self.prefix + name, Body=data)
+        try:
+            self.client.put_object(Bucket=self.bucket, Key=self.prefix + name, Body=data, IfNoneMatch="*")
+        except Exception as error:
+            if _status(error) != PRECONDITION_FAILED:
+                raise
+            if self.get(name) != data:
+                raise FileExistsError(f"{name} is in {self.bucket} already, with other content") from error
 
     def get(self, name: str) -> bytes:
         body: bytes = self.client.get_object(Bucket=self.bucket, Key=self.prefix + name)["Body"].read()
         return body
+
+
+def _status(error: Exception) -> int | None:
+    """That of the answer, where it is a ``ClientError`` of boto3."""
+    status: int | None = getattr(error, "response", {}).get("ResponseMetadata", {}).get("HTTPStatusCode")
+    return status
 
 
 def fetch(connection: Connection, table: Table, where: ColumnElement[bool]) -> list[dict[str, Any]]:
@@ -205,19 +246,46 @@ def encode(table: Table, row: Mapping[Any, Any]) -> dict[str, Any]:
     return {column.key: _plain(row[column.key]) for column in table.columns}
 
 
+def _line(table: Table, row: Mapping[Any, Any]) -> str:
+    return json.dumps(encode(table, row), sort_keys=True)
+
+
+def _readable(table: Table, row: Mapping[str, Any]) -> str:
+    """Its line, of which each value comes back as it was; raises ``ArchiveError`` where one does not."""
+    for column in table.columns:
+        if not _comes_back(column, value := row[column.key]):
+            kind = type(value).__name__
+            raise ArchiveError(f"{table.name}.{column.key} has a {kind}, which would not come back as it was")
+    return _line(table, row)
+
+
+def _comes_back(column: Column[Any], value: Any) -> bool:
+    if isinstance(value, Enum):
+        return value.name in getattr(column.type, "enums", ())  # the column takes the name for the member
+    try:
+        back = _value(json.loads(json.dumps(_plain(value))))
+    except (TypeError, ValueError):
+        return False
+    return bool(back == value or (back != back and value != value))
+
+
 def decode(table: Table, kept: Mapping[str, Any]) -> dict[str, Any]:
     """The row again. What the table has no column for any more is left out."""
     return {name: _value(value) for name, value in kept.items() if name in table.columns}
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return {"enum": value.name}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (dict, list)):
         return {"json": value}
     if isinstance(value, (bytes, memoryview)):
         return {"bytes": b64encode(bytes(value)).decode()}
-    if isinstance(value, (datetime, date)):
+    if isinstance(value, timedelta):
+        return {"timedelta": [value.days, value.seconds, value.microseconds]}
+    if isinstance(value, (datetime, date, time)):
         return {type(value).__name__: value.isoformat()}
     return {"decimal" if isinstance(value, Decimal) else "uuid" if isinstance(value, UUID) else "text": str(value)}
 
@@ -225,8 +293,11 @@ def _plain(value: Any) -> Any:
 _READ: dict[str, Callable[[Any], Any]] = {
     "json": lambda value: value,
     "text": str,
+    "enum": str,
     "datetime": datetime.fromisoformat,
     "date": date.fromisoformat,
+    "time": time.fromisoformat,
+    "timedelta": lambda value: timedelta(*value),
     "uuid": UUID,
     "decimal": Decimal,
     "bytes": b64decode,

@@ -38,6 +38,7 @@ class PruneLogs(Recipe):
 
     Active files of more than ``max_megabytes`` are rotated: renamed, after which ``reopen`` is called; or, where the
     writer cannot be told, with ``mode="copytruncate"`` copied and emptied, which may lose lines written meanwhile.
+    No archive is written over: where ``app.log.1.gz`` is another day's, it is ``app.log.20261005-040000.gz``.
     """
 
     directory: str | os.PathLike[str]
@@ -208,7 +209,7 @@ class _Pruning:
     def _compress_one(self, file: _File) -> None:
         if self.run.dry_run:
             return
-        target = file.path.with_name(f"{file.path.name}.gz")
+        target = self._archive_of(file)
         partial = target.with_name(f"{target.name}.tmp")
         try:
             self._write_compressed(file.path, partial)
@@ -217,6 +218,14 @@ class _Pruning:
             partial.unlink(missing_ok=True)
         file.path.unlink()
         self.counts["bytes_saved_by_compression"] += file.size - target.stat().st_size
+
+    def _archive_of(self, file: _File) -> Path:
+        """Never one with other content: that of ``app.log.1`` may be of the day before. Then its moment is in the
+        name."""
+        stamp = f"{file.active}.{file.at:%Y%m%d-%H%M%S}"
+        names = (file.path.name, stamp, *(f"{stamp}-{number}" for number in range(2, 1_000)))
+        paths = (self.root / f"{name}.gz" for name in names)
+        return next(each for each in paths if not os.path.lexists(each) or _is_packed(file.path, each))
 
     @staticmethod
     def _write_compressed(source: Path, partial: Path) -> None:
@@ -291,6 +300,17 @@ def _sum(file: object) -> tuple[int, int]:
     while data := file.read(MEGABYTE):  # type: ignore[attr-defined]
         length, check = length + len(data), zlib.crc32(data, check)
     return length, check
+
+
+def _is_packed(source: Path, archive: Path) -> bool:
+    """Whether that is its archive already: of a run that ended before the source was gone."""
+    if archive.is_symlink() or not archive.is_file():
+        return False
+    try:
+        with gzip.open(archive, "rb") as packed, source.open("rb") as plain:
+            return _sum(packed) == _sum(plain)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        return False
 
 
 def _to_disk(path: Path) -> None:

@@ -48,6 +48,11 @@ class Retention(RowRecipe):
                 f"retention of {self.table.name}: nothing says which rows are meant: all of them would go",
                 hint="Give age= and older_than=, or where=.",
             )
+        if self.children and self.archive_to is not None:
+            raise ConfigError(
+                f"retention of {self.table.name}: children= would go without an archive, and could not be put back",
+                hint=f"Archive {self.children[0].table.name} by a retention of its own, before this one: Steps(…).",
+            )
         if self.children and len(self.table.primary_key.columns) != 1:
             raise ConfigError(f"retention of {self.table.name}: its key has several columns, which no child can name")
 

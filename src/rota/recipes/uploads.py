@@ -6,17 +6,18 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, null, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, false, null, or_, select, update
 
 from rota.recipes import tables
 from rota.recipes.age import Age
 from rota.recipes.database import reading, writing
 from rota.recipes.gate import may_go_on
+from rota.recipes.references import normal
 from rota.recipes.rooted import Rooted
 from rota.recipes.rows import Key, Rows, aware, moment_for, shown
 from rota.recipes.upload_table import UploadTable
@@ -64,12 +65,21 @@ class Uploads:
             self.run.sleep(recipe.safety.pause_seconds if paced else 0)
 
     def referred(self) -> set[str]:
-        """Every name that something refers to, as it is now."""
+        """Every name that something refers to, as it is now; for those of which none is plain, whatever a text may
+        mean."""
         with reading(self.engine) as connection:
-            return self._referred(connection)
+            found = self._referred(connection, [])
+        orphans = [
+            each for page in self.pages(self.old(), paced=False) for each in page if found.isdisjoint(each.names)
+        ]
+        if not orphans:
+            return found
+        with reading(self.engine) as connection:
+            return self._referred(connection, orphans)
 
-    def _referred(self, connection: Connection) -> set[str]:
-        return {name for each in self.recipe.all_references for name in each.names(connection)}
+    def _referred(self, connection: Connection, page: Sequence[Upload]) -> set[str]:
+        wanted = {name for each in page for name in each.names}
+        return {name for each in self.recipe.all_references for name in each.names(connection, wanted)}
 
     def old(self) -> ColumnElement[bool]:
         recipe = self.recipe
@@ -98,7 +108,7 @@ class Uploads:
         """Looks once more what refers to them, in the transaction of the claim."""
         state = "quarantined" if self.recipe.quarantine else "deleting"
         with writing(self.engine) as connection:
-            referred = self._referred(connection)
+            referred = self._referred(connection, page)
             again = [each for each in page if not referred.isdisjoint(each.names)]
             self._set(connection, "unmark", again, self.old(), unreferenced_since=None)
             orphans = [each for each in page if referred.isdisjoint(each.names)]
@@ -113,13 +123,13 @@ class Uploads:
         recipe, quarantined = self.recipe, self.recipe.state == "quarantined"
         long_ago = Age.of(recipe.quarantined_for).before(self.run.as_of)
         with writing(self.engine) as connection:
-            referred = self._referred(connection)
+            referred = self._referred(connection, page)
             orphans = [each for each in page if referred.isdisjoint(each.names)]
             over = [each for each in orphans if each.claimed_at is None or each.claimed_at <= long_ago]
             going = self._set(connection, "deleting", over, quarantined, state="deleting")
         self._each([each for each in page if not referred.isdisjoint(each.names)], "restored", self._restore)
         self._each(
-            [each for each in orphans if each not in over], "", self._to_quarantine
+            [each for each in orphans if each not in over and not self._is_another(each)], "", self._to_quarantine
         )  # where a crash came between
         self.remove(going)
 
@@ -136,8 +146,10 @@ class Uploads:
             self.result.counts["deleted_records"] += len(keys)
         for each in set(page) - set(gone):
             with writing(self.engine) as connection:
-                back = "live" if self._in_quarantine(each) is None else "quarantined"
-                self._set(connection, back, [each], rows.where, state=back)
+                if self._in_quarantine(each) is None:
+                    self._set(connection, "live", [each], rows.where, state="live", claimed_at=None)
+                else:
+                    self._set(connection, "quarantined", [each], rows.where, state="quarantined")
 
     # --- one of them
 
@@ -166,7 +178,8 @@ class Uploads:
             return  # moved already, or gone: told where it is deleted
         except OSError:
             with writing(self.engine) as connection:
-                self._set(connection, "live", [upload], self.recipe.state == "quarantined", state="live")
+                was = self.recipe.state == "quarantined"
+                self._set(connection, "live", [upload], was, state="live", claimed_at=None)
             raise
 
     def _restore(self, upload: Upload) -> None:
@@ -180,6 +193,9 @@ class Uploads:
         counts, hidden = self.result.counts, self._in_quarantine(upload)
         if hidden is None and is_shared:
             counts["shared"] += 1
+            return
+        if hidden is None and self._is_another(upload):
+            counts["already_missing"] += 1
             return
         try:
             counts["bytes_freed"] += self.files.unlink(hidden or upload.path)
@@ -203,13 +219,35 @@ class Uploads:
         hidden = self._hidden(upload)
         return hidden if os.path.lexists(self.files.root / hidden) else None
 
+    def _is_another(self, upload: Upload) -> bool:
+        """Whether what is at the path of one that went to quarantine was put there since."""
+        if not self.recipe.quarantine or upload.claimed_at is None:
+            return False
+        try:
+            changed = self.files.find(upload.path).lstat().st_mtime
+        except OSError:
+            return False  # told by who touches it
+        return datetime.fromtimestamp(changed, UTC) > upload.claimed_at
+
     # --- their rows
 
     def _shared(self, page: Sequence[Upload]) -> set[str]:
-        """Paths that belong to a living upload as well."""
-        same = and_(self.recipe.state == "live", self.recipe.path.in_([each.path for each in page]))
+        """Paths of those whose file belongs to a living upload as well, which may write its path otherwise: all that
+        end with the same name are looked at."""
+        ours, last = {each.path: self._place(each.path) for each in page}, self.recipe.path
+        names = {Path(place).name for place in ours.values()}
+        alike = or_(false(), *(last.endswith(name, autoescape=True) for name in sorted(names)))
         with reading(self.engine) as connection:
-            return set(connection.scalars(select(self.recipe.path).where(same)))
+            living = connection.scalars(select(last).where(self.recipe.state == "live", alike))
+            places = {self._place(path) for path in living}
+        return {path for path, place in ours.items() if place in places}
+
+    def _place(self, path: str) -> str:
+        """Where the file of that path is, whatever folders lead there; the path itself, where it can be none."""
+        try:
+            return str(self.files.find(path))
+        except OSError:
+            return path
 
     def _set(
         self, connection: Connection, action: str, page: Sequence[Upload], where: ColumnElement[bool], **values: Any
@@ -245,4 +283,4 @@ class Uploads:
 def _upload(row: tuple[Any, ...], width: int) -> Upload:
     key, (path, since, claimed_at, *names) = row[:width], row[width:]
     known = [*(str(each) for each in key), path, Path(path).name, *(str(each) for each in names if each is not None)]
-    return Upload(key, path, aware(since), aware(claimed_at), frozenset(each.casefold() for each in known))
+    return Upload(key, path, aware(since), aware(claimed_at), frozenset(normal(each) for each in known if each))
