@@ -13,7 +13,7 @@ from rota.recipes.database import reading
 from rota.recipes.guard import Look, look
 from rota.recipes.promotion import Promotion, Rehearsal
 from rota.recipes.step import STEP
-from rota.recipes.sweep import Part, Sweep, predicate_hash
+from rota.recipes.sweep import Part, Sweep, rule_hash
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
@@ -103,7 +103,7 @@ class _Guarded:
         if plan is None:
             return True
         seen, _, mark = plan.partition("-")
-        if not seen.isdecimal() or mark != predicate_hash(self.part.rows):
+        if not seen.isdecimal() or mark != rule_hash(self.part):
             raise ConfigError(f"plan {plan!r} is of another rule than this one", hint="Make a new one with a dry run.")
         if looked.count <= int(seen) * GROWTH:
             return True
@@ -193,4 +193,4 @@ def _count(result: JobResult, name: str, count: int) -> None:
 
 
 def token(part: Part, count: int) -> str:
-    return f"{count}-{predicate_hash(part.rows)}"
+    return f"{count}-{rule_hash(part)}"

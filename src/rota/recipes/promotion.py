@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select
 
 from rota.recipes import tables
 from rota.recipes.database import reading, writing
-from rota.recipes.sweep import Part, predicate_hash
+from rota.recipes.sweep import Part, rule_hash
 
 if TYPE_CHECKING:
     from rota import Run
@@ -48,7 +48,7 @@ class Rehearsal:
             "job": self.run.job,
             "attempt": self.run.attempt,
             "as_of": self.run.as_of,
-            "predicate": predicate_hash(self.part.rows),
+            "predicate": rule_hash(self.part),
             "started_at": now,
             "ended_at": now,
             "overdue": overdue,
@@ -62,6 +62,6 @@ class Rehearsal:
 
     def _runs(self, *such: object) -> int:
         row = tables.sweeps.c
-        mine = (row.job == self.run.job, row.part == self.part.key, row.predicate == predicate_hash(self.part.rows))
+        mine = (row.job == self.run.job, row.part == self.part.key, row.predicate == rule_hash(self.part))
         with reading(self.engine) as connection:
             return int(connection.scalar(select(func.count()).where(*mine, *such)) or 0)  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -108,8 +108,14 @@ class RowRecipe(Recipe):
                 safety=self.safety,
                 sink=self.archive_to,
                 also=(*self.also, *getattr(self.archive_to, "counted", ())),
+                says=self._says(),
             )
         ]
+
+    def _says(self) -> dict[str, Any]:
+        """What a kind of recipe has beside the rows: ``children``, ``set_values``, ``scrub``, ``marker``."""
+        others = {each.name for each in fields(RowRecipe)}
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name not in others}
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         [part] = self.parts(run.as_of)

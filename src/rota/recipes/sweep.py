@@ -6,7 +6,6 @@ place to go on from. A run that was killed goes on behind its last batch, under 
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from rota.recipes.fence import check_fences
 from rota.recipes.guard import Look
 from rota.recipes.pressure import Pressure
 from rota.recipes.rows import Key, Rows, read_key, shown
+from rota.recipes.rule import digest, without_moments
 from rota.recipes.safety import Safety, Window
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Part:
     """Its step, where a recipe has several."""
     every_row: bool = False
     """The rule may hold of a row when it is done as well: all are gone through once, and none is left over."""
+    says: Any = None
+    """What else makes it this rule: what is set, what goes with its rows."""
 
     @property
     def key(self) -> str:
@@ -112,7 +114,7 @@ class Sweep:
             "job": run.job,
             "attempt": run.attempt,
             "as_of": run.as_of,
-            "predicate": predicate_hash(part.rows),
+            "predicate": rule_hash(part),
             "started_at": datetime.now(UTC),
             "overdue": looked.count,
             "oldest_at": looked.oldest,
@@ -285,7 +287,7 @@ class Sweep:
             if not connection.execute(update(tables.sweeps).where(*begun).values(attempt=run.attempt)).rowcount:
                 return Place()
             row = connection.execute(select(tables.sweeps).where(*self._mine)).one()
-        if row.predicate != predicate_hash(part.rows):
+        if row.predicate != rule_hash(part):
             self._result.warnings.append(f"{part.key}: its rule was changed since it began; it begins anew")
             return Place(Counter(row.counts), None, is_resumed=False)
         return Place(Counter(row.counts), read_key(part.rows, row.last_key), is_resumed=True)
@@ -298,10 +300,11 @@ def _together(before: Counts, now: Counts) -> Counts:
     return Counter(dict(total) | {name: max(before[name], now[name]) for name in now if name.startswith("max_")})
 
 
-def predicate_hash(rows: Rows) -> str:
-    """What a rule says, without the moment that it is asked at."""
-    text = f"{rows.table.fullname}: {rows.where}: {rows.older_than}"
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def rule_hash(part: Part) -> str:
+    """What a rule says and what is done by it, without the moment that it is asked at."""
+    rows = part.rows
+    rule = without_moments(rows.where) if rows.rule is None else rows.rule
+    return digest(rows.table, part.action, rule, rows.age, str(rows.older_than), part.sink, part.says)
 
 
 def is_locked(error: OperationalError) -> bool:
