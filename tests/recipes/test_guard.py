@@ -86,6 +86,14 @@ def test_much_more_than_usual_stops_it(engine: Engine, put: Put) -> None:
     assert cook(clean(runaway=4)).counts == {"deleted": 16}
 
 
+def test_much_after_a_month_of_nothing_stops_it(engine: Engine, put: Put) -> None:
+    put(notes, *rows(16, 1_000))
+    ready(engine)
+    put(sweeps, *history(0, 0))
+
+    assert "16 rows are more than 3 times the 0 of a usual run" in cook(clean()).message
+
+
 def test_an_age_of_a_day_or_less_is_taken_for_a_mistake_of_units(put: Put) -> None:
     put(notes, *rows(1, 0))
     hasty = Retention(notes, age=notes.c.created_at, older_than="90min", safety=ABORT)

@@ -87,7 +87,7 @@ def test_the_same_rule_is_known_again_each_night(recipe: RowRecipe) -> None:
 
 def test_the_same_rule_is_known_again_in_another_process() -> None:
     told = "from tests.recipes.test_rule import OTHERS, hash_of; print([hash_of(x) for pair in OTHERS for x in pair])"
-    found = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    found = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == str([hash_of(each) for pair in OTHERS for each in pair])
 
 

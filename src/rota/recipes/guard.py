@@ -40,11 +40,14 @@ class Look:
     warnings: tuple[str, ...]
 
 
-def look(connection: Connection, rows: Rows, safety: Safety, job: str | None, part: str, *, deletes: bool) -> Look:
-    """Count, and compare with every limit; ``job``: whose history counts, where there is one."""
+def look(
+    connection: Connection, rows: Rows, safety: Safety, job: str | None, part: str, *, deletes: bool, done: int = 0
+) -> Look:
+    """Count, and compare with every limit; ``job``: whose history counts, where there is one; ``done``: rows that an
+    earlier attempt of the run has changed, which count as well."""
     count = rows.count(connection)
     total = int(connection.scalar(select(func.count()).select_from(rows.table)) or 0)
-    trips = [*_too_many(connection, count, total, safety, job, part), *_too_young(rows, safety)]
+    trips = [*_too_many(connection, count + done, total + done * deletes, safety, job, part), *_too_young(rows, safety)]
     if deletes and count:
         trips += cascades(rows.table, safety.cascades)
     unindexed = count and not _has_index(connection, rows)
@@ -66,7 +69,7 @@ def _too_many(
         share = f"{count / total:.1%} of {total:,} rows"
         yield Trip("most_fraction", f"{count:,} rows are {share}, more than {safety.most_fraction:.1%}")
     mean = None if job is None else _mean(connection, job, part)
-    if mean and safety.runaway is not None and count > mean * safety.runaway:
+    if mean is not None and safety.runaway is not None and count > mean * safety.runaway:
         usual = f"{safety.runaway:g} times the {mean:,.0f} of a usual run"
         yield Trip("runaway", f"{count:,} rows are more than {usual} in the last {HISTORY.days} days")
 

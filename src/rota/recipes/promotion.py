@@ -34,10 +34,10 @@ class Rehearsal:
     promotion: Promotion
 
     def count(self) -> int:
-        return self._runs(tables.sweeps.c.rehearsed == 1)
+        return self._runs(tables.sweeps.c.rehearsed == tables.REHEARSED)
 
     def is_over(self) -> bool:
-        """Whether it has changed rows under this very rule before."""
+        """Whether it has changed rows under this very rule before, beyond the first few."""
         return self._runs(tables.sweeps.c.rehearsed == 0) > 0
 
     def record(self, overdue: int) -> None:
@@ -55,10 +55,10 @@ class Rehearsal:
             "left_over": overdue,
             "counts": {},
             "changed": 0,
-            "rehearsed": 1,
+            "rehearsed": tables.REHEARSED,
         }
         with writing(self.engine) as connection:
-            connection.execute(tables.insert_or_update(connection, tables.sweeps, row, ["run", "part"]))
+            connection.execute(tables.insert_or_update(connection, tables.sweeps, row, ["run", "part", "predicate"]))
 
     def _runs(self, *such: object) -> int:
         row = tables.sweeps.c

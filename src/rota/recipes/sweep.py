@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +73,8 @@ class Place:
     counts: Counts = field(default_factory=Counter)
     after: Key | None = None
     is_resumed: bool = False
+    canary: int = 0
+    """Whether it is at the first few rows still, and one of them was refused: ``CANARY``, ``REFUSED``, or nothing."""
 
 
 class ArchiveMismatchError(RotaError):
@@ -102,11 +104,18 @@ class Sweep:
         """How many rows, by this attempt and those before it."""
         return self.place.counts[self._part.name]
 
-    def begin(self, looked: Look) -> None:
-        """Write down that the part begins, and what was overdue then; once is enough."""
+    @property
+    def met_refusals(self) -> bool:
+        """Whether a row was refused, in this attempt or among the first few rows of one before it."""
+        return bool(self._refused) or self.place.canary == tables.REFUSED
+
+    def begin(self, looked: Look, *, canary: bool = False) -> None:
+        """Write down that the part begins, and what was overdue then; once is enough. ``canary``: a few rows go first,
+        until ``promote``."""
         if self._has_begun:
             return
         self._has_begun = True
+        self.place.canary = tables.CANARY if canary else 0
         run, part = self._run, self._part
         row = {
             "run": run.idempotency_key,
@@ -119,7 +128,7 @@ class Sweep:
             "overdue": looked.count,
             "oldest_at": looked.oldest,
             "counts": {},
-            "rehearsed": 0,
+            "rehearsed": self.place.canary,
         }
         with writing(self._engine) as connection:
             new = insert(connection, tables.sweeps).values(row).on_conflict_do_nothing().returning(tables.sweeps.c.run)
@@ -128,6 +137,12 @@ class Sweep:
                 connection.execute(update(tables.sweeps).where(*self._mine).values(again))
                 kept = connection.scalar(select(tables.sweeps.c.counts).where(*self._mine))
                 self.place.counts = Counter(kept or {})
+
+    def promote(self) -> None:
+        """The first few rows were sound: from now on it is a run to go by."""
+        self.place.canary = 0
+        with writing(self._engine) as connection:
+            self._keep(connection, rehearsed=0)
 
     def work_off(self, total: int, most: int | None = None) -> int:
         """Batch after batch, until there is none or something stops it; ``most``: no more rows than that. Returns how
@@ -214,7 +229,7 @@ class Sweep:
                 connection, run, part.action, part.rows.table.name, count=count, cutoff=part.rows.cutoff, sample=sample,
                 archive=archive, details={"part": part.key},
             )  # fmt: skip
-        self.place = Place(total, keys[-1], self.place.is_resumed)
+        self.place = replace(self.place, counts=total, after=keys[-1])
 
     def _one_by_one(self, keys: Sequence[Key], error: DBAPIError) -> None:
         """A batch that the database refuses is halved until the row is found that it refuses; the others go on."""
@@ -222,6 +237,10 @@ class Sweep:
             self._result.add_error(shown(keys[0]), "refused", type(error.orig).__name__)
             self._refused.add(keys[0])
             self.place.after = keys[0]
+            if self.place.canary:
+                self.place.canary = tables.REFUSED
+                with writing(self._engine) as connection:
+                    self._keep(connection, rehearsed=tables.REFUSED)
             return
         middle = len(keys) // 2
         for half in (keys[:middle], keys[middle:]):
@@ -275,22 +294,43 @@ class Sweep:
     # --- where it left off
 
     @property
-    def _mine(self) -> tuple[ColumnElement[bool], ...]:
+    def _here(self) -> tuple[ColumnElement[bool], ...]:
         return (tables.sweeps.c.run == self._run.idempotency_key, tables.sweeps.c.part == self._part.key)
+
+    @property
+    def _mine(self) -> tuple[ColumnElement[bool], ...]:
+        return (*self._here, tables.sweeps.c.predicate == rule_hash(self._part))
 
     def _resume(self) -> Place:
         run, part = self._run, self._part
         self._pause = part.safety.pause_seconds
         with writing(self._engine) as connection:
+            self._set_aside(connection)
             # First taken over, then read: an attempt before this one may be about to commit a batch.
-            begun = (*self._mine, tables.sweeps.c.rehearsed == 0)
+            begun = (*self._mine, tables.sweeps.c.rehearsed != tables.REHEARSED)
             if not connection.execute(update(tables.sweeps).where(*begun).values(attempt=run.attempt)).rowcount:
+                self._warn_of_another_rule(connection)
                 return Place()
             row = connection.execute(select(tables.sweeps).where(*self._mine)).one()
-        if row.predicate != rule_hash(part):
-            self._result.warnings.append(f"{part.key}: its rule was changed since it began; it begins anew")
-            return Place(Counter(row.counts), None, is_resumed=False)
-        return Place(Counter(row.counts), read_key(part.rows, row.last_key), is_resumed=True)
+        self._has_begun = True
+        return Place(Counter(row.counts), read_key(part.rows, row.last_key), is_resumed=True, canary=row.rehearsed)
+
+    def _set_aside(self, connection: Connection) -> None:
+        """Where a ledger was put back, or is a new one, the numbers of runs begin again: what another run of this
+        number has left is its own. A run has one moment, and what has ended is not of its first attempt."""
+        run, row = self._run, tables.sweeps.c
+        name = f"{run.idempotency_key}~{datetime.now(UTC).isoformat()}"
+        aside = update(tables.sweeps).values(run=name)
+        connection.execute(aside.where(*self._here, row.as_of != run.as_of))
+        if run.attempt == 1:
+            ended = (row.ended_at.is_not(None), row.rehearsed != tables.REHEARSED, row.attempt == 1)
+            connection.execute(aside.where(*self._mine, *ended))
+
+    def _warn_of_another_rule(self, connection: Connection) -> None:
+        row = tables.sweeps.c
+        begun = (row.ended_at.is_(None), row.rehearsed != tables.REHEARSED, row.attempt < self._run.attempt)
+        if connection.scalar(select(row.run).where(*self._here, *begun)) is not None:
+            self._result.warnings.append(f"{self._part.key}: its rule was changed since it began; it begins anew")
 
 
 def _together(before: Counts, now: Counts) -> Counts:
