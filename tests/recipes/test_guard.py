@@ -112,7 +112,7 @@ def test_a_moment_that_is_to_come_makes_nothing_old(put: Put, rows_of: RowsOf, t
         clean(),
         Steps(notes=clean()),
         PruneLogs(tmp_path),
-        RedisKeys(lambda _: None, rules=[KeyRule("a:*")]),  # type: ignore[arg-type, return-value]
+        RedisKeys(lambda _: None, rules=[KeyRule("a:*", lifetime="1d")]),  # type: ignore[arg-type, return-value]
     ]
 
     for recipe in recipes:
@@ -133,6 +133,22 @@ def test_what_would_go_with_the_rows_must_be_named(put: Put, rows_of: RowsOf) ->
     assert result.message == "nothing was changed: rows of child would go with those of parent (ON DELETE CASCADE)"
     named = Retention(parents, age=parents.c.created_at, older_than="90d", safety=ABORT.with_(cascades={"child"}))
     assert cook(named).counts == {"deleted": 1}
+
+
+def test_what_would_go_by_a_key_that_only_the_database_knows_must_be_named(engine: Engine, put: Put) -> None:
+    put(notes, *rows(1, 0))
+    with engine.begin() as connection:
+        for child, parent, key in (("other", "note", "nr"), ("another", "other", "id")):
+            column = f"REFERENCES {parent} ({key}) ON DELETE CASCADE"
+            connection.exec_driver_sql(f"CREATE TABLE {child} (id INTEGER PRIMARY KEY, parent INTEGER {column})")
+
+    result = cook(clean())
+
+    assert result.message == (
+        "nothing was changed: rows of another would go with those of other (ON DELETE CASCADE); "
+        "rows of other would go with those of note (ON DELETE CASCADE)"
+    )
+    assert cook(clean(cascades={"other", "another"})).counts == {"deleted": 1}
 
 
 def test_a_table_that_is_read_whole_for_each_batch_is_warned_of(engine: Engine) -> None:

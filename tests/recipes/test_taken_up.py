@@ -127,9 +127,8 @@ def test_what_another_run_of_the_same_number_left_is_not_taken_up(put: Put, rows
 
 
 def killed(put: Put, safety: Safety = FEW) -> None:
-    add(put, 10)
+    add(put, 11)
     with pytest.raises(Killed):
-        add(put, 1, 10)
         cook(of("spam", safety.with_(most_rows=11, batch=5), Dying))
 
 

@@ -37,7 +37,7 @@ def without_plan(plan: str | None) -> None:
 def _not_ahead(call: Callable[..., JobResult]) -> Callable[..., JobResult]:
     @wraps(call)
     def checked(self: Recipe, run: Run, *args: Any, **options: Any) -> JobResult:
-        if self.destructive and not run.dry_run and run.as_of > datetime.now(UTC) + SKEW:
+        if (self.destructive or self.removes) and not run.dry_run and run.as_of > datetime.now(UTC) + SKEW:
             raise ConfigError(
                 f"{run.job} would destroy what is old at {run.as_of:%Y-%m-%d %H:%M}, which is to come",
                 hint="Only a dry run may look ahead. Where that moment is over, the clock of this machine is slow.",
@@ -51,6 +51,8 @@ class Recipe:
     """``rota.job("name", schedule=…)(recipe)`` makes it a job; the job takes over whether it destroys and sends."""
 
     destructive: bool = False
+    removes: ClassVar[bool] = False
+    """Removes what is old, though nobody minds it in ``staging``: so it takes no moment that is to come, either."""
     sends: bool = False
 
     def __init_subclass__(cls, **options: Any) -> None:

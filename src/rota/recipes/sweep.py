@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, func, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
-from rota.errors import RotaError, RunLostError
+from rota.errors import ConfigError, RotaError, RunLostError
 from rota.recipes import tables
 from rota.recipes.database import insert, reading, writing
 from rota.recipes.fence import check_fences
@@ -192,14 +192,16 @@ class Sweep:
                         self._apply(connection, sound)
                     elif keys:
                         self.place.after = keys[-1]
-            except (IntegrityError, DataError) as error:
-                self._one_by_one([key for key in keys if key not in self._refused], error)
             except OperationalError as error:
                 if not is_locked(error) or attempt == LOCKED_TRIES - 1:
                     raise
                 self._size = size = max(1, size // 2)
                 self._run.sleep(0.2 * 2**attempt)
                 continue
+            except DBAPIError as error:
+                if not is_refusal(error):
+                    raise
+                self._one_by_one([key for key in keys if key not in self._refused], error)
             self._size = self._next_size(time.monotonic() - started)
             if len(keys) < size:
                 return False
@@ -217,6 +219,7 @@ class Sweep:
         run, part = self._run, self._part
         archive = self._archive(connection, run, keys) if self._archive is not None else None
         counts = part.change(connection, keys)
+        self._check_ends(connection, keys, counts[part.name])
         if archive is not None:
             if counts[part.name] != archive["rows"]:
                 raise ArchiveMismatchError(f"{archive['rows']} rows were kept, and {counts[part.name]} would go")
@@ -230,6 +233,18 @@ class Sweep:
                 archive=archive, details={"part": part.key},
             )  # fmt: skip
         self.place = replace(self.place, counts=total, after=keys[-1])
+
+    def _check_ends(self, connection: Connection, keys: Sequence[Key], changed: int) -> None:
+        """A change after which its rule holds still would be made for ever."""
+        part = self._part
+        if part.every_row or part.action == "delete" or not changed:
+            return
+        still = connection.scalar(select(func.count()).select_from(part.rows.table).where(part.rows.among(keys))) or 0
+        if changed + still > len(keys):
+            raise ConfigError(
+                f"{part.key}: rows of {part.rows.table.name} that were changed are found by the same rule again",
+                hint="Let where= leave out what set_values= make of a row, or it would be changed for ever.",
+            )
 
     def _one_by_one(self, keys: Sequence[Key], error: DBAPIError) -> None:
         """A batch that the database refuses is halved until the row is found that it refuses; the others go on."""
@@ -247,7 +262,9 @@ class Sweep:
             try:
                 with writing(self._engine) as connection:
                     self._apply(connection, half)
-            except (IntegrityError, DataError) as again:
+            except DBAPIError as again:
+                if not is_refusal(again):
+                    raise
                 self._one_by_one(half, again)
 
     def _keep(self, connection: Connection, **values: Any) -> None:
@@ -345,6 +362,12 @@ def rule_hash(part: Part) -> str:
     rows = part.rows
     rule = without_moments(rows.where) if rows.rule is None else rows.rule
     return digest(rows.table, part.action, rule, rows.age, str(rows.older_than), part.sink, part.says)
+
+
+def is_refusal(error: DBAPIError) -> bool:
+    """Whether the database refuses a row: by a constraint, or by a trigger that raises."""
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return isinstance(error, (IntegrityError, DataError)) or state[:2] in {"22", "23", "44", "45", "P0"}
 
 
 def is_locked(error: OperationalError) -> bool:

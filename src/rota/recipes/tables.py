@@ -50,7 +50,7 @@ class Instant(TypeDecorator[datetime]):
 
 metadata = MetaData()
 REHEARSED, CANARY, REFUSED = 1, 2, 3
-"""What a sweep was that is no run to go by yet: none at all, the first few rows, or the first few with a refused one."""
+"""A sweep that is no run to go by yet: it changed nothing, the first few rows, or those but for a refused one."""
 ASKED = "ask"
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
