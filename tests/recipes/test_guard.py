@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Column, DateTime, Engine, Integer, MetaData, Table
 
 from rota.errors import ConfigError
-from rota.recipes import Retention, Safety, bind
+from rota.recipes import Inactive, KeyRule, PruneLogs, Recipe, RedisKeys, Retention, Safety, Steps, bind
 from rota.recipes.tables import ready, sweeps
 from tests.recipes.conftest import NOW, cook, days
 from tests.recipes.tables import notes, parents
@@ -86,6 +87,14 @@ def test_much_more_than_usual_stops_it(engine: Engine, put: Put) -> None:
     assert cook(clean(runaway=4)).counts == {"deleted": 16}
 
 
+def test_much_after_a_month_of_nothing_stops_it(engine: Engine, put: Put) -> None:
+    put(notes, *rows(16, 1_000))
+    ready(engine)
+    put(sweeps, *history(0, 0))
+
+    assert "16 rows are more than 3 times the 0 of a usual run" in cook(clean()).message
+
+
 def test_an_age_of_a_day_or_less_is_taken_for_a_mistake_of_units(put: Put) -> None:
     put(notes, *rows(1, 0))
     hasty = Retention(notes, age=notes.c.created_at, older_than="90min", safety=ABORT)
@@ -94,6 +103,25 @@ def test_an_age_of_a_day_or_less_is_taken_for_a_mistake_of_units(put: Put) -> No
     assert "rows older than 1h 30min would go, and none younger than 1d should" in result.message
     meant = Retention(notes, age=notes.c.created_at, older_than="90min", safety=ABORT.with_(least_age="1h"))
     assert cook(meant).counts == {"deleted": 1}
+
+
+def test_a_moment_that_is_to_come_makes_nothing_old(put: Put, rows_of: RowsOf, tmp_path: Path) -> None:
+    ahead = datetime.now(UTC) + timedelta(days=365)
+    put(notes, {"id": 1, "created_at": datetime.now(UTC)})
+    recipes: list[Recipe] = [
+        clean(),
+        Steps(notes=clean()),
+        PruneLogs(tmp_path),
+        RedisKeys(lambda _: None, rules=[KeyRule("a:*", lifetime="1d")]),  # type: ignore[arg-type, return-value]
+    ]
+
+    for recipe in recipes:
+        with pytest.raises(ConfigError, match="which is to come"):
+            cook(recipe, as_of=ahead)
+    marked = Inactive(notes, age=notes.c.created_at, older_than="90d", safety=ABORT, set_values={"text": "asleep"})
+    assert "would go, and none younger than 1d should" in cook(marked, as_of=ahead).message
+    assert "none younger than 1d should" in cook(clean(), as_of=ahead, dry_run=True).message
+    assert rows_of(notes, notes.c.text) == [None]
 
 
 def test_what_would_go_with_the_rows_must_be_named(put: Put, rows_of: RowsOf) -> None:
@@ -105,6 +133,22 @@ def test_what_would_go_with_the_rows_must_be_named(put: Put, rows_of: RowsOf) ->
     assert result.message == "nothing was changed: rows of child would go with those of parent (ON DELETE CASCADE)"
     named = Retention(parents, age=parents.c.created_at, older_than="90d", safety=ABORT.with_(cascades={"child"}))
     assert cook(named).counts == {"deleted": 1}
+
+
+def test_what_would_go_by_a_key_that_only_the_database_knows_must_be_named(engine: Engine, put: Put) -> None:
+    put(notes, *rows(1, 0))
+    with engine.begin() as connection:
+        for child, parent, key in (("other", "note", "nr"), ("another", "other", "id")):
+            column = f"REFERENCES {parent} ({key}) ON DELETE CASCADE"
+            connection.exec_driver_sql(f"CREATE TABLE {child} (id INTEGER PRIMARY KEY, parent INTEGER {column})")
+
+    result = cook(clean())
+
+    assert result.message == (
+        "nothing was changed: rows of another would go with those of other (ON DELETE CASCADE); "
+        "rows of other would go with those of note (ON DELETE CASCADE)"
+    )
+    assert cook(clean(cascades={"other", "another"})).counts == {"deleted": 1}
 
 
 def test_a_table_that_is_read_whole_for_each_batch_is_warned_of(engine: Engine) -> None:

@@ -21,6 +21,18 @@ Put = Callable[..., None]
 RowsOf = Callable[..., list[Any]]
 
 
+TRIGGERS = {
+    "sqlite": [
+        "CREATE TRIGGER held BEFORE DELETE ON note WHEN OLD.nr = 4 BEGIN SELECT RAISE(ABORT, 'legal hold'); END",
+    ],
+    "postgresql": [
+        """CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS
+        $$BEGIN IF OLD.nr = 4 THEN RAISE EXCEPTION 'legal hold'; END IF; RETURN OLD; END$$""",
+        "CREATE TRIGGER held BEFORE DELETE ON note FOR EACH ROW EXECUTE FUNCTION held()",
+    ],
+}
+
+
 def aged(*ago: float) -> list[dict[str, Any]]:
     return [{"id": number, "created_at": at} for number, at in enumerate(days(*ago), 1)]
 
@@ -101,6 +113,18 @@ def test_a_row_that_the_database_refuses_to_delete_leaves_the_others_their_turn(
     assert (result.status, result.counts, result.details["left"]) == ("partial", {"deleted": 7}, 2)
     assert [(each["item"], each["kind"]) for each in result.errors] == [("4", "refused"), ("8", "refused")]
     assert sum(row.count for row in rows_of(audit)) == 7
+
+
+def test_a_row_that_a_trigger_refuses_leaves_the_others_their_turn(engine: Engine, put: Put, rows_of: RowsOf) -> None:
+    put(notes, *aged(*[100] * 9))
+    with engine.begin() as connection:
+        for statement in TRIGGERS[engine.dialect.name]:
+            connection.exec_driver_sql(statement)
+
+    result = cook(OLD)
+
+    assert (rows_of(notes, notes.c.id), result.status, result.counts) == ([4], "partial", {"deleted": 8})
+    assert [(each["item"], each["kind"]) for each in result.errors] == [("4", "refused")]
 
 
 def test_children_go_first_in_the_same_transaction(engine: Engine, put: Put, rows_of: RowsOf) -> None:

@@ -54,6 +54,18 @@ def test_tokens_are_cleared_a_moment_after_their_end(put: Put, rows_of: RowsOf) 
     assert rows_of(notes, notes.c.text) == ["t", None, None]
 
 
+def test_a_change_that_does_not_end_its_rule_is_refused_before_it_is_kept(put: Put, rows_of: RowsOf) -> None:
+    put(notes, *({"id": n, "created_at": days(100)[0]} for n in range(20)))
+    endless = Update(
+        notes, age=notes.c.created_at, older_than="90d", set_values={"text": "x"}, safety=ANY.with_(batch=5)
+    )
+
+    with pytest.raises(ConfigError, match="found by the same rule again"):
+        cook(endless)
+
+    assert rows_of(notes, notes.c.text) == [None] * 20
+
+
 def test_null_is_null_also_in_a_column_of_json(put: Put, rows_of: RowsOf) -> None:
     from uuid import UUID
 

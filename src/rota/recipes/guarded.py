@@ -9,11 +9,11 @@ from sqlalchemy import Engine
 
 from rota.errors import ConfigError
 from rota.recipes import tables
-from rota.recipes.database import reading
+from rota.recipes.database import reading, writing
 from rota.recipes.guard import Look, look
 from rota.recipes.promotion import Promotion, Rehearsal
 from rota.recipes.step import STEP
-from rota.recipes.sweep import Part, Sweep, predicate_hash
+from rota.recipes.sweep import Part, Sweep, rule_hash
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
@@ -46,28 +46,33 @@ class _Guarded:
     part: Part
     result: JobResult
     promote: Promotion | None
+    _count: int = 0
+    """How many rows the run is about: those that are due, and those that it has changed before."""
 
     def perform(self, plan: str | None) -> None:
-        """1. Look. 2. Stop here where it is a dry run, or was refused. 3. Sweep. 4. Look what is left."""
-        looked = self._look()
+        """1. Look. 2. Stop here where it is a dry run, or was refused. 3. Sweep. 4. Look what is left.
+
+        A run that is taken up again is looked at again, with what it has done: rows may have come since."""
         if self.run.dry_run:
-            self._tell_plan(looked)
+            self._tell_plan(self._look())
             return
         sweep = Sweep(self.engine, self.run, self.part, self.result)
-        if not sweep.place.is_resumed:
-            if not self._keeps_to(plan, looked) or not self._is_allowed(looked):
-                return
-            if self.promote is not None and not self._is_promoted(sweep, looked):
-                return
-            sweep.begin(looked)
+        looked = self._look(0 if self.part.every_row else sweep.changed)
+        if not self._keeps_to(plan, sweep) or not self._is_allowed(looked, sweep):
+            return
+        if self.promote is not None and not self._is_promoted(self.promote, sweep, looked):
+            return
+        sweep.begin(looked)
         sweep.work_off(sweep.changed + looked.count, self.part.safety.rows_a_run)
         self._settle(sweep)
 
-    def _look(self) -> Look:
+    def _look(self, done: int = 0) -> Look:
         run, part = self.run, self.part
         with reading(self.engine) as connection:
             history = run.job if tables.present(self.engine) else None
-            looked = look(connection, part.rows, part.safety, history, part.key, deletes=part.action == "delete")
+            deletes = part.action == "delete"
+            looked = look(connection, part.rows, part.safety, history, part.key, deletes=deletes, done=done)
+        self._count = looked.count + done
         cutoff = part.rows.cutoff
         self.result.details |= {
             "cutoff": cutoff.isoformat() if cutoff else None,
@@ -98,66 +103,94 @@ class _Guarded:
         if looked.trips:
             result.message += f"; but {looked.trips[0].text}"
 
-    def _keeps_to(self, plan: str | None, looked: Look) -> bool:
+    def _keeps_to(self, plan: str | None, sweep: Sweep) -> bool:
         """Whether there is no more to do than a person has seen."""
         if plan is None:
             return True
         seen, _, mark = plan.partition("-")
-        if not seen.isdecimal() or mark != predicate_hash(self.part.rows):
+        if not seen.isdecimal() or mark != rule_hash(self.part):
             raise ConfigError(f"plan {plan!r} is of another rule than this one", hint="Make a new one with a dry run.")
-        if looked.count <= int(seen) * GROWTH:
+        if self._count <= int(seen) * GROWTH:
             return True
-        self._abort(f"there are {looked.count:,} rows by now, and the plan had seen {int(seen):,}")
+        self._abort(sweep, f"there are {self._count:,} rows by now, and the plan had seen {int(seen):,}")
         return False
 
-    def _is_allowed(self, looked: Look) -> bool:
+    def _is_allowed(self, looked: Look, sweep: Sweep) -> bool:
         """Whether no limit trips, or a person lets it go on all the same."""
         if not looked.trips:
             return True
         text = "; ".join(trip.text for trip in looked.trips)
         self.result.details["trips"] = [trip.text for trip in looked.trips]
         if self.part.safety.on_guard == "abort":
-            self._abort(text)
+            self._abort(sweep, text)
             return False
-        return self._is_approved(APPROVAL, f"{self.part.action} {self.part.rows.table.name}: {text}")
+        return self._is_approved(sweep, APPROVAL, f"{self.part.action} {self.part.rows.table.name}: {text}")
 
-    def _is_approved(self, name: str, about: str) -> bool:
+    def _is_approved(self, sweep: Sweep, name: str, about: str) -> bool:
         with reading(self.engine) as connection:
             sample = self.part.rows.sample(connection, self.part.safety.sample)
             told = (
                 f"{about}; before {self.result.details['cutoff']}, such as {sample}; {self.part.rows.sql(connection)}"
             )
         name = f"{name}:{self.part.step}" if self.part.step else name
-        answer = self.run.wait_for(name, timeout=self.part.safety.patience, about=told)
+        answer = self.run.wait_for(self._asked(name), timeout=self.part.safety.patience, about=told)
         if answer.approved:
             self.result.details["approved_by"] = answer.by
             return True
         refused = f"{answer.by} refused it: {answer.why or 'no reason given'}"
-        self._abort(f"{about}; {'nobody has answered in time' if answer.timed_out else refused}")
+        self._abort(sweep, f"{about}; {'nobody has answered in time' if answer.timed_out else refused}")
         return False
 
-    def _is_promoted(self, sweep: Sweep, looked: Look) -> bool:
+    def _asked(self, name: str) -> str:
+        """The signal that a person is asked by: another one than before, where they were shown another rule, or more
+        than a tenth fewer rows."""
+        rule, number = rule_hash(self.part), 1
+        while True:
+            signal = name if number == 1 else f"{name}:{number}"
+            seen = tables.shown(self.engine, self.run, signal)
+            if seen is None:
+                kept = {"signal": signal, "rule": rule, "as_of": self.run.as_of.isoformat()}
+                table = self.part.rows.table.name
+                with writing(self.engine) as connection:
+                    tables.record(connection, self.run, tables.ASKED, table, count=self._count, details=kept)
+                return signal
+            if seen["rule"] == rule and self._count <= seen["count"] * GROWTH:
+                return signal
+            number += 1
+
+    def _is_promoted(self, promote: Promotion, sweep: Sweep, looked: Look) -> bool:
         """A new recipe shows for some runs what it would do, then asks, then does a few."""
-        assert self.promote is not None  # noqa: S101 - asked for where there is one
-        rehearsal = Rehearsal(self.engine, self.run, self.part, self.promote)
+        rehearsal = Rehearsal(self.engine, self.run, self.part, promote)
         if rehearsal.is_over():
             return True
-        if rehearsal.count() < self.promote.dry_runs:
-            rehearsal.record(looked.count)
+        if rehearsal.count() < promote.dry_runs:
             self._tell_plan(looked)
-            self.result.message += f"; rehearsal {rehearsal.count()} of {self.promote.dry_runs}"
+            if self.run.actor is not None:
+                self.result.message += f"; {self.run.actor} asked for it, so that it is no rehearsal"
+                return False
+            rehearsal.record(looked.count)
+            self.result.message += f"; rehearsal {rehearsal.count()} of {promote.dry_runs}"
             return False
-        if not self._is_approved(PROMOTION, f"it has rehearsed {self.promote.dry_runs} times"):
+        if not self._is_approved(sweep, PROMOTION, f"it has rehearsed {promote.dry_runs} times"):
             return False
-        sweep.begin(looked)
-        if sweep.work_off(looked.count, self.promote.canary) and self.result.error_count:
-            self._abort(f"the first {self.promote.canary} rows met errors")
-            return False
-        return True
+        sweep.begin(looked, canary=True)
+        if not sweep.met_refusals:
+            sweep.work_off(self._count, promote.canary)
+        if sweep.met_refusals:
+            self._abort(sweep, f"of the first {promote.canary} rows some were refused")
+        elif sweep.stopped:
+            self._settle(sweep)
+        else:
+            sweep.promote()
+            return True
+        return False
 
-    def _abort(self, why: str) -> None:
+    def _abort(self, sweep: Sweep, why: str) -> None:
+        if sweep.changed or sweep.place.is_resumed:
+            self._settle(sweep)
         self.result.status = "aborted_guard"
-        self.result.message = f"nothing was changed: {why}"
+        done = f"it stopped after {sweep.changed:,} {self.part.name}" if sweep.changed else "nothing was changed"
+        self.result.message = f"{done}: {why}"
         self.result.add_error(self.part.key, "guard", why)
 
     # --- its account
@@ -193,4 +226,4 @@ def _count(result: JobResult, name: str, count: int) -> None:
 
 
 def token(part: Part, count: int) -> str:
-    return f"{count}-{predicate_hash(part.rows)}"
+    return f"{count}-{rule_hash(part)}"

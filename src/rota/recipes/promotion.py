@@ -10,7 +10,7 @@ from sqlalchemy import Engine, func, select
 
 from rota.recipes import tables
 from rota.recipes.database import reading, writing
-from rota.recipes.sweep import Part, predicate_hash
+from rota.recipes.sweep import Part, rule_hash
 
 if TYPE_CHECKING:
     from rota import Run
@@ -34,10 +34,10 @@ class Rehearsal:
     promotion: Promotion
 
     def count(self) -> int:
-        return self._runs(tables.sweeps.c.rehearsed == 1)
+        return self._runs(tables.sweeps.c.rehearsed == tables.REHEARSED)
 
     def is_over(self) -> bool:
-        """Whether it has changed rows under this very rule before."""
+        """Whether it has changed rows under this very rule before, beyond the first few."""
         return self._runs(tables.sweeps.c.rehearsed == 0) > 0
 
     def record(self, overdue: int) -> None:
@@ -48,20 +48,20 @@ class Rehearsal:
             "job": self.run.job,
             "attempt": self.run.attempt,
             "as_of": self.run.as_of,
-            "predicate": predicate_hash(self.part.rows),
+            "predicate": rule_hash(self.part),
             "started_at": now,
             "ended_at": now,
             "overdue": overdue,
             "left_over": overdue,
             "counts": {},
             "changed": 0,
-            "rehearsed": 1,
+            "rehearsed": tables.REHEARSED,
         }
         with writing(self.engine) as connection:
-            connection.execute(tables.insert_or_update(connection, tables.sweeps, row, ["run", "part"]))
+            connection.execute(tables.insert_or_update(connection, tables.sweeps, row, ["run", "part", "predicate"]))
 
     def _runs(self, *such: object) -> int:
         row = tables.sweeps.c
-        mine = (row.job == self.run.job, row.part == self.part.key, row.predicate == predicate_hash(self.part.rows))
+        mine = (row.job == self.run.job, row.part == self.part.key, row.predicate == rule_hash(self.part))
         with reading(self.engine) as connection:
             return int(connection.scalar(select(func.count()).where(*mine, *such)) or 0)  # type: ignore[arg-type]

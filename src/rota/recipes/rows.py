@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from rota.errors import ConfigError
 from rota.recipes.age import Age
+from rota.recipes.rule import MOMENT
 
 Key = tuple[Any, ...]
 Where = ColumnElement[bool] | Callable[[datetime], ColumnElement[bool]]
@@ -43,6 +44,8 @@ class Rows:
     age: ColumnElement[Any] | None = None
     cutoff: datetime | None = None
     older_than: Age | None = None
+    rule: ColumnElement[bool] | None = None
+    """``where`` as it was given, at a moment that is always the same: by it a rule is known again."""
 
     @classmethod
     def older(
@@ -51,11 +54,12 @@ class Rows:
         """Rows older than that at ``as_of``, of which ``where`` holds. One exactly so old is not older."""
         _key_of(table)
         conditions = [] if where is None else [where(as_of) if callable(where) else where]
+        rule = and_(true(), *([] if where is None else [where(MOMENT) if callable(where) else where]))
         cutoff = None
         if age is not None and older_than is not None:
             cutoff = older_than.before(as_of)
             conditions.append(age < moment_for(age, cutoff))
-        return cls(table, and_(true(), *conditions), age, cutoff, older_than)
+        return cls(table, and_(true(), *conditions), age, cutoff, older_than, rule)
 
     @property
     def key(self) -> tuple[Column[Any], ...]:

@@ -6,24 +6,24 @@ place to go on from. A run that was killed goes on behind its last batch, under 
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, func, select, update
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
-from rota.errors import RotaError, RunLostError
+from rota.errors import ConfigError, RotaError, RunLostError
 from rota.recipes import tables
 from rota.recipes.database import insert, reading, writing
 from rota.recipes.fence import check_fences
 from rota.recipes.guard import Look
 from rota.recipes.pressure import Pressure
 from rota.recipes.rows import Key, Rows, read_key, shown
+from rota.recipes.rule import digest, without_moments
 from rota.recipes.safety import Safety, Window
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ class Part:
     """Its step, where a recipe has several."""
     every_row: bool = False
     """The rule may hold of a row when it is done as well: all are gone through once, and none is left over."""
+    says: Any = None
+    """What else makes it this rule: what is set, what goes with its rows."""
 
     @property
     def key(self) -> str:
@@ -71,6 +73,8 @@ class Place:
     counts: Counts = field(default_factory=Counter)
     after: Key | None = None
     is_resumed: bool = False
+    canary: int = 0
+    """Whether it is at the first few rows still, and one of them was refused: ``CANARY``, ``REFUSED``, or nothing."""
 
 
 class ArchiveMismatchError(RotaError):
@@ -100,11 +104,18 @@ class Sweep:
         """How many rows, by this attempt and those before it."""
         return self.place.counts[self._part.name]
 
-    def begin(self, looked: Look) -> None:
-        """Write down that the part begins, and what was overdue then; once is enough."""
+    @property
+    def met_refusals(self) -> bool:
+        """Whether a row was refused, in this attempt or among the first few rows of one before it."""
+        return bool(self._refused) or self.place.canary == tables.REFUSED
+
+    def begin(self, looked: Look, *, canary: bool = False) -> None:
+        """Write down that the part begins, and what was overdue then; once is enough. ``canary``: a few rows go first,
+        until ``promote``."""
         if self._has_begun:
             return
         self._has_begun = True
+        self.place.canary = tables.CANARY if canary else 0
         run, part = self._run, self._part
         row = {
             "run": run.idempotency_key,
@@ -112,12 +123,12 @@ class Sweep:
             "job": run.job,
             "attempt": run.attempt,
             "as_of": run.as_of,
-            "predicate": predicate_hash(part.rows),
+            "predicate": rule_hash(part),
             "started_at": datetime.now(UTC),
             "overdue": looked.count,
             "oldest_at": looked.oldest,
             "counts": {},
-            "rehearsed": 0,
+            "rehearsed": self.place.canary,
         }
         with writing(self._engine) as connection:
             new = insert(connection, tables.sweeps).values(row).on_conflict_do_nothing().returning(tables.sweeps.c.run)
@@ -126,6 +137,12 @@ class Sweep:
                 connection.execute(update(tables.sweeps).where(*self._mine).values(again))
                 kept = connection.scalar(select(tables.sweeps.c.counts).where(*self._mine))
                 self.place.counts = Counter(kept or {})
+
+    def promote(self) -> None:
+        """The first few rows were sound: from now on it is a run to go by."""
+        self.place.canary = 0
+        with writing(self._engine) as connection:
+            self._keep(connection, rehearsed=0)
 
     def work_off(self, total: int, most: int | None = None) -> int:
         """Batch after batch, until there is none or something stops it; ``most``: no more rows than that. Returns how
@@ -175,14 +192,16 @@ class Sweep:
                         self._apply(connection, sound)
                     elif keys:
                         self.place.after = keys[-1]
-            except (IntegrityError, DataError) as error:
-                self._one_by_one([key for key in keys if key not in self._refused], error)
             except OperationalError as error:
                 if not is_locked(error) or attempt == LOCKED_TRIES - 1:
                     raise
                 self._size = size = max(1, size // 2)
                 self._run.sleep(0.2 * 2**attempt)
                 continue
+            except DBAPIError as error:
+                if not is_refusal(error):
+                    raise
+                self._one_by_one([key for key in keys if key not in self._refused], error)
             self._size = self._next_size(time.monotonic() - started)
             if len(keys) < size:
                 return False
@@ -200,6 +219,7 @@ class Sweep:
         run, part = self._run, self._part
         archive = self._archive(connection, run, keys) if self._archive is not None else None
         counts = part.change(connection, keys)
+        self._check_ends(connection, keys, counts[part.name])
         if archive is not None:
             if counts[part.name] != archive["rows"]:
                 raise ArchiveMismatchError(f"{archive['rows']} rows were kept, and {counts[part.name]} would go")
@@ -212,7 +232,19 @@ class Sweep:
                 connection, run, part.action, part.rows.table.name, count=count, cutoff=part.rows.cutoff, sample=sample,
                 archive=archive, details={"part": part.key},
             )  # fmt: skip
-        self.place = Place(total, keys[-1], self.place.is_resumed)
+        self.place = replace(self.place, counts=total, after=keys[-1])
+
+    def _check_ends(self, connection: Connection, keys: Sequence[Key], changed: int) -> None:
+        """A change after which its rule holds still would be made for ever."""
+        part = self._part
+        if part.every_row or part.action == "delete" or not changed:
+            return
+        still = connection.scalar(select(func.count()).select_from(part.rows.table).where(part.rows.among(keys))) or 0
+        if changed + still > len(keys):
+            raise ConfigError(
+                f"{part.key}: rows of {part.rows.table.name} that were changed are found by the same rule again",
+                hint="Let where= leave out what set_values= make of a row, or it would be changed for ever.",
+            )
 
     def _one_by_one(self, keys: Sequence[Key], error: DBAPIError) -> None:
         """A batch that the database refuses is halved until the row is found that it refuses; the others go on."""
@@ -220,13 +252,19 @@ class Sweep:
             self._result.add_error(shown(keys[0]), "refused", type(error.orig).__name__)
             self._refused.add(keys[0])
             self.place.after = keys[0]
+            if self.place.canary:
+                self.place.canary = tables.REFUSED
+                with writing(self._engine) as connection:
+                    self._keep(connection, rehearsed=tables.REFUSED)
             return
         middle = len(keys) // 2
         for half in (keys[:middle], keys[middle:]):
             try:
                 with writing(self._engine) as connection:
                     self._apply(connection, half)
-            except (IntegrityError, DataError) as again:
+            except DBAPIError as again:
+                if not is_refusal(again):
+                    raise
                 self._one_by_one(half, again)
 
     def _keep(self, connection: Connection, **values: Any) -> None:
@@ -273,22 +311,43 @@ class Sweep:
     # --- where it left off
 
     @property
-    def _mine(self) -> tuple[ColumnElement[bool], ...]:
+    def _here(self) -> tuple[ColumnElement[bool], ...]:
         return (tables.sweeps.c.run == self._run.idempotency_key, tables.sweeps.c.part == self._part.key)
+
+    @property
+    def _mine(self) -> tuple[ColumnElement[bool], ...]:
+        return (*self._here, tables.sweeps.c.predicate == rule_hash(self._part))
 
     def _resume(self) -> Place:
         run, part = self._run, self._part
         self._pause = part.safety.pause_seconds
         with writing(self._engine) as connection:
+            self._set_aside(connection)
             # First taken over, then read: an attempt before this one may be about to commit a batch.
-            begun = (*self._mine, tables.sweeps.c.rehearsed == 0)
+            begun = (*self._mine, tables.sweeps.c.rehearsed != tables.REHEARSED)
             if not connection.execute(update(tables.sweeps).where(*begun).values(attempt=run.attempt)).rowcount:
+                self._warn_of_another_rule(connection)
                 return Place()
             row = connection.execute(select(tables.sweeps).where(*self._mine)).one()
-        if row.predicate != predicate_hash(part.rows):
-            self._result.warnings.append(f"{part.key}: its rule was changed since it began; it begins anew")
-            return Place(Counter(row.counts), None, is_resumed=False)
-        return Place(Counter(row.counts), read_key(part.rows, row.last_key), is_resumed=True)
+        self._has_begun = True
+        return Place(Counter(row.counts), read_key(part.rows, row.last_key), is_resumed=True, canary=row.rehearsed)
+
+    def _set_aside(self, connection: Connection) -> None:
+        """Where a ledger was put back, or is a new one, the numbers of runs begin again: what another run of this
+        number has left is its own. A run has one moment, and what has ended is not of its first attempt."""
+        run, row = self._run, tables.sweeps.c
+        name = f"{run.idempotency_key}~{datetime.now(UTC).isoformat()}"
+        aside = update(tables.sweeps).values(run=name)
+        connection.execute(aside.where(*self._here, row.as_of != run.as_of))
+        if run.attempt == 1:
+            ended = (row.ended_at.is_not(None), row.rehearsed != tables.REHEARSED, row.attempt == 1)
+            connection.execute(aside.where(*self._mine, *ended))
+
+    def _warn_of_another_rule(self, connection: Connection) -> None:
+        row = tables.sweeps.c
+        begun = (row.ended_at.is_(None), row.rehearsed != tables.REHEARSED, row.attempt < self._run.attempt)
+        if connection.scalar(select(row.run).where(*self._here, *begun)) is not None:
+            self._result.warnings.append(f"{self._part.key}: its rule was changed since it began; it begins anew")
 
 
 def _together(before: Counts, now: Counts) -> Counts:
@@ -298,10 +357,17 @@ def _together(before: Counts, now: Counts) -> Counts:
     return Counter(dict(total) | {name: max(before[name], now[name]) for name in now if name.startswith("max_")})
 
 
-def predicate_hash(rows: Rows) -> str:
-    """What a rule says, without the moment that it is asked at."""
-    text = f"{rows.table.fullname}: {rows.where}: {rows.older_than}"
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def rule_hash(part: Part) -> str:
+    """What a rule says and what is done by it, without the moment that it is asked at."""
+    rows = part.rows
+    rule = without_moments(rows.where) if rows.rule is None else rows.rule
+    return digest(rows.table, part.action, rule, rows.age, str(rows.older_than), part.sink, part.says)
+
+
+def is_refusal(error: DBAPIError) -> bool:
+    """Whether the database refuses a row: by a constraint, or by a trigger that raises."""
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return isinstance(error, (IntegrityError, DataError)) or state[:2] in {"22", "23", "44", "45", "P0"}
 
 
 def is_locked(error: OperationalError) -> bool:

@@ -217,7 +217,7 @@ class _Asked:
             }  # fmt: skip
             kept = insert(connection, tables.sweeps).values(row)
             again = {name: kept.excluded[name] for name in ("ended_at", "counts", "attempt")}
-            connection.execute(kept.on_conflict_do_update(index_elements=["run", "part"], set_=again))
+            connection.execute(kept.on_conflict_do_update(index_elements=["run", "part", "predicate"], set_=again))
 
     def _miss(self, connection: Connection, missing: Missing, result: JobResult) -> None:
         table, as_of = table_of(self.recipe.table), self.run.as_of

@@ -49,6 +49,9 @@ class Instant(TypeDecorator[datetime]):
 
 
 metadata = MetaData()
+REHEARSED, CANARY, REFUSED = 1, 2, 3
+"""A sweep that is no run to go by yet: it changed nothing, the first few rows, or those but for a refused one."""
+ASKED = "ask"
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
 sweeps = Table(
@@ -69,9 +72,9 @@ sweeps = Table(
     Column("left_over", BigInteger),
     Column("oldest_at", Instant),
     Column("rehearsed", Integer, nullable=False, default=0),
-    PrimaryKeyConstraint("run", "part"),
+    PrimaryKeyConstraint("run", "part", "predicate"),
     Index("rota_recipe_sweep_job", "job", "part", "started_at"),
-    comment="One part of one run of a recipe: how far it is, and what was overdue before it and after it.",
+    comment="One rule of one part of one run of a recipe: how far it is, and what was overdue before it and after it.",
 )
 
 audit = Table(
@@ -177,9 +180,18 @@ def record(
 
 def last_batches(connection: Connection, job: str, table: str, count: int) -> list[dict[str, Any]]:
     """The newest first."""
-    mine = (audit.c.job == job, audit.c.target_table == table)
+    mine = (audit.c.job == job, audit.c.target_table == table, audit.c.action != ASKED)
     found = connection.execute(select(audit).where(*mine).order_by(audit.c.id.desc()).limit(count)).mappings()
     return [dict(row) for row in found]
+
+
+def shown(engine: Engine, run: Any, name: str) -> dict[str, Any] | None:
+    """What people were shown who are asked by the signal ``name``, in this run."""
+    mine = select(audit.c.details, audit.c.count).where(audit.c.run == run.idempotency_key, audit.c.action == ASKED)
+    with engine.connect() as connection:
+        kept = [details | {"count": count} for details, count in connection.execute(mine.order_by(audit.c.id))]
+    found = (each for each in kept if (each["signal"], each["as_of"]) == (name, run.as_of.isoformat()))
+    return next(found, None)
 
 
 def set_limits(
