@@ -2,14 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Column, DateTime, Engine, Integer, MetaData, Table
 
 from rota.errors import ConfigError
-from rota.recipes import Inactive, KeyRule, PruneLogs, Recipe, RedisKeys, Retention, Safety, Steps, bind
+from rota.recipes import Retention, Safety, bind
 from rota.recipes.tables import ready, sweeps
 from tests.recipes.conftest import NOW, cook, days
 from tests.recipes.tables import notes, parents
@@ -103,25 +102,6 @@ def test_an_age_of_a_day_or_less_is_taken_for_a_mistake_of_units(put: Put) -> No
     assert "rows older than 1h 30min would go, and none younger than 1d should" in result.message
     meant = Retention(notes, age=notes.c.created_at, older_than="90min", safety=ABORT.with_(least_age="1h"))
     assert cook(meant).counts == {"deleted": 1}
-
-
-def test_a_moment_that_is_to_come_makes_nothing_old(put: Put, rows_of: RowsOf, tmp_path: Path) -> None:
-    ahead = datetime.now(UTC) + timedelta(days=365)
-    put(notes, {"id": 1, "created_at": datetime.now(UTC)})
-    recipes: list[Recipe] = [
-        clean(),
-        Steps(notes=clean()),
-        PruneLogs(tmp_path),
-        RedisKeys(lambda _: None, rules=[KeyRule("a:*", lifetime="1d")]),  # type: ignore[arg-type, return-value]
-    ]
-
-    for recipe in recipes:
-        with pytest.raises(ConfigError, match="which is to come"):
-            cook(recipe, as_of=ahead)
-    marked = Inactive(notes, age=notes.c.created_at, older_than="90d", safety=ABORT, set_values={"text": "asleep"})
-    assert "would go, and none younger than 1d should" in cook(marked, as_of=ahead).message
-    assert "none younger than 1d should" in cook(clean(), as_of=ahead, dry_run=True).message
-    assert rows_of(notes, notes.c.text) == [None]
 
 
 def test_what_would_go_with_the_rows_must_be_named(put: Put, rows_of: RowsOf) -> None:

@@ -16,8 +16,6 @@ from rota.recipes.safety import Safety
 from rota.recipes.tables import sweeps
 
 HISTORY = timedelta(days=30)
-SKEW = timedelta(minutes=1)
-"""By so much the clocks of two machines may differ."""
 LARGE = 1_000_000
 """Rows, from which on an age column without an index is a trip, and not a warning alone."""
 
@@ -89,8 +87,6 @@ def _too_young(rows: Rows, safety: Safety) -> Iterable[Trip]:
     least = Age.of(safety.least_age)
     if rows.older_than is not None and rows.cutoff is not None and rows.older_than.is_shorter_than(least, rows.cutoff):
         yield Trip("least_age", f"rows older than {rows.older_than} would go, and none younger than {least} should")
-    elif rows.cutoff is not None and rows.cutoff > least.before(datetime.now(UTC)) + SKEW:
-        yield Trip("future", f"rows before {rows.cutoff:%Y-%m-%d %H:%M} would go, and none younger than {least} should")
 
 
 def cascades(table: Table, expected: Iterable[str], connection: Connection | None = None) -> list[Trip]:

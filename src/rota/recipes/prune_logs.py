@@ -52,7 +52,6 @@ class PruneLogs(Recipe):
     max_total_megabytes: float | None = None
     mode: Literal["rename", "copytruncate"] = "rename"
     reopen: Callable[[Path], None] | None = None
-    removes = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "older_than", Age.of(self.older_than))

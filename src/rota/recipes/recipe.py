@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
-from datetime import UTC, datetime
-from functools import wraps
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rota.errors import ConfigError
 from rota.recipes.age import Age
 from rota.recipes.database import engine_of, reading, table_of
-from rota.recipes.guard import SKEW
 from rota.recipes.guarded import work_off
 from rota.recipes.rows import Rows, Where
 from rota.recipes.safety import DEFAULT, Safety
@@ -34,32 +32,11 @@ def without_plan(plan: str | None) -> None:
         raise ConfigError("this recipe keeps to no plan", hint="A plan is of a recipe over the rows of one table.")
 
 
-def _not_ahead(call: Callable[..., JobResult]) -> Callable[..., JobResult]:
-    @wraps(call)
-    def checked(self: Recipe, run: Run, *args: Any, **options: Any) -> JobResult:
-        if (self.destructive or self.removes) and not run.dry_run and run.as_of > datetime.now(UTC) + SKEW:
-            raise ConfigError(
-                f"{run.job} would destroy what is old at {run.as_of:%Y-%m-%d %H:%M}, which is to come",
-                hint="Only a dry run may look ahead. Where that moment is over, the clock of this machine is slow.",
-            )
-        return call(self, run, *args, **options)
-
-    return checked
-
-
 class Recipe:
     """``rota.job("name", schedule=…)(recipe)`` makes it a job; the job takes over whether it destroys and sends."""
 
     destructive: bool = False
-    removes: ClassVar[bool] = False
-    """Removes what is old, though nobody minds it in ``staging``: so it takes no moment that is to come, either."""
     sends: bool = False
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        """Whatever is called destroys nothing as of a moment that is to come: by then all would be old."""
-        super().__init_subclass__(**options)
-        if "__call__" in cls.__dict__:
-            cls.__call__ = _not_ahead(cls.__call__)  # type: ignore[method-assign]
 
     @property
     def description(self) -> str:
