@@ -57,7 +57,7 @@ def _due(services: Services, run: Run) -> tuple[int, int]:
     known = present(services.engine, messages)
     with reading(services.engine) as connection:
         everybody = connection.scalar(select(func.count()).select_from(users)) or 0
-        return plan.count(connection, known=known)[1], everybody
+        return plan.count(connection, services.now(), known=known)[1], everybody
 
 
 def _sent_by(services: Services, run: Run) -> int:
