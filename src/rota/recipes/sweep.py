@@ -90,6 +90,7 @@ class Sweep:
         self._run = run
         self._part = part
         self._result = result
+        self._rule = rule_hash(part)  # once: each batch is kept under it
         self._size = self._most = part.safety.batch
         self._window = Window.parse(part.safety.window) if part.safety.window else None
         self._pressure = Pressure(engine, part.rows.table, getattr(part.sink, "disk", None))
@@ -123,7 +124,7 @@ class Sweep:
             "job": run.job,
             "attempt": run.attempt,
             "as_of": run.as_of,
-            "predicate": rule_hash(part),
+            "predicate": self._rule,
             "started_at": datetime.now(UTC),
             "overdue": looked.count,
             "oldest_at": looked.oldest,
@@ -316,7 +317,7 @@ class Sweep:
 
     @property
     def _mine(self) -> tuple[ColumnElement[bool], ...]:
-        return (*self._here, tables.sweeps.c.predicate == rule_hash(self._part))
+        return (*self._here, tables.sweeps.c.predicate == self._rule)
 
     def _resume(self) -> Place:
         run, part = self._run, self._part
