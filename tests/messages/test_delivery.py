@@ -440,3 +440,24 @@ def test_smtp_counts_its_mails_and_not_its_chunks(
 
     assert told(send(news(smtp()), home=home)) == {"planned": 700, "sent": 700}
     assert (home.progress.done, home.progress.total) == (700, 700)
+
+
+def test_an_outage_costs_a_message_none_of_its_tries(anybody: Any, engine: Engine, ledger: Any) -> None:
+    anybody(1)
+    is_down = [True]
+    sender = Scripted(lambda _: Later("http_503", down=True) if is_down[0] else Sent())
+    for number in range(1, 7):  # more often than there are tries; fewer than open the breaker
+        send(news(sender), id=number)
+        assert ledger("status", "attempts") == [("queued", 0)]
+        wait_over(engine)
+    is_down[0] = False
+
+    assert send(news(sender), id=7).counts["sent"] == 1
+
+
+def test_what_is_of_no_use_any_more_would_not_be_sent(anybody: Any) -> None:
+    anybody(3)
+    over = Scripted(lambda _: Sent())
+
+    assert send(news(over, useful_for="0s"), dry_run=True).details["would_send"] == 0
+    assert send(news(over), dry_run=True).details["would_send"] == 3
