@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
@@ -20,6 +21,10 @@ sys.dont_write_bytecode = False
 """Workers and hundreds of processes under test import the same modules, which would be compiled each time."""
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(scratch()))
 """Where ``tmp_path`` is."""
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
+"""A shell's background, and nohup, ignore them; processes under test would inherit that."""
 
 
 MOST_WORKERS = 8

@@ -78,7 +78,7 @@ def test_killed_after_mails_were_accepted_none_is_sent_twice_and_none_untouched_
     result = dispatch.dispatch_notifications(make_run(as_of=wall()), services)
 
     assert len(mails.recipients) == len(set(mails.recipients))
-    assert 0 < statuses(services).count("unknown") <= 50
+    assert 0 < statuses(services).count("unknown") < 120, "what was settled before the kill is known"
     assert statuses(services).count("sent") + statuses(services).count("unknown") == 120
     assert len(mails.recipients) >= statuses(services).count("sent")
     assert result.counts["unknown"] == statuses(services).count("unknown")
