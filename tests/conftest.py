@@ -6,15 +6,18 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
+from functools import cache
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import pytest
 
+from tests.compiled import compiled_once
 from tests.scratch import scratch
-from tests.servers import Databases, postgres, valkey
+from tests.servers import Databases, Make, postgres, valkey
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
@@ -63,6 +66,12 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["postgres_server"] = config.stash[SERVER]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def statements() -> Iterator[None]:
+    with compiled_once():
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres_server(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a running PostgreSQL server's own database; for an empty one, ask for ``postgres_url``."""
@@ -78,10 +87,16 @@ def databases(postgres_server: str) -> Iterator[Databases]:
     databases.close()
 
 
+@pytest.fixture(scope="session")
+def make_tables() -> Make | None:
+    """What makes the tables of this directory's tests; here there are none."""
+    return None
+
+
 @pytest.fixture
-def postgres_url(databases: Databases) -> Iterator[str]:
-    """An empty PostgreSQL database of the test's own."""
-    with databases.lend() as url:
+def postgres_url(databases: Databases, make_tables: Make | None) -> Iterator[str]:
+    """A PostgreSQL database of the test's own, with nothing but the directory's tables."""
+    with databases.lend(make_tables) as url:
         yield url
 
 
@@ -103,15 +118,30 @@ def valkey_port(valkey_server: tuple[str, int]) -> int:
     return port
 
 
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Make], Path]:
+    """SQLite databases with tables, each made once."""
+
+    @cache
+    def made(make: Make) -> Path:
+        file = tmp_path_factory.mktemp("tables") / "rota.db"
+        make(f"sqlite:///{file}")
+        return file
+
+    return made
+
+
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    """A SQLite database of the test's own; the file does not exist yet."""
+def sqlite_url(tmp_path: Path, files: Callable[[Make], Path], make_tables: Make | None) -> str:
+    """A SQLite database of the test's own, with the directory's tables; without any, the file does not exist yet."""
+    if make_tables is not None:
+        copyfile(files(make_tables), tmp_path / "rota.db")
     return f"sqlite:///{tmp_path / 'rota.db'}"
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """An empty database, once of each kind: a test that asks for it runs on both."""
+    """A database with nothing but the directory's tables, once of each kind: a test that asks for it runs on both."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
 

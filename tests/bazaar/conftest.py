@@ -18,7 +18,9 @@ from apps.loading import dump, load
 from rota import Rota
 from rota.model import payload
 from rota.recipes import bind
+from rota.recipes import tables as recipe_tables
 from rota.testing import ManualClock, run_due
+from tests.servers import Make
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -54,6 +56,17 @@ class Bazaar:
 
 
 OpenBazaar = Callable[..., Bazaar]
+
+
+def prepared(url: str) -> None:
+    engine = open_database(Settings(database_url=url))
+    recipe_tables.ready(engine)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def make_tables() -> Make:
+    return prepared
 
 
 @pytest.fixture

@@ -45,6 +45,11 @@ KINDS = {
 JOBS = ["cleanup-invitations", "recalculate-karma", "cleanup-push-tokens"]
 
 
+@pytest.fixture(scope="session")
+def make_tables() -> None:
+    """The owner's tables are in the place of the application's."""
+
+
 @pytest.fixture
 def own(database_url: str) -> Any:
     engine = connect(database_url)

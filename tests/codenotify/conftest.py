@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from shutil import copyfile
 
 import pytest
 
@@ -16,34 +15,23 @@ from apps.database import connect
 from apps.demo.contest_server import ContestServer
 from apps.demo.mail_catcher import MailCatcher
 from apps.demo.webhook_sink import WebhookSink
-from tests.codenotify.compiled import compiled_once
 from tests.codenotify.helpers import WallClock
+from tests.servers import Make
 
 Open = Callable[..., Services]
 NOBODY = "http://127.0.0.1:1"
 """What a test has not asked for is not there; nothing ever leaves this machine."""
 
 
-@pytest.fixture(scope="session", autouse=True)
-def statements() -> Iterator[None]:
-    with compiled_once():
-        yield
+def prepared(url: str) -> None:
+    engine = connect(url)
+    prepare(engine)
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")
-def with_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite database that has the application's tables, to be copied."""
-    file = tmp_path_factory.mktemp("codenotify") / "rota.db"
-    engine = connect(f"sqlite:///{file}")
-    prepare(engine)
-    engine.dispose()
-    return file
-
-
-@pytest.fixture
-def sqlite_url(with_tables: Path, tmp_path: Path) -> str:
-    copyfile(with_tables, tmp_path / "rota.db")
-    return f"sqlite:///{tmp_path / 'rota.db'}"
+def make_tables() -> Make:
+    return prepared
 
 
 @pytest.fixture

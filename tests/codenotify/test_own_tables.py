@@ -40,6 +40,11 @@ if len(sys.argv) > 1:
 """
 
 
+@pytest.fixture(scope="session")
+def make_tables() -> None:
+    """The owner's tables are in the place of the application's."""
+
+
 @pytest.fixture
 def people(database_url: str):
     """Table and columns with other names, and moments as the database keeps them."""

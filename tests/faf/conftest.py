@@ -19,7 +19,9 @@ from rota import Rota
 from rota.model import payload
 from rota.model.run import RunRecord
 from rota.recipes import bind
+from rota.recipes import tables as recipe_tables
 from rota.testing import ManualClock, run_due
+from tests.servers import Make
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
@@ -58,6 +60,17 @@ class Faf:
 
     def everything(self) -> dict[str, Any]:
         return dump(self.engine, metadata)
+
+
+def prepared(url: str) -> None:
+    engine = open_database(Settings(database_url=url))
+    recipe_tables.ready(engine)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def make_tables() -> Make:
+    return prepared
 
 
 @pytest.fixture

@@ -18,8 +18,10 @@ from apps.loading import dump, load
 from rota import Rota
 from rota.model import payload
 from rota.recipes import bind
+from rota.recipes import tables as recipe_tables
 from rota.testing import ManualClock, run_due
 from tests.learn.helpers import MIDNIGHT
+from tests.servers import Make
 
 
 @dataclass
@@ -48,6 +50,17 @@ class Learn:
 
     def everything(self) -> dict[str, Any]:
         return dump(self.engine, metadata)
+
+
+def prepared(url: str) -> None:
+    engine = open_database(Settings(database_url=url))
+    recipe_tables.ready(engine)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def make_tables() -> Make:
+    return prepared
 
 
 @pytest.fixture

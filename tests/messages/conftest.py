@@ -8,11 +8,13 @@ import pytest
 from sqlalchemy import Engine, Table, create_engine, event, literal, make_url, select, update
 
 from rota import JobResult
-from rota.messages import Campaign, Mailing, Smtp, Templates, deliveries
+from rota.messages import Campaign, Mailing, Smtp, Templates, deliveries, tables
 from rota.recipes import bind
+from rota.recipes import tables as recipe_tables
 from rota.testing import make_run
 from tests.messages.servers import Mailbox, Provider
 from tests.messages.tables import metadata, people
+from tests.servers import Make
 
 NEWS = Templates(
     {
@@ -33,11 +35,23 @@ def engine_for(url: str) -> Engine:
     return engine
 
 
+def prepared(url: str) -> None:
+    engine = engine_for(url)
+    metadata.create_all(engine)
+    for each in (recipe_tables.metadata, tables.metadata):
+        recipe_tables.ready(engine, each)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def make_tables() -> Make:
+    return prepared
+
+
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    """The user's own database, with its tables."""
+    """The user's own database, with its tables and those of messages."""
     engine = engine_for(database_url)
-    metadata.create_all(engine)
     bind(metadata, engine)
     yield engine
     engine.dispose()

@@ -8,21 +8,37 @@ import pytest
 from sqlalchemy import Engine, Table, create_engine, make_url, select
 
 from rota import JobResult
-from rota.recipes import Recipe, bind
+from rota.recipes import Recipe, bind, tables
 from rota.testing import make_run
 from tests.recipes.tables import metadata
+from tests.servers import Make
 
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 
 
+def engine_for(url: str) -> Engine:
+    address = make_url(url)
+    if address.get_backend_name() == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+    return create_engine(address)
+
+
+def prepared(url: str) -> None:
+    engine = engine_for(url)
+    metadata.create_all(engine)
+    tables.ready(engine)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def make_tables() -> Make:
+    return prepared
+
+
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    """The user's own database, as SQLAlchemy makes an engine for it, with its tables."""
-    url = make_url(database_url)
-    if url.get_backend_name() == "postgresql":
-        url = url.set(drivername="postgresql+psycopg")
-    engine = create_engine(url)
-    metadata.create_all(engine)
+    """The user's own database, as SQLAlchemy makes an engine for it, with its tables and the recipes' own."""
+    engine = engine_for(database_url)
     bind(metadata, engine)
     yield engine
     engine.dispose()

@@ -211,11 +211,13 @@ class Node:
         for duty in self._turns:
             if duty is not self.finisher:
                 more = duty.tick() or more
+        pause = 0.0002
         while len(self.inflight):
             if self._threads.size > self.settings.threads:  # bodies that wait for runs, which somebody must do
                 self.finisher.tick()
                 self.worker.tick()
-            time.sleep(0.0002)
+            time.sleep(pause)
+            pause = min(2 * pause, 0.005)  # to look more often would take the interpreter from the bodies
         while self.inflight.uncommitted:
             self.finisher.tick()
             more = True
