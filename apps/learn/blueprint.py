@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, and_
@@ -25,8 +25,9 @@ THREE_TIMES = Retry(attempts=3, delays=[1, 2])
 UTC_SUNDAYS = 6
 
 
-def make_blueprint(settings: Settings) -> Blueprint:
-    """The jobs as ``settings`` have them. The database is opened when one of them first runs."""
+def make_blueprint(settings: Settings, now: Callable[[], datetime] | None = None) -> Blueprint:
+    """The jobs as ``settings`` have them. The database is opened when one of them first runs. ``now``: the clock that
+    the graces of secrets go by, where it is not the database's."""
     engine = own_tables.opener(settings.database_url, metadata, settings.own_tables)
     bind(metadata, engine)
     jobs = Blueprint("learn", environments=["production", "staging"])
@@ -39,7 +40,7 @@ def make_blueprint(settings: Settings) -> Blueprint:
         jobs,
         "secret-rotation",
         "0 5 * * *",
-        secret_rotation(settings),
+        secret_rotation(settings, now),
         late=24,
         minutes=15,
         environments=["production"],

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from redis import Redis
@@ -71,11 +72,11 @@ class RedisPassword(SecretAdapter):
             client.execute_command("ACL", "SETUSER", self.user, f"<{value.reveal()}")
 
 
-def secret_rotation(settings: Settings) -> RotateSecrets:
+def secret_rotation(settings: Settings, now: Callable[[], datetime] | None = None) -> RotateSecrets:
     adapters: dict[str, SecretAdapter] = dict.fromkeys(("jwt", "jwt_secret", "jwt_refresh_secret"), Tokens())
     if settings.redis_user:
         adapters["redis_password"] = RedisPassword(settings.redis_url, settings.redis_user)
-    return RotateSecrets(secret_policies, secret_versions, store_of(settings), adapters=adapters)
+    return RotateSecrets(secret_policies, secret_versions, store_of(settings), adapters=adapters, now=now)
 
 
 def store_of(settings: Settings) -> SecretStore:
