@@ -503,6 +503,25 @@ def test_too_many_at_once_wait_for_a_person(put: Put, rows_of: RowsOf) -> None:
     assert (done(approved)["anonymized"], approved.details["approved_by"]) == (3, "anna")
 
 
+def test_an_approval_is_for_those_who_were_shown_and_for_what_becomes_of_them(put: Put, rows_of: RowsOf) -> None:
+    put_people(put, 1, 2, 3)
+    home, few = FakeHome(), Safety(most_rows=2, pause=0)
+    with pytest.raises(Parked):
+        cook(recipe(safety=few), home=home)
+    home.give("approval", {"approved": True}, by="anna")
+
+    with pytest.raises(Parked) as another:
+        cook(recipe(safety=few, mode="delete"), home=home)
+    put_people(put, *range(10, 20))
+    with pytest.raises(Parked) as more:
+        cook(recipe(safety=few), home=home)
+
+    assert [another.value.name, more.value.name] == ["approval:2", "approval:3"]
+    assert set(rows_of(requests, requests.c.status)) == {"PENDING"}
+    home.give("approval:3", {"approved": True}, by="anna")
+    assert done(cook(recipe(safety=few), home=home))["anonymized"] == 13
+
+
 def test_rows_that_would_go_unseen_with_others_stop_it(put: Put, rows_of: RowsOf) -> None:
     put_people(put, 1)
     careful = Safety(on_guard="abort", pause=0)

@@ -19,6 +19,7 @@ from rota.recipes.forgotten import Book
 from rota.recipes.gate import is_allowed, may_go_on
 from rota.recipes.guard import cascades
 from rota.recipes.rows import Rows, by_key, moment_for, shown
+from rota.recipes.rule import digest
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
@@ -75,7 +76,7 @@ class Forgetting:
         trips = self._trips(len(due))
         if self.run.dry_run:
             result.details["trips"] = trips
-        elif not is_allowed(self.run, recipe.safety, result, table.name, trips):
+        elif not is_allowed(self.run, recipe.safety, result, table.name, trips, rule=self._rule, count=len(due)):
             return result
         for done, request in enumerate(due):
             if not may_go_on(self.run, recipe.safety):
@@ -242,6 +243,11 @@ class Forgetting:
             and_(of.status == "PENDING", of.requested_at < old), and_(of.status == "PROCESSING", of.claimed_at < lapsed)
         )
         return states if recipe.where is None else and_(states, recipe.where)
+
+    @property
+    def _rule(self) -> str:
+        recipe = self.recipe
+        return digest(recipe.requests, recipe.subject, recipe.where, str(recipe.grace), recipe.mode, recipe.plan)
 
     def _trips(self, due: int) -> list[str]:
         """Too many at once, or rows that would go unseen with those of the plan."""
