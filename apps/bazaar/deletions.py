@@ -146,8 +146,9 @@ def _sent() -> ColumnElement[bool]:
 
 
 def _put_confirmation(connection: Connection, subject: Subject, key: bytes) -> None:
-    """Once for a request; where a backup was put back there is none, and the person was told before."""
-    if subject.request is None:
+    """Once for a request; where a backup was put back there is none, and the person was told before. Who was anonymised
+    has no address any more."""
+    if subject.request is None or subject.row["anonymized_at"] is not None:
         return
     from cryptography.fernet import Fernet
 
@@ -217,6 +218,16 @@ def _about(_: Connection, subject: Subject) -> ColumnElement[bool]:
     """What others did to the person."""
     others = or_(_log.user_id.is_(None), _log.user_id != subject.id)
     return and_(_log.resource_type == "USER", _log.resource_id == str(subject.id), others)
+
+
+def _wishes(connection: Connection, subject: Subject) -> ColumnElement[bool]:
+    """All of the person, but for one that waits and goes further than this one: it has to name whom it is about."""
+    of = data_requests.c
+    if subject.mode == "delete":
+        return of.user_id == subject.id
+    waiting = and_(of.user_id == subject.id, of.request_type == "DELETION", of.status.in_(["PENDING", "PROCESSING"]))
+    found = connection.execute(select(of.id, of.options).where(waiting)).mappings()
+    return and_(of.user_id == subject.id, of.id.not_in([row["id"] for row in found if _mode(row) == "delete"]))
 
 
 def _uploads(connection: Connection, subject: Subject) -> ColumnElement[bool]:
@@ -297,7 +308,13 @@ PLAN = [
         into=consent_records.c.subject_hash,
         ground=PROOF,
     ),
-    Step(data_requests, data_requests.c.user_id, "pseudonymise", into=data_requests.c.subject_hash),
+    Step(
+        data_requests,
+        _wishes,
+        "pseudonymise",
+        columns=[data_requests.c.user_id],
+        into=data_requests.c.subject_hash,
+    ),
     # who wants nothing to stay
     Step(upvotes, _own_or_alone(upvotes.c.user_id, upvotes.c.project_id), mode="delete"),
     Step(
