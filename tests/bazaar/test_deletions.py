@@ -200,6 +200,25 @@ def test_a_picture_that_a_page_shows_stays_with_the_contributions(
     assert (bazaar.rows("uploads", "id"), (bazaar.uploads / "1.png").exists()) == ([1, 2, 3, 4, 5], True)
 
 
+@pytest.mark.parametrize("text", [
+    "/uploads/my own (1).png", "uploads/my own (1).png", "/Uploads/MY OWN (1).PNG", "/uploads/my%20own%20(1).png",
+    "&#x2F;&#x75;ploads&#x2F;my own (1).png", "\\u002f\\u0075ploads\\u002fmy own (1).png",
+    '<img src="/uploads/my own (1).png">',
+])  # fmt: skip
+@pytest.mark.parametrize("options", [{}, ALL])
+def test_a_picture_that_a_text_may_mean_stays(bazaar: Bazaar, text: str, options: Any) -> None:
+    put_world(bazaar, wish(1, 1, **options))
+    (bazaar.uploads / "my own (1).png").write_bytes(b"1234")
+    with bazaar.engine.begin() as connection:
+        own = {"path": "my own (1).png", "filename": "my own (1).png", "uploaded_by": 1}
+        connection.execute(update(uploads).where(uploads.c.id == 1).values(own))
+        connection.execute(update(projects).where(projects.c.id == 3).values(description=text))
+
+    bazaar.run(JOB)
+
+    assert (bazaar.uploads / "my own (1).png").exists()
+
+
 def orphaned(bazaar: Bazaar) -> list[str]:
     with bazaar.engine.connect() as connection:
         rows = connection.execute(audit.select().where(audit.c.action == "project.orphaned_creator")).mappings()
