@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from redis import Redis
 
     from rota import JobResult, Run
-    from rota.model.outcome import Status
+    from rota.recipes.steps import Status
 
 T = TypeVar("T")
 KEYS = Safety(most_fraction=0.5, runaway=None, pause=0)
