@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, and_
@@ -25,9 +25,8 @@ THREE_TIMES = Retry(attempts=3, delays=[1, 2])
 UTC_SUNDAYS = 6
 
 
-def make_blueprint(settings: Settings, now: Callable[[], datetime] | None = None) -> Blueprint:
-    """The jobs as ``settings`` have them. The database is opened when one of them first runs. ``now``: the clock that
-    the graces of secrets go by, where it is not the database's."""
+def make_blueprint(settings: Settings) -> Blueprint:
+    """The jobs as ``settings`` have them. The database is opened when one of them first runs."""
     engine = own_tables.opener(settings.database_url, metadata, settings.own_tables)
     bind(metadata, engine)
     jobs = Blueprint("learn", environments=["production", "staging"])
@@ -40,7 +39,7 @@ def make_blueprint(settings: Settings, now: Callable[[], datetime] | None = None
         jobs,
         "secret-rotation",
         "0 5 * * *",
-        secret_rotation(settings, now),
+        secret_rotation(settings),
         late=24,
         minutes=15,
         environments=["production"],

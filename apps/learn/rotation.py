@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from redis import Redis
@@ -72,11 +71,11 @@ class RedisPassword(SecretAdapter):
             client.execute_command("ACL", "SETUSER", self.user, f"<{value.reveal()}")
 
 
-def secret_rotation(settings: Settings, now: Callable[[], datetime] | None = None) -> RotateSecrets:
+def secret_rotation(settings: Settings) -> RotateSecrets:
     adapters: dict[str, SecretAdapter] = dict.fromkeys(("jwt", "jwt_secret", "jwt_refresh_secret"), Tokens())
     if settings.redis_user:
         adapters["redis_password"] = RedisPassword(settings.redis_url, settings.redis_user)
-    return RotateSecrets(secret_policies, secret_versions, store_of(settings), adapters=adapters, now=now)
+    return RotateSecrets(secret_policies, secret_versions, store_of(settings), adapters=adapters)
 
 
 def store_of(settings: Settings) -> SecretStore:

@@ -28,7 +28,6 @@ class Learn:
     rota: Rota
     logs: Path
     clock: ManualClock
-    wall: ManualClock
 
     def put(self, **tables: list[dict[str, Any]]) -> None:
         load(self.engine, metadata, tables)
@@ -36,10 +35,8 @@ class Learn:
     def run(
         self, job: str, *, due: datetime = MIDNIGHT, arguments: Mapping[str, Any] | None = None, **options: Any
     ) -> dict[str, Any]:
-        """The result of one run, by hand; the clock on the wall is at its moment."""
-        options = {"as_of": due, "due": due, **options}
-        self.wall.set(options["as_of"])
-        handle = self.rota.options(**options).trigger(f"learn/{job}", **(arguments or {}))
+        """The result of one run, by hand."""
+        handle = self.rota.options(**{"as_of": due, "due": due, **options}).trigger(f"learn/{job}", **(arguments or {}))
         run_due(self.rota)
         record = handle.record()
         assert record.result is not None, (record.state, record.error)
@@ -63,12 +60,12 @@ def open_learn(database_url: str, tmp_path: Path, valkey_port: int) -> Iterator[
         redis_url = f"redis://localhost:{valkey_port}"
         places = {"logs": logs, "redis_url": redis_url, "secrets_file": tmp_path / "secrets.env"}
         given = Settings(**{"database_url": database_url, **places, **settings})
-        clock, wall = ManualClock(MIDNIGHT), ManualClock(MIDNIGHT)
+        clock = ManualClock(MIDNIGHT)
         rota = Rota(f"sqlite:///{tmp_path}/ledger-{len(opened)}.db", clock=clock)
-        rota.include(make_blueprint(given, wall.now))
+        rota.include(make_blueprint(given))
         engine = open_database(given)
         bind(metadata, engine)  # one that is closed with the test
-        opened.append(Learn(engine, rota, logs, clock, wall))
+        opened.append(Learn(engine, rota, logs, clock))
         return opened[-1]
 
     yield open_

@@ -78,17 +78,13 @@ class Rotated:
     def __init__(self, engine: Engine, directory: Path) -> None:
         self.engine, self.service, self.home = engine, Service(), FakeHome()
         self.store: Any = FileStore(directory / "secrets.env")
-        self.wall = NOW
         self.options: dict[str, Any] = {"adapters": {"db": self.service, "keys": self.service}, "pause": 0}
-        self.options["now"] = lambda: self.wall
 
     @property
     def recipe(self) -> RotateSecrets:
         return RotateSecrets(policies, versions, self.store, **self.options)
 
-    def on(self, day: float = 0, *, wall: float | None = None, dry_run: bool = False, **options: Any) -> JobResult:
-        """``wall``: the day by the clock, where it is another than the run's."""
-        self.wall = NOW + (day if wall is None else wall) * DAY
+    def on(self, day: float = 0, *, dry_run: bool = False, **options: Any) -> JobResult:
         run = make_run(as_of=NOW + day * DAY, id=int(day * 1_000) + 1, home=self.home, dry_run=dry_run, job="rotate")
         return self.recipe(run, **options)
 
@@ -181,68 +177,6 @@ def test_a_next_one_waits_while_the_one_before_is_good_unless_a_person_will_have
     assert waits.details["skipped"] == {"db": "previous_in_grace"}
     assert forced.details["rotated"] == ["db"]
     assert states(rows_of) == ["previous", "previous", "current"]
-
-
-@pytest.mark.parametrize(("day", "wall"), [(120, 90.5), (90.5, 120)])
-def test_a_grace_is_over_by_the_clock_and_by_the_moment_of_the_run(
-    rotated: Rotated, put: Put, rows_of: RowsOf, day: float, wall: float
-) -> None:
-    put(policies, policy())
-    rotated.on()
-    rotated.on(90)
-
-    early = rotated.on(day, wall=wall)
-
-    assert (early.details["revoked"], states(rows_of)) == ([], ["previous", "current"])
-    assert rotated.on(91).details["revoked"] == ["db:1"]
-
-
-@pytest.mark.parametrize(("day", "wall"), [(90, 100), (100, 90)])
-def test_a_grace_begins_when_the_new_version_does_by_either(
-    rotated: Rotated, put: Put, rows_of: RowsOf, day: float, wall: float
-) -> None:
-    """As in a run that is tried again days later, or that is told a moment to come."""
-    put(policies, policy())
-    rotated.on()
-
-    rotated.on(day, wall=wall)
-
-    assert rows_of(versions)[0].not_after == NOW + 101 * DAY
-    rotated.options["now"] = None  # the database's own, which is months later
-    assert rotated.on(100.9).details["revoked"] == []
-    assert rotated.on(101).details["revoked"] == ["db:1"]
-
-
-def test_a_moment_that_is_to_come_by_the_clock_of_the_database_revokes_nothing(
-    rotated: Rotated, put: Put, rows_of: RowsOf
-) -> None:
-    rotated.options["now"] = None
-    put(policies, policy())
-    today = (datetime.now(UTC) - NOW) / DAY
-    rotated.on(today - 90)
-    rotated.on(today)
-
-    assert rotated.on(today + 30).details["revoked"] == []
-    assert states(rows_of) == ["previous", "current"]
-
-
-def test_a_clock_that_went_back_rotates_nothing_also_where_a_person_asks_for_it(
-    rotated: Rotated, put: Put, rows_of: RowsOf
-) -> None:
-    put(policies, policy(), policy("other"))
-    rotated.on()
-    rotated.on(90, force=["db"])
-
-    assert rotated.on(90 - 1 / 2_000).status == "success"  # the clocks of two nodes differ a little
-    back = rotated.on(80, force=["db", "other"])
-
-    assert (back.status, back.details["failed"]) == ("partial", ["db", "other"])
-    assert back.errors[0] == {
-        "item": "db", "kind": "clock",
-        "message": "its versions tell of 2026-06-03 12:00, which is to come by this clock",
-    }  # fmt: skip
-    assert states(rows_of) == ["previous", "current"]
-    assert rotated.on(91).details["revoked"] == ["db:1", "other:1"]
 
 
 def test_a_grace_is_at_least_as_long_as_what_was_signed_lives(rotated: Rotated, put: Put, rows_of: RowsOf) -> None:

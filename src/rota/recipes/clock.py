@@ -5,25 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import Engine, func, select
-
-from rota.recipes.database import reading
-
 LAG = timedelta(minutes=10)
 """So much later than its moment a run may well be at work: it is taken at its word."""
 
 
 def wall_clock() -> datetime:
     return datetime.now(UTC)
-
-
-def database_clock(engine: Engine) -> datetime:
-    """The one for all nodes; SQLite has that of this machine."""
-    if engine.dialect.name != "postgresql":
-        return wall_clock()
-    with reading(engine) as connection:
-        found: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
-    return found.astimezone(UTC)
 
 
 class Moments(NamedTuple):

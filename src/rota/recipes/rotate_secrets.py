@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,6 @@ from sqlalchemy import select
 from rota.errors import ConfigError, Interrupted, LockUnavailableError, NotFoundError
 from rota.recipes import tables
 from rota.recipes.age import Age
-from rota.recipes.clock import database_clock
 from rota.recipes.database import engine_of, reading, table_of, writing
 from rota.recipes.fence import check_fences
 from rota.recipes.key_ring import KeyRing
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from rota import JobResult, Run
 
 LOCK_SECONDS = 60
-SKEW = timedelta(minutes=1)
-"""By so much the clocks of two machines may differ."""
 _TOLD = ("rotated", "revoked", "manual_required", "failed")
 
 
@@ -37,8 +34,7 @@ class RotateSecrets(Recipe):
     """For tables as ``secret_tables`` makes them. A secret is due ``interval_days`` after its current version was
     promoted, or where it has none. A new version is created, applied and verified by its adapter, and then promoted in
     one transaction; the one before it is good for its grace, and then revoked and destroyed. Members of a group do that
-    together or not at all. A grace goes by the clock of the database as well as by the moments of runs; a clock that
-    went back behind what it has written refuses.
+    together or not at all.
 
     ``adapters`` are found by a secret's name, provider or kind. Values are in ``store`` alone.
     """
@@ -52,8 +48,6 @@ class RotateSecrets(Recipe):
     tries: int = 3
     pause: float = 1.0
     """Seconds between the first two tries to verify; each later pause is twice as long."""
-    now: Callable[[], datetime] | None = None
-    """The clock that graces go by, where it is not the database's; tests have one of their own."""
     destructive = True
 
     def __post_init__(self) -> None:
@@ -159,27 +153,11 @@ class _Rotation:
         except ConfigError as error:
             self._fail(policy, "config", str(error))
             return False
-        if (ahead := self._ahead(policy)) is not None:
-            self._fail(policy, "clock", f"its versions tell of {ahead:%Y-%m-%d %H:%M}, which is to come by this clock")
-            return False
         with self._told_of(policy):
             if not self.run.dry_run:
                 self._reconcile(policy)
             self._revoke(policy)
         return policy.name not in {*self.told["failed"], *self.skipped}
-
-    # --- what time it is
-
-    @property
-    def _moments(self) -> tuple[datetime, datetime]:
-        """The run's own and the clock's, the earlier one first: a grace begins at the later, and ends by both."""
-        now = self.recipe.now() if self.recipe.now else database_clock(self.rows.engine)
-        return min(self.run.as_of, now), max(self.run.as_of, now)
-
-    def _ahead(self, policy: Policy) -> datetime | None:
-        """What was written of it that is still to come: the clock went back, and a grace would end too early."""
-        last = max((each.activated_at for each in self.rows.of(policy.name) if each.activated_at), default=None)
-        return last if last is not None and last > self._moments[1] + SKEW else None
 
     # --- whether it is due
 
@@ -201,7 +179,7 @@ class _Rotation:
         if any(each.name in self.forced or self._one(each, "pending") for each in members):
             return True
         earlier = [version for each in members for version in self.rows.of(each.name) if version.state == "previous"]
-        return not any(each.not_after and each.not_after > self._moments[0] for each in earlier)
+        return not any(each.not_after and each.not_after > self.run.as_of for each in earlier)
 
     def _has_value(self, policy: Policy) -> bool:
         pending = self._one(policy, "pending")
@@ -231,7 +209,7 @@ class _Rotation:
             self._skip([policy for policy, _ in prepared], "group")
             return
         try:
-            self.rows.promote([(version, self._moments[1] + policy.grace) for policy, version in prepared])
+            self.rows.promote([(version, policy.grace) for policy, version in prepared])
         except TakenError:
             self._skip(members, "busy")
             return
@@ -298,7 +276,7 @@ class _Rotation:
     def _revoke(self, policy: Policy) -> None:
         """What was current once, and is good no longer."""
         for version in self.rows.of(policy.name):
-            if version.state == "previous" and version.not_after and version.not_after <= self._moments[0]:
+            if version.state == "previous" and version.not_after and version.not_after <= self.run.as_of:
                 if not self.run.dry_run:
                     policy.adapter.revoke(policy, self._kept(version))
                     self.rows.end(version, "revoked")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -131,16 +131,17 @@ class Versions:
             self._change(connection, version, "pending", value_ref=ref, fingerprint=fingerprint)
         return Version(version.name, version.version, "pending", ref, fingerprint)
 
-    def promote(self, each: Sequence[tuple[Version, datetime]]) -> None:
-        """Of a group all at once: each takes the place of the one before it, which is good until that moment."""
+    def promote(self, each: Sequence[tuple[Version, timedelta]]) -> None:
+        """Of a group all at once: each takes the place of the one before it, which ends after its grace."""
+        as_of = self.run.as_of
         with writing(self.engine) as connection:
-            for version, until in each:
+            for version, grace in each:
                 for old in versions_of(self.table, version.name, connection):
                     if old.state == "current":
-                        end = moment_for(self.table.c.not_after, until)
+                        end = moment_for(self.table.c.not_after, as_of + grace)
                         self._change(connection, old, "current", state="previous", not_after=end)
                         self._tell(connection, "previous", old)
-                begins = moment_for(self.table.c.activated_at, self.run.as_of)
+                begins = moment_for(self.table.c.activated_at, as_of)
                 self._change(connection, version, "pending", state="current", activated_at=begins)
                 self._tell(connection, "current", version)
 
