@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import Engine
 
@@ -14,21 +13,19 @@ from apps.bazaar.settings import Settings
 from apps.bazaar.tables import metadata
 from rota import Blueprint, Retry, cron
 from rota.recipes import Recipe, bind
-from rota.recipes.clock import wall_clock
 
 EVERYWHERE = ["production", "staging"]
 
 
-def make_blueprint(settings: Settings, now: Callable[[], datetime] = wall_clock) -> Blueprint:
-    """The jobs as ``settings`` have them. The database is opened when one of them first runs. ``now``: the clock that
-    waits go by."""
+def make_blueprint(settings: Settings) -> Blueprint:
+    """The jobs as ``settings`` have them. The database is opened when one of them first runs."""
     bind(metadata, own_tables.opener(settings.database_url, metadata, settings.own_tables))
     jobs = Blueprint("bazaar", environments=EVERYWHERE)
     _add(jobs, "cleanup-invitations", "0 2 * * *", 24, upkeep.CLEANUP_INVITATIONS)
     _add(jobs, "cleanup-push-tokens", "30 2 * * *", 24, upkeep.cleanup_push_tokens(settings))
     _add(jobs, "anonymize-audit-logs", "0 3 * * *", 24, upkeep.ANONYMIZE_AUDIT_LOGS)
     _add(jobs, "delete-audit-logs", "30 3 * * 0", 48, upkeep.DELETE_AUDIT_LOGS)
-    _add(jobs, "cleanup-orphaned-files", "0 4 * * *", 24, upkeep.cleanup_orphaned_files(settings, now))
+    _add(jobs, "cleanup-orphaned-files", "0 4 * * *", 24, upkeep.cleanup_orphaned_files(settings))
     _add(jobs, "finalize-deletions", "30 4 * * *", 24, finalize_deletions(settings))
     _add(jobs, "recalculate-karma", "0 5 * * 0", 48, upkeep.recalculate_karma(settings))
     jobs.job("replay-erasures", timeout=timedelta(minutes=60), concurrency=1)(replay(settings))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,6 @@ from apps.bazaar.karma import karma_of
 from apps.bazaar.settings import Settings
 from apps.bazaar.tables import audit_logs, ideas, pending_invitations, projects, push_tokens, uploads, users
 from rota.recipes import Aggregate, Anonymise, OrphanFiles, Reference, Retention, Safety, Scrub
-from rota.recipes.clock import wall_clock
 
 CAREFUL = Safety(most_fraction=0.5, floor=1_000, runaway=None, on_guard="abort")
 _invitation, _token, _log, _upload = pending_invitations.c, push_tokens.c, audit_logs.c, uploads.c
@@ -80,7 +78,7 @@ DELETE_AUDIT_LOGS = Retention(
 )
 
 
-def cleanup_orphaned_files(settings: Settings, now: Callable[[], datetime] = wall_clock) -> OrphanFiles:
+def cleanup_orphaned_files(settings: Settings) -> OrphanFiles:
     return OrphanFiles(
         uploads,
         path=_upload.path,
@@ -97,7 +95,6 @@ def cleanup_orphaned_files(settings: Settings, now: Callable[[], datetime] = wal
         quarantined_for=timedelta(hours=settings.quarantine_hours),
         remove_untracked=settings.remove_untracked,
         safety=CAREFUL.with_(most_rows=10_000, floor=100, batch=200),
-        now=now,
     )
 
 

@@ -31,16 +31,13 @@ class Bazaar:
     rota: Rota
     clock: ManualClock
     uploads: Path
-    wall: ManualClock
 
     def put(self, **tables: list[dict[str, Any]]) -> None:
         load(self.engine, metadata, tables)
 
     def run(self, job: str, **options: Any) -> dict[str, Any]:
-        """The result of one run, by hand; the clock on the wall is at its moment."""
-        options = {"as_of": NOW, **options}
-        self.wall.set(options["as_of"])
-        handle = self.rota.options(**options).trigger(f"bazaar/{job}")
+        """The result of one run, by hand."""
+        handle = self.rota.options(**{"as_of": NOW, **options}).trigger(f"bazaar/{job}")
         run_due(self.rota)
         record = handle.record()
         assert record.result is not None, (record.state, record.error)
@@ -67,12 +64,12 @@ def open_bazaar(database_url: str, tmp_path: Path) -> Iterator[OpenBazaar]:
         uploads = tmp_path / "uploads"
         uploads.mkdir(exist_ok=True)
         given = Settings(**{"database_url": database_url, "uploads": uploads, **settings})
-        clock, wall = ManualClock(NOW), ManualClock(NOW)
+        clock = ManualClock(NOW)
         rota = Rota(f"sqlite:///{tmp_path}/ledger-{len(opened)}.db", clock=clock)
-        rota.include(make_blueprint(given, wall.now))
+        rota.include(make_blueprint(given))
         engine = open_database(given)
         bind(metadata, engine)  # one that is closed with the test
-        opened.append(Bazaar(engine, rota, clock, uploads, wall))
+        opened.append(Bazaar(engine, rota, clock, uploads))
         return opened[-1]
 
     yield open_

@@ -89,8 +89,7 @@ def recipe(root: Path, **options: Any) -> OrphanFiles:
 
 def scan(root: Path, day: float = 0, *, dry_run: bool = False, home: FakeHome | None = None, **options: Any) -> Any:
     number = int(day * 100) + 1
-    given = {"now": lambda: NOW + day * DAY, **options}
-    return cook(recipe(root, **given), as_of=NOW + day * DAY, id=number, dry_run=dry_run, home=home)
+    return cook(recipe(root, **options), as_of=NOW + day * DAY, id=number, dry_run=dry_run, home=home)
 
 
 def done(result: Any) -> dict[str, int]:
@@ -122,48 +121,6 @@ def test_a_file_goes_after_two_scans_a_day_apart_and_a_day_in_quarantine(
         ("mark", 1, [1]), ("mark", 1, [2]), ("quarantined", 1, [1]), ("quarantined", 1, [2]), ("deleting", 1, [1]),
         ("delete", 1, [1]),
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize("moments", [(-3, -2, -1), (0, 1, 2), (-1, 0, 1)])
-@pytest.mark.parametrize("quarantine", [".trash", None])
-def test_moments_that_runs_are_told_end_no_wait_before_the_clock_does(
-    moments: tuple[int, ...], quarantine: str | None, upload: Upload, root: Path, rows_of: RowsOf
-) -> None:
-    path = upload(1)
-
-    for day in moments:
-        scan(root, day, now=lambda: NOW, quarantine=quarantine)
-    assert (path.exists(), states(rows_of)) == (True, {1: "live"})
-
-    begun = max(*moments, 0)
-    scan(root, begun + 1.5, quarantine=quarantine)
-    assert not path.exists()
-    for day in moments:
-        scan(root, begun + 9 + day, now=lambda: NOW + (begun + 1.6) * DAY, quarantine=quarantine)
-    assert states(rows_of) == ({1: "quarantined"} if quarantine else {})
-    assert done(scan(root, begun + 3, quarantine=quarantine)).get("purged", 0) == (quarantine is not None)
-
-
-def test_a_run_that_is_a_few_minutes_late_waits_no_day_longer(upload: Upload, root: Path) -> None:
-    upload(1)
-
-    results = [
-        scan(root, day, now=lambda day=day: NOW + day * DAY + (2 - day) * timedelta(minutes=4)) for day in range(3)
-    ]
-
-    assert [done(each) for each in results] == [
-        {}, {"quarantined": 1}, {"purged": 1, "deleted_records": 1, "deleted_files": 1},
-    ]  # fmt: skip
-
-
-def test_a_file_without_a_row_is_not_a_day_old_by_a_moment_that_is_to_come(root: Path, upload: Upload) -> None:
-    upload(1, days=1)
-    young = root / "young.png"
-    young.write_bytes(b"12")
-    os.utime(young, (NOW.timestamp(), NOW.timestamp()))
-
-    assert scan(root, 9, now=lambda: NOW, remove_untracked=True).counts["untracked_files"] == 0
-    assert young.exists()
 
 
 def test_in_quarantine_it_lies_aside_and_is_put_back_when_something_refers_to_it_again(

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine, select
 
 from rota.recipes import tables
-from rota.recipes.clock import Moments
 from rota.recipes.database import engine_of, reading, writing
 from rota.recipes.gate import is_allowed, may_go_on, refuse
 from rota.recipes.rooted import Rooted
@@ -39,8 +38,7 @@ class OrphanFiles(UploadTable):
     """For a table of uploads. A file is an orphan where none of ``references`` has its key, its ``path``, the last part
     of that, or what stands in the columns ``names``. ``unreferenced_since`` keeps when a scan first saw that; a scan at
     least ``grace`` later moves the file to ``quarantine`` (below ``root``), and one ``quarantined_for`` later deletes
-    it with its row. One that is referred to again is put back. Without a quarantine it is deleted at once. Both waits
-    go by the clock (``now``) as well as by the moments of runs: a backfill of several days ends none of them.
+    it with its row. One that is referred to again is put back. Without a quarantine it is deleted at once.
 
     ``state`` is ``live``, ``quarantined`` or ``deleting``. The guard trips where the files that are referred to have
     become fewer since the last scan, by more than ``most_lost``; and at ``most_rows`` and ``most_fraction`` of
@@ -80,8 +78,7 @@ class OrphanFiles(UploadTable):
         from rota import JobResult
 
         result = JobResult(counts=dict.fromkeys(("checked_count", "orphaned_count", *_DONE), 0))
-        moments = Moments.of(run.as_of, self.now())
-        return _Scan(self, run, engine_of(self.table), Rooted(Path(self.root).resolve()), result, moments)
+        return _Scan(self, run, engine_of(self.table), Rooted(Path(self.root).resolve()), result)
 
 
 @dataclass(slots=True)
@@ -91,7 +88,6 @@ class _Scan:
     engine: Engine
     files: Rooted
     result: JobResult
-    moments: Moments
 
     def perform(self) -> None:
         """1. Look, and stop where something is wrong. 2. Keep the evidence. 3. End what was begun. 4. Claim."""
@@ -135,7 +131,7 @@ class _Scan:
 
     @property
     def _uploads(self) -> Uploads:
-        return Uploads(self.recipe, self.run, self.engine, self.files, self.result, self.moments)
+        return Uploads(self.recipe, self.run, self.engine, self.files, self.result)
 
     def _wrong_root(self) -> str:
         """A root that is not the right one would make every file look as if it were gone already."""
@@ -162,7 +158,7 @@ class _Scan:
         for page in uploads.pages(uploads.old(), paced=False):
             counts["checked_count"] += len(page)
             counts["orphaned_count"] += sum(referred.isdisjoint(each.names) for each in page)
-        counts["untracked_files"] = sum(1 for _ in self.recipe.untracked(self.moments.earlier))
+        counts["untracked_files"] = sum(1 for _ in self.recipe.untracked(self.run.as_of))
         return list(self._trips(counts["checked_count"], counts["orphaned_count"]))
 
     @property
@@ -210,7 +206,7 @@ class _Scan:
     def _remove_untracked(self) -> None:
         if not self.recipe.remove_untracked:
             return
-        for path in self.recipe.untracked(self.moments.earlier):
+        for path in self.recipe.untracked(self.run.as_of):
             if not may_go_on(self.run, self.recipe.safety):
                 return
             with writing(self.engine) as connection:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from rota.recipes.age import Age
-from rota.recipes.clock import wall_clock
 from rota.recipes.database import table_of
 from rota.recipes.recipe import Recipe
 from rota.recipes.references import Reference
@@ -37,8 +36,6 @@ class UploadTable(Recipe):
     remove_untracked: bool = False
     most_lost: float = 0.2
     safety: Safety = FILES
-    now: Callable[[], datetime] = wall_clock
-    """The time that waits go by, beside the run's own moment; tests have one of their own."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "table", table_of(self.table))

@@ -15,7 +15,6 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, false, n
 
 from rota.recipes import tables
 from rota.recipes.age import Age
-from rota.recipes.clock import Moments
 from rota.recipes.database import reading, writing
 from rota.recipes.gate import may_go_on
 from rota.recipes.references import normal
@@ -44,7 +43,6 @@ class Uploads:
     engine: Engine
     files: Rooted
     result: JobResult
-    moments: Moments
 
     # --- which they are
 
@@ -85,13 +83,15 @@ class Uploads:
 
     def old(self) -> ColumnElement[bool]:
         recipe = self.recipe
-        return and_(recipe.state == "live", recipe.age < moment_for(recipe.age, self._cutoff))
+        return and_(recipe.state == "live", recipe.age < self._ago(recipe.age, recipe.older_than))
 
     def due(self) -> ColumnElement[bool]:
-        """Old, and seen without a reference long enough ago; at once, where nobody wants to wait."""
-        since, grace = self.recipe.unreferenced_since, Age.of(self.recipe.grace)
-        waited = since <= moment_for(since, grace.before(self.moments.earlier))
-        return and_(self.old(), waited if grace != Age.of(timedelta(0)) else since.is_not(None))
+        """Old, and seen without a reference long enough ago."""
+        since = self.recipe.unreferenced_since
+        return and_(self.old(), since <= self._ago(since, self.recipe.grace))
+
+    def _ago(self, column: Any, age: Age | timedelta | str) -> Any:
+        return moment_for(column, Age.of(age).before(self.run.as_of))
 
     # --- what is done to them
 
@@ -101,7 +101,7 @@ class Uploads:
         again = [each for each in page if each.since is not None and not referred.isdisjoint(each.names)]
         if fresh or again:
             with writing(self.engine) as connection:
-                self._set(connection, "mark", fresh, self.old(), unreferenced_since=self.moments.later)
+                self._set(connection, "mark", fresh, self.old(), unreferenced_since=self.run.as_of)
                 self._set(connection, "unmark", again, self.old(), unreferenced_since=None)
 
     def claim(self, page: Sequence[Upload]) -> None:
@@ -112,7 +112,7 @@ class Uploads:
             again = [each for each in page if not referred.isdisjoint(each.names)]
             self._set(connection, "unmark", again, self.old(), unreferenced_since=None)
             orphans = [each for each in page if referred.isdisjoint(each.names)]
-            claimed = self._set(connection, state, orphans, self.due(), state=state, claimed_at=self.moments.later)
+            claimed = self._set(connection, state, orphans, self.due(), state=state, claimed_at=self.run.as_of)
         if state == "deleting":
             self.remove(claimed)
             return
@@ -121,7 +121,7 @@ class Uploads:
     def review(self, page: Sequence[Upload]) -> None:
         """Those in quarantine: put back what is referred to again, delete what has been there long enough."""
         recipe, quarantined = self.recipe, self.recipe.state == "quarantined"
-        long_ago = Age.of(recipe.quarantined_for).before(self.moments.earlier)
+        long_ago = Age.of(recipe.quarantined_for).before(self.run.as_of)
         with writing(self.engine) as connection:
             referred = self._referred(connection, page)
             orphans = [each for each in page if referred.isdisjoint(each.names)]
