@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -39,7 +39,7 @@ from rota import JobResult, Run
 from rota.errors import ConflictError
 from rota.recipes import Erasure, Retention, Safety, Scrub, Step, Steps, Subject, record, replay_erasures
 from rota.recipes.erasure_plan import Mode
-from rota.recipes.references import in_urls
+from rota.recipes.references import in_urls, mentioned, normal
 
 NAME, PROOF = "[Deleted User]", "proof of consent"
 _log = audit_logs.c
@@ -146,8 +146,9 @@ def _sent() -> ColumnElement[bool]:
 
 
 def _put_confirmation(connection: Connection, subject: Subject, key: bytes) -> None:
-    """Once for a request; where a backup was put back there is none, and the person was told before."""
-    if subject.request is None:
+    """Once for a request; where a backup was put back there is none, and the person was told before. Who was anonymised
+    has no address any more."""
+    if subject.request is None or subject.row["anonymized_at"] is not None:
         return
     from cryptography.fernet import Fernet
 
@@ -219,6 +220,16 @@ def _about(_: Connection, subject: Subject) -> ColumnElement[bool]:
     return and_(_log.resource_type == "USER", _log.resource_id == str(subject.id), others)
 
 
+def _wishes(connection: Connection, subject: Subject) -> ColumnElement[bool]:
+    """All of the person, but for one that waits and goes further than this one: it has to name whom it is about."""
+    of = data_requests.c
+    if subject.mode == "delete":
+        return of.user_id == subject.id
+    waiting = and_(of.user_id == subject.id, of.request_type == "DELETION", of.status.in_(["PENDING", "PROCESSING"]))
+    found = connection.execute(select(of.id, of.options).where(waiting)).mappings()
+    return and_(of.user_id == subject.id, of.id.not_in([row["id"] for row in found if _mode(row) == "delete"]))
+
+
 def _uploads(connection: Connection, subject: Subject) -> ColumnElement[bool]:
     """The picture of the person; where nothing stays, all uploads. None of them that somebody else shows, or a page
     that stays."""
@@ -230,15 +241,27 @@ def _uploads(connection: Connection, subject: Subject) -> ColumnElement[bool]:
     else:
         going = projects.c.id.in_(_alone(subject))
         of_projects, of_ideas = ~going, ideas.c.user_id != subject.id
-        named |= _shown(connection, going, ideas.c.user_id == subject.id)
+        named |= _shown(connection, in_urls, going, ideas.c.user_id == subject.id)
     own = or_(own, and_(uploads.c.uploaded_by.is_(None), _named(named)))
     found = connection.execute(select(uploads.c.id, uploads.c.filename, uploads.c.path).where(own)).all()
-    shown = _shown(connection, of_projects, of_ideas, users.c.id != subject.id) if found else set()
-    kept = [row.id for row in found if shown & {str(row.id), row.filename, row.path}]
+    names = {row.id: {normal(each) for each in (str(row.id), row.filename, row.path) if each} for row in found}
+    shown = (
+        _shown(connection, _meant(names.values()), of_projects, of_ideas, users.c.id != subject.id) if found else set()
+    )
+    kept = [id_ for id_, own_names in names.items() if shown & own_names]
     return and_(own, uploads.c.id.not_in(kept))
 
 
-def _shown(connection: Connection, of_projects: Any, of_ideas: Any, of_users: Any = None) -> set[str]:
+def _meant(names: Iterable[set[str]]) -> Callable[[str], set[str]]:
+    """What a text names as an upload, and which of these names it may mean: all of them normal."""
+    wanted = set().union(*names)
+    lengths = sorted({len(each) for each in wanted})
+    return lambda text: {*map(normal, in_urls(text)), *mentioned(text, wanted, lengths)}
+
+
+def _shown(
+    connection: Connection, names_in: Callable[[str], set[str]], of_projects: Any, of_ideas: Any, of_users: Any = None
+) -> set[str]:
     """What pages and profiles of these name as uploads."""
     columns = [
         (projects.c.image_url, of_projects),
@@ -249,10 +272,11 @@ def _shown(connection: Connection, of_projects: Any, of_ideas: Any, of_users: An
         columns.append((users.c.avatar_url, of_users))
     found: set[str] = set()
     for column, where in columns:
-        may_name = or_(column.contains("uploads"), column.contains("%", autoescape=True))  # its letters may be encoded
+        escapes = (column.contains(each, autoescape=True) for each in "%&\\")  # its letters may be encoded
+        may_name = or_(column.icontains("uploads"), *escapes)
         texts = select(column).where(may_name, where).execution_options(yield_per=1_000)
         for text in connection.scalars(texts):
-            found |= in_urls(text)
+            found |= names_in(text)
     return found
 
 
@@ -297,7 +321,13 @@ PLAN = [
         into=consent_records.c.subject_hash,
         ground=PROOF,
     ),
-    Step(data_requests, data_requests.c.user_id, "pseudonymise", into=data_requests.c.subject_hash),
+    Step(
+        data_requests,
+        _wishes,
+        "pseudonymise",
+        columns=[data_requests.c.user_id],
+        into=data_requests.c.subject_hash,
+    ),
     # who wants nothing to stay
     Step(upvotes, _own_or_alone(upvotes.c.user_id, upvotes.c.project_id), mode="delete"),
     Step(

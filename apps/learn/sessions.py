@@ -93,10 +93,14 @@ def daily_cleanup(settings: Settings, engine: Callable[[], Engine]) -> Steps:
 
     return Steps(
         prefix=False,
-        redis_tokens=RedisKeys(connect, TOKENS, gone=gone, delete_unparsable=settings.delete_unparsable),
+        redis_tokens=RedisKeys(
+            connect, TOKENS, gone=gone, delete_unparsable=settings.delete_unparsable, safety=CAREFUL.with_(pause=0)
+        ),
         unverified_accounts=UNVERIFIED_ACCOUNTS,
         reset_tokens=RESET_TOKENS,
-        reset_keys=RedisKeys(connect, LINKS, delete_unparsable=settings.delete_unparsable),
+        reset_keys=RedisKeys(
+            connect, LINKS, delete_unparsable=settings.delete_unparsable, safety=CAREFUL.with_(pause=0)
+        ),
     )
 
 

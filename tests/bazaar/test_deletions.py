@@ -200,6 +200,25 @@ def test_a_picture_that_a_page_shows_stays_with_the_contributions(
     assert (bazaar.rows("uploads", "id"), (bazaar.uploads / "1.png").exists()) == ([1, 2, 3, 4, 5], True)
 
 
+@pytest.mark.parametrize("text", [
+    "/uploads/my own (1).png", "uploads/my own (1).png", "/Uploads/MY OWN (1).PNG", "/uploads/my%20own%20(1).png",
+    "&#x2F;&#x75;ploads&#x2F;my own (1).png", "\\u002f\\u0075ploads\\u002fmy own (1).png",
+    '<img src="/uploads/my own (1).png">',
+])  # fmt: skip
+@pytest.mark.parametrize("options", [{}, ALL])
+def test_a_picture_that_a_text_may_mean_stays(bazaar: Bazaar, text: str, options: Any) -> None:
+    put_world(bazaar, wish(1, 1, **options))
+    (bazaar.uploads / "my own (1).png").write_bytes(b"1234")
+    with bazaar.engine.begin() as connection:
+        own = {"path": "my own (1).png", "filename": "my own (1).png", "uploaded_by": 1}
+        connection.execute(update(uploads).where(uploads.c.id == 1).values(own))
+        connection.execute(update(projects).where(projects.c.id == 3).values(description=text))
+
+    bazaar.run(JOB)
+
+    assert (bazaar.uploads / "my own (1).png").exists()
+
+
 def orphaned(bazaar: Bazaar) -> list[str]:
     with bazaar.engine.connect() as connection:
         rows = connection.execute(audit.select().where(audit.c.action == "project.orphaned_creator")).mappings()
@@ -272,9 +291,9 @@ def test_who_changes_his_mind_in_time_stays_and_later_it_is_too_late(bazaar: Baz
     assert bazaar.rows("data_requests", "status") == ["COMPLETED", "CANCELLED"]
 
 
-@pytest.mark.parametrize("options", [{}, ALL])
-def test_a_second_wish_has_nothing_to_do_and_an_export_waits_on(bazaar: Bazaar, options: Any) -> None:
-    put_world(bazaar, wish(1, 1, 33, **options), wish(2, 1, 32, **ALL), wish(3, 1, 40, request_type="EXPORT"))
+@pytest.mark.parametrize(("first", "second"), [({}, {}), (ALL, ALL), (ALL, {})])
+def test_a_second_wish_has_nothing_to_do_and_an_export_waits_on(bazaar: Bazaar, first: Any, second: Any) -> None:
+    put_world(bazaar, wish(1, 1, 33, **first), wish(2, 1, 32, **second), wish(3, 1, 40, request_type="EXPORT"))
 
     result = bazaar.run(JOB)
 
@@ -283,6 +302,19 @@ def test_a_second_wish_has_nothing_to_do_and_an_export_waits_on(bazaar: Bazaar, 
     hashes = bazaar.rows("data_requests", "subject_hash")
     assert len({*hashes, *bazaar.rows("erasure_ledger", "subject_hash")}) == 1
     assert some(bazaar.run(JOB)) == EMPTY
+
+
+def test_who_was_anonymised_and_then_wants_nothing_to_stay_is_deleted(bazaar: Bazaar) -> None:
+    """The first wish is granted without the second, which waits: so it has to name the person still."""
+    put_world(bazaar, wish(1, 1, 40), wish(2, 1, 31, **ALL))
+
+    result = bazaar.run(JOB)
+
+    assert some(result) | {"files_removed": 0} == counts(processed=2, anonymized=1, deleted=1)
+    assert 1 not in bazaar.rows("users", "id")
+    assert bazaar.rows("projects", "id") == [2, 3]
+    assert [row["user_id"] for row in bazaar.rows("data_requests") if row["id"] in (1, 2)] == [None, None]
+    assert [row["payload"]["mode"] for row in bazaar.rows("outbox")] == ["anonymise"]
 
 
 def test_people_who_are_gone_already_have_nothing_to_do(bazaar: Bazaar) -> None:

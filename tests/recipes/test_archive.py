@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import time, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,22 +14,28 @@ import pytest
 from sqlalchemy import (
     JSON,
     Column,
+    Computed,
     Engine,
     Enum,
     Float,
+    Identity,
     Integer,
     Interval,
     MetaData,
     PickleType,
     Table,
+    Text,
     Time,
+    cast,
+    null,
     select,
     update,
 )
 
 from rota.errors import ConfigError, ConflictError, NotFoundError
-from rota.recipes import Age, Archive, ArchiveTo, Child, Retention, Safety, audit, bind
+from rota.recipes import Age, Anonymise, Archive, ArchiveTo, Child, Retention, Safety, Update, audit, bind
 from rota.recipes.archive import ArchiveError, Sink
+from rota.recipes.recipe import RowRecipe
 from rota.recipes.rows import Rows
 from rota.recipes.undo import Undone, undo
 from tests.recipes.conftest import cook, days
@@ -76,7 +83,7 @@ def old(sink: Sink) -> Retention:
     return Retention(notes, age=notes.c.created_at, older_than="90d", safety=ANY, archive_to=sink)
 
 
-def put_back(engine: Engine, recipe: Retention, within: str = "30d", run: str = "shop/clean:1") -> Undone:
+def put_back(engine: Engine, recipe: RowRecipe, within: str = "30d", run: str = "shop/clean:1") -> Undone:
     [part] = recipe.parts(days(0)[0])
     assert recipe.archive_to is not None
     return undo(engine, recipe.archive_to, part.rows, run, by="anna", within=Age.of(within))
@@ -242,6 +249,85 @@ def test_what_does_not_come_back_as_it_was_is_not_deleted(
             cook(recipe)
     with engine.connect() as connection:
         assert connection.execute(select(table)).all() == [(1, value)]
+
+
+def sink_of(kind: str, table: Table, tmp_path: Path) -> Sink:
+    """A folder, or a table of its own with the same columns."""
+    if kind == "folder":
+        return ArchiveTo.folder(tmp_path)
+    return ArchiveTo.table(table.metadata.tables["old"])
+
+
+@pytest.mark.parametrize("kind", ["folder", "table"])
+@pytest.mark.parametrize("is_computed", [True, False])
+def test_what_the_database_makes_itself_is_left_to_it_on_the_way_back(
+    kind: str, is_computed: bool, engine: Engine, tmp_path: Path
+) -> None:
+    own = MetaData()
+    twice = (Column("twice", Integer, Computed("a * 2")), Column("twice", Integer, *[Computed("a * 2")][:is_computed]))
+    number = Column("id", Integer, Identity(always=True), primary_key=True)
+    table = Table("made", own, number, Column("a", Integer), twice[0])
+    Table("old", own, Column("id", Integer, primary_key=True), Column("a", Integer), twice[1])
+    own.create_all(engine)
+    bind(own, engine)
+    with engine.begin() as connection:
+        connection.execute(table.insert(), [{"a": 1}, {"a": None}, {"a": 3}])
+        before = connection.execute(select(table).order_by(number)).all()
+    recipe = Archive(table, where=table.c.id > 0, archive_to=sink_of(kind, table, tmp_path), safety=ANY)
+
+    assert cook(recipe).counts["archived"] == 3
+    assert put_back(engine, recipe) == Undone(3, [])
+
+    with engine.connect() as connection:
+        assert (
+            connection.execute(select(table).order_by(number)).all()
+            == before
+            == [(1, 1, 2), (2, None, None), (3, 3, 6)]
+        )
+
+
+@pytest.mark.parametrize("kind", ["folder", "table"])
+@pytest.mark.parametrize("none_as_null", [True, False])
+def test_null_comes_back_as_null_and_the_null_of_json_as_that(
+    kind: str, none_as_null: bool, engine: Engine, tmp_path: Path
+) -> None:
+    own = MetaData()
+    type_ = JSON(none_as_null=none_as_null)
+    columns = [[Column("id", Integer, primary_key=True), Column("v", type_), Column("w", type_)] for _ in range(2)]
+    table, _ = Table("kind", own, *columns[0]), Table("old", own, *columns[1])
+    own.create_all(engine)
+    bind(own, engine)
+    values = [null(), JSON.NULL, {"a": None}, "null"]
+    with engine.begin() as connection:
+        for number, (v, w) in enumerate(product(values, values)):
+            connection.execute(table.insert().values(id=number, v=v, w=w))
+    kinds = select(table, table.c.v.is_(null()), table.c.w.is_(null()), cast(table.c.v, Text)).order_by(table.c.id)
+    with engine.connect() as connection:
+        before = connection.execute(kinds).all()
+    recipe = Archive(table, where=table.c.id >= 0, archive_to=sink_of(kind, table, tmp_path), safety=ANY)
+
+    assert cook(recipe).counts["archived"] == 16
+    assert put_back(engine, recipe).restored == 16
+
+    with engine.connect() as connection:
+        assert connection.execute(kinds).all() == before
+
+
+@pytest.mark.parametrize(("kind", "options"), [
+    (Update, {"where": notes.c.text.is_not(None), "set_values": {"text": None}}),
+    (Anonymise, {"set_values": {"text": "-"}, "marker": notes.c.read_at}),
+])  # fmt: skip
+def test_what_was_changed_and_not_removed_is_told_and_left(
+    kind: Any, options: Any, engine: Engine, sink: Sink, notes_put: list[int], rows_of: RowsOf
+) -> None:
+    recipe = kind(notes, age=notes.c.created_at, older_than="90d", safety=ANY, archive_to=sink, **options)
+    assert cook(recipe).status == "success"
+    before = rows_of(notes)
+
+    with pytest.raises(ConflictError, match=rf"has changed rows of note \({kind.action}\) and removed none"):
+        put_back(engine, recipe)
+
+    assert rows_of(notes) == before
 
 
 @pytest.mark.parametrize("kind", [Retention, Archive])

@@ -67,7 +67,7 @@ requests = Table(
     Column("requested_at", DateTime(timezone=True), nullable=False),
     Column("claimed_at", DateTime(timezone=True)),
     Column("completed_at", DateTime(timezone=True)),
-    Column("attempts", Integer, nullable=False, default=0),
+    Column("attempts", Integer, default=0),
     Column("error", Text),
     Column("whole", Integer, nullable=False, default=0),
 )
@@ -218,6 +218,38 @@ def test_an_older_wish_comes_first_and_a_second_one_of_the_same_person_has_nothi
     assert done(cook(recipe())) == {"processed": 3, "deleted": 1, "anonymized": 1, "nothing_to_do": 1}
 
 
+@pytest.mark.parametrize("later", [True, False])
+def test_who_was_anonymised_and_then_wants_all_to_go_is_deleted(put: Put, rows_of: RowsOf, later: bool) -> None:
+    put_people(put, 1)
+    first = cook(recipe()) if later else None
+    put(requests, {"id": 2, "human_id": 1, "requested_at": ago(30.5), "whole": 1})
+    marked: list[bool] = []
+
+    def look(_: Connection, subject: Subject) -> None:
+        marked.append(subject.row["forgotten_at"] is not None)
+
+    seen = cook(recipe(before=look), id=2, dry_run=True)
+    result = cook(recipe(before=look), id=2)
+
+    assert (first is None or done(first) == {"processed": 1, "anonymized": 1}, done(seen)["processed"]) == (
+        True, 1 if later else 2,
+    )  # fmt: skip
+    assert done(result) == {"processed": 1 + (not later), "deleted": 1} | ({} if later else {"anonymized": 1})
+    assert (rows_of(people), rows_of(posts), rows_of(requests, requests.c.status)) == ([], [], ["COMPLETED"] * 2)
+    assert [entry["mode"] for entry in entries()] == ["anonymise", "delete"]
+    assert marked == ([True] if later else [False, True])
+    assert done(replayed()) == {"processed": 2, "nothing_to_do": 2}
+
+
+def test_who_was_anonymised_need_not_be_again(put: Put, rows_of: RowsOf) -> None:
+    put_people(put, 1)
+    cook(recipe())
+    put(requests, {"id": 2, "human_id": 1, "requested_at": ago(31)})
+
+    assert done(cook(recipe(), id=2)) == {"processed": 1, "nothing_to_do": 1}
+    assert done(erase_subject(make_run(as_of=NOW), recipe(), 1, "delete")) == {"processed": 1, "deleted": 1}
+
+
 def test_only_the_wishes_that_are_meant_are_touched(put: Put, rows_of: RowsOf) -> None:
     put_people(put, 1, whole=1)
     put_people(put, 2, status="CANCELLED")
@@ -270,6 +302,51 @@ def test_one_that_cannot_be_forgotten_leaves_the_others_their_turn_and_is_told_a
     assert found[4].warnings == ["request 1 has failed 5 times"]
     assert home.emitted == [("erasure.stuck", {"request": "1", "attempts": 5, "why": "ValueError at human"})]
     assert [(row.status, row.attempts) for row in rows_of(requests)] == [("PENDING", 5), ("COMPLETED", 0)]
+
+
+def test_a_wish_that_nobody_has_tried_may_say_so_by_null(put: Put, rows_of: RowsOf) -> None:
+    put_people(put, 1, 2, attempts=None)
+
+    def burn(_: Connection, subject: Subject) -> None:
+        if subject.id == 1:
+            raise ValueError
+
+    result = cook(recipe(before=burn))
+
+    assert done(result) == {"processed": 1, "anonymized": 1, "failed": 1}
+    assert [(row.status, row.attempts) for row in rows_of(requests)] == [("PENDING", 1), ("COMPLETED", None)]
+
+
+@pytest.mark.parametrize("odd", ["purge", "both", None, ""])
+def test_a_mode_that_nobody_knows_fails_alone_and_says_so_in_the_wish(put: Put, rows_of: RowsOf, odd: Any) -> None:
+    put_people(put, 1, whole=7)
+    put_people(put, 2)
+    whole = [Step(table, column) for table, column in (
+        (likes, likes.c.human_id), (posts, posts.c.human_id), (people, people.c.id),
+    )]  # fmt: skip
+
+    found = cook(recipe(mode=lambda wish: odd if wish["whole"] else "anonymise"))
+    again = cook(recipe(mode=odd, plan=whole), id=2)
+
+    assert (found.status, done(found), done(again)) == (
+        "partial", {"processed": 1, "anonymized": 1, "failed": 1}, {"failed": 1},
+    )  # fmt: skip
+    assert [(row.status, row.attempts, row.error) for row in rows_of(requests)] == [
+        ("PENDING", 2, "UnknownModeError at human"), ("COMPLETED", 0, None),
+    ]  # fmt: skip
+    assert rows_of(people, people.c.email) == ["1@x.org", None]
+    assert done(erase_subject(make_run(as_of=NOW), recipe(plan=whole), 1, odd)) == {"failed": 1}
+
+
+def test_a_mode_that_cannot_be_told_leaves_the_others_their_turn(put: Put, rows_of: RowsOf) -> None:
+    put_people(put, 1, whole=7)
+    put_people(put, 2)
+
+    result = cook(recipe(mode=lambda wish: {0: "anonymise"}[wish["whole"]]))
+
+    assert (result.status, done(result)) == ("partial", {"processed": 1, "anonymized": 1, "failed": 1})
+    assert result.errors == [{"item": "1", "kind": "erasure", "message": "KeyError in the request itself"}]
+    assert rows_of(requests, requests.c.status) == ["PENDING", "COMPLETED"]
 
 
 def test_a_plan_that_forgets_the_person_is_no_plan(put: Put) -> None:
@@ -501,6 +578,25 @@ def test_too_many_at_once_wait_for_a_person(put: Put, rows_of: RowsOf) -> None:
 
     assert (aborted.status, aborted.details["trips"]) == ("aborted_guard", ["3 people are more than 2"])
     assert (done(approved)["anonymized"], approved.details["approved_by"]) == (3, "anna")
+
+
+def test_an_approval_is_for_those_who_were_shown_and_for_what_becomes_of_them(put: Put, rows_of: RowsOf) -> None:
+    put_people(put, 1, 2, 3)
+    home, few = FakeHome(), Safety(most_rows=2, pause=0)
+    with pytest.raises(Parked):
+        cook(recipe(safety=few), home=home)
+    home.give("approval", {"approved": True}, by="anna")
+
+    with pytest.raises(Parked) as another:
+        cook(recipe(safety=few, mode="delete"), home=home)
+    put_people(put, *range(10, 20))
+    with pytest.raises(Parked) as more:
+        cook(recipe(safety=few), home=home)
+
+    assert [another.value.name, more.value.name] == ["approval:2", "approval:3"]
+    assert set(rows_of(requests, requests.c.status)) == {"PENDING"}
+    home.give("approval:3", {"approved": True}, by="anna")
+    assert done(cook(recipe(safety=few), home=home))["anonymized"] == 13
 
 
 def test_rows_that_would_go_unseen_with_others_stop_it(put: Put, rows_of: RowsOf) -> None:

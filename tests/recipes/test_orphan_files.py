@@ -306,6 +306,25 @@ def test_too_many_orphans_wait_for_a_person_and_go_when_they_may(upload: Upload,
     assert done(scan(root, 1, safety=safety, home=home)) == {"quarantined": 5}
 
 
+def test_an_approval_is_for_the_files_that_were_shown_and_for_the_rule(upload: Upload, root: Path) -> None:
+    for number in range(5):
+        upload(number)
+    safety, home = GENTLE.with_(floor=2, on_guard="park"), FakeHome()
+    with pytest.raises(Parked):
+        scan(root, safety=safety, home=home)
+    home.give("approval", {"approved": True}, by="anna")
+
+    with pytest.raises(Parked) as another:
+        scan(root, safety=safety, home=home, older_than="20d")
+    for number in range(10, 15):
+        upload(number)
+    with pytest.raises(Parked) as more:
+        scan(root, safety=safety, home=home)
+
+    assert [another.value.name, more.value.name] == ["approval:2", "approval:3"]
+    assert "nothing needs 10 of 10 files" in str(more.value.about)
+
+
 def test_a_path_that_leads_out_of_the_root_is_told_and_nothing_is_touched(
     upload: Upload, root: Path, put: Put, tmp_path: Path, rows_of: RowsOf
 ) -> None:

@@ -11,10 +11,10 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from rota.errors import ConfigError
-from rota.recipes import KeyIndex, KeyRule, RedisKeys, Steps
+from rota.errors import ConfigError, Parked
+from rota.recipes import KeyIndex, KeyRule, RedisKeys, Safety, Steps
 from rota.recipes.redis_keys import chunks
-from rota.testing import make_run
+from rota.testing import FakeHome, make_run
 
 NOW = datetime.now(UTC)
 TOKENS = KeyRule("refresh:*", lifetime="30d")
@@ -33,9 +33,9 @@ def seconds(days: float) -> float:
     return (NOW + timedelta(days=days)).timestamp()
 
 
-def cook(port: int, *rules: Any, dry_run: bool = False, **options: Any) -> Any:
+def cook(port: int, *rules: Any, dry_run: bool = False, home: FakeHome | None = None, **options: Any) -> Any:
     recipe = RedisKeys(lambda db: Redis(port=port, db=db), list(rules) or [TOKENS], **options)
-    return recipe(make_run(as_of=NOW, dry_run=dry_run))
+    return recipe(make_run(as_of=NOW, dry_run=dry_run, home=home))
 
 
 def done(result: Any) -> dict[str, int]:
@@ -110,7 +110,7 @@ def test_keys_of_people_who_are_gone_go_whatever_their_end(redis: Redis, valkey_
     result = cook(valkey_port, KeyRule("refresh:*", lifetime="30d", owner=owner), gone=gone)
 
     assert done(result) == {"tokens_removed": 2, "unparsable": 2}
-    assert asked == [{"1", "2", "3"}]
+    assert asked == [{"1", "2", "3"}] * 2  # when it looks, and when they go
     assert not redis.keys("refresh:2:*")
 
 
@@ -173,11 +173,14 @@ def test_a_dry_run_counts_the_same_and_writes_nothing(redis: Redis, valkey_port:
 def test_a_key_that_is_given_anew_while_it_is_looked_at_stays(redis: Redis, valkey_port: int) -> None:
     redis.set("refresh:1:a", json.dumps({"exp": seconds(-1)}))
     redis.set("refresh:2:a", json.dumps({"exp": seconds(-1)}))
-    anew = json.dumps({"exp": seconds(5)})
+    anew, times = json.dumps({"exp": seconds(5)}), list[Collection[str]]()
 
-    def gone(_: Collection[str]) -> Collection[str]:
-        redis.set("refresh:1:a", anew)
-        redis.delete("refresh:2:a")
+    def gone(asked: Collection[str]) -> Collection[str]:
+        """The second time, when they are to go."""
+        times.append(asked)
+        if len(times) == 2:
+            redis.set("refresh:1:a", anew)
+            redis.delete("refresh:2:a")
         return ["1", "2"]
 
     def owner(key: str, _: Any) -> str:
@@ -186,6 +189,100 @@ def test_a_key_that_is_given_anew_while_it_is_looked_at_stays(redis: Redis, valk
     result = cook(valkey_port, KeyRule("refresh:*", lifetime="30d", owner=owner), gone=gone)
 
     assert (done(result), redis.get("refresh:1:a")) == ({}, anew)
+
+
+OWNED = KeyRule("s:*", lifetime="30d", owner=lambda key, _: key.split(":")[1])
+FEW = Safety(floor=3, most_fraction=0.5, pause=0)
+
+
+def put_owned(redis: Redis, *owners: int) -> None:
+    for owner in owners:
+        redis.set(f"s:{owner}", "{}", ex=900)
+
+
+@pytest.mark.parametrize(("safety", "why"), [
+    (FEW.with_(on_guard="abort"), "4 of 4 keys s:* would go, more than 50%"),
+    (FEW.with_(on_guard="abort", most_fraction=None, most_rows=3), "4 keys are more than 3"),
+])  # fmt: skip
+def test_where_too_many_would_go_none_does(redis: Redis, valkey_port: int, safety: Safety, why: str) -> None:
+    """As where the table of people is empty for a moment."""
+    put_owned(redis, *range(4))
+    redis.set("refresh:1:a", json.dumps({"exp": seconds(2)}))
+    before = everything(redis)
+
+    dry = cook(valkey_port, OWNED, TOKENS, gone=set, safety=safety, dry_run=True)
+    result = cook(valkey_port, OWNED, TOKENS, gone=set, safety=safety)
+
+    assert (dry.status, dry.details["trips"]) == ("dry_run", [why])
+    assert (result.status, result.message) == ("aborted_guard", f"nothing was changed: {why}")
+    assert everything(redis) == before
+
+
+@pytest.mark.parametrize("others", [0, 5])
+def test_as_many_as_may_go_do(redis: Redis, valkey_port: int, others: int) -> None:
+    put_owned(redis, *range(3 + others // 2), *range(100, 100 + others))
+
+    result = cook(valkey_port, OWNED, gone=lambda asked: {each for each in asked if int(each) < 100}, safety=FEW)
+
+    assert (result.status, len(redis.keys())) == ("success", others)
+
+
+def test_a_person_is_asked_who_may_let_them_go(redis: Redis, valkey_port: int) -> None:
+    put_owned(redis, *range(10))
+    home = FakeHome()
+    with pytest.raises(Parked) as parked:
+        cook(valkey_port, OWNED, gone=set, safety=FEW, home=home)
+    assert "keys: 10 of 10 keys s:* would go" in str(parked.value.about)
+    home.give("approval", {"approved": True}, by="anna")
+
+    put_owned(redis, 11)
+    result = cook(valkey_port, OWNED, gone=set, safety=FEW, home=home)
+
+    assert (done(result), result.details["approved_by"]) == ({"tokens_removed": 11}, "anna")
+
+
+def test_an_approval_is_for_no_more_than_was_shown_and_for_no_other_rule(redis: Redis, valkey_port: int) -> None:
+    put_owned(redis, *range(10))
+    home = FakeHome()
+    with pytest.raises(Parked):
+        cook(valkey_port, OWNED, gone=set, safety=FEW, home=home)
+    home.give("approval", {"approved": True}, by="anna")
+
+    with pytest.raises(Parked) as another:
+        cook(valkey_port, OWNED, gone=set, safety=FEW, home=home, delete_unparsable=True)
+    home.give("approval:2", {"approved": True}, by="anna")
+    put_owned(redis, *range(20, 22))
+    with pytest.raises(Parked) as more:
+        cook(valkey_port, OWNED, gone=set, safety=FEW, home=home)
+
+    assert ([another.value.name, more.value.name], len(redis.keys())) == (["approval:2", "approval:3"], 12)
+
+
+def test_where_more_would_go_than_it_has_seen_it_stops(redis: Redis, valkey_port: int) -> None:
+    put_owned(redis, *range(20))
+    times = []
+
+    def gone(asked: Collection[str]) -> Collection[str]:
+        """A restore begins between the look and the first removal."""
+        times.append(asked)
+        return asked if len(times) > 10 else ()
+
+    result = cook(valkey_port, OWNED, gone=gone, safety=FEW, chunk=2)
+
+    assert (result.status, done(result)) == ("aborted_guard", {"tokens_removed": 2})
+    assert result.errors[0]["message"] == "more keys s:* would go than the 3 that may"
+    assert len(redis.keys()) == 18
+
+
+def test_outside_its_window_nothing_goes(redis: Redis, valkey_port: int) -> None:
+    redis.set("refresh:1:a", json.dumps({"exp": seconds(-1)}))
+    hour = (datetime.now(UTC) + timedelta(hours=2)).hour
+    window = f"{hour:02}:00-{hour:02}:30"
+
+    result = cook(valkey_port, safety=Safety(window=window))
+
+    assert (result.status, result.message) == ("partial", f"no such key; its window {window} UTC is over")
+    assert redis.exists("refresh:1:a")
 
 
 def test_many_keys_are_walked_a_page_at_a_time(redis: Redis, valkey_port: int) -> None:

@@ -148,9 +148,29 @@ def test_where_all_fail_it_has_failed(cinemas: Cinemas) -> None:
     assert [error["message"] for error in result.errors] == ["OSError", "ValueError"]
 
 
+@pytest.mark.parametrize(("options", "missing"), [({}, 0), ({"floor": 21}, 21), ({"floor": 0}, 0)])
+def test_an_answer_that_collapsed_is_seen_above_so_many_rows(
+    engine: Engine, cinemas: Cinemas, options: dict[str, Any], missing: int
+) -> None:
+    cinemas.says["roxy"] = [show(str(number)) for number in range(21)]
+    cook(sync(cinemas, ["roxy"], **options))
+    cinemas.says["roxy"] = []
+
+    result = cook(sync(cinemas, ["roxy"], **options), id=2, as_of=NOW + timedelta(hours=6))
+
+    assert result.counts["missing"] == missing
+    assert (result.status == "failed") == (not missing)
+
+
+def test_what_is_believed_is_told(cinemas: Cinemas) -> None:
+    told = sync(cinemas, floor=5).description
+    assert told == "Make show say what roxy, rex say, unless more than 50% and 5 rows are missing at once."
+    assert sync(cinemas, safety=Safety(most_fraction=None)).description == "Make show say what roxy, rex say."
+
+
 def test_an_answer_that_lacks_most_of_what_is_there_is_taken_for_a_mistake(engine: Engine, cinemas: Cinemas) -> None:
     cinemas.says = {"roxy": [show(f"{n:03}") for n in range(50)]}
-    few = {"safety": Safety(most_fraction=0.5, floor=20, runaway=None, batch=7)}
+    few = {"safety": Safety(most_fraction=0.5, runaway=None, batch=7)}
     assert done(ask(sync(cinemas, **few))) == {"fetched": 50, "new": 50}
     cinemas.says["roxy"] = [show("001")]
 

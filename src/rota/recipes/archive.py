@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, select, tuple_
+from sqlalchemy import JSON, Column, ColumnElement, Connection, Table, null, select, tuple_
 
 from rota.errors import ConfigError, RotaError
 from rota.recipes.database import insert, table_of
@@ -143,8 +143,8 @@ class IntoTable:
     table: Table
 
     def of(self, rows: Rows) -> Keeping:
-        names = rows.table.columns.keys()
-        missing = sorted(set(names) - set(self.table.columns.keys()))
+        names = self._names(rows.table)
+        missing = sorted({*own_columns(rows.table)} - {*self.table.columns.keys()})
         if missing:
             raise ConfigError(f"{self.table.name} has no column {missing[0]!r}, which {rows.table.name} has")
 
@@ -157,15 +157,23 @@ class IntoTable:
 
         return keep
 
+    def _names(self, table: Table) -> list[str]:
+        """The columns that are copied."""
+        own = {*own_columns(self.table)}
+        return [column.key for column in table.columns if column.key in own]
+
     def _check(self, connection: Connection, rows: Rows, kept: Sequence[Mapping[str, Any]]) -> None:
         """Whether each is there as it is here: one of its key may have been kept before, with other content."""
-        names, keys = rows.table.columns.keys(), [self.table.columns[column.key] for column in rows.key]
+        keys = [self.table.columns[column.key] for column in rows.key]
         here = [tuple(row[column.key] for column in rows.key) for row in kept]
-        there = select(*(self.table.columns[name] for name in names)).where(tuple_(*keys).in_(here))
-        found = [dict(zip(names, row, strict=True)) for row in connection.execute(there)] if here else []
-        lines = {_line(rows.table, row) for row in found}
+        names = self._names(rows.table)
+
+        def line(row: Mapping[str, Any]) -> str:
+            return json.dumps({name: _plain(row[name]) for name in names}, sort_keys=True)
+
+        lines = {line(row) for row in fetch(connection, self.table, tuple_(*keys).in_(here))} if here else set()
         for row in kept:
-            if _line(rows.table, row) not in lines:
+            if line(row) not in lines:
                 raise ArchiveError(f"{self.table.name} has another row with the key {key_of(rows, row)!r} already")
 
     def read(self, connection: Connection, place: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
@@ -236,9 +244,20 @@ def _status(error: Exception) -> int | None:
 
 
 def fetch(connection: Connection, table: Table, where: ColumnElement[bool]) -> list[dict[str, Any]]:
-    """Rows, by the names that the ``Table`` has for its columns; the database may call them otherwise."""
-    found = connection.execute(select(table).where(where)).mappings()
-    return [{column.key: row[column] for column in table.columns} for row in found]
+    """Rows, by the names that the ``Table`` has for its columns; the database may call them otherwise. NULL is ``None``
+    there, and the null of JSON is ``JSON.NULL``."""
+    empty = {each: each.is_(null()).label(f"no_{each.name}") for each in table.columns if isinstance(each.type, JSON)}
+    found = connection.execute(select(table, *empty.values()).where(where)).mappings()
+
+    def value(row: Mapping[Any, Any], column: Column[Any]) -> Any:
+        return JSON.NULL if column in empty and row[column] is None and not row[empty[column]] else row[column]
+
+    return [{column.key: value(row, column) for column in table.columns} for row in found]
+
+
+def own_columns(table: Table) -> list[str]:
+    """Those that are written; the others the database makes of them."""
+    return [column.key for column in table.columns if column.computed is None]
 
 
 def encode(table: Table, row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -246,17 +265,13 @@ def encode(table: Table, row: Mapping[Any, Any]) -> dict[str, Any]:
     return {column.key: _plain(row[column.key]) for column in table.columns}
 
 
-def _line(table: Table, row: Mapping[Any, Any]) -> str:
-    return json.dumps(encode(table, row), sort_keys=True)
-
-
 def _readable(table: Table, row: Mapping[str, Any]) -> str:
     """Its line, of which each value comes back as it was; raises ``ArchiveError`` where one does not."""
-    for column in table.columns:
+    for column in (table.columns[name] for name in own_columns(table)):
         if not _comes_back(column, value := row[column.key]):
             kind = type(value).__name__
             raise ArchiveError(f"{table.name}.{column.key} has a {kind}, which would not come back as it was")
-    return _line(table, row)
+    return json.dumps(encode(table, row), sort_keys=True)
 
 
 def _comes_back(column: Column[Any], value: Any) -> bool:
@@ -270,11 +285,13 @@ def _comes_back(column: Column[Any], value: Any) -> bool:
 
 
 def decode(table: Table, kept: Mapping[str, Any]) -> dict[str, Any]:
-    """The row again. What the table has no column for any more is left out."""
-    return {name: _value(value) for name, value in kept.items() if name in table.columns}
+    """The row again. What the table has no column for any more is left out, and what the database makes itself."""
+    return {name: _value(kept[name]) for name in own_columns(table) if name in kept}
 
 
 def _plain(value: Any) -> Any:
+    if value is JSON.NULL:
+        return {"json": None}
     if isinstance(value, Enum):
         return {"enum": value.name}
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -291,7 +308,7 @@ def _plain(value: Any) -> Any:
 
 
 _READ: dict[str, Callable[[Any], Any]] = {
-    "json": lambda value: value,
+    "json": lambda value: JSON.NULL if value is None else value,
     "text": str,
     "enum": str,
     "datetime": datetime.fromisoformat,

@@ -24,6 +24,7 @@ class Erasure(Requests):
 
     ``hold`` may name a ground on which a person must not be forgotten now; the request stays, and its turn comes when
     there is none. ``before`` is called before the first step, such as to keep the address of a last mail elsewhere.
+    Somebody who was anonymised and then wants to be deleted is: ``hold`` and ``before`` find the ``marker`` in the row.
     """
 
     destructive = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, null, or_, select, update
 
@@ -19,6 +19,7 @@ from rota.recipes.forgotten import Book
 from rota.recipes.gate import is_allowed, may_go_on
 from rota.recipes.guard import cascades
 from rota.recipes.rows import Rows, by_key, moment_for, shown
+from rota.recipes.rule import digest
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
@@ -32,6 +33,10 @@ Buckets = Mapping[str, Mapping[str, int]]
 
 class IncompletePlanError(Exception):
     """After all steps the person's own row is as it was: it is neither gone nor has it the marker."""
+
+
+class UnknownModeError(Exception):
+    """A request that is to be granted in a way that no plan has steps for."""
 
 
 class _Held(Exception):  # noqa: N818 - no error
@@ -75,7 +80,7 @@ class Forgetting:
         trips = self._trips(len(due))
         if self.run.dry_run:
             result.details["trips"] = trips
-        elif not is_allowed(self.run, recipe.safety, result, table.name, trips):
+        elif not is_allowed(self.run, recipe.safety, result, table.name, trips, rule=self._rule, count=len(due)):
             return result
         for done, request in enumerate(due):
             if not may_go_on(self.run, recipe.safety):
@@ -180,9 +185,11 @@ class Forgetting:
         self, connection: Connection, subject_id: Any, mode: Mode, request: Any, expected: str | None
     ) -> Buckets | None:
         """Asks what forbids it, keeps what is still needed, goes through the plan, and writes it down. Nothing where
-        the row is gone or anonymised already."""
+        the row is gone already, or is anonymised and need be no more than that."""
+        if mode not in get_args(Mode):
+            raise UnknownModeError
         recipe, row = self.recipe, self._find(connection, subject_id)
-        if row is None:
+        if row is None or (mode == "anonymise" and self._is_marked(row)):
             return None
         subject = Subject(id=subject_id, hash=recipe.hash_of(row), mode=mode, request=request, row=row, run=self.run)
         if expected not in (None, subject.hash):
@@ -196,7 +203,8 @@ class Forgetting:
             recipe.before(connection, subject)
         buckets = self._by_bucket(self._performed(connection, subject, steps))
         self.at = recipe.people.name
-        if self._find(connection, subject_id) is not None:
+        left = self._find(connection, subject_id)
+        if left is not None and not self._is_marked(left):
             raise IncompletePlanError
         told = {"mode": mode, "rows": buckets, "request": None if request is None else str(request)}
         erased = sum(buckets["erased"].values())
@@ -208,13 +216,16 @@ class Forgetting:
         return buckets
 
     def _find(self, connection: Connection, subject_id: Any) -> Mapping[str, Any] | None:
-        """The row of somebody who is there, and not anonymised."""
+        """The row of somebody who is there, anonymised or not."""
         recipe = self.recipe
-        found = select(recipe.people).where(recipe.person == subject_id, recipe.marker.is_(None))
+        found = select(recipe.people).where(recipe.person == subject_id)
         if not self.run.dry_run:
             found = found.with_for_update()
         row = None if subject_id is None else connection.execute(found).mappings().one_or_none()
         return None if row is None else by_key(recipe.people, row)
+
+    def _is_marked(self, row: Mapping[str, Any]) -> bool:
+        return row[self.recipe.marker.key] is not None
 
     def _performed(self, connection: Connection, subject: Subject, steps: Sequence[Step]) -> Iterable[tuple[Step, int]]:
         for step in steps:
@@ -242,6 +253,11 @@ class Forgetting:
             and_(of.status == "PENDING", of.requested_at < old), and_(of.status == "PROCESSING", of.claimed_at < lapsed)
         )
         return states if recipe.where is None else and_(states, recipe.where)
+
+    @property
+    def _rule(self) -> str:
+        recipe = self.recipe
+        return digest(recipe.requests, recipe.subject, recipe.where, str(recipe.grace), recipe.mode, recipe.plan)
 
     def _trips(self, due: int) -> list[str]:
         """Too many at once, or rows that would go unseen with those of the plan."""

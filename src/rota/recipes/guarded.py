@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from rota.errors import ConfigError
 from rota.recipes import tables
 from rota.recipes.database import reading, writing
+from rota.recipes.gate import APPROVAL, GROWTH
 from rota.recipes.guard import Look, look
 from rota.recipes.promotion import Promotion, Rehearsal
 from rota.recipes.step import STEP
@@ -18,9 +19,7 @@ from rota.recipes.sweep import Part, Sweep, rule_hash
 if TYPE_CHECKING:
     from rota import JobResult, Run
 
-APPROVAL, PROMOTION = "approval", "approval:promotion"
-GROWTH = 1.1
-"""A plan stands for no more than a tenth more rows than it has seen."""
+PROMOTION = f"{APPROVAL}:promotion"
 
 
 def work_off(

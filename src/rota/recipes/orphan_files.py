@@ -15,6 +15,7 @@ from rota.recipes import tables
 from rota.recipes.database import engine_of, reading, writing
 from rota.recipes.gate import is_allowed, may_go_on, refuse
 from rota.recipes.rooted import Rooted
+from rota.recipes.rule import digest
 from rota.recipes.upload_table import UploadTable
 from rota.recipes.uploads import Upload, Uploads
 
@@ -101,7 +102,7 @@ class _Scan:
         if self.run.dry_run:
             result.status, result.details["trips"] = "dry_run", trips
             result.message = "; ".join([f"{result.counts['orphaned_count']:,} files are orphans", *trips])
-        elif is_allowed(self.run, recipe.safety, result, recipe.table.name, trips):
+        elif is_allowed(self.run, recipe.safety, result, recipe.table.name, trips, rule=self._rule, count=self._going):
             self._remember()
             for page in uploads.pages(uploads.old()):
                 uploads.mark(page, referred)
@@ -160,10 +161,22 @@ class _Scan:
         counts["untracked_files"] = sum(1 for _ in self.recipe.untracked(self.run.as_of))
         return list(self._trips(counts["checked_count"], counts["orphaned_count"]))
 
+    @property
+    def _going(self) -> int:
+        counts = self.result.counts
+        return counts["orphaned_count"] + (counts["untracked_files"] if self.recipe.remove_untracked else 0)
+
+    @property
+    def _rule(self) -> str:
+        of = self.recipe
+        ages = [str(each) for each in (of.older_than, of.grace, of.quarantined_for)]
+        return digest(
+            of.table, of.path, str(of.root), of.references, of.names, ages, of.quarantine, of.remove_untracked
+        )
+
     def _trips(self, checked: int, orphans: int) -> Iterator[str]:
         recipe, safety, before, now = self.recipe, self.recipe.safety, self._referred_before(), checked - orphans
-        untracked = self.result.counts["untracked_files"] if recipe.remove_untracked else 0
-        going, of = orphans + untracked, checked + untracked
+        going, of = self._going, now + self._going
         self.result.details |= {"referred": now, "referred_before": before}
         if safety.most_rows is not None and going > safety.most_rows:
             yield f"{going:,} files are more than {safety.most_rows:,}"

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rota.errors import ConfigError
-from rota.recipes.fence import check_fences
+from rota.recipes.gate import GROWTH, is_allowed, may_go_on
 from rota.recipes.key_rule import KeyIndex, KeyRule, as_text
 from rota.recipes.recipe import Recipe, without_plan
+from rota.recipes.rule import digest
+from rota.recipes.safety import Safety
 
 if TYPE_CHECKING:
     from redis import Redis
 
     from rota import JobResult, Run
+    from rota.recipes.steps import Status
 
 T = TypeVar("T")
+KEYS = Safety(most_fraction=0.5, runaway=None, pause=0)
 COUNTED = ("scanned", "tokens_removed", "ttl_set", "index_members_removed", "unparsable")
 FOR_EVER, GONE = -1, -2
 """What the server says of a key without an end, and of one that is not there any more."""
@@ -46,6 +50,9 @@ class RedisKeys(Recipe):
 
     ``connect(db)`` returns a client of that database, without ``decode_responses``. ``gone`` is given owners, at most
     ``chunk`` at a time, and returns those that are no more.
+
+    All keys are looked at once before any goes. The guard trips at ``most_rows`` of ``safety``, for all that would go;
+    and at ``most_fraction`` of the keys of one rule, where that is more than ``floor``.
     """
 
     connect: Callable[[int], Redis]
@@ -55,6 +62,7 @@ class RedisKeys(Recipe):
     delete_unparsable: bool = False
     chunk: int = 500
     scan_count: int = 1_000
+    safety: Safety = KEYS
     destructive = True
 
     def __post_init__(self) -> None:
@@ -71,7 +79,36 @@ class RedisKeys(Recipe):
         from rota import JobResult
 
         without_plan(plan)
-        result = JobResult(counts=dict.fromkeys(COUNTED, 0))
+        looked, result = (JobResult(counts=dict.fromkeys(COUNTED, 0)) for _ in range(2))
+        walks = list(self._walk(run, looked))
+        trips = list(self._trips(walks, looked))
+        if run.dry_run:
+            looked.details["trips"] = trips
+            return _told(looked, "; ".join(trips), "dry_run")
+        going, rule = looked.counts["tokens_removed"], digest(self.rules, self.delete_unparsable)
+        if not is_allowed(run, self.safety, result, "keys", trips, rule=rule, count=going):
+            return result
+        most = {walk.rule: max(self.safety.floor, int(walk.removed * GROWTH)) for walk in walks}
+        for walk in self._walk(run, result, most):
+            if walk.stopped:
+                result.add_error(walk.rule.pattern, "guard", walk.stopped)
+                return _told(result, walk.stopped, "aborted_guard")
+        stopped = result.details.get("stopped", "")
+        return _told(result, stopped, "partial" if stopped else "success")
+
+    def _trips(self, walks: Sequence[_Walk], looked: JobResult) -> Iterator[str]:
+        safety, removed = self.safety, looked.counts["tokens_removed"]
+        if safety.most_rows is not None and removed > safety.most_rows:
+            yield f"{removed:,} keys are more than {safety.most_rows:,}"
+        for walk in walks if safety.most_fraction is not None else ():
+            if walk.removed > max(safety.floor, walk.scanned * (safety.most_fraction or 0)):
+                of = f"{walk.removed:,} of {walk.scanned:,} keys {walk.rule.pattern}"
+                yield f"{of} would go, more than {safety.most_fraction:.0%}"
+
+    def _walk(
+        self, run: Run, result: JobResult, most: Mapping[KeyRule | KeyIndex, int] | None = None
+    ) -> Iterator[_Walk]:
+        """Over the keys of each rule; ``most`` of which may go. Without, it only looks."""
         for db in sorted({rule.db for rule in self.rules}):
             with self.connect(db) as client:
                 if client.connection_pool.connection_kwargs.get("decode_responses"):
@@ -80,12 +117,18 @@ class RedisKeys(Recipe):
                         hint="Let connect return one without decode_responses.",
                     )
                 for rule in self.rules:
-                    if rule.db == db:
-                        _Walk(self, run, result, client, rule).perform()
-        result.status = "dry_run" if run.dry_run else "success"
-        told = [f"{count:,} {name.replace('_', ' ')}" for name, count in result.counts.items() if count]
-        result.message = ", ".join(told) or "no such key"
-        return result
+                    if rule.db == db and "stopped" not in result.details:
+                        walk = _Walk(self, run, result, client, rule, None if most is None else most[rule])
+                        walk.perform()
+                        yield walk
+
+
+def _told(result: JobResult, why: str, status: Status) -> JobResult:
+    told = [f"{count:,} {name.replace('_', ' ')}" for name, count in result.counts.items() if count]
+    result.status, result.message = status, ", ".join(told) or "no such key"
+    if why:
+        result.message += f"; {why}"
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +147,11 @@ class _Walk:
     result: JobResult
     client: Redis
     rule: KeyRule | KeyIndex
+    most: int | None
+    """So many keys may go; none, where it only looks."""
     scanned: int = 0
+    removed: int = 0
+    stopped: str = ""
     too_long: int = 0
     before: list[KeyRule | KeyIndex] = field(init=False)
 
@@ -115,14 +162,17 @@ class _Walk:
     def perform(self) -> None:
         found = self.client.scan_iter(match=self.rule.pattern, count=self.recipe.scan_count)
         for page in chunks(found, self.recipe.chunk):
-            self.run.check()
-            check_fences()
+            if not may_go_on(self.run, self.recipe.safety) and self.most is not None:
+                self.result.details["stopped"] = f"its window {self.recipe.safety.window} UTC is over"
+            if self.stopped or "stopped" in self.result.details:
+                break
             keys = [key for key in page if not any(each.has(as_text(key)) for each in self.before)]
             self.scanned += len(keys)
             if isinstance(self.rule, KeyIndex):
                 self._tidy(self.rule, keys)
             else:
                 self._look(self.rule, keys)
+            self.run.sleep(0 if self.most is None else self.recipe.safety.pause_seconds)
         self.result.counts["scanned"] += self.scanned
         if not self.scanned:
             self._warn("pattern_matched_nothing")
@@ -171,13 +221,18 @@ class _Walk:
     def _act(self, count: str, seen: Sequence[_Seen]) -> None:
         """Remove those, or give them their end; a key that has changed since is left to the next run."""
         done = len(seen)
-        if seen and not self.run.dry_run:
+        goes = count == "tokens_removed"
+        if self.most is not None and goes and self.removed + done > self.most:
+            self.stopped = f"more keys {self.rule.pattern} would go than the {self.most:,} that may"
+            return
+        if seen and self.most is not None:
             pipe = self.client.pipeline(transaction=False)
             for each in seen:
                 until = "" if each.until is None else str(int(each.until.timestamp()))
                 pipe.eval(ACT, 1, each.key, each.dump, until)
             done = sum(pipe.execute())
         self.result.counts[count] += done
+        self.removed += done if goes else 0
 
     def _values(self, keys: Sequence[tuple[Any, str]]) -> Iterator[tuple[_Seen, Any]]:
         """Each key's value as it was, together with what proves that it is so still."""
@@ -206,7 +261,7 @@ class _Walk:
         for key in keys:
             for members in chunks(self.client.sscan_iter(key, count=self.recipe.scan_count), self.recipe.chunk):
                 self.run.check()
-                if self.run.dry_run:
+                if self.most is None:
                     there = self._ask("exists", [rule.prefix + as_text(each) for each in members])
                     removed = there.count(0)
                 else:

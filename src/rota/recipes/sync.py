@@ -37,7 +37,8 @@ class Sync(Recipe):
     ``key`` names the columns that tell rows apart, which must be unique together; ``source`` says whose a row is,
     ``seen_at`` when an answer last held it. ``drop``: what need not be kept. ``also``: further values of a row that is
     new (then it is given ``None``) or changes. ``present``: values of each row that an answer holds, such as one that
-    undoes what ``missing`` did. An answer that lacks more than ``safety`` allows is taken for a mistake.
+    undoes what ``missing`` did. An answer that lacks more than ``most_fraction`` of ``safety`` (half) of what it should
+    hold is taken for a mistake, where that is more than ``floor`` rows (20): a source of no more may lose all of them.
     """
 
     table: Any
@@ -50,13 +51,15 @@ class Sync(Recipe):
     also: Callable[[Row[Any] | None, Given, Run], Given] | None = None
     present: Given = field(default_factory=dict)
     missing: Missing | None = None
-    safety: Safety = Safety(most_fraction=0.5, floor=20, runaway=None, batch=500, on_guard="abort")  # noqa: RUF009 - it is a value
+    floor: int = 20
+    safety: Safety = Safety(most_fraction=0.5, runaway=None, batch=500, on_guard="abort")  # noqa: RUF009 - it is a value
 
     @property
     def description(self) -> str:
-        """``Make contests say what codeforces, atcoder say.``"""
-        names = ", ".join(each.name for each in self.sources)
-        return f"Make {table_of(self.table).name} say what {names} say."
+        """``Make contests say what codeforces, atcoder say, unless more than 50% and 20 rows are missing at once.``"""
+        names, most = ", ".join(each.name for each in self.sources), self.safety.most_fraction
+        unless = "" if most is None else f", unless more than {most:.0%} and {self.floor:,} rows are missing at once"
+        return f"Make {table_of(self.table).name} say what {names} say{unless}."
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         from rota import JobResult
@@ -226,8 +229,8 @@ class _Asked:
         seen = values_at(table, {self.recipe.seen_at.key: as_of}, as_of)[self.recipe.seen_at.key]
         absent = and_(held, self.recipe.seen_at < seen)
         total, lacking = (connection.scalar(select(func.count()).where(each)) or 0 for each in (held, absent))
-        limits = self.recipe.safety
-        if lacking > limits.floor and limits.most_fraction is not None and lacking > total * limits.most_fraction:
+        most = self.recipe.safety.most_fraction
+        if most is not None and lacking > max(self.recipe.floor, total * most):
             result.status = "failed"
             result.add_error(self.source.name, "guard", f"the answer lacks {lacking:,} of {total:,} rows")
             return

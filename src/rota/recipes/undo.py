@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, Insert, Table, null, select
+from sqlalchemy.ext.compiler import compiles
 
 from rota.errors import ConflictError, NotFoundError
 from rota.recipes import tables
 from rota.recipes.age import Age
 from rota.recipes.archive import Sink, decode, key_of
-from rota.recipes.database import reading, writing
+from rota.recipes.database import alike_rows, reading, writing
 from rota.recipes.rows import Rows, read_key, shown
 
 
@@ -28,7 +29,7 @@ def undo(engine: Engine, sink: Sink, rows: Rows, run: str, *, by: str, within: A
 
     Raises:
         NotFoundError: the run has removed nothing, or kept nothing of it.
-        ConflictError: it is longer ago than ``within``.
+        ConflictError: it is longer ago than ``within``; or it has changed rows, and removed none.
         ArchiveError: an archive is not what was written.
     """
     now = datetime.now(UTC)
@@ -45,20 +46,44 @@ def undo(engine: Engine, sink: Sink, rows: Rows, run: str, *, by: str, within: A
             f"run {run} has kept no rows of {rows.table.name}",
             hint="Only a recipe with archive_to= keeps what it removes.",
         )
+    if not (removed := [batch for batch in kept if batch.action == "delete"]):
+        raise ConflictError(
+            f"run {run} has changed rows of {rows.table.name} ({kept[0].action}) and removed none",
+            hint="Only what was removed is put back. What the rows were is in the archive.",
+        )
     if kept[-1].at < within.before(now):
         raise ConflictError(f"run {run} is longer ago than {within}", hint="A longer time may be given: --within 90d.")
     restored, existing = 0, list[Any]()
-    for batch in kept:
+    for batch in removed:
         with writing(engine) as connection:
             found = list(sink.read(connection, batch.archive))
             there: list[Any] = _there(connection, rows, found)
             back = [decode(rows.table, row) for row in found if key_of(rows, row) not in there]
             if back:
-                connection.execute(rows.table.insert(), back)
+                _insert(connection, rows.table, back)
                 _record(connection, batch, rows, by, len(back))
         restored += len(back)
         existing += there
     return Undone(restored, existing)
+
+
+class _Overriding(Insert):
+    """With keys that the database makes ALWAYS by itself: these are its own, of before."""
+
+    inherit_cache = True
+
+
+@compiles(_Overriding, "postgresql")
+def _override(element: _Overriding, compiler: Any, **options: Any) -> str:
+    text: str = compiler.visit_insert(element, **options)
+    return text.replace(") VALUES", ") OVERRIDING SYSTEM VALUE VALUES", 1)
+
+
+def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    """``None`` is NULL, also where a column would make the null of JSON of it."""
+    for alike in alike_rows([{name: value for name, value in row.items() if value is not None} for row in rows]):
+        empty = {name: null() for name in rows[0] if name not in alike[0]}
+        connection.execute(_Overriding(table).values(empty), alike)
 
 
 def _there(connection: Connection, rows: Rows, found: list[dict[str, Any]]) -> list[Any]:
