@@ -65,6 +65,9 @@ class Brief(Recipe):
     time_limit: timedelta | str | None = None
     at_most: int | None = None
     """About so many a run; the next one goes on."""
+    goes_on: bool | None = None
+    """Whether a run that leaves messages queued is snoozed until the first of them is due, as long as it is of use.
+    Unless said otherwise: where no schedule brings another run, and where a run's messages are of its own period."""
     by_version: ClassVar[bool] = False
     """Whether its versions are counted each by itself."""
     key: Callable[[Any], str] | None = None
