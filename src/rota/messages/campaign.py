@@ -21,6 +21,10 @@ class Campaign(Mailing):
     lateness: timedelta | str = "48h"
     of_one_period = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        Age.of(self.lateness)
+
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         from rota import JobResult
 
