@@ -50,7 +50,7 @@ MISTAKES: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: Safety(most_fraction="5%"), "most_fraction='5%' is no number", "0.05"),  # type: ignore[arg-type]
     (lambda: Safety(cascades="child"), "cascades='child' is no set", "cascades={'table'}"),  # type: ignore[arg-type]
     (lambda: Safety(window=3), "3 is no window", "01:00-06:00"),  # type: ignore[arg-type]
-    (lambda: Safety(patience="for ever"), "for ever", ""),
+    (lambda: Safety(patience="for ever"), "for ever", "90d"),
     (lambda: campaign(plan=select(people.c.id)), "plan=<sqlalchemy", "plan=lambda run: select(…)"),
     (lambda: campaign(look="people"), "look='people'", "SELECT"),
     (lambda: campaign(render="Hello"), "render='Hello' will not do", "Templates"),

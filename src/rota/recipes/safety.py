@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from rota.errors import ConfigError
-from rota.model.duration import seconds
 from rota.recipes.age import Age
 
 OnGuard = Literal["park", "abort"]
@@ -56,7 +55,7 @@ class Safety:
         cascades: Any = self.cascades
         if not isinstance(cascades, (set, frozenset)):
             raise ConfigError(f"Safety: cascades={cascades!r} is no set", hint="Write cascades={'table'}.")
-        seconds(self.patience)
+        Age.of(self.patience)
         if self.most_fraction is not None and not 0 < self.most_fraction <= 1:
             raise ConfigError(
                 f"Safety: most_fraction={self.most_fraction!r} is no part of a table",
