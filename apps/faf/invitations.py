@@ -89,7 +89,8 @@ def sending(settings: Settings, channels: Mapping[str, Any]) -> Campaign:
         return _queued(_invitation.month.in_(months_of(run.due_at, settings)))
 
     given = _invitation_mail(settings, channels, plan)
-    return Campaign(**given, lateness="48h", time_limit=timedelta(hours=settings.max_job_hours))
+    limit = timedelta(hours=settings.max_job_hours)
+    return Campaign(**given, lateness="48h", time_limit=limit, goes_on=False)  # invitation-retry does
 
 
 def trying_again(settings: Settings, channels: Mapping[str, Any]) -> Mailing:

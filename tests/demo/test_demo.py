@@ -55,16 +55,26 @@ class Demo:
             time.sleep(0.05)
 
 
+def in_a_second_terminal(data: Path, words: str) -> subprocess.CompletedProcess[str]:
+    """A shell that knows nothing but what was printed for it."""
+    plain = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
+    script = f". {data}/demo.env && {sys.executable} -m {words}"
+    return subprocess.run(["sh", "-c", script], cwd=ROOT, env=plain, capture_output=True, text=True, check=False)
+
+
 def test_it_sends_stops_on_a_signal_tells_what_it_caught_and_goes_on_next_time(tmp_path):
     demo = Demo(tmp_path)
     process = demo.start()
     demo.wait_for_mail(process)
+    listed = in_a_second_terminal(demo.data, "rota job run codenotify/send-daily-digests --dry-run --wait")
+    assert listed.returncode == 0, listed.stderr
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0, err
     assert "Asked for one sync-contests by hand" in err
     assert "Mails caught" in out
+    assert f". {demo.data}/demo.env" in err
     assert "rota run ls" in out
 
     again = demo.start("--for", "1s")

@@ -140,10 +140,10 @@ def test_a_new_recipe_rehearses_asks_and_begins_with_a_few(opened: Open, put: Pu
     recipe = Retention(notes, age=notes.c.created_at, older_than="90d", safety=safety, promote=promotion)
     app = opened(recipe)
 
-    assert [result(app, ran(app))["message"] for _ in range(2)] == [
-        "5 of 5 rows of note would be deleted; rehearsal 1 of 2",
-        "5 of 5 rows of note would be deleted; rehearsal 2 of 2",
-    ]
+    for number in (1, 2):
+        message = result(app, ran(app))["message"]
+        assert message.startswith("would delete 5 of 5 rows of note older than ")
+        assert message.endswith(f"; rehearsal {number} of 2")
     third = ran(app)
     assert (app.runs.get(third).waits_for, len(rows_of(notes))) == ("approval:promotion", 5)
     app.runs.approve(third, by="anna")

@@ -151,8 +151,10 @@ def test_a_dry_run_writes_nothing_and_tells_what_it_would_do(engine: Engine, put
     assert dump(engine) == before
     assert (result.status, result.counts) == ("dry_run", {"deleted": 2})
     assert result.details["sample"] == [1, 2]
-    assert "note.made_on <" in result.details["statement"]
-    assert result.message == "2 of 3 rows of note would be deleted"
+    assert result.details["statement"].startswith("DELETE FROM note WHERE note.made_on < ")
+    assert ":" not in result.details["statement"].replace(":00", "")  # with its values, and no names for them
+    [older] = [f"{part.rows.cutoff:%Y-%m-%d %H:%M} UTC" for part in OLD.parts(NOW)]
+    assert result.message == f"would delete 2 of 3 rows of note older than {older}"
 
 
 def test_a_plan_stands_for_a_tenth_more_and_for_no_other_rule(put: Put, rows_of: RowsOf) -> None:

@@ -234,7 +234,8 @@ def test_what_a_person_asked_for_is_no_rehearsal(put: Put) -> None:
 
     result = cook(promoted(), actor="cli:anna")
 
-    assert result.message.endswith("would be deleted; cli:anna asked for it, so that it is no rehearsal")
+    assert result.message.startswith("would delete 3 of 3 rows of note")
+    assert result.message.endswith("; cli:anna asked for it, so that it is no rehearsal")
     assert "rehearsal 1 of 1" in cook(promoted(), id=2).message
 
 

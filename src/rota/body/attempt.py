@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, Literal, get_args
 
 from rota.body import log
@@ -168,6 +169,9 @@ class Attempt:
             return self._ended(End.SNOOZED, error=value.reason or None, wait=value.delay.total_seconds())
         if isinstance(value, Cancelled):
             return self._ended(End.CANCELLED, error=value.reason or "the body gave up")
+        if isinstance(value, JobResult) and isinstance(value.again_in, timedelta):
+            wait, why = value.again_in.total_seconds(), payload.storable(value.message) or None
+            return self._ended(End.SNOOZED, error=why, wait=wait, result=self._result(value))
         if isinstance(value, JobResult) and value.status == "failed":
             error = payload.storable(value.message) or "every item failed"
             return self._ended(End.FAILED, error=error, result=self._result(value))

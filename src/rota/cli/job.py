@@ -125,13 +125,14 @@ def begin(
     wait: bool,
     timeout: float | None,
     out: Output,
+    show: Callable[[Any, RunRecord, Output], None] | None = None,
 ) -> None:
-    """Ask for a run, and wait for its end or say how to follow it."""
+    """Ask for a run, and wait for its end or say how to follow it; ``show``: what is told of its end."""
     handle = app.options(by=acting_user(), **options).trigger(name, **arguments)
     if not handle.new:
         out.say(f"Run {handle.id} with this key was there already; no other is made.")
     if wait:
-        _wait(ctx, app, handle.id, timeout, out)
+        _wait(ctx, app, handle.id, timeout, out, show)
     elif out.as_json:
         from rota.app.items import run_document
 
@@ -156,7 +157,14 @@ SHOWN: Mapping[str, Callable[[Output, Any], str]] = {
 }
 
 
-def _wait(ctx: click.Context, app: Rota, run_id: int, timeout: float | None, out: Output) -> None:
+def _wait(
+    ctx: click.Context,
+    app: Rota,
+    run_id: int,
+    timeout: float | None,
+    out: Output,
+    show: Callable[[Any, RunRecord, Output], None] | None,
+) -> None:
     from rota.cli.follow import exit_code, left_alone, wait_for
     from rota.cli.run import show_end
     from rota.explain import checks
@@ -167,7 +175,7 @@ def _wait(ctx: click.Context, app: Rota, run_id: int, timeout: float | None, out
         for each in checks.no_node(app.nodes.all(), Words(app.store.now_us())):
             out.say(f"{each.sentence} {capitalised(each.todo)}")
         record = wait_for(app, run_id, timeout, out)
-    show_end(app, record, out)
+    (show or show_end)(app, record, out)
     ctx.exit(exit_code(record))
 
 

@@ -13,14 +13,17 @@ from rota.cli.groups import Group
 from rota.cli.moments import duration
 from rota.cli.options import acting_user, confirm, timeout_option, with_code, with_output, yes_option
 from rota.cli.output import Column, Output
+from rota.cli.terminal import echo
 from rota.clock import from_us
 from rota.errors import ConfigError, ConflictError, MissingExtraError, NotFoundError
 from rota.model import payload
+from rota.model.duration import show_duration
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from rota.app import Rota
+    from rota.model.run import RunRecord
     from rota.recipes import Recipe
     from rota.recipes.sweep import Part
 
@@ -49,6 +52,13 @@ FORECASTS = (
     Column("foreseen"),
     Column("changed", show=lambda _, count: "dry run" if count is None else f"{count:,}"),
     Column("left"),
+)
+RUNS = (
+    Column("at", show=Output.distance),
+    Column("run"),
+    Column("state"),
+    Column("mode", show=lambda _, mode: (mode or "").replace("_", " ")),
+    Column("message", "result"),
 )
 LAST = 10
 SEARCHED = 100
@@ -79,21 +89,30 @@ def ls(app: Rota, out: Output) -> None:
 @with_code
 @with_output
 def show(app: Rota, name: str, out: Output) -> None:
-    """What a recipe would do now, what speaks against it, what it did last, and what its dry runs had foreseen.
+    """What a recipe was made of, would do now, what speaks against it, its last runs, what dry ones had foreseen.
 
     \b
     rota recipe show shop/old-notes
     """
+    from rota.recipes.told import told_fields
+
     found = _find(app, name)
     parts = [{**_looked_at(name, part), "forecasts": _forecasts(app, name, part)} for part in found.parts(_now())]
+    does, limits, made_of, runs = found.description, _limits(found, name), told_fields(found), _last_runs(app, name)
     if out.as_json:
-        out.document({"job": name, "description": found.description, "parts": parts})
+        about = {"job": name, "description": does, "limits": limits, "made_of": made_of}
+        out.document({**about, "parts": parts, "runs": runs})
         return
+    out.one({"recipe": name, "does": does, "limits": _limits_told(limits), **made_of})
     for part in parts:
         batches, forecasts = part.pop("batches"), part.pop("forecasts")
-        out.one({"recipe": name, "does": found.description, **part})
+        echo()
+        out.one({name: value for name, value in part.items() if name != "job"})
         out.listing(batches, BATCHES)
         out.listing(forecasts, FORECASTS)
+    if runs:
+        echo()
+    out.listing(runs, RUNS)
 
 
 @recipe.command()
@@ -126,7 +145,8 @@ def run(
     _find(app, name)
     if dry_run and plan is not None:
         raise ConfigError("a plan is done, not shown again", hint="Give --dry-run or --plan.")
-    begin(ctx, app, name, {} if plan is None else {"plan": plan}, {"dry_run": dry_run}, wait, timeout, out)
+    show = _show_plan if dry_run else None
+    begin(ctx, app, name, {} if plan is None else {"plan": plan}, {"dry_run": dry_run}, wait, timeout, out, show)
 
 
 @recipe.command()
@@ -136,25 +156,36 @@ def run(
 @click.option(
     "--stop/--go-on", "stopped", default=None, help="Stop after its batch; or let it go on with its next run."
 )
+@click.option("--none", "lifted", is_flag=True, help="Lift all of them: it goes as its recipe says.")
 @with_code
 @with_output
-def limit(app: Rota, name: str, batch: int | None, pause: float | None, stopped: bool | None, out: Output) -> None:
-    """Slow a sweep down, stop it, or let it go on, also while it runs: it looks once a second.
+def limit(
+    app: Rota, name: str, batch: int | None, pause: float | None, stopped: bool | None, lifted: bool, out: Output
+) -> None:
+    """Slow a sweep down, stop it, or let it go on, also while it runs: it looks once a second. `show` tells what holds.
 
     \b
     rota recipe limit shop/old-notes --batch 200 --pause 1s
     rota recipe limit shop/old-notes --stop
+    rota recipe limit shop/old-notes --none
     """
-    from rota.recipes.tables import set_limits
+    from rota.recipes.tables import lift_limits, set_limits
 
-    if batch is None and pause is None and stopped is None:
-        raise ConfigError("no limit is given", hint="Give --batch, --pause, --stop or --go-on.")
-    for engine in _engines(_find(app, name)):
-        kept = set_limits(engine, name, by=acting_user(), batch=batch, pause=pause, stopped=stopped)
+    given = {"batch": batch, "pause": pause, "stopped": stopped}
+    if all(each is None for each in given.values()) != lifted:
+        wrong = "limits are set or lifted, not both" if lifted else "no limit is given"
+        raise ConfigError(wrong, hint="Give --batch, --pause, --stop or --go-on; or --none alone.")
+    found = _find(app, name)
+    for engine in _engines(found):
+        if lifted:
+            lift_limits(engine, name, by=acting_user())
+        else:
+            set_limits(engine, name, by=acting_user(), batch=batch, pause=pause, stopped=stopped)
+    kept = _limits(found, name)
     if out.as_json:
-        out.document(kept)
+        out.document(kept or {"job": name})
     else:
-        out.say(f"{name} is limited as asked.")
+        out.say(f"{name}: {_limits_told(kept) or 'no limit but those of its recipe'}.")
 
 
 @recipe.command()
@@ -191,6 +222,58 @@ def undo(app: Rota, run_id: int, within: str, yes: bool, out: Output) -> None:
     else:
         left = f"; {len(existing):,} are there again, and were left as they are" if existing else ""
         out.say(f"{restored:,} rows are back{left}.")
+
+
+def _limits(found: Recipe, name: str) -> dict[str, Any] | None:
+    """What a person has set, where it sweeps a table and somebody has."""
+    from rota.recipes.database import engine_of
+    from rota.recipes.tables import limits_of
+
+    kept = (limits_of(engine_of(part.rows.table), name) for part in found.parts(_now()))
+    return next((each for each in kept if each is not None), None)
+
+
+def _limits_told(kept: dict[str, Any] | None) -> str:
+    """``at most 200 rows a batch, 1s between two, stopped (anna)``; nothing where there is none."""
+    if kept is None:
+        return ""
+    pause = None if kept["pause_ms"] is None else show_duration(kept["pause_ms"] / 1_000)
+    said = [
+        f"at most {kept['batch']:,} rows a batch" if kept["batch"] is not None else "",
+        f"{pause} between two" if pause is not None else "",
+        "stopped" if kept["stopped"] else "",
+    ]
+    told = ", ".join(each for each in said if each)
+    return f"{told} ({kept['changed_by']})" if told else ""
+
+
+def _show_plan(app: Rota, record: RunRecord, out: Output) -> None:
+    """The sentence, the statement and the next command of a dry run; as any run where it has none of them."""
+    from rota.cli.run import show_end
+
+    result: Any = payload.load(record.result) if record.result is not None else None
+    details = result.get("details") if isinstance(result, dict) else None
+    if out.as_json or record.state != "succeeded" or not isinstance(details, dict):
+        show_end(app, record, out)
+        return
+    echo(result["message"] or f"run {record.id} would do nothing")
+    for each in (details, *(each for each in details.values() if isinstance(each, dict))):
+        if "statement" in each:
+            echo(each["statement"], head="  ")
+    for warning in result["warnings"]:
+        out.say(warning)
+    plan = f" --plan {details['plan']}" if "plan" in details else ""
+    out.say(f"Nothing was changed. To do it: rota recipe run {record.job}{plan} --wait")
+
+
+def _last_runs(app: Rota, name: str) -> list[dict[str, Any]]:
+    found = []
+    for run in app.runs.page(job=name, limit=LAST):
+        result = payload.load(run.result) if run.result is not None else None
+        told = result.get("message") if isinstance(result, dict) else None
+        at = from_us(run.finished_at or run.started_at or run.due_at)
+        found.append({"at": at, "run": run.id, "state": run.state, "mode": run.mode, "message": told or run.error})
+    return found
 
 
 def _recipes(app: Rota) -> Iterator[tuple[str, Recipe]]:
@@ -233,7 +316,7 @@ def _item(job: str, part: Part) -> dict[str, Any]:
     from rota.recipes.database import engine_of
     from rota.recipes.debt import debt_of
 
-    debt = debt_of(engine_of(part.rows.table), job, part.key)
+    debt = debt_of(engine_of(part.rows.table), job, part.key, part.rows)
     return {
         "job": job,
         "part": part.key,

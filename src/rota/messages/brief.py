@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,6 +17,7 @@ from rota.messages.senders.sender import Sender
 from rota.messages.unsubscribe import Unsubscribe
 from rota.recipes import Recipe
 from rota.recipes.age import Age
+from rota.shown import shown
 
 if TYPE_CHECKING:
     from rota import Run
@@ -65,6 +66,9 @@ class Brief(Recipe):
     time_limit: timedelta | str | None = None
     at_most: int | None = None
     """About so many a run; the next one goes on."""
+    goes_on: bool | None = None
+    """Whether a run that leaves messages queued is snoozed until the first of them is due, as long as it is of use.
+    Unless said otherwise: where no schedule brings another run, and where a run's messages are of its own period."""
     by_version: ClassVar[bool] = False
     """Whether its versions are counted each by itself."""
     key: Callable[[Any], str] | None = None
@@ -73,12 +77,35 @@ class Brief(Recipe):
     """The time by which a message is looked at, leases run out and tries are due; tests have one of their own."""
 
     def __post_init__(self) -> None:
+        """What can be seen to be wrong is told where it is written, and not by the first run."""
         if not isinstance(self.channels, Mapping) or not self.channels:
             raise ConfigError(f"{self.kind} has no channel", hint='channels={"email": Smtp(…)}')
+        for name, right, hint in self._checks():
+            if not right:
+                raise ConfigError(f"{self.kind}: {name}={shown(getattr(self, name))} will not do", hint=hint)
+        for age in (self.useful_for, self.time_limit):
+            if age is not None:
+                Age.of(age)
         column = getattr(self.to, "expression", self.to)
         if not isinstance(column, Column):
             raise ConfigError(f"to={self.to!r} is no column", hint="Give the column that the recipients are values of.")
         object.__setattr__(self, "to", column)
+
+    def _checks(self) -> Iterator[tuple[str, bool, str]]:
+        """The field, whether it is right, what to write."""
+        yield "plan", callable(self.plan), "A plan is asked in each run: plan=lambda run: select(…)."
+        yield (
+            "look",
+            isinstance(self.look, Select) or callable(self.look),
+            "Give a SELECT, or a function of the moment.",
+        )
+        text = 'Give Templates("folder")["name"], or a function that returns a Content.'
+        yield "render", callable(self.render), text
+        can_send = (bool(some) and all(hasattr(each, "send") for each in some) for some in self.senders.values())
+        yield "channels", all(can_send), 'Give a sender for each: channels={"email": Smtp(…)}.'
+        pauses: Any = self.retry
+        are_pauses = isinstance(pauses, (list, tuple)) and all(isinstance(each, timedelta) for each in pauses)
+        yield "retry", are_pauses, "Give the pauses between tries: retry=[timedelta(minutes=1), timedelta(minutes=5)]."
 
     @property
     def description(self) -> str:

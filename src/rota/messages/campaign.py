@@ -19,6 +19,11 @@ class Campaign(Mailing):
 
     _: KW_ONLY
     lateness: timedelta | str = "48h"
+    of_one_period = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        Age.of(self.lateness)
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         from rota import JobResult
@@ -27,6 +32,6 @@ class Campaign(Mailing):
             run.emit("campaign.missed", kind=self.kind, due_at=run.due_at.isoformat())
             return JobResult(status="failed", message=f"missed: it was due more than {self.lateness} ago")
         result = super().__call__(run, plan)
-        if not run.muted:
+        if not run.muted and result.again_in is None:
             run.emit("campaign.finished", kind=self.kind, status=result.status, counts=result.counts)
         return result

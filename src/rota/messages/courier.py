@@ -33,10 +33,12 @@ SETTLE_TRIES = 6
 
 
 class Courier:
-    """Delivers what is due of a kind. ``stopped``: why channels were given up, by channel."""
+    """Delivers what is due of a kind. ``stopped``: why channels were given up, by channel; ``shut_until``: until when,
+    where the senders said so."""
 
     def __init__(self, engine: Engine, run: Run, brief: Brief, account: Account) -> None:
         self.stopped: dict[str, str] = {}
+        self.shut_until: dict[str, datetime] = {}
         self._engine, self._run, self._brief, self._account = engine, run, brief, account
         self._lanes = [Lane(channel, senders) for channel, senders in brief.senders.items()]
         self._under_way: dict[Future[list[Tried]], Lane] = {}
@@ -90,6 +92,11 @@ class Courier:
             for lane in self._lanes:
                 lane.close()
 
+    @property
+    def has_done_its_share(self) -> bool:
+        """Whether it stopped for a limit of its own, and leaves the rest to the next run on purpose."""
+        return "time_limit" in self.stopped.values() or (self._left is not None and self._left <= 0)
+
     # --- beginning
 
     def _begin(self, lane: Lane) -> bool:
@@ -131,9 +138,10 @@ class Courier:
             if isinstance(answer, Open):
                 lane.admit(sender, answer)
                 return True
-            refused.append(answer.why)
+            refused.append(answer)
         if refused:
-            self._give_up([lane], refused[0])
+            self._give_up([lane], refused[0].why)
+            self.shut_until[channel] = min(each.until for each in refused)
         elif soon is None or not lane.waits_for(soon, now):
             lane.is_over = not (lane.in_flight or self._tried)
         return False

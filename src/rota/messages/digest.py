@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Select, literal
 
 from rota.messages.ledger import moment
-from rota.messages.mailing import Mailing
+from rota.messages.mailing import Mailing, planned_before
 from rota.messages.parcel import Facts
 from rota.recipes import Period, Periods
 from rota.recipes.age import Age
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 class _OfPeriod(Mailing):
     """Messages whose version is a period; those of an earlier one that are left over are ``stale``."""
 
-    def period(self, run: Run) -> Period:
+    of_one_period = True
+
+    def period(self, due_at: datetime) -> Period:
         raise NotImplementedError
 
     def name(self, period: Period) -> str:
@@ -37,7 +39,8 @@ class _OfPeriod(Mailing):
         raise NotImplementedError
 
     def of(self, run: Run) -> Mailing:
-        period = self.period(run)
+        first = planned_before(run, self.kind, "due_at")  # of a run by hand ``due_at`` moves when it is snoozed
+        period = self.period(run.due_at if first is None else datetime.fromisoformat(first))
         name, find, earlier = self.name(period), self.find, self.complete
 
         def complete(connection: Connection, facts: Sequence[Facts]) -> None:
@@ -64,8 +67,8 @@ class Digest(_OfPeriod):
     length: timedelta | str
     items: Callable[[Connection, Sequence[Facts], Period], Mapping[int, Sequence[Any]]]
 
-    def period(self, run: Run) -> Period:
-        return Period(run.due_at, run.due_at + Age.of(self.length).length)
+    def period(self, due_at: datetime) -> Period:
+        return Period(due_at, due_at + Age.of(self.length).length)
 
     def name(self, period: Period) -> str:
         return f"{period.start:%Y-%m-%dT%H:%M}"
@@ -90,8 +93,8 @@ class Summary(_OfPeriod):
     periods: Periods
     build: Callable[[Connection, str, Period], Any]
 
-    def period(self, run: Run) -> Period:
-        return self.periods.before(run.due_at)
+    def period(self, due_at: datetime) -> Period:
+        return self.periods.before(due_at)
 
     def name(self, period: Period) -> str:
         local = period.start.astimezone(ZoneInfo(self.periods.zone))

@@ -21,7 +21,7 @@ AHEAD_SECONDS = 0.5
 MOST = 300
 CHUNK = 50
 PATIENCE = timedelta(seconds=10)
-"""A message whose next try is so near is waited for; others are left to the next run."""
+"""A message whose next try is so near is waited for; for others the run is snoozed, or ends."""
 CLOCK_SLACK = 0.02
 Make = Callable[[Sender, Parcel], Message]
 

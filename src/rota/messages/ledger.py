@@ -164,6 +164,14 @@ def next_due(connection: Connection, owner: Owner, channel: str, now: datetime) 
     return moment
 
 
+def next_of_use(connection: Connection, owner: Owner, channel: str, not_before: datetime) -> datetime | None:
+    """When the first that waits may have its next try, from a moment on; of those that will be of use by then."""
+    at = case((_row.next_try_at > not_before, _row.next_try_at), else_=literal(not_before, Instant()))
+    of_use = or_(_row.useful_until.is_(None), _row.useful_until > at)
+    moment: datetime | None = connection.scalar(select(func.min(at)).where(owner.of(channel), _QUEUED, of_use))
+    return moment
+
+
 def claim(
     connection: Connection, owner: Owner, channel: str, provider: str, now: datetime, limit: int
 ) -> Sequence[Row[Any]]:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import ColumnElement, Select, func, select
 
@@ -15,6 +15,8 @@ from rota.messages import ledger, tables, tally
 from rota.messages.account import CHANNEL, Account
 from rota.messages.brief import Brief
 from rota.messages.courier import Courier
+from rota.messages.lane import PATIENCE
+from rota.messages.ledger import Owner
 from rota.messages.parcel import Verdict
 from rota.recipes.age import Age
 from rota.recipes.database import engine_of, reading, writing
@@ -33,6 +35,8 @@ class Mailing(Brief):
     """Messages of a ``kind``, each once for a recipient, subject, version and channel; the others are made of it."""
 
     sends = True
+    of_one_period: ClassVar[bool] = False
+    """Whether a run's messages are its own, so that the next run of its schedule is no substitute."""
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         del plan
@@ -52,7 +56,9 @@ class Mailing(Brief):
                 connection, taken_over=ledger.take_over(connection, account.owner, self.senders, repeatable, now)
             )
         self._close(engine, account, ledger.lost(account.owner, self.senders, repeatable, now), "unknown")
-        total = sum(self._enter(engine, run, account, each) for each in self._plans(run))
+        total = planned_before(run, self.kind, "planned")
+        if total is None:
+            total = sum(self._enter(engine, run, account, each) for each in self._plans(run))
         courier = Courier(engine, run, self, account)
         until = None
         if self.time_limit is not None:
@@ -60,7 +66,26 @@ class Mailing(Brief):
         if waiting := self._queued(engine):
             courier.deliver(waiting, until)
             self._close(engine, account, ledger.overdue(self.kind, self.now()), "expired")
-        return self._result(engine, account, courier, total)
+        result = self._result(engine, account, courier, total)
+        if result.counts["left"]:
+            self._go_on(engine, run, courier, result, total)
+        return result
+
+    def _go_on(self, engine: Engine, run: Run, courier: Courier, result: JobResult, total: int) -> None:
+        """Let the run begin again when the next message is due; it enters no plan twice."""
+        alone = self.of_one_period or run.schedule is None
+        if courier.has_done_its_share or not (alone if self.goes_on is None else self.goes_on):
+            return
+        now, owner = self.now(), Owner(run.idempotency_key, run.attempt, self.kind)
+        with reading(engine) as connection:
+            found = [
+                ledger.next_of_use(connection, owner, channel, courier.shut_until.get(channel, now))
+                for channel in self.channels
+            ]
+        if moments := [each for each in found if each is not None]:
+            run.save_checkpoint({self.kind: {"planned": total, "due_at": run.due_at.isoformat()}})
+            result.again_in = max(min(moments) - now, PATIENCE)
+            result.message += f"; it goes on at {now + result.again_in:%H:%M:%S} UTC"
 
     def of(self, run: Run) -> Mailing:
         """What it is in this run; a mailing of a period is another one in each."""
@@ -152,6 +177,12 @@ class Mailing(Brief):
             result.status = "partial" if counts["sent"] or courier.stopped else "failed"
         result.message = ", ".join(f"{count:,} {name}" for name, count in named.items() if count) or "nothing to send"
         return result
+
+
+def planned_before(run: Run, kind: str, what: str) -> Any:
+    """What an earlier piece of the run, which was snoozed, has left in its checkpoint."""
+    kept = run.checkpoint
+    return kept.get(kind, {}).get(what) if isinstance(kept, dict) else None
 
 
 def _by_channel(counts: Mapping[str, int]) -> dict[str, dict[str, int]]:

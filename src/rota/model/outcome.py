@@ -86,7 +86,7 @@ class JobResult:
     ``partial`` means that at least one item failed and at least one succeeded; ``failed``, that every item did;
     ``aborted_guard``, that a safety limit stopped it before any further change. A ``failed`` result makes the run fail
     (and be retried as its job says); all others make it succeed. ``errors`` holds the first 20 only, ``error_count``
-    counts all of them.
+    counts all of them. With ``again_in`` it is not over yet: the run is snoozed for so long, its report so far kept.
     """
 
     status: Status = "success"
@@ -97,12 +97,14 @@ class JobResult:
     errors: list[dict[str, str]] = field(default_factory=list)
     error_count: int = 0
     period: tuple[datetime, datetime] | None = None
+    again_in: timedelta | None = None
 
     def __post_init__(self) -> None:
         """Checked where it is made: its body can still be seen there."""
         for name, kind in _FIELDS.items():
             if not isinstance(getattr(self, name), kind):
                 raise ConfigError(f"JobResult: {name}={shown(getattr(self, name))} is no {kind.__name__}")
+        self.again_in = None if self.again_in is None else _length(self.again_in)
         if self.status not in get_args(Status):
             raise ConfigError(f"JobResult: there is no status {shown(self.status)}",
                               hint=suggestion(self.status, get_args(Status)))  # fmt: skip
@@ -115,6 +117,9 @@ class JobResult:
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for JSON: the period as two ISO moments, half open."""
         data = asdict(self)
+        del data["again_in"]
+        if self.again_in is not None:
+            data["again_in"] = self.again_in.total_seconds()
         if self.period is not None:
             data["period"] = {"start": self.period[0].isoformat(), "end": self.period[1].isoformat()}
         return data

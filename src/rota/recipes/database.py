@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, MetaData, Table
+from sqlalchemy import ColumnElement, Connection, Engine, MetaData, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from rota.errors import ConfigError
+from rota.shown import shown
 
 T = TypeVar("T")
 _KEY = "rota.engine"
@@ -53,6 +54,24 @@ def table_of(given: Any) -> Table:
             f"{given!r} is no table", hint="Give a Table of SQLAlchemy, or a class that is mapped to one."
         )
     return found
+
+
+def check_column(where: str, name: str, given: Any) -> None:
+    """A column or an expression, also of a mapped class; raises ``ConfigError``."""
+    if not isinstance(given, ColumnElement) and not hasattr(given, "__clause_element__"):
+        hint = f"Write {name}=table.c.{given}." if isinstance(given, str) else "Give a column of the table."
+        raise ConfigError(f"{where}: {name}={shown(given)} is no column", hint=hint)
+
+
+def check_condition(where: str, name: str, given: Any) -> None:
+    """A condition, or a function that returns one; raises ``ConfigError``."""
+    if callable(given) and not isinstance(given, type):
+        return
+    if not isinstance(given, ColumnElement) and not hasattr(given, "__clause_element__"):
+        raise ConfigError(
+            f"{where}: {name}={shown(given)} is no condition",
+            hint=f"As in {name}=table.c.read_at.is_not(None); Python's own `is`, `not` and `and` make none.",
+        )
 
 
 @contextmanager

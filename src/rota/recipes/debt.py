@@ -10,6 +10,7 @@ from sqlalchemy import Engine, select
 
 from rota.recipes import tables
 from rota.recipes.database import reading
+from rota.recipes.rows import Rows
 
 RUNS = 30
 
@@ -57,8 +58,9 @@ def past_runs(engine: Engine, job: str, part: str, count: int) -> list[Forecast]
     ]
 
 
-def debt_of(engine: Engine, job: str, part: str) -> Debt | None:
-    """By the last runs that ended; ``None`` where there was none."""
+def debt_of(engine: Engine, job: str, part: str, rows: Rows | None = None) -> Debt | None:
+    """By the last runs that ended; ``None`` where there was none. Where ``rows`` were put back since, they are counted
+    once more."""
     if not tables.present(engine):
         return None
     row = tables.sweeps.c
@@ -68,10 +70,20 @@ def debt_of(engine: Engine, job: str, part: str) -> Debt | None:
     if not runs:
         return None
     runs = list(reversed(runs))
+    overdue, oldest = runs[-1].left_over, runs[-1].oldest_at if runs[-1].left_over else None
+    if rows is not None and _were_put_back(engine, job, rows.table.name, runs[-1].ended_at):
+        with reading(engine) as connection:
+            overdue, (oldest, _) = rows.count(connection), rows.ages(connection)
     days = (runs[-1].started_at - runs[0].started_at).total_seconds() / 86_400
-    oldest = runs[-1].oldest_at if runs[-1].left_over else None
     if days <= 0:
-        return Debt(runs[-1].left_over, oldest, len(runs))
+        return Debt(overdue, oldest, len(runs))
     came = sum(max(0, after.overdue - before.left_over) for before, after in pairwise(runs))
     went = sum(run.changed for run in runs[1:])
-    return Debt(runs[-1].left_over, oldest, len(runs), came / days, went / days)
+    return Debt(overdue, oldest, len(runs), came / days, went / days)
+
+
+def _were_put_back(engine: Engine, job: str, table: str, since: datetime) -> bool:
+    entry = tables.audit.c
+    undone = (entry.job == job, entry.target_table == table, entry.action == "undo", entry.at >= since)
+    with reading(engine) as connection:
+        return connection.scalar(select(entry.id).where(*undone).limit(1)) is not None

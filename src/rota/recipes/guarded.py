@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
@@ -15,6 +16,7 @@ from rota.recipes.guard import Look, look
 from rota.recipes.promotion import Promotion, Rehearsal
 from rota.recipes.step import STEP
 from rota.recipes.sweep import Part, Sweep, rule_hash
+from rota.recipes.values import is_function, values_at
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
@@ -89,16 +91,20 @@ class _Guarded:
         """What it would do, with a token that stands for it."""
         part, result = self.part, self.result
         with reading(self.engine) as connection:
-            sample, sql = part.rows.sample(connection, part.safety.sample), part.rows.sql(connection)
+            sample = part.rows.sample(connection, part.safety.sample)
+            statement = part.rows.statement(connection, part.action, _set_values(part, self.run.as_of))
         result.status = "dry_run"
         result.counts[part.name] = looked.count
         result.details |= {
             "plan": token(part, looked.count),
             "sample": sample,
-            "statement": f"{part.action} {part.rows.table.name} where {sql}",
+            "statement": statement,
             "trips": [trip.text for trip in looked.trips],
         }
-        result.message = f"{looked.count:,} of {looked.total:,} rows of {part.rows.table.name} would be {part.name}"
+        older = f" older than {part.rows.cutoff:%Y-%m-%d %H:%M} UTC" if part.rows.cutoff else ""
+        result.message = (
+            f"would {part.action} {looked.count:,} of {looked.total:,} rows of {part.rows.table.name}{older}"
+        )
         if looked.trips:
             result.message += f"; but {looked.trips[0].text}"
 
@@ -188,8 +194,8 @@ class _Guarded:
         if sweep.changed or sweep.place.is_resumed:
             self._settle(sweep)
         self.result.status = "aborted_guard"
-        done = f"it stopped after {sweep.changed:,} {self.part.name}" if sweep.changed else "nothing was changed"
-        self.result.message = f"{done}: {why}"
+        done = f"it stopped after {sweep.changed:,} {_past(self.part.action)}"
+        self.result.message = f"{done if sweep.changed else 'nothing was changed'}: {why}"
         self.result.add_error(self.part.key, "guard", why)
 
     # --- its account
@@ -204,7 +210,7 @@ class _Guarded:
         for name, count in sweep.place.counts.items():
             _count(result, name, count)
         result.details["left"] = left
-        result.message = f"{changed:,} {part.name}" if changed else "nothing to do"
+        result.message = f"{changed:,} {_past(part.action)}" if changed else "nothing to do"
         if left:
             result.message += f", {left:,} left"
         if sweep.stopped:
@@ -222,6 +228,18 @@ def _count(result: JobResult, name: str, count: int) -> None:
         result.details.setdefault(group, {})[member] = count
     else:
         result.counts[name] = count
+
+
+def _past(action: str) -> str:
+    """``deleted`` of ``delete``, for people: names of counters are for programs."""
+    return f"{action.removesuffix('e')}ed"
+
+
+def _set_values(part: Part, as_of: datetime) -> dict[str, Any]:
+    """Those that are the same for each row."""
+    given = part.says.get("set_values") if isinstance(part.says, dict) else None
+    fixed = {name: value for name, value in (given or {}).items() if not is_function(value)}
+    return values_at(part.rows.table, fixed, as_of)
 
 
 def token(part: Part, count: int) -> str:

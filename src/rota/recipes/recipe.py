@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields
 from datetime import datetime
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rota.errors import ConfigError
 from rota.recipes.age import Age
-from rota.recipes.database import engine_of, reading, table_of
+from rota.recipes.database import check_column, check_condition, engine_of, reading, table_of
 from rota.recipes.guarded import work_off
 from rota.recipes.rows import Rows, Where
 from rota.recipes.safety import DEFAULT, Safety
 from rota.recipes.sweep import Counts, Part
+from rota.shown import shown
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -76,8 +78,29 @@ class RowRecipe(Recipe):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "table", table_of(self.table))
+        self._check()
         if self.older_than is not None:
             object.__setattr__(self, "older_than", Age.of(self.older_than))
+
+    def _check(self) -> None:
+        """What can be seen to be wrong is told where the recipe is written, and not by its first run at night."""
+        where = f"{type(self).__name__} of {self.table.name}"
+        if self.age is not None:
+            check_column(where, "age", self.age)
+        for name, given in {
+            "where": self.where,
+            **{f"count_too[{key!r}]": e for key, e in self.count_too.items()},
+        }.items():
+            if given is not None:
+                check_condition(where, name, given)
+        if not isinstance(self.safety, Safety):
+            raise ConfigError(f"{where}: safety={shown(self.safety)}", hint="Write Safety(most_rows=50_000).")
+        if self.promote is not None and not hasattr(self.promote, "dry_runs"):
+            raise ConfigError(f"{where}: promote={shown(self.promote)}", hint="Write Promotion(dry_runs=7).")
+        if self.archive_to is not None and not hasattr(self.archive_to, "read"):
+            place = f"({str(self.archive_to)!r})" if isinstance(self.archive_to, (str, PathLike)) else "(…)"
+            hint = f"ArchiveTo.folder{place}; or .s3(client, bucket), .table(table)"
+            raise ConfigError(f"{where}: archive_to={shown(self.archive_to)} keeps nothing", hint=f"Write {hint}.")
 
     @property
     def description(self) -> str:

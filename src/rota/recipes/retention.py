@@ -14,6 +14,7 @@ from rota.errors import ConfigError
 from rota.recipes.recipe import RowRecipe
 from rota.recipes.rows import Key, Rows, Where
 from rota.recipes.sweep import Counts
+from rota.shown import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,11 @@ class Retention(RowRecipe):
             raise ConfigError(
                 f"retention of {self.table.name}: nothing says which rows are meant: all of them would go",
                 hint="Give age= and older_than=, or where=.",
+            )
+        if not isinstance(self.children, (tuple, list)) or not all(isinstance(each, Child) for each in self.children):
+            raise ConfigError(
+                f"retention of {self.table.name}: children={shown(self.children)}",
+                hint="Write children=(Child(comments, comments.c.note_id),).",
             )
         if self.children and self.archive_to is not None:
             raise ConfigError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -19,12 +19,16 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    delete,
     func,
     literal,
     select,
     true,
     tuple_,
+    update,
 )
+from sqlalchemy.exc import CompileError
+from sqlalchemy.sql.elements import ClauseElement
 
 from rota.errors import ConfigError
 from rota.recipes.age import Age
@@ -96,14 +100,32 @@ class Rows:
 
     def sql(self, connection: Connection) -> str:
         """The predicate as the database reads it, with the values in place: for people, never to be executed."""
-        compiled = self.where.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
-        return f"{compiled} with {dict(compiled.params)}" if compiled.params else str(compiled)
+        return _for_people(connection, self.where)
+
+    def statement(self, connection: Connection, action: str, values: Mapping[str, Any] | None) -> str:
+        """What is done to all of them, likewise; ``values``: those that are set, and are not worked out by row."""
+        if action == "delete":
+            return _for_people(connection, delete(self.table).where(self.where))
+        if values:
+            return _for_people(connection, update(self.table).where(self.where).values(values))
+        return f"{action} rows of {self.table.name} where {self.sql(connection)}"
 
     def _beyond(self, after: Key) -> ColumnElement[bool]:
         if len(self.key) == 1:
             return and_(self.key[0] > after[0])
         last = (literal(value, column.type) for value, column in zip(after, self.key, strict=True))
         return and_(tuple_(*self.key) > tuple_(*last))
+
+
+def _for_people(connection: Connection, element: ClauseElement) -> str:
+    kind: Any = type(connection.dialect)
+    dialect = kind(paramstyle="named")  # others double each %
+    try:
+        text = str(element.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    except CompileError:  # of a type that has no literals
+        compiled = element.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        text = f"{compiled} with {dict(compiled.params)}"
+    return " ".join(text.split())
 
 
 def _key_of(table: Table) -> tuple[Column[Any], ...]:

@@ -47,6 +47,15 @@ class Safety:
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int) or value < least):
                 raise ConfigError(f"Safety: {name}={value!r} is no count", hint=f"Give a whole number from {least}.")
+        for name, number in (("most_fraction", self.most_fraction), ("runaway", self.runaway)):
+            if number is not None and not isinstance(number, (int, float)):
+                raise ConfigError(f"Safety: {name}={number!r} is no number", hint=f"Write {name}=0.05, or None.")
+        if not isinstance(self.pause, (timedelta, int, float)) or self.pause_seconds < 0:
+            raise ConfigError(f"Safety: pause={self.pause!r} is no pause", hint="Give seconds, or a timedelta.")
+        cascades: Any = self.cascades
+        if not isinstance(cascades, (set, frozenset)):
+            raise ConfigError(f"Safety: cascades={cascades!r} is no set", hint="Write cascades={'table'}.")
+        Age.of(self.patience)
         if self.most_fraction is not None and not 0 < self.most_fraction <= 1:
             raise ConfigError(
                 f"Safety: most_fraction={self.most_fraction!r} is no part of a table",
@@ -81,7 +90,7 @@ class Window:
     def parse(cls, text: str) -> Window:
         try:
             start, end = (_minute(part) for part in text.split("-"))
-        except ValueError:
+        except (ValueError, AttributeError):
             raise ConfigError(f"{text!r} is no window", hint='Write "01:00-06:00".') from None
         return cls(start, end)
 

@@ -194,6 +194,23 @@ def shown(engine: Engine, run: Any, name: str) -> dict[str, Any] | None:
     return next(found, None)
 
 
+def limits_of(engine: Engine, job: str) -> dict[str, Any] | None:
+    """What a person has set; ``None`` where nobody has."""
+    if not present(engine):
+        return None
+    with engine.connect() as connection:
+        kept = connection.execute(select(limits).where(limits.c.job == job)).mappings().one_or_none()
+    return None if kept is None else dict(kept)
+
+
+def lift_limits(engine: Engine, job: str, *, by: str) -> None:
+    """It goes as its recipe says again."""
+    ready(engine)
+    with writing(engine) as connection:
+        connection.execute(limits.delete().where(limits.c.job == job))
+        _note_limit(connection, job, by, {"lifted": True})
+
+
 def set_limits(
     engine: Engine,
     job: str,
@@ -210,14 +227,12 @@ def set_limits(
     with writing(engine) as connection:
         statement = insert(connection, limits).values({"job": job, "stopped": 0} | changed)
         connection.execute(statement.on_conflict_do_update(index_elements=["job"], set_=changed))
-        entry = {
-            "at": datetime.now(UTC),
-            "job": job,
-            "run": "",
-            "actor": by,
-            "action": "limit",
-            "target_table": limits.name,
-        }
-        connection.execute(audit.insert().values(entry | {"count": 1, "details": changed}))
+        _note_limit(connection, job, by, changed)
         kept = connection.execute(select(limits).where(limits.c.job == job)).mappings().one()
     return dict(kept)
+
+
+def _note_limit(connection: Connection, job: str, by: str, details: dict[str, Any]) -> None:
+    who = {"at": datetime.now(UTC), "job": job, "run": "", "actor": by}
+    what = {"action": "limit", "target_table": limits.name, "count": 1, "details": details}
+    connection.execute(audit.insert().values(who | what))
