@@ -11,8 +11,18 @@ from typing import Any
 import pytest
 
 from rota.errors import ConfigError
-from rota.recipes import Anonymise, ArchiveTo, Child, Recipe, Retention, Safety, Update
-from rota.recipes.recipe import RowRecipe
+from rota.recipes import (
+    Aggregate,
+    Anonymise,
+    ArchiveTo,
+    Child,
+    Recipe,
+    Retention,
+    Safety,
+    Transition,
+    Transitions,
+    Update,
+)
 from rota.recipes.sweep import rule_hash
 from tests.recipes.conftest import NOW, cook, days
 from tests.recipes.tables import comments, events, notes
@@ -30,9 +40,21 @@ def set_to(value: Any) -> Update:
     return Update(notes, where=notes.c.text == "spam", set_values={"text": value}, safety=ANY)
 
 
-def hash_of(recipe: RowRecipe, nights: int = 0) -> str:
+def hash_of(recipe: Recipe, nights: int = 0) -> str:
     [part] = recipe.parts(NOW + timedelta(days=nights))
     return rule_hash(part)
+
+
+def nothing(connection: Any, keys: Any, as_of: Any) -> dict[Any, Any]:
+    return {}
+
+
+def lengths(connection: Any, keys: Any, as_of: Any) -> dict[Any, Any]:
+    return {key: len(keys) for key in keys}
+
+
+def moving(**values: Any) -> Transitions:
+    return Transitions(notes.c.text, [Transition(**{"name": "age", "frm": "new", "to": "old", **values})])
 
 
 def child(kind: str) -> Child:
@@ -40,7 +62,7 @@ def child(kind: str) -> Child:
 
 
 SPAM = {"where": notes.c.text == "spam", "safety": ANY}
-OTHERS: list[tuple[RowRecipe, RowRecipe]] = [
+OTHERS: list[tuple[Recipe, Recipe]] = [
     (spam("spam"), spam("paid invoice")),
     (spam("spam"), set_to("read")),
     (set_to("read"), set_to("unread")),
@@ -65,11 +87,15 @@ OTHERS: list[tuple[RowRecipe, RowRecipe]] = [
         ),
         Anonymise(events, older_than="1y", age=events.c.at, marker=events.c.anonymized_at, set_values={"user_id": 0}),
     ),
+    (Aggregate(notes.c.text, nothing, missing=""), Aggregate(notes.c.text, nothing, missing="none")),
+    (Aggregate(notes.c.text, nothing), Aggregate(notes.c.text, lengths)),
+    (moving(to="old"), moving(to="older")),
+    (moving(set_values={"read_at": None}), moving(set_values={"read_at": NOW})),
 ]
 
 
 @pytest.mark.parametrize(("one", "other"), OTHERS)
-def test_whatever_else_would_be_done_is_another_rule(one: RowRecipe, other: RowRecipe) -> None:
+def test_whatever_else_would_be_done_is_another_rule(one: Recipe, other: Recipe) -> None:
     assert hash_of(one) != hash_of(other)
 
 
@@ -81,7 +107,7 @@ def test_whatever_else_would_be_done_is_another_rule(one: RowRecipe, other: RowR
         Retention(notes, where=lambda now: notes.c.read_at < now - timedelta(days=3), safety=ANY),
     ],
 )
-def test_the_same_rule_is_known_again_each_night(recipe: RowRecipe) -> None:
+def test_the_same_rule_is_known_again_each_night(recipe: Recipe) -> None:
     assert {hash_of(recipe, night) for night in (0, 1, 40)} == {hash_of(recipe)}
 
 

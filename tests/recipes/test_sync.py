@@ -122,6 +122,17 @@ def test_what_two_complete_answers_do_not_hold_is_gone_and_comes_back(engine: En
     assert rows(engine, "code", "cancelled", "missed")[:2] == [("1", False, 0), ("2", False, 0)]
 
 
+def test_a_run_that_asks_again_counts_what_is_missing_once(engine: Engine, cinemas: Cinemas) -> None:
+    cinemas.says["roxy"] = [show("1"), show("2")]
+    ask(sync(cinemas, ["roxy"]))
+    cinemas.says["roxy"] = [show("1")]
+
+    results = [ask(sync(cinemas, ["roxy"]), 2, attempt=attempt) for attempt in (1, 2, 3)]
+
+    assert [result.counts["missing"] for result in results] == [1, 0, 0]
+    assert rows(engine, "code", "cancelled", "missed") == [("1", False, 0), ("2", False, 1)]
+
+
 @pytest.mark.parametrize("said", [OSError("503"), Answer([], complete=False)])
 def test_of_an_answer_that_failed_or_is_not_whole_nothing_is_missing(
     engine: Engine, cinemas: Cinemas, said: Any

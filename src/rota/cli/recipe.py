@@ -348,7 +348,7 @@ def _looked_at(job: str, part: Part) -> dict[str, Any]:
         "overdue": looked.count,
         "of": looked.total,
         "oldest": looked.oldest,
-        "trips": [trip.text for trip in looked.trips],
+        "trips": list(looked.trips),
         "warnings": list(looked.warnings),
         "where": sql,
         "batches": batches,

@@ -23,6 +23,7 @@ from rota.messages.gate import Open
 from rota.messages.lane import Lane
 from rota.messages.look import look
 from rota.recipes.database import reading, writing
+from rota.recipes.gate import check
 
 if TYPE_CHECKING:
     from rota import Run
@@ -52,7 +53,7 @@ class Courier:
         self._due = due
         try:
             while self._turn(until):
-                self._run.check()
+                check(self._run)
         finally:
             self._wind_up()
 

@@ -20,6 +20,7 @@ from rota.messages.ledger import Owner
 from rota.messages.parcel import Verdict
 from rota.recipes.age import Age
 from rota.recipes.database import engine_of, reading, writing
+from rota.recipes.recipe import without_plan
 from rota.recipes.tables import ready
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Mailing(Brief):
     """Whether a run's messages are its own, so that the next run of its schedule is no substitute."""
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
-        del plan
+        without_plan(plan)
         return self.of(run).deliver(run)
 
     def deliver(self, run: Run) -> JobResult:

@@ -57,6 +57,7 @@ class Aggregate(Recipe):
                 self.safety,
                 also=(f"total_{rows.table.name}", *(_moved(self.column.key, {}, {}) if self._is_whole else ())),
                 every_row=True,
+                says=(self.column.key, self.values, self.missing),
             )
         ]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
@@ -42,17 +41,14 @@ class Derive(Recipe):
         """``Work out what is kept of users.``"""
         return f"Work out what is kept of {table_of(self.table).name}."
 
-    def parts(self, as_of: datetime) -> Sequence[Part]:
-        del as_of
-        return ()
-
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         rows = Rows.older(table_of(self.table), None, None, self.where, run.as_of)
 
         def change(connection: Connection, keys: Sequence[Any]) -> Counter[str]:
             return Counter({self.counted_as: 0, **self.work(connection, [key[0] for key in keys], run)})
 
-        part = Part(self.counted_as, "derive", rows, change, self.safety, also=tuple(self.also_counted), every_row=True)
+        also = tuple(self.also_counted)
+        part = Part(self.counted_as, "derive", rows, change, self.safety, also=also, every_row=True, says=self.work)
         result = work_off(engine_of(rows.table), run, part, plan=plan)
         result.counts["failed"] = result.error_count
         return result

@@ -265,7 +265,8 @@ class Forgetting:
         trips = [f"{due:,} people are more than {most:,}"] if most is not None and due > most else []
         named = {step.table.name for step in recipe.plan} | set(recipe.safety.cascades)
         deleted = {step.table for step in recipe.plan if step.action == "delete"} if due else set()
-        return [*trips, *sorted({trip.text for table in deleted for trip in cascades(table, named)})]
+        with reading(self.engine) as connection:
+            return [*trips, *sorted({trip for table in deleted for trip in cascades(table, named, connection)})]
 
     def _count(self, mode: Mode, buckets: Buckets | None) -> None:
         name = "nothing_to_do" if buckets is None else "anonymized" if mode == "anonymise" else "deleted"

@@ -1,4 +1,5 @@
-"""What stands before the writes of a recipe that does not sweep rows: a person's word where a limit trips, its pace."""
+"""What stands before the writes of a recipe: a person's word where a limit trips, and before each batch whether the run
+may go on."""
 
 from __future__ import annotations
 
@@ -30,14 +31,23 @@ def is_allowed(
     result.details["trips"] = list(trips)
     if safety.on_guard == "abort":
         return refuse(result, about, "; ".join(trips))
+    refusal = ask(run, safety, result, text, rule=rule, count=count)
+    return refuse(result, about, f"{text}; {refusal}") if refusal else True
+
+
+def ask(
+    run: Run, safety: Safety, result: JobResult, about: str, *, rule: str, count: int, signal: str = APPROVAL
+) -> str:
+    """Wait for a person's word. Returns why it may not go on; nothing, where it may."""
     step = STEP.get()
-    signal = _asked(run, f"{APPROVAL}:{step}" if step else APPROVAL, rule, count)
-    answer = run.wait_for(signal, timeout=safety.patience, about=text)
-    if answer.approved:
-        result.details["approved_by"] = answer.by
-        return True
-    refused = f"{answer.by} refused it: {answer.why or 'no reason given'}"
-    return refuse(result, about, f"{text}; {'nobody has answered in time' if answer.timed_out else refused}")
+    asked = _asked(run, f"{signal}:{step}" if step else signal, rule, count)
+    answer = run.wait_for(asked, timeout=safety.patience, about=about)
+    if answer.timed_out:
+        return "nobody has answered in time"
+    if not answer.approved:
+        return f"{answer.by} refused it: {answer.why or 'no reason given'}"
+    result.details["approved_by"] = answer.by
+    return ""
 
 
 def _asked(run: Run, name: str, rule: str, count: int) -> str:
@@ -58,9 +68,14 @@ def refuse(result: JobResult, about: str, why: str) -> bool:
     return False
 
 
-def may_go_on(run: Run, safety: Safety) -> bool:
-    """Before each batch: raises where the run must stop, and says whether its window is open still."""
+def check(run: Run) -> None:
+    """Before each batch, and whatever else takes a while: raises where the run must stop."""
     run.check()
     check_fences()
+
+
+def may_go_on(run: Run, safety: Safety) -> bool:
+    """``check``, and whether the window is open still."""
+    check(run)
     now = datetime.now(UTC)
     return safety.window is None or Window.parse(safety.window).holds(now.hour * 60 + now.minute)

@@ -21,14 +21,6 @@ LARGE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Trip:
-    """Why a recipe should not go on without a person's word."""
-
-    kind: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Look:
     """What a recipe is about to do: so many rows of so many, and what speaks against it."""
 
@@ -36,7 +28,7 @@ class Look:
     total: int
     oldest: datetime | None
     newest: datetime | None
-    trips: tuple[Trip, ...]
+    trips: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -53,25 +45,25 @@ def look(
     unindexed = count and not _has_index(connection, rows)
     reads_all = f"no index begins with {_age_name(rows)}: each batch reads all {total:,} rows of {rows.table.name}"
     if unindexed and total > LARGE:
-        trips.append(Trip("unindexed", reads_all))
+        trips.append(reads_all)
     warnings = (reads_all,) if unindexed and safety.floor < total <= LARGE else ()
     return Look(count, total, *(rows.ages(connection) if count else (None, None)), tuple(trips), warnings)
 
 
 def _too_many(
     connection: Connection, count: int, total: int, safety: Safety, job: str | None, part: str
-) -> Iterable[Trip]:
+) -> Iterable[str]:
     if safety.most_rows is not None and count > safety.most_rows:
-        yield Trip("most_rows", f"{count:,} rows are more than {safety.most_rows:,}")
+        yield f"{count:,} rows are more than {safety.most_rows:,}"
     if count <= safety.floor:
         return
     if safety.most_fraction is not None and count > total * safety.most_fraction:
         share = f"{count / total:.1%} of {total:,} rows"
-        yield Trip("most_fraction", f"{count:,} rows are {share}, more than {safety.most_fraction:.1%}")
+        yield f"{count:,} rows are {share}, more than {safety.most_fraction:.1%}"
     mean = None if job is None else _mean(connection, job, part)
     if mean is not None and safety.runaway is not None and count > mean * safety.runaway:
         usual = f"{safety.runaway:g} times the {mean:,.0f} of a usual run"
-        yield Trip("runaway", f"{count:,} rows are more than {usual} in the last {HISTORY.days} days")
+        yield f"{count:,} rows are more than {usual} in the last {HISTORY.days} days"
 
 
 def _mean(connection: Connection, job: str, part: str) -> float | None:
@@ -82,17 +74,17 @@ def _mean(connection: Connection, job: str, part: str) -> float | None:
     return None if mean is None else float(mean)
 
 
-def _too_young(rows: Rows, safety: Safety) -> Iterable[Trip]:
+def _too_young(rows: Rows, safety: Safety) -> Iterable[str]:
     """An age rule of a day or less is mostly a mistake of units; a rule without an age is asked nothing."""
     least = Age.of(safety.least_age)
     if rows.older_than is not None and rows.cutoff is not None and rows.older_than.is_shorter_than(least, rows.cutoff):
-        yield Trip("least_age", f"rows older than {rows.older_than} would go, and none younger than {least} should")
+        yield f"rows older than {rows.older_than} would go, and none younger than {least} should"
 
 
-def cascades(table: Table, expected: Iterable[str], connection: Connection | None = None) -> list[Trip]:
+def cascades(table: Table, expected: Iterable[str], connection: Connection) -> list[str]:
     """Tables that lose rows with this one, by the keys of the metadata; and by those of the database, which may have
     tables that the metadata does not."""
-    found: dict[str, str] = {} if connection is None else _cascades_kept(connection, table)
+    found = _cascades_kept(connection, table)
     waiting, seen = [table], {table}
     while waiting:
         parent = waiting.pop()
@@ -104,7 +96,7 @@ def cascades(table: Table, expected: Iterable[str], connection: Connection | Non
                     waiting.append(child)
     unexpected = {name: parent for name, parent in found.items() if name not in expected and name != table.name}
     return [
-        Trip("cascade", f"rows of {name} would go with those of {parent} (ON DELETE CASCADE)")
+        f"rows of {name} would go with those of {parent} (ON DELETE CASCADE)"
         for name, parent in sorted(unexpected.items())
     ]
 
@@ -158,11 +150,8 @@ def _has_index(connection: Connection, rows: Rows) -> bool:
     if not wanted:
         return True
     inspector = inspect(connection)
-    firsts: set[Any] = {
-        next(iter(each["column_names"]), None) for each in inspector.get_indexes(rows.table.name, rows.table.schema)
-    }
-    expressions = any(
-        None in each["column_names"] for each in inspector.get_indexes(rows.table.name, rows.table.schema)
-    )
+    indexes = [each["column_names"] for each in inspector.get_indexes(rows.table.name, rows.table.schema)]
+    firsts: set[Any] = {next(iter(names), None) for names in indexes}
+    expressions = any(None in names for names in indexes)
     key = inspector.get_pk_constraint(rows.table.name, rows.table.schema)["constrained_columns"]
     return bool(wanted & (firsts | set(key[:1]))) or expressions

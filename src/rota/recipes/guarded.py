@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine
 
 from rota.errors import ConfigError
-from rota.recipes import tables
-from rota.recipes.database import reading, writing
-from rota.recipes.gate import APPROVAL, GROWTH
+from rota.recipes import gate, tables
+from rota.recipes.database import reading
 from rota.recipes.guard import Look, look
 from rota.recipes.promotion import Promotion, Rehearsal
 from rota.recipes.step import STEP
@@ -21,7 +20,7 @@ from rota.recipes.values import is_function, values_at
 if TYPE_CHECKING:
     from rota import JobResult, Run
 
-PROMOTION = f"{APPROVAL}:promotion"
+PROMOTION = f"{gate.APPROVAL}:promotion"
 
 
 def work_off(
@@ -99,14 +98,14 @@ class _Guarded:
             "plan": token(part, looked.count),
             "sample": sample,
             "statement": statement,
-            "trips": [trip.text for trip in looked.trips],
+            "trips": list(looked.trips),
         }
         older = f" older than {part.rows.cutoff:%Y-%m-%d %H:%M} UTC" if part.rows.cutoff else ""
         result.message = (
             f"would {part.action} {looked.count:,} of {looked.total:,} rows of {part.rows.table.name}{older}"
         )
         if looked.trips:
-            result.message += f"; but {looked.trips[0].text}"
+            result.message += f"; but {looked.trips[0]}"
 
     def _keeps_to(self, plan: str | None, sweep: Sweep) -> bool:
         """Whether there is no more to do than a person has seen."""
@@ -115,7 +114,7 @@ class _Guarded:
         seen, _, mark = plan.partition("-")
         if not seen.isdecimal() or mark != rule_hash(self.part):
             raise ConfigError(f"plan {plan!r} is of another rule than this one", hint="Make a new one with a dry run.")
-        if self._count <= int(seen) * GROWTH:
+        if self._count <= int(seen) * gate.GROWTH:
             return True
         self._abort(sweep, f"there are {self._count:,} rows by now, and the plan had seen {int(seen):,}")
         return False
@@ -124,44 +123,24 @@ class _Guarded:
         """Whether no limit trips, or a person lets it go on all the same."""
         if not looked.trips:
             return True
-        text = "; ".join(trip.text for trip in looked.trips)
-        self.result.details["trips"] = [trip.text for trip in looked.trips]
+        text = "; ".join(looked.trips)
+        self.result.details["trips"] = list(looked.trips)
         if self.part.safety.on_guard == "abort":
             self._abort(sweep, text)
             return False
-        return self._is_approved(sweep, APPROVAL, f"{self.part.action} {self.part.rows.table.name}: {text}")
+        return self._is_approved(sweep, f"{self.part.action} {self.part.rows.table.name}: {text}")
 
-    def _is_approved(self, sweep: Sweep, name: str, about: str) -> bool:
+    def _is_approved(self, sweep: Sweep, about: str, signal: str = gate.APPROVAL) -> bool:
+        part = self.part
         with reading(self.engine) as connection:
-            sample = self.part.rows.sample(connection, self.part.safety.sample)
-            told = (
-                f"{about}; before {self.result.details['cutoff']}, such as {sample}; {self.part.rows.sql(connection)}"
-            )
-        name = f"{name}:{self.part.step}" if self.part.step else name
-        answer = self.run.wait_for(self._asked(name), timeout=self.part.safety.patience, about=told)
-        if answer.approved:
-            self.result.details["approved_by"] = answer.by
-            return True
-        refused = f"{answer.by} refused it: {answer.why or 'no reason given'}"
-        self._abort(sweep, f"{about}; {'nobody has answered in time' if answer.timed_out else refused}")
-        return False
-
-    def _asked(self, name: str) -> str:
-        """The signal that a person is asked by: another one than before, where they were shown another rule, or more
-        than a tenth fewer rows."""
-        rule, number = rule_hash(self.part), 1
-        while True:
-            signal = name if number == 1 else f"{name}:{number}"
-            seen = tables.shown(self.engine, self.run, signal)
-            if seen is None:
-                kept = {"signal": signal, "rule": rule, "as_of": self.run.as_of.isoformat()}
-                table = self.part.rows.table.name
-                with writing(self.engine) as connection:
-                    tables.record(connection, self.run, tables.ASKED, table, count=self._count, details=kept)
-                return signal
-            if seen["rule"] == rule and self._count <= seen["count"] * GROWTH:
-                return signal
-            number += 1
+            sample, sql = part.rows.sample(connection, part.safety.sample), part.rows.sql(connection)
+        told = f"{about}; before {self.result.details['cutoff']}, such as {sample}; {sql}"
+        refusal = gate.ask(
+            self.run, part.safety, self.result, told, rule=rule_hash(part), count=self._count, signal=signal
+        )
+        if refusal:
+            self._abort(sweep, f"{about}; {refusal}")
+        return not refusal
 
     def _is_promoted(self, promote: Promotion, sweep: Sweep, looked: Look) -> bool:
         """A new recipe shows for some runs what it would do, then asks, then does a few."""
@@ -176,7 +155,7 @@ class _Guarded:
             rehearsal.record(looked.count)
             self.result.message += f"; rehearsal {rehearsal.count()} of {promote.dry_runs}"
             return False
-        if not self._is_approved(sweep, PROMOTION, f"it has rehearsed {promote.dry_runs} times"):
+        if not self._is_approved(sweep, f"it has rehearsed {promote.dry_runs} times", PROMOTION):
             return False
         sweep.begin(looked, canary=True)
         if not sweep.met_refusals:

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, select
 from rota.recipes import tables
 from rota.recipes.database import engine_of, reading, writing
 from rota.recipes.gate import is_allowed, may_go_on, refuse
+from rota.recipes.recipe import without_plan
 from rota.recipes.rooted import Rooted
 from rota.recipes.rule import digest
 from rota.recipes.upload_table import UploadTable
@@ -63,7 +64,7 @@ class OrphanFiles(UploadTable):
                 yield path
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
-        del plan
+        without_plan(plan)
         scan = self._scan(run)
         scan.perform()
         return scan.result

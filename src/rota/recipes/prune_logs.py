@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rota.errors import ConfigError
 from rota.recipes.age import Age
+from rota.recipes.gate import check
 from rota.recipes.recipe import Recipe, without_plan
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class _Pruning:
 
     def _try(self, file: _File, count: str, act: Callable[[_File], None]) -> None:
         """What one file refuses is told, and the others go on; one that has vanished meanwhile is no matter."""
-        self.run.check()
+        check(self.run)
         try:
             act(file)
         except FileNotFoundError:

@@ -14,7 +14,7 @@ from rota.errors import ConfigError, Interrupted, LockUnavailableError, NotFound
 from rota.recipes import tables
 from rota.recipes.age import Age
 from rota.recipes.database import engine_of, reading, table_of, writing
-from rota.recipes.fence import check_fences
+from rota.recipes.gate import check
 from rota.recipes.key_ring import KeyRing
 from rota.recipes.recipe import Recipe, without_plan
 from rota.recipes.rows import by_key
@@ -117,8 +117,7 @@ class _Rotation:
         for (group, name), members in units.items():
             if self.given and not any(each.name in self.given for each in members):
                 continue
-            self.run.check()
-            check_fences()
+            check(self.run)
             self.result.counts["checked"] += len(members)
             try:
                 with self.run.lock(f"secret:{group or name}", ttl=LOCK_SECONDS):

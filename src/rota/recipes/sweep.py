@@ -19,12 +19,12 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 from rota.errors import ConfigError, RotaError, RunLostError
 from rota.recipes import tables
 from rota.recipes.database import insert, reading, writing
-from rota.recipes.fence import check_fences
+from rota.recipes.gate import may_go_on
 from rota.recipes.guard import Look
 from rota.recipes.pressure import Pressure
 from rota.recipes.rows import Key, Rows, read_key, shown
 from rota.recipes.rule import digest, without_moments
-from rota.recipes.safety import Safety, Window
+from rota.recipes.safety import Safety
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
@@ -92,7 +92,6 @@ class Sweep:
         self._result = result
         self._rule = rule_hash(part)  # once: each batch is kept under it
         self._size = self._most = part.safety.batch
-        self._window = Window.parse(part.safety.window) if part.safety.window else None
         self._pressure = Pressure(engine, part.rows.table, getattr(part.sink, "disk", None))
         self._looked_at = 0.0
         self._has_begun = False
@@ -161,8 +160,6 @@ class Sweep:
         """Over all rows once, from the place on."""
         more = True
         while more and not self.stopped and (most is None or self.changed < most):
-            self._run.check()
-            check_fences()
             if not self._may_go_on():
                 break
             more = self._next(self._size if most is None else min(self._size, most - self.changed))
@@ -283,8 +280,7 @@ class Sweep:
 
     def _may_go_on(self) -> bool:
         """Looks at the clock, at what a person has set, and at the database, once a second."""
-        now = datetime.now(UTC)
-        if self._window is not None and not self._window.holds(now.hour * 60 + now.minute):
+        if not may_go_on(self._run, self._part.safety):
             self.stopped = f"its window {self._part.safety.window} UTC is over"
             return False
         if time.monotonic() - self._looked_at < LOOK_SECONDS:

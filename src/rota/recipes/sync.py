@@ -17,6 +17,7 @@ from rota.recipes import tables
 from rota.recipes.age import Age
 from rota.recipes.answers import Given, Missing, Source
 from rota.recipes.database import alike_rows, batches, engine_of, insert, reading, table_of, writing
+from rota.recipes.gate import check
 from rota.recipes.recipe import Recipe, without_plan
 from rota.recipes.rows import aware
 from rota.recipes.safety import Safety
@@ -70,7 +71,7 @@ class Sync(Recipe):
         if not run.dry_run:
             tables.ready(engine)
         for done, source in enumerate(self.sources):
-            run.check()
+            check(run)
             run.progress(done, len(self.sources))
             part = _Asked(self, engine, run, source).perform()
             merge(whole, source.name, part, prefix=False)
@@ -103,7 +104,7 @@ class _Asked:
         try:
             answer = self.source.fetch(self.run)
             for batch in batches(answer.rows, self.recipe.safety.batch):
-                self.run.check()
+                check(self.run)
                 self._take(batch, result)
             self._finish(answer.complete, result)
         except Interrupted:
@@ -211,7 +212,7 @@ class _Asked:
         if run.dry_run:
             return
         with writing(self.engine) as connection:
-            if complete and missing is not None:
+            if complete and missing is not None and not self._has_ended(connection):
                 self._miss(connection, missing, result)
             now = datetime.now(UTC)
             row = {
@@ -221,6 +222,12 @@ class _Asked:
             kept = insert(connection, tables.sweeps).values(row)
             again = {name: kept.excluded[name] for name in ("ended_at", "counts", "attempt")}
             connection.execute(kept.on_conflict_do_update(index_elements=["run", "part", "predicate"], set_=again))
+
+    def _has_ended(self, connection: Connection) -> bool:
+        """Whether an attempt before this one has counted already what was missing."""
+        row = tables.sweeps.c
+        ended = (row.run == self.run.idempotency_key, row.part == self.source.name, row.as_of == self.run.as_of)
+        return connection.scalar(select(row.run).where(*ended)) is not None
 
     def _miss(self, connection: Connection, missing: Missing, result: JobResult) -> None:
         table, as_of = table_of(self.recipe.table), self.run.as_of

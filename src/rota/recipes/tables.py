@@ -51,7 +51,6 @@ class Instant(TypeDecorator[datetime]):
 metadata = MetaData()
 REHEARSED, CANARY, REFUSED = 1, 2, 3
 """A sweep that is no run to go by yet: it changed nothing, the first few rows, or those but for a refused one."""
-ASKED = "ask"
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
 sweeps = Table(
@@ -180,18 +179,9 @@ def record(
 
 def last_batches(connection: Connection, job: str, table: str, count: int) -> list[dict[str, Any]]:
     """The newest first."""
-    mine = (audit.c.job == job, audit.c.target_table == table, audit.c.action != ASKED)
+    mine = (audit.c.job == job, audit.c.target_table == table)
     found = connection.execute(select(audit).where(*mine).order_by(audit.c.id.desc()).limit(count)).mappings()
     return [dict(row) for row in found]
-
-
-def shown(engine: Engine, run: Any, name: str) -> dict[str, Any] | None:
-    """What people were shown who are asked by the signal ``name``, in this run."""
-    mine = select(audit.c.details, audit.c.count).where(audit.c.run == run.idempotency_key, audit.c.action == ASKED)
-    with engine.connect() as connection:
-        kept = [details | {"count": count} for details, count in connection.execute(mine.order_by(audit.c.id))]
-    found = (each for each in kept if (each["signal"], each["as_of"]) == (name, run.as_of.isoformat()))
-    return next(found, None)
 
 
 def limits_of(engine: Engine, job: str) -> dict[str, Any] | None:

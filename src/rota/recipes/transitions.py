@@ -115,4 +115,5 @@ class Transitions(Recipe):
                     run.emit(each.event, table=rows.table.name, ids=ids)
             return Counter({each.name: count, CONFLICT: wanted - count})
 
-        return Part(each.name, "move", rows, change, self.safety, also=(CONFLICT,), every_row=each.chosen is not None)
+        every_row = each.chosen is not None
+        return Part(each.name, "move", rows, change, self.safety, also=(CONFLICT,), every_row=every_row, says=each)
