@@ -15,8 +15,9 @@ from typing import Any
 
 from sqlalchemy import JSON, Column, Date, Engine, MetaData, Numeric, Table, func, null, select
 
-from apps.database import Instant, create_tables, reading, writing
+from apps.database import Instant
 from rota.errors import ConfigError
+from rota.recipes import reading, ready, writing
 
 Place = Callable[[Any], None]
 ROWS_AT_ONCE = 1_000
@@ -35,7 +36,7 @@ def load(
     unknown = sorted(set(data) - set(metadata.tables) - set(places))
     if unknown:
         raise ConfigError(f"there is no table {unknown[0]!r}", hint=f"There are {', '.join(metadata.tables)}.")
-    create_tables(engine, metadata)
+    ready(engine, metadata)
     with writing(engine) as connection:
         for table in metadata.sorted_tables:
             rows = data.get(table.name, [])

@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, MetaData, Table, select
 
-from apps.database import create_tables, insert_many, reading, writing
+from apps.database import insert_many
+from rota.recipes import reading, ready, writing
 
 Size = Literal["small", "medium", "large"]
 Progress = Callable[[int], None]
@@ -93,7 +94,7 @@ def fill_with(
     engine: Engine, metadata: MetaData, make: Make, *, seed: str, as_of: datetime, progress: Progress | None = None
 ) -> Expected:
     """All rows in one transaction: whoever interrupts it leaves nothing behind."""
-    create_tables(engine, metadata)
+    ready(engine, metadata)
     with writing(engine) as connection:
         made = MadeUp(connection, metadata, seed, as_of)
         made.progress = progress or made.progress

@@ -20,10 +20,13 @@ from sqlalchemy import JSON, BigInteger, Column, DateTime, Dialect, Engine, Inte
 from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
 from sqlalchemy.types import NullType, TypeDecorator
 
-from apps.database import OWN, Instant, connect, create_tables
+from apps.database import Instant, connect
 from apps.ids import Id
 from rota.errors import SettingsError
+from rota.recipes import ready
 
+OWN = "own"
+"""Marks a table that is there already."""
 _HINT = "docs/own-tables.md tells how such a file is written"
 
 
@@ -73,7 +76,7 @@ def open_database(url: str, metadata: MetaData, own: Path | None) -> Engine:
     engine = connect(url)
     if own is not None:
         use_own_tables(metadata, engine, own)
-    create_tables(engine, metadata)
+    ready(engine, metadata)
     return engine
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Text, and_, case, cast, func, select
 
 from apps.codenotify.tables import contests, notifications, users
-from apps.database import insert
 from rota.messages import deliveries
 from rota.messages.tables import as_instant
+from rota.recipes import insert
 
 KEPT = timedelta(days=90)
 CONTEST_KINDS = ("reminder", "rescheduled", "cancelled", "reinstated")

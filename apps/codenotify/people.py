@@ -13,7 +13,7 @@ from apps.codenotify.settings import Settings
 from apps.codenotify.tables import notifications, users
 from apps.codenotify.tokens import keep_token, preferences_token, unsubscribe_token
 from apps.codenotify.wishes import ADDRESS_COLUMNS
-from apps.database import reading, writing
+from rota.recipes import reading, writing
 
 INACTIVE_AFTER = timedelta(days=180)
 CHOICES = ("alert_frequency", "notify_before_hours", "platforms", "channels")

@@ -25,8 +25,8 @@ from sqlalchemy import (
     inspect,
 )
 
-from apps.database import OWN, Instant, connect, create_tables
-from apps.own_tables import use_own_tables
+from apps.database import Instant, connect
+from apps.own_tables import OWN, use_own_tables
 from rota.errors import ConfigError
 from rota.messages import metadata as messages
 from rota.recipes import bind, ready
@@ -165,7 +165,7 @@ def open_database(url: str, own: Path | None = None) -> Engine:
 def prepare(engine: Engine) -> None:
     """Check the tables, and make those that are missing."""
     check(engine)
-    create_tables(engine, metadata)
+    ready(engine, metadata)
     ready(engine)
     ready(engine, messages)
     bind(metadata, engine)

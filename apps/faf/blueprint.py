@@ -18,8 +18,7 @@ from apps.faf.settings import Settings
 from apps.faf.tables import health_samples, metadata
 from rota import Blueprint, Retry, Rota, cron
 from rota.messages import HttpProvider, Sender, Smtp
-from rota.recipes import Recipe, bind
-from rota.recipes.database import engine_of
+from rota.recipes import Recipe, bind, engine_of
 
 THREE_TIMES = Retry(attempts=3, delays=[1, 2])
 

@@ -6,11 +6,10 @@ from datetime import timedelta
 
 from sqlalchemy import Engine, delete
 
-from apps.database import insert, reading, writing
 from apps.learn.periods import hour, utc_hour
 from apps.learn.tables import realtime_metrics
 from rota import JobResult, Run
-from rota.recipes import Period
+from rota.recipes import Period, insert, reading, writing
 
 KEPT = timedelta(days=30)
 

@@ -11,11 +11,10 @@ from typing import Any
 from redis import Redis
 from sqlalchemy import Engine
 
-from apps.database import insert, writing
 from apps.learn.settings import Settings
 from apps.learn.tables import secret_policies, secret_values, secret_versions
 from rota.errors import ConfigError
-from rota.recipes import AwsStore, ColumnStore, FileStore, RotateSecrets, SecretAdapter, SecretStore
+from rota.recipes import AwsStore, ColumnStore, FileStore, RotateSecrets, SecretAdapter, SecretStore, insert, writing
 from rota.recipes.secret_policy import Policy
 from rota.recipes.secret_stores import Value
 

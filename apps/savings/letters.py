@@ -13,15 +13,13 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, not_, null, select, true
 
-from apps.database import insert, reading
 from apps.environment import is_zone
 from apps.savings.settings import Settings
 from apps.savings.summary import Summary, Week, due, summarise
 from apps.savings.tables import contribution_summaries, contributions, groups, memberships, users
 from rota.messages import Content, Templates, Unsubscribe
 from rota.messages import Summary as WeeklySummary
-from rota.recipes import Derive, Period, Periods, Recipe, Safety
-from rota.recipes.database import engine_of
+from rota.recipes import Derive, Period, Periods, Recipe, Safety, engine_of, insert, reading
 from rota.recipes.recipe import without_plan
 from rota.recipes.steps import merge, status_of
 

@@ -34,8 +34,7 @@ from apps.learn.settings import Settings as LearnSettings
 from apps.standing import camel
 from rota import Blueprint, Rota
 from rota.errors import ConfigError, ConflictError, NotFoundError
-from rota.recipes import bind
-from rota.recipes.database import engine_of, writing
+from rota.recipes import bind, engine_of, writing
 from rota.testing import ManualClock, run_due
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)

@@ -17,9 +17,8 @@ from apps.bazaar.blueprint import open_database
 from apps.bazaar.deletions import address_of, cancel_deletion, finalize_deletions
 from apps.bazaar.settings import Settings
 from apps.bazaar.tables import data_requests, ideas, metadata, outbox, projects, uploads, users
-from apps.database import writing
 from rota.errors import ConflictError
-from rota.recipes import audit, bind
+from rota.recipes import audit, bind, writing
 from rota.testing import captured_events, make_run
 from tests.bazaar.conftest import NOW, Bazaar
 from tests.engine.helpers import until

@@ -12,10 +12,10 @@ from apps.codenotify import dispatch
 from apps.codenotify.inbox import with_status
 from apps.codenotify.services import Services
 from apps.codenotify.tables import contests
-from apps.database import reading, writing
 from rota import JobResult
 from rota.errors import RunLostError
 from rota.messages import deliveries
+from rota.recipes import reading, writing
 from rota.testing import FakeHome, make_run
 from tests.codenotify.helpers import (
     DAY,

@@ -15,9 +15,9 @@ from apps.codenotify import cleanup, dispatch, people
 from apps.codenotify.blueprint import make_blueprint
 from apps.codenotify.tables import users
 from apps.codenotify.tokens import keep_token, unsubscribe_token
-from apps.database import writing
 from rota import Rota
 from rota.messages import deliveries, ledger
+from rota.recipes import writing
 from rota.testing import ManualClock, make_run, run_due
 from tests.codenotify.helpers import (
     DAY,
