@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, Text, create_engine, event, make_url
+from sqlalchemy import JSON, Connection, Engine, Table, Text, create_engine, event, make_url
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
@@ -16,6 +16,7 @@ from rota.recipes.tables import Instant as Instant
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+Json = JSON(none_as_null=True)
 HOUR_US = 3_600_000_000
 
 

@@ -133,11 +133,14 @@ def _was_utf8(text: str, read_as: str) -> bool:
         return False
 
 
-def dump_main(engine: Engine, metadata: MetaData) -> None:
-    """``python -m apps.<name>.dump [TABLE …]``"""
+def dump_main(engine: Engine, metadata: MetaData, more: Mapping[str, Callable[[], Any]] | None = None) -> None:
+    """``python -m apps.<name>.dump [TABLE …]``. ``more``: what else can be asked for as a table."""
+    wanted, more = sys.argv[1:], more or {}
+    ours = [name for name in wanted if name not in more]
     try:
-        found = dump(engine, metadata, sys.argv[1:])
+        found = dump(engine, metadata, ours) if ours or not wanted else {}
     except ConfigError as error:
         raise SystemExit(f"Error: {error}\nHint: {error.hint}") from None
+    found |= {name: give() for name, give in more.items() if not wanted or name in wanted}
     json.dump(found, sys.stdout, indent=1, ensure_ascii=False)
     sys.stdout.write("\n")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import JSON, BigInteger, Column, DateTime, Dialect, Engine, Integer, MetaData, Table, Text, inspect
 from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
@@ -71,20 +71,29 @@ def use_own_tables(metadata: MetaData, engine: Engine, file: Path) -> None:
                 key.parent.type = key.column.type
 
 
-def open_database(url: str, metadata: MetaData, own: Path | None) -> Engine:
+class Place(Protocol):
+    """The settings of an application, as far as they tell where its tables are."""
+
+    @property
+    def database_url(self) -> str: ...
+    @property
+    def own_tables(self) -> Path | None: ...
+
+
+def open_database(settings: Place, metadata: MetaData) -> Engine:
     """An application's database, with all of its tables. Raises as ``use_own_tables``."""
-    engine = connect(url)
-    if own is not None:
-        use_own_tables(metadata, engine, own)
+    engine = connect(settings.database_url)
+    if settings.own_tables is not None:
+        use_own_tables(metadata, engine, settings.own_tables)
     ready(engine, metadata)
     return engine
 
 
-def opener(url: str, metadata: MetaData, own: Path | None) -> Callable[[], Engine]:
+def opener(settings: Place, metadata: MetaData) -> Callable[[], Engine]:
     """Opens the database when a job first needs it; where some tables are their owner's, now: what is wrong with them
     is told at the start."""
-    engine = cache(lambda: open_database(url, metadata, own))
-    if own is not None:
+    engine = cache(lambda: open_database(settings, metadata))
+    if settings.own_tables is not None:
         engine()
     return engine
 

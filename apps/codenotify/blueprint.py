@@ -10,13 +10,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from apps.codenotify.settings import Settings
-from rota import Blueprint, JobResult, Retry, Run, Trigger, cron
+from apps.recurring import THREE_TIMES
+from rota import Blueprint, JobResult, Run, Trigger, cron
 
 if TYPE_CHECKING:
     from apps.codenotify.services import Services
 
 ASK_ONCE = "after-sync"
-THREE_TIMES = Retry(attempts=3, delays=[1, 2])
 
 
 def make_blueprint(settings: Settings, services: Callable[[], Services]) -> Blueprint:

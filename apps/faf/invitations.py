@@ -37,16 +37,14 @@ _letters = Templates(Path(__file__).parent / "templates", filters=_of_paris)
 
 @dataclass(frozen=True, eq=False)
 class MonthlyInvitations(Recipe):
-    """Plans the month, sends it, and writes down what came of it."""
+    """Invite the friends of all owners, once a month.
+
+    The month is planned and sent, and what came of it written down.
+    """
 
     settings: Settings
     channels: Mapping[str, Any]
     sends = True
-
-    @property
-    def description(self) -> str:
-        """Invite the friends of all owners, once a month."""
-        return "Invite the friends of all owners, once a month."
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         without_plan(plan)

@@ -48,16 +48,14 @@ _letters = Templates(Path(__file__).parent / "templates", filters={"amounts": am
 
 @dataclass(frozen=True, eq=False)
 class ContributionSummaries(Recipe):
-    """First the summaries are kept, one for each group and week; then they are sent."""
+    """Tell members what their groups did in the week before.
+
+    First the summaries are kept, one for each group and week; then they are sent.
+    """
 
     settings: Settings
     channels: Mapping[str, Any]
     sends = True
-
-    @property
-    def description(self) -> str:
-        """Tell members what their groups did in the week before."""
-        return "Tell members what their groups did in the week before."
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         from rota import JobResult

@@ -16,7 +16,6 @@ import apps.learn
 import apps.savings
 from apps.bazaar import status as bazaar
 from apps.bazaar.blueprint import make_blueprint as bazaar_jobs
-from apps.bazaar.blueprint import open_database
 from apps.bazaar.settings import Settings as BazaarSettings
 from apps.bazaar.tables import metadata
 from apps.codenotify import status as codenotify
@@ -31,6 +30,7 @@ from apps.faf.settings import Settings as FafSettings
 from apps.learn import status as learn
 from apps.learn.blueprint import make_blueprint as learn_jobs
 from apps.learn.settings import Settings as LearnSettings
+from apps.own_tables import open_database
 from apps.standing import camel
 from rota import Blueprint, Rota
 from rota.errors import ConfigError, ConflictError, NotFoundError
@@ -65,7 +65,7 @@ def opened(tmp_path: Path, clock: ManualClock) -> Iterator[Open]:
 def bazaar_rota(opened: Open, tmp_path: Path) -> Iterator[Rota]:
     settings = BazaarSettings(database_url=f"sqlite:///{tmp_path}/bazaar.db")
     rota = opened(bazaar_jobs(settings))
-    engine = open_database(settings)
+    engine = open_database(settings, metadata)
     bind(metadata, engine)
     yield rota
     engine.dispose()
