@@ -8,29 +8,23 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
-    Index,
     Integer,
     MetaData,
-    PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
 from apps.database import Instant, Json
 from apps.ids import Id, id_column
 from apps.numbers import Decimal_
+from rota.recipes import secret_tables
 
 metadata = MetaData()
 
 
 def _to(name: str, table: str, *, ondelete: str | None = "CASCADE") -> Column[Any]:
     return Column(name, Id, ForeignKey(f"{table}.id", ondelete=ondelete), nullable=False, index=True)
-
-
-def _where(condition: str) -> dict[str, Any]:
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 users = Table(
@@ -202,39 +196,7 @@ reports = Table(
 realtime_metrics = Table(
     "realtime_metrics", metadata, Column("hour_start", Instant, primary_key=True), Column("payload", Json)
 )
-secret_versions = Table(
-    "secret_versions",
-    metadata,
-    id_column(),
-    Column("name", Text, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("value_ref", Text),
-    Column("fingerprint", Text),
-    Column("created_at", Instant),
-    Column("activated_at", Instant),
-    Column("not_after", Instant),
-    Column("revoked_at", Instant),
-    Column("run_id", Text),
-    UniqueConstraint("name", "version"),
-    Index("secret_versions_current", "name", unique=True, **_where("state = 'current'")),
-    Index("secret_versions_pending", "name", unique=True, **_where("state = 'pending'")),
-)
+secret_policies, secret_versions = secret_tables(metadata, key=id_column())
 secret_values = Table(
     "secret_values", metadata, Column("ref", Text, primary_key=True), Column("value", Text, nullable=False)
-)
-secret_policies = Table(
-    "secret_policies",
-    metadata,
-    Column("name", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("interval_days", Integer, nullable=False, default=90),
-    Column("grace_seconds", Integer, nullable=False, default=86_400),
-    Column("group_name", Text),
-    Column("length", Integer),
-    Column("alphabet", Text),
-    Column("provider", Text),
-    Column("consumers", Json),
-    Column("paused", Boolean, nullable=False, default=False),
-    PrimaryKeyConstraint("name"),
 )
