@@ -22,7 +22,7 @@ from sqlalchemy.types import NullType, TypeDecorator
 
 from apps.database import Instant, connect
 from apps.ids import Id
-from rota.errors import SettingsError
+from rota.errors import ConfigError, SettingsError
 from rota.recipes import ready
 
 OWN = "own"
@@ -81,12 +81,26 @@ class Place(Protocol):
 
 
 def open_database(settings: Place, metadata: MetaData) -> Engine:
-    """An application's database, with all of its tables. Raises as ``use_own_tables``."""
+    """An application's database, with all of its tables. Raises as ``use_own_tables`` and ``make_tables``."""
     engine = connect(settings.database_url)
     if settings.own_tables is not None:
         use_own_tables(metadata, engine, settings.own_tables)
-    ready(engine, metadata)
+    make_tables(engine, metadata)
     return engine
+
+
+def make_tables(engine: Engine, metadata: MetaData) -> None:
+    """Those that are missing. Raises ``ConfigError`` where the database has one of these names that is another one."""
+    found = inspect(engine).get_multi_columns()
+    for table in metadata.sorted_tables:
+        there = {column["name"] for column in found.get((None, table.name), [])}
+        missing = set(table.c.keys()) - there if there and not table.info.get(OWN) else ()
+        if missing:
+            raise ConfigError(
+                f"the table {table.name} is another one's: it has no column {', '.join(sorted(missing))}",
+                hint=f"Give the application a database, or a schema, of its own. {_HINT}.",
+            )
+    ready(engine, metadata)
 
 
 def opener(settings: Place, metadata: MetaData) -> Callable[[], Engine]:

@@ -27,9 +27,7 @@ def make_blueprint(settings: Settings, services: Callable[[], Services]) -> Blue
     Without a schedule, because its setting says off, a job can still be run by hand.
     """
     if settings.own_tables is not None:  # what is wrong with them is told at the start
-        from apps.codenotify.tables import open_database
-
-        open_database(settings.database_url, settings.own_tables).dispose()
+        services()
     blueprint = Blueprint("codenotify")
     _add_upkeep(blueprint, settings, services)
     _add_senders(blueprint, settings, services)
