@@ -91,13 +91,14 @@ def open_database(settings: Place, metadata: MetaData) -> Engine:
 
 def make_tables(engine: Engine, metadata: MetaData) -> None:
     """Those that are missing. Raises ``ConfigError`` where the database has one of these names that is another one."""
+    whose = metadata.info["application"]
     ours = {table.name: table for table in metadata.sorted_tables if not table.info.get(OWN)}
     for (_, name), columns in inspect(engine).get_multi_columns(filter_names=list(ours)).items():
         missing = set(ours[name].c.keys() if name in ours else ()) - {column["name"] for column in columns}
         if missing:
             raise ConfigError(
-                f"the table {name} is another one's: it has no column {', '.join(sorted(missing))}",
-                hint=f"Give the application a database, or a schema, of its own. {_HINT}.",
+                f"the table {name} is not {whose}'s: it has no column {', '.join(sorted(missing))}",
+                hint=f"Give {whose} a database, or a schema, of its own: {whose.upper()}_DATABASE_URL.",
             )
     ready(engine, metadata)
 

@@ -10,7 +10,7 @@ from apps.database import Instant, Json
 from apps.ids import Id, id_column
 from rota.recipes import erasure_ledger
 
-metadata = MetaData()
+metadata = MetaData(info={"application": "Bazaar"})
 
 
 def _user(name: str = "user_id", *, ondelete: str | None = "CASCADE", nullable: bool = False) -> Column[Any]:

@@ -28,7 +28,7 @@ from apps.own_tables import Place
 from rota.messages import metadata as messages
 from rota.recipes import bind, ready
 
-metadata = MetaData()
+metadata = MetaData(info={"application": "CodeNotify"})
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite gives a rowid to INTEGER keys only
 
 

@@ -18,7 +18,7 @@ from apps.database import Instant, Json
 from apps.ids import Id, id_column
 from apps.numbers import Decimal_
 
-metadata = MetaData()
+metadata = MetaData(info={"application": "FaF"})
 
 
 users = Table(

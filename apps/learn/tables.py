@@ -20,7 +20,7 @@ from apps.ids import Id, id_column
 from apps.numbers import Decimal_
 from rota.recipes import secret_tables
 
-metadata = MetaData()
+metadata = MetaData(info={"application": "Learn"})
 
 
 def _to(name: str, table: str, *, ondelete: str | None = "CASCADE") -> Column[Any]:

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from apps.database import Instant, Json
 from apps.ids import Id, id_column
 
-metadata = MetaData()
+metadata = MetaData(info={"application": "Savings"})
 
 
 def _group() -> Column[Any]:
