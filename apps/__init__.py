@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from apps.application import on_demand
 
 if TYPE_CHECKING:
-    from rota import Rota
+    from rota import Blueprint, Rota
 
     rota: Rota
 
 
-def __getattr__(name: str) -> Any:
-    if name != "rota":
-        raise AttributeError(f"module 'apps' has no attribute {name!r}")
+def _jobs() -> list[Blueprint]:
     from apps import bazaar, codenotify, faf, learn, savings
-    from apps.application import application
 
-    globals()[name] = application(*(each.jobs() for each in (codenotify, bazaar, learn, savings, faf)))
-    return globals()[name]
+    return [each.jobs() for each in (codenotify, bazaar, learn, savings, faf)]
+
+
+__getattr__ = on_demand(__name__, _jobs)

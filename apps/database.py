@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    MetaData,
-    Table,
-    Text,
-    create_engine,
-    event,
-    func,
-    make_url,
-    select,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import JSON, Connection, Engine, Table, Text, create_engine, event, make_url
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
@@ -29,10 +16,8 @@ from rota.recipes.tables import Instant as Instant
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+Json = JSON(none_as_null=True)
 HOUR_US = 3_600_000_000
-OWN = "own"
-"""Marks a table that the application does not make."""
-_TURNSTILE = 0x636F64656E6F7469  # "codenoti": any number will do, if nobody else's
 
 
 class UtcDate(FunctionElement[str]):
@@ -79,37 +64,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """A writer takes its lock at once: one that has read first cannot be given it later."""
-    writes = connection.get_execution_options().get("writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-@contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that sees one state of the database."""
-    with engine.begin() as connection:
-        yield connection
-
-
-@contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that is committed at the end of the block, and rolled back by an exception."""
-    with engine.execution_options(writes=True).begin() as connection:
-        yield connection
-
-
-def create_tables(engine: Engine, metadata: MetaData) -> None:
-    """Make the tables that are missing; several processes that start together take turns. Those that are somebody
-    else's (``apps.own_tables``) are left to him."""
-    with writing(engine) as connection:
-        if engine.dialect.name == "postgresql":
-            connection.execute(select(func.pg_advisory_xact_lock(_TURNSTILE)))
-        metadata.create_all(connection, tables=[each for each in metadata.sorted_tables if not each.info.get(OWN)])
-
-
-def insert(connection: Connection, table: Table) -> Any:
-    """An INSERT of the connection's own dialect, which knows ``ON CONFLICT``."""
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    connection.exec_driver_sql("BEGIN")
 
 
 def insert_many(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

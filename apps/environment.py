@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import field, fields
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from rota import cron
+from rota.errors import SettingsError
 
 _YES, _NO = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 Reader = Callable[[str], Any]
@@ -87,22 +89,51 @@ def schedule(text: str) -> str:
     return text
 
 
-def setting(name: str, default: Any, read: Reader = str, *, secret: bool = False) -> Any:
-    """A field that ``name`` in the environment sets; a secret may stand in the file that ``<name>_FILE`` names."""
-    return field(default=default, repr=not secret, metadata={"name": name, "read": read, "secret": secret})
+def setting(name: str, default: Any, read: Reader = str, *, secret: bool = False, formerly: str = "") -> Any:
+    """A field that ``name`` in the environment sets; a secret may stand in the file that ``<name>_FILE`` names.
+    ``formerly``: the name that it had before, which is still understood."""
+    told = {"name": name, "read": read, "secret": secret, "formerly": formerly}
+    return field(default=default, repr=not secret, metadata=told)
+
+
+def settings(each: Mapping[str, FromEnvironment]) -> Any:
+    """A field of settings by names: the variables of ``push`` begin with ``PUSH``."""
+    return field(default_factory=lambda: each, metadata={"each": each})
 
 
 class FromEnvironment:
     """What a dataclass of ``setting`` fields needs to be read from the environment."""
 
     @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Self:
+        """The settings of this process. Raises ``SettingsError`` with every mistake, not the first alone."""
+        problems: list[str] = []
+        found = cls(**cls.collect(os.environ if env is None else env, problems))
+        problems += found.contradictions()
+        if problems:
+            package = cls.__module__.rpartition(".")[0].replace(".", "/")
+            raise SettingsError(problems, hint=f"{package}/README.md lists every setting")
+        return found
+
+    def contradictions(self) -> Iterable[str]:
+        """Settings that are each right and together wrong."""
+        return ()
+
+    @classmethod
     def collect(cls, env: Mapping[str, str], problems: list[str], prefix: str = "") -> dict[str, Any]:
         """The values found, by field; each mistake becomes a line of ``problems`` that names the variable."""
         found: dict[str, Any] = {}
         for item in fields(cls):  # type: ignore[arg-type]
-            if "name" not in item.metadata:
+            if each := item.metadata.get("each"):
+                found[item.name] = {
+                    key: replace(base, **base.collect(env, problems, key.upper())) for key, base in each.items()
+                }
                 continue
-            name = prefix + item.metadata["name"]
+            name, old = prefix + item.metadata["name"], env.get(item.metadata["formerly"])
+            if old and env.get(name, old) != old:
+                problems.append(f"{item.metadata['formerly']}: {name} says otherwise; give that one alone")
+            elif old:
+                env = {**env, name: old}
             try:
                 text = _text_of(env, name, item.metadata["secret"])
                 if text is not None:

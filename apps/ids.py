@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Dialect, Text
+from sqlalchemy import Column, Dialect, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
@@ -47,3 +47,7 @@ def _in_sqlite(_element: FreshId, _compiler: Any, **_options: Any) -> str:
 @compiles(FreshId, "postgresql")
 def _in_postgresql(_element: FreshId, _compiler: Any, **_options: Any) -> str:
     return "replace(gen_random_uuid()::text, '-', '')"
+
+
+def id_column() -> Column[Any]:
+    return Column("id", Id, primary_key=True, default=FreshId())

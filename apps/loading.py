@@ -15,8 +15,9 @@ from typing import Any
 
 from sqlalchemy import JSON, Column, Date, Engine, MetaData, Numeric, Table, func, null, select
 
-from apps.database import Instant, create_tables, reading, writing
+from apps.database import Instant
 from rota.errors import ConfigError
+from rota.recipes import reading, ready, writing
 
 Place = Callable[[Any], None]
 ROWS_AT_ONCE = 1_000
@@ -35,7 +36,7 @@ def load(
     unknown = sorted(set(data) - set(metadata.tables) - set(places))
     if unknown:
         raise ConfigError(f"there is no table {unknown[0]!r}", hint=f"There are {', '.join(metadata.tables)}.")
-    create_tables(engine, metadata)
+    ready(engine, metadata)
     with writing(engine) as connection:
         for table in metadata.sorted_tables:
             rows = data.get(table.name, [])
@@ -132,11 +133,14 @@ def _was_utf8(text: str, read_as: str) -> bool:
         return False
 
 
-def dump_main(engine: Engine, metadata: MetaData) -> None:
-    """``python -m apps.<name>.dump [TABLE …]``"""
+def dump_main(engine: Engine, metadata: MetaData, more: Mapping[str, Callable[[], Any]] | None = None) -> None:
+    """``python -m apps.<name>.dump [TABLE …]``. ``more``: what else can be asked for as a table."""
+    wanted, more = sys.argv[1:], more or {}
+    ours = [name for name in wanted if name not in more]
     try:
-        found = dump(engine, metadata, sys.argv[1:])
+        found = dump(engine, metadata, ours) if ours or not wanted else {}
     except ConfigError as error:
         raise SystemExit(f"Error: {error}\nHint: {error.hint}") from None
+    found |= {name: give() for name, give in more.items() if not wanted or name in wanted}
     json.dump(found, sys.stdout, indent=1, ensure_ascii=False)
     sys.stdout.write("\n")

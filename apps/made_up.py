@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, MetaData, Table, select
 
-from apps.database import OWN, create_tables, insert_many, reading, writing
+from apps.database import insert_many
+from apps.own_tables import OWN
+from rota.recipes import reading, ready, writing
 
 Size = Literal["small", "medium", "large"]
 Progress = Callable[[int], None]
@@ -94,7 +96,7 @@ def fill_with(
     engine: Engine, metadata: MetaData, make: Make, *, seed: str, as_of: datetime, progress: Progress | None = None
 ) -> Expected:
     """All rows in one transaction: whoever interrupts it leaves nothing behind."""
-    create_tables(engine, metadata)
+    ready(engine, metadata)
     with writing(engine) as connection:
         made = MadeUp(connection, metadata, seed, as_of)
         made.progress = progress or made.progress

@@ -14,16 +14,19 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import JSON, BigInteger, Column, DateTime, Dialect, Engine, Integer, MetaData, Table, Text, inspect
 from sqlalchemy.exc import NoSuchTableError, SQLAlchemyError
 from sqlalchemy.types import NullType, TypeDecorator
 
-from apps.database import OWN, Instant, connect, create_tables
+from apps.database import Instant, connect
 from apps.ids import Id
-from rota.errors import SettingsError
+from rota.errors import ConfigError, SettingsError
+from rota.recipes import ready
 
+OWN = "own"
+"""Marks a table that is there already."""
 _HINT = "docs/own-tables.md tells how such a file is written"
 
 
@@ -68,20 +71,43 @@ def use_own_tables(metadata: MetaData, engine: Engine, file: Path) -> None:
                 key.parent.type = key.column.type
 
 
-def open_database(url: str, metadata: MetaData, own: Path | None) -> Engine:
-    """An application's database, with all of its tables. Raises as ``use_own_tables``."""
-    engine = connect(url)
-    if own is not None:
-        use_own_tables(metadata, engine, own)
-    create_tables(engine, metadata)
+class Place(Protocol):
+    """The settings of an application, as far as they tell where its tables are."""
+
+    @property
+    def database_url(self) -> str: ...
+    @property
+    def own_tables(self) -> Path | None: ...
+
+
+def open_database(settings: Place, metadata: MetaData) -> Engine:
+    """An application's database, with all of its tables. Raises as ``use_own_tables`` and ``make_tables``."""
+    engine = connect(settings.database_url)
+    if settings.own_tables is not None:
+        use_own_tables(metadata, engine, settings.own_tables)
+    make_tables(engine, metadata)
     return engine
 
 
-def opener(url: str, metadata: MetaData, own: Path | None) -> Callable[[], Engine]:
+def make_tables(engine: Engine, metadata: MetaData) -> None:
+    """Those that are missing. Raises ``ConfigError`` where the database has one of these names that is another one."""
+    whose = metadata.info["application"]
+    ours = {table.name: table for table in metadata.sorted_tables if not table.info.get(OWN)}
+    for (_, name), columns in inspect(engine).get_multi_columns(filter_names=list(ours)).items():
+        missing = set(ours[name].c.keys() if name in ours else ()) - {column["name"] for column in columns}
+        if missing:
+            raise ConfigError(
+                f"the table {name} is not {whose}'s: it has no column {', '.join(sorted(missing))}",
+                hint=f"Give {whose} a database, or a schema, of its own: {whose.upper()}_DATABASE_URL.",
+            )
+    ready(engine, metadata)
+
+
+def opener(settings: Place, metadata: MetaData) -> Callable[[], Engine]:
     """Opens the database when a job first needs it; where some tables are their owner's, now: what is wrong with them
     is told at the start."""
-    engine = cache(lambda: open_database(url, metadata, own))
-    if own is not None:
+    engine = cache(lambda: open_database(settings, metadata))
+    if settings.own_tables is not None:
         engine()
     return engine
 

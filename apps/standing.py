@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -44,8 +44,7 @@ def standing(rota: Rota, name: str) -> Standing:
         raise NotFoundError(f"there is no job {name}", hint=f"There are {', '.join(sorted(rota.jobs))}.")
     schedule = next(iter(rota.schedules.page(job=name, limit=1)), None)
     fires = rota.schedules.next_fires(schedule.name, 1) if schedule else []
-    ended = [run for state in ENDED for run in rota.runs.page(job=name, state=state, limit=1)]
-    last = max(ended, key=lambda run: run.finished_at or 0, default=None)
+    last = next(iter(ended(rota, [name], limit=1)), None)
     result = None if last is None or last.result is None else json.loads(last.result)
     return Standing(
         name=name.partition("/")[2],
@@ -58,6 +57,12 @@ def standing(rota: Rota, name: str) -> Standing:
         status=_status(last.state, result) if last is not None else None,
         result=result,
     )
+
+
+def ended(rota: Rota, names: Iterable[str], *, limit: int, states: Iterable[str] = ENDED) -> list[Any]:
+    """The runs of these jobs that ended, newest first."""
+    runs = [run for name in names for state in states for run in rota.runs.page(job=name, state=state, limit=limit)]
+    return sorted(runs, key=lambda run: (run.finished_at or 0, run.id), reverse=True)[:limit]
 
 
 def _status(state: str, result: Any) -> str:
@@ -83,18 +88,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain(each) for key, each in value.items()}
     return [plain(each) for each in value] if isinstance(value, (list, tuple)) else value
-
-
-def camel(value: Any) -> Any:
-    """The same with keys as a web page of old expects them: ``last_run`` is ``lastRun``."""
-    if isinstance(value, dict):
-        return {_camel(key): camel(each) for key, each in value.items()}
-    return [camel(each) for each in value] if isinstance(value, list) else value
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
 
 
 def as_dict(standing: Standing) -> dict[str, Any]:

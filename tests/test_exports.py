@@ -6,12 +6,16 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import rota
+import rota.messages
+import rota.recipes
 from rota import errors
 
+PACKAGES = [rota, rota.recipes, rota.messages]
 SOURCE = Path(rota.__file__).parent
 
 
@@ -21,24 +25,26 @@ def run(program: str) -> str:
     return done.stdout.strip()
 
 
-def test_every_public_name_is_there_and_the_list_is_sorted() -> None:
-    assert rota.__all__ == sorted(rota.__all__)
-    assert len(rota.__all__) == len(set(rota.__all__))
-    for name in rota.__all__:
-        assert getattr(rota, name) is not None
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+def test_every_public_name_is_there_and_the_list_is_sorted(package: Any) -> None:
+    assert package.__all__ == sorted(package.__all__)
+    assert len(package.__all__) == len(set(package.__all__))
+    for name in package.__all__:
+        assert getattr(package, name) is not None
     namespace: dict[str, object] = {}
-    exec("from rota import *", namespace)
-    assert set(rota.__all__) <= set(namespace)
+    exec(f"from {package.__name__} import *", namespace)
+    assert set(package.__all__) <= set(namespace)
 
 
-def test_the_types_a_checker_sees_are_the_names_that_are_exported() -> None:
-    tree = ast.parse((SOURCE / "__init__.py").read_text())
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.__name__)
+def test_the_types_a_checker_sees_are_the_names_that_are_exported(package: Any) -> None:
+    tree = ast.parse(Path(package.__file__).read_text())
     [guarded] = [node for node in tree.body if isinstance(node, ast.If)]
     seen = {
         alias.asname or alias.name for node in guarded.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
 
-    assert seen == set(rota.__all__) == set(rota._HOMES)
+    assert seen == set(package.__all__) == set(package._HOMES)
 
 
 def test_a_name_that_is_not_there_is_told_as_python_does() -> None:

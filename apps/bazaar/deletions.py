@@ -34,10 +34,9 @@ from apps.bazaar.tables import (
     users,
 )
 from apps.bazaar.upkeep import CAREFUL, cleanup_orphaned_files
-from apps.database import insert
 from rota import JobResult, Run
 from rota.errors import ConflictError
-from rota.recipes import Erasure, Retention, Safety, Scrub, Step, Steps, Subject, record, replay_erasures
+from rota.recipes import Erasure, Retention, Safety, Scrub, Step, Steps, Subject, insert, record, replay_erasures
 from rota.recipes.erasure_plan import Mode
 from rota.recipes.references import in_urls, mentioned, normal
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from apps.environment import FromEnvironment, boolean, directory, file, number, one_of, setting
-from rota.errors import SettingsError
 
 _DEVELOPMENT_KEY = "bazaar-development"
 
@@ -34,17 +32,8 @@ class Settings(FromEnvironment):
     subject_key: str = setting("BAZAAR_SUBJECT_KEY", _DEVELOPMENT_KEY, secret=True)
     """Makes the pseudonyms under which an erased person's consents and requests are kept."""
 
-    @classmethod
-    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
-        """The settings of this process. Raises ``SettingsError`` with every mistake, not the first alone."""
-        problems: list[str] = []
-        settings = cls(**cls.collect(os.environ if env is None else env, problems))
-        if settings.environment == "production" and settings.subject_key == _DEVELOPMENT_KEY:
-            problems.append(
-                "BAZAAR_SUBJECT_KEY: production needs one, or anybody could find out whom a pseudonym stands for"
-            )
-        if settings.environment == "production" and settings.uploads is None:
-            problems.append("UPLOADS_PATH: production needs it; in a wrong folder every file looks as if it were gone")
-        if problems:
-            raise SettingsError(problems, hint="apps/bazaar/README.md lists every setting")
-        return settings
+    def contradictions(self) -> Iterator[str]:
+        if self.environment == "production" and self.subject_key == _DEVELOPMENT_KEY:
+            yield "BAZAAR_SUBJECT_KEY: production needs one, or anybody could find out whom a pseudonym stands for"
+        if self.environment == "production" and self.uploads is None:
+            yield "UPLOADS_PATH: production needs it; in a wrong folder every file looks as if it were gone"

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
 
-from apps.database import Instant
-from apps.ids import FreshId, Id
+from apps.database import Instant, Json
+from apps.ids import Id, id_column
 from rota.recipes import erasure_ledger
 
-metadata = MetaData()
-
-
-def _key() -> Column[Any]:
-    return Column("id", Id, primary_key=True, default=FreshId())
+metadata = MetaData(info={"application": "Bazaar"})
 
 
 def _user(name: str = "user_id", *, ondelete: str | None = "CASCADE", nullable: bool = False) -> Column[Any]:
@@ -41,7 +37,7 @@ def _by_address(table: str) -> Any:
 users = Table(
     "users",
     metadata,
-    _key(),
+    id_column(),
     Column("email", Text, nullable=False, unique=True),
     Column("password_hash", Text),
     Column("name", Text),
@@ -62,7 +58,7 @@ users = Table(
 projects = Table(
     "projects",
     metadata,
-    _key(),
+    id_column(),
     Column("title", Text, nullable=False),
     Column("description", Text),
     Column("url", Text),
@@ -75,7 +71,7 @@ projects = Table(
 collaborators = Table(
     "collaborators",
     metadata,
-    _key(),
+    id_column(),
     _user(),
     _project(),
     Column("role", Text, nullable=False),
@@ -85,7 +81,7 @@ collaborators = Table(
 upvotes = Table(
     "upvotes",
     metadata,
-    _key(),
+    id_column(),
     _user(),
     _project(),
     Column("created_at", Instant),
@@ -94,18 +90,18 @@ upvotes = Table(
 ideas = Table(
     "ideas",
     metadata,
-    _key(),
+    id_column(),
     _user(),
     Column("title", Text),
     Column("description", Text),
     Column("created_at", Instant),
 )
-idea_interests = Table("idea_interests", metadata, _key(), _user(), _idea(), Column("created_at", Instant))
-idea_upvotes = Table("idea_upvotes", metadata, _key(), _user(), _idea(), Column("created_at", Instant))
+idea_interests = Table("idea_interests", metadata, id_column(), _user(), _idea(), Column("created_at", Instant))
+idea_upvotes = Table("idea_upvotes", metadata, id_column(), _user(), _idea(), Column("created_at", Instant))
 pending_invitations = Table(
     "pending_invitations",
     metadata,
-    _key(),
+    id_column(),
     Column("email", Text, nullable=False),
     _user("invited_by"),
     _project(nullable=True),
@@ -126,7 +122,7 @@ pending_invitations = Table(
 push_tokens = Table(
     "push_tokens",
     metadata,
-    _key(),
+    id_column(),
     _user(),
     Column("token", Text, nullable=False, unique=True),
     Column("platform", Text),
@@ -136,14 +132,14 @@ push_tokens = Table(
 audit_logs = Table(
     "audit_logs",
     metadata,
-    _key(),
+    id_column(),
     _user(ondelete="SET NULL", nullable=True),
     Column("action", Text, nullable=False),
     Column("resource_type", Text),
     Column("resource_id", Text),
     Column("ip_address", Text),
     Column("user_agent", Text),
-    Column("metadata", JSON(none_as_null=True)),
+    Column("metadata", Json),
     _created(),
     Column("anonymized_at", Instant),
     Column("subject_hash", Text),
@@ -152,7 +148,7 @@ audit_logs = Table(
 uploads = Table(
     "uploads",
     metadata,
-    _key(),
+    id_column(),
     Column("filename", Text, nullable=False, unique=True),
     Column("original_name", Text),
     Column("mime", Text),
@@ -167,11 +163,11 @@ uploads = Table(
 data_requests = Table(
     "data_requests",
     metadata,
-    _key(),
+    id_column(),
     _user(ondelete="SET NULL", nullable=True),
     Column("request_type", Text, nullable=False),
     Column("status", Text, nullable=False, default="PENDING"),
-    Column("options", JSON(none_as_null=True)),
+    Column("options", Json),
     Column("requested_at", Instant, nullable=False),
     Column("completed_at", Instant),
     Column("cancelled_at", Instant),
@@ -185,7 +181,7 @@ data_requests = Table(
 refresh_tokens = Table(
     "refresh_tokens",
     metadata,
-    _key(),
+    id_column(),
     _user(),
     Column("token", Text),
     Column("expires_at", Instant),
@@ -194,7 +190,7 @@ refresh_tokens = Table(
 magic_link_tokens = Table(
     "magic_link_tokens",
     metadata,
-    _key(),
+    id_column(),
     _user(ondelete="CASCADE", nullable=True),
     Column("email", Text),
     Column("token", Text),
@@ -205,16 +201,16 @@ magic_link_tokens = Table(
 notifications = Table(
     "notifications",
     metadata,
-    _key(),
+    id_column(),
     _user(),
     Column("type", Text),
-    Column("payload", JSON(none_as_null=True)),
+    Column("payload", Json),
     Column("created_at", Instant),
 )
 consent_records = Table(
     "consent_records",
     metadata,
-    _key(),
+    id_column(),
     _user(ondelete="SET NULL", nullable=True),
     Column("consent_type", Text),
     Column("granted", Boolean),
@@ -224,7 +220,7 @@ consent_records = Table(
 login_attempts = Table(
     "login_attempts",
     metadata,
-    _key(),
+    id_column(),
     _user(ondelete="SET NULL", nullable=True),
     Column("email", Text),
     Column("ip", Text),
@@ -235,11 +231,11 @@ login_attempts = Table(
 outbox = Table(
     "outbox",
     metadata,
-    _key(),
+    id_column(),
     Column("dedupe_key", Text, nullable=False, unique=True),
     Column("kind", Text, nullable=False),
     Column("to_enc", Text),
-    Column("payload", JSON(none_as_null=True)),
+    Column("payload", Json),
     Column("state", Text, nullable=False, default="queued"),
     Column("created_at", Instant),
     Column("sent_at", Instant),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from apps.application import on_demand
+
 if TYPE_CHECKING:
     from rota import Blueprint
 
@@ -21,10 +23,4 @@ def jobs() -> Blueprint:
     return make_blueprint(Settings.from_env(), services)
 
 
-def __getattr__(name: str) -> Any:
-    if name != "rota":
-        raise AttributeError(f"module 'apps.codenotify' has no attribute {name!r}")
-    from apps.application import application
-
-    globals()[name] = application(jobs())
-    return globals()[name]
+__getattr__ = on_demand(__name__, lambda: [jobs()])

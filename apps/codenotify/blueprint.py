@@ -10,13 +10,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from apps.codenotify.settings import Settings
-from rota import Blueprint, JobResult, Retry, Run, Trigger, cron
+from apps.recurring import THREE_TIMES
+from rota import Blueprint, JobResult, Run, Trigger, cron
 
 if TYPE_CHECKING:
     from apps.codenotify.services import Services
 
 ASK_ONCE = "after-sync"
-THREE_TIMES = Retry(attempts=3, delays=[1, 2])
 
 
 def make_blueprint(settings: Settings, services: Callable[[], Services]) -> Blueprint:
@@ -27,9 +27,7 @@ def make_blueprint(settings: Settings, services: Callable[[], Services]) -> Blue
     Without a schedule, because its setting says off, a job can still be run by hand.
     """
     if settings.own_tables is not None:  # what is wrong with them is told at the start
-        from apps.codenotify.tables import open_database
-
-        open_database(settings.database_url, settings.own_tables).dispose()
+        services()
     blueprint = Blueprint("codenotify")
     _add_upkeep(blueprint, settings, services)
     _add_senders(blueprint, settings, services)

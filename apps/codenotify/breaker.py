@@ -17,7 +17,7 @@ from sqlalchemy import Engine, or_, select, update
 from apps.codenotify import state
 from apps.codenotify.settings import Settings
 from apps.codenotify.tables import sync_state
-from apps.database import reading, writing
+from rota.recipes import reading, writing
 
 State = Literal["closed", "open", "half_open"]
 Change = Literal["opened", "closed"]

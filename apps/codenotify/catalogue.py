@@ -12,8 +12,7 @@ from sqlalchemy import Connection, Row, case, null, select, true, update
 
 from apps.codenotify.contest import JUDGING, JUDGING_AT_MOST, Contest
 from apps.codenotify.tables import contests
-from apps.database import insert
-from rota.recipes import record
+from rota.recipes import insert, record
 
 if TYPE_CHECKING:
     from rota import Run

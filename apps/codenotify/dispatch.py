@@ -13,9 +13,9 @@ from apps.codenotify.mailings import LENGTHS, all_kinds, digests, of_contests, p
 from apps.codenotify.services import Services
 from apps.codenotify.tables import contests, users
 from apps.codenotify.wishes import LEAST_HOURS, MOST_HOURS, TICK, lead_within, reachable, wants
-from apps.database import reading
 from rota import JobResult
 from rota.messages import deliveries
+from rota.recipes import reading
 
 if TYPE_CHECKING:
     from rota import Run

@@ -10,9 +10,9 @@ from sqlalchemy import Engine, select
 
 from apps.codenotify.inbox import CONTEST_KINDS
 from apps.codenotify.tables import contests, users
-from apps.database import reading, writing
 from rota.errors import ConfigError
 from rota.messages import deliveries
+from rota.recipes import reading, writing
 
 NAME = "notification_deliveries"
 _SPEC = (

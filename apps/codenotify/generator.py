@@ -20,8 +20,8 @@ from apps.codenotify.contest import Contest
 from apps.codenotify.population import Person, make_person
 from apps.codenotify.tables import contests, notifications, prepare, users
 from apps.codenotify.world import World
-from apps.database import writing
 from rota.messages import deliveries
+from rota.recipes import writing
 
 Size = Literal["small", "medium", "full"]
 DISPATCH, CLEANUP = "codenotify/dispatch-notifications", "codenotify/cleanup-old-data"

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Text, and_, case, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Text, and_, case, cast, select
 
 from apps.codenotify.tables import contests, notifications, users
-from apps.database import insert
 from rota.messages import deliveries
 from rota.messages.tables import as_instant
+from rota.recipes import insert
 
 KEPT = timedelta(days=90)
 CONTEST_KINDS = ("reminder", "rescheduled", "cancelled", "reinstated")
@@ -92,18 +92,6 @@ def is_about(row: Any = deliveries) -> ColumnElement[bool]:
     of_contest = and_(row.c.subject == _notice.contest_key, row.c.version == cast(_notice.schedule_version, Text))
     mine = and_(row.c.recipient == cast(_notice.user_id, Text), dated == _notice.kind)
     return and_(mine, case((row.c.kind.in_(CONTEST_KINDS), of_contest), else_=True))
-
-
-def with_status() -> Select[Any]:
-    """Every notification with its ``status``: SENT if any channel sent it, FAILED if none can, else PENDING."""
-
-    def how_many(*statuses: str) -> Any:
-        return func.coalesce(func.sum(case((deliveries.c.status.in_(statuses), 1), else_=0)), 0)
-
-    waiting = how_many("claimed", "queued")
-    status = case((how_many("sent") > 0, "SENT"), (waiting > 0, "PENDING"), else_="FAILED")
-    query = select(*notifications.c, status.label("status")).select_from(notifications)
-    return query.join(deliveries, is_about(), isouter=True).group_by(notifications.c.id)
 
 
 def told_start(*, before: ColumnElement[int] | None = None) -> ColumnElement[Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.codenotify.settings import Settings
-from apps.codenotify.tokens import keep_url, preferences_url, unsubscribe_url
+from apps.codenotify.tokens import url
 from rota.messages import Content, Templates
 from rota.messages.templates import human
 
@@ -33,9 +33,9 @@ def letter(settings: Settings, kind: str) -> Callable[[Mapping[str, Any]], Conte
     def render(facts: Mapping[str, Any]) -> Content:
         user = facts["user_id"]
         links = {
-            "keep_url": keep_url(settings, user),
-            "preferences_url": preferences_url(settings, user),
-            "unsubscribe_url": unsubscribe_url(settings, user),
+            "keep_url": url(settings, "keep", user),
+            "preferences_url": url(settings, "preferences", user),
+            "unsubscribe_url": url(settings, "unsubscribe", user),
         }
         if items := facts.get("items"):
             contests = sorted((each["contest"] for each in items), key=lambda contest: contest["start_time"])

@@ -7,6 +7,7 @@ one person only.
 
 from __future__ import annotations
 
+import hmac
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -25,7 +26,7 @@ from apps.codenotify import people
 from apps.codenotify.letters import PLATFORM_NAMES
 from apps.codenotify.settings import Settings
 from apps.codenotify.tables import open_database
-from apps.codenotify.tokens import keep_token, preferences_token, unsubscribe_token
+from apps.codenotify.tokens import Purpose, token
 from apps.codenotify.wishes import ADDRESS_COLUMNS, LEAST_HOURS, MOST_HOURS
 
 Query = Mapping[str, list[str]]
@@ -65,7 +66,7 @@ class Pages:
 
     @cached_property
     def _engine_once(self) -> Engine:
-        return open_database(self._settings.database_url, self._settings.own_tables)
+        return open_database(self._settings)
 
     @property
     def engine(self) -> Engine:
@@ -74,35 +75,35 @@ class Pages:
 
     def answer(self, path: str, query: Query, form: Query | None) -> Answer:
         """``form`` is None for a GET."""
-        kinds: dict[str, tuple[Callable[[Settings, int], str], Callable[[int, str, Query | None], Answer]]] = {
-            "/unsubscribe": (unsubscribe_token, self._unsubscribe),
-            "/keep": (keep_token, self._keep),
-            "/preferences": (preferences_token, self._preferences),
+        pages: dict[str, tuple[Purpose, Callable[[int, Query | None], Answer]]] = {
+            "/unsubscribe": ("unsubscribe", self._unsubscribe),
+            "/keep": ("keep", self._keep),
+            "/preferences": ("preferences", self._preferences),
         }
-        if path not in kinds:
+        if path not in pages:
             return _NOWHERE
-        user, token = query.get("user", [""])[0], query.get("token", [""])[0]
+        purpose, page = pages[path]
+        user, given = query.get("user", [""])[0], query.get("token", [""])[0]
         if not (user.isascii() and user.isdigit() and len(user) < 19):
             return _NOT_OURS
-        made, answered = kinds[path]
-        return (
-            answered(int(user), token, form) if people.is_theirs(token, made(self._settings, int(user))) else _NOT_OURS
-        )
+        right = token(self._settings, purpose, int(user))
+        is_theirs = hmac.compare_digest(given.encode("utf-8", "replace"), right.encode())
+        return page(int(user), form) if is_theirs else _NOT_OURS
 
-    def _unsubscribe(self, user: int, token: str, form: Query | None) -> Answer:
+    def _unsubscribe(self, user: int, form: Query | None) -> Answer:
         if form is None:
             return Answer(200, "No more mails?", "You will get no mail from CodeNotify any more.", "Unsubscribe")
-        people.unsubscribe(self.engine, self._settings, user, token)
+        people.unsubscribe(self.engine, user)
         return Answer(200, "You are unsubscribed", "You get no mail any more. Your other channels are as they were.")
 
-    def _keep(self, user: int, token: str, form: Query | None) -> Answer:
+    def _keep(self, user: int, form: Query | None) -> Answer:
         if form is None:
             return Answer(200, "Keep your account?", "It stays as it is, and you go on hearing of contests.", "Keep it")
-        people.keep_account(self.engine, self._settings, user, token, datetime.now(UTC))
+        people.record_activity(self.engine, user, datetime.now(UTC))
         return Answer(200, "Your account is kept", "You go on hearing of contests as before.")
 
-    def _preferences(self, user: int, token: str, form: Query | None) -> Answer:
-        now = people.preferences(self.engine, self._settings, user, token)
+    def _preferences(self, user: int, form: Query | None) -> Answer:
+        now = people.preferences(self.engine, user)
         if now is None:
             return _NOT_OURS
         if form is None:
@@ -110,7 +111,7 @@ class Pages:
         chosen = _chosen(form, now.channels)
         if chosen is None:
             return _UNREADABLE
-        people.choose(self.engine, self._settings, user, token, chosen)
+        people.choose(self.engine, user, chosen)
         people.record_activity(self.engine, user, datetime.now(UTC))
         return Answer(200, "Saved", "It holds from the next message on.")
 

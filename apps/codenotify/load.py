@@ -10,6 +10,5 @@ from apps.codenotify.tables import metadata, open_database
 from apps.loading import load_main
 
 if __name__ == "__main__":
-    settings = Settings.from_env()
-    engine = open_database(settings.database_url, settings.own_tables)
+    engine = open_database(Settings.from_env())
     load_main(engine, metadata, {exchange.NAME: partial(exchange.take, engine)})

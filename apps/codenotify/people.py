@@ -1,19 +1,16 @@
-"""What people do that the jobs go by: log in, read, follow a link, keep an account, unsubscribe, choose channels."""
+"""What people do that the jobs go by: read, follow a link, unsubscribe, choose; and when they last did anything."""
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Row, case, func, or_, select, update
 
-from apps.codenotify.settings import Settings
 from apps.codenotify.tables import notifications, users
-from apps.codenotify.tokens import keep_token, preferences_token, unsubscribe_token
 from apps.codenotify.wishes import ADDRESS_COLUMNS
-from apps.database import reading, writing
+from rota.recipes import reading, writing
 
 INACTIVE_AFTER = timedelta(days=180)
 CHOICES = ("alert_frequency", "notify_before_hours", "platforms", "channels")
@@ -24,15 +21,6 @@ def last_activity() -> ColumnElement[Any]:
     row = users.c
     latest = func.coalesce(row.last_active_at, row.last_login_at, row.created_at)
     return case((row.last_login_at > row.last_active_at, row.last_login_at), else_=latest)
-
-
-def is_theirs(token: str, right: str) -> bool:
-    return hmac.compare_digest(token.encode("utf-8", "replace"), right.encode())
-
-
-def record_login(engine: Engine, user_id: int, at: datetime) -> None:
-    with writing(engine) as connection:
-        connection.execute(update(users).where(users.c.id == user_id).values(last_login_at=at, last_active_at=at))
 
 
 def record_activity(engine: Engine, user_id: int, at: datetime) -> None:
@@ -53,42 +41,24 @@ def read_notification(engine: Engine, notification_id: int, at: datetime) -> Non
         record_activity(engine, user_id, at)
 
 
-def keep_account(engine: Engine, settings: Settings, user_id: int, token: str, at: datetime) -> bool:
-    """The link of a warning was followed by the person whom its token was made for; False, and nothing done, for
-    another token. An account that is quiet already stays so."""
-    if not is_theirs(token, keep_token(settings, user_id)):
-        return False
-    record_activity(engine, user_id, at)
-    return True
-
-
-def unsubscribe(engine: Engine, settings: Settings, user_id: int, token: str) -> bool:
-    """Switch mail off for the person whom the token was made for; False, and nothing done, for another token."""
-    if not is_theirs(token, unsubscribe_token(settings, user_id)):
-        return False
+def unsubscribe(engine: Engine, user_id: int) -> None:
+    """Switch mail off."""
     with writing(engine) as connection:
         found = connection.scalar(select(users.c.channels).where(users.c.id == user_id))
         channels = found if isinstance(found, dict) else {}
         connection.execute(update(users).where(users.c.id == user_id).values(channels={**channels, "email": False}))
-    return True
 
 
-def preferences(engine: Engine, settings: Settings, user_id: int, token: str) -> Row[Any] | None:
-    """What the person whom the token was made for has chosen; None for another token."""
-    if not is_theirs(token, preferences_token(settings, user_id)):
-        return None
+def preferences(engine: Engine, user_id: int) -> Row[Any] | None:
+    """What the person has chosen; None where there is nobody of that number."""
     with reading(engine) as connection:
         return connection.execute(select(*(users.c[name] for name in CHOICES)).where(users.c.id == user_id)).first()
 
 
-def choose(engine: Engine, settings: Settings, user_id: int, token: str, choices: Mapping[str, Any]) -> bool:
-    """Keep the choices of the person whom the token was made for; False, and nothing done, for another token."""
-    if not is_theirs(token, preferences_token(settings, user_id)):
-        return False
+def choose(engine: Engine, user_id: int, choices: Mapping[str, Any]) -> None:
     values = {name: choices[name] for name in CHOICES if name in choices}
     with writing(engine) as connection:
         connection.execute(update(users).where(users.c.id == user_id).values(values))
-    return True
 
 
 def channels_from(value: Mapping[str, object] | Iterable[str]) -> dict[str, bool]:

@@ -38,7 +38,7 @@ class Services:
 
         Raises ``ConfigError`` where the database has others of their names.
         """
-        engine = open_database(settings.database_url, settings.own_tables)
+        engine = open_database(settings)
         return cls(settings=settings, engine=engine, senders=senders(settings), now=now)
 
     def close(self) -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from apps.environment import FromEnvironment, boolean, file, number, one_of, schedule, seconds_list, setting, url
-from rota.errors import SettingsError
+from apps.environment import (
+    FromEnvironment,
+    boolean,
+    file,
+    number,
+    one_of,
+    schedule,
+    seconds_list,
+    setting,
+    settings,
+    url,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,40 +95,18 @@ class Settings(FromEnvironment):
     public_url: str = setting("PUBLIC_URL", "https://codenotify.example", url)
     unsubscribe_secret: str = setting("UNSUBSCRIBE_SECRET", _DEVELOPMENT_SECRET, secret=True)
 
-    endpoints: Mapping[str, Endpoint] = field(default_factory=lambda: ENDPOINTS)
-    webhooks: Mapping[str, Webhook] = field(default_factory=lambda: WEBHOOKS)
+    endpoints: Mapping[str, Endpoint] = settings(ENDPOINTS)
+    webhooks: Mapping[str, Webhook] = settings(WEBHOOKS)
 
     @property
     def warns_inactive(self) -> bool:
         """Whether clean-up writes mails: whoever has switched notifications off wants none, from no job."""
         return self.notify_inactive and self.notifications_enabled
 
-    @classmethod
-    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
-        """The settings of this process. Raises ``SettingsError`` with every mistake, not the first alone."""
-        env = os.environ if env is None else env
-        problems: list[str] = []
-        endpoints = {name: _replaced(base, name, env, problems) for name, base in ENDPOINTS.items()}
-        webhooks = {name: _replaced(base, name, env, problems) for name, base in WEBHOOKS.items()}
-        values = cls.collect(env, problems)
-        settings = cls(**values, endpoints=endpoints, webhooks=webhooks)
-        problems += _contradictions(settings)
-        if problems:
-            raise SettingsError(problems, hint="apps/codenotify/README.md lists every setting")
-        return settings
-
-
-def _replaced(base: Any, name: str, env: Mapping[str, str], problems: list[str]) -> Any:
-    return replace(base, **base.collect(env, problems, prefix=name.upper()))
-
-
-def _contradictions(settings: Settings) -> list[str]:
-    """Settings that are each right and together wrong."""
-    problems = []
-    if settings.environment == "production" and settings.unsubscribe_secret == _DEVELOPMENT_SECRET:
-        problems.append("UNSUBSCRIBE_SECRET: production needs one, or anybody could unsubscribe anybody")
-    if settings.breaker_cap_s < settings.breaker_open_s:
-        problems.append("CONTEST_BREAKER_CAP_S: must not be below CONTEST_BREAKER_OPEN_S")
-    if bool(settings.smtp_username) != bool(settings.smtp_password):
-        problems.append("SMTP_USERNAME, SMTP_PASSWORD: give both or neither")
-    return problems
+    def contradictions(self) -> Iterator[str]:
+        if self.environment == "production" and self.unsubscribe_secret == _DEVELOPMENT_SECRET:
+            yield "UNSUBSCRIBE_SECRET: production needs one, or anybody could unsubscribe anybody"
+        if self.breaker_cap_s < self.breaker_open_s:
+            yield "CONTEST_BREAKER_CAP_S: must not be below CONTEST_BREAKER_OPEN_S"
+        if bool(self.smtp_username) != bool(self.smtp_password):
+            yield "SMTP_USERNAME, SMTP_PASSWORD: give both or neither"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Engine, select, update
 
 from apps.codenotify.tables import sync_state
-from apps.database import insert, reading
+from rota.recipes import insert, reading
 
 GLOBAL = "global"
 Validators = Mapping[str, Mapping[str, str]]

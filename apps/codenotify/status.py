@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from apps.standing import ENDED, UNDER_WAY, Standing, as_dict, standing, standings
+from apps.standing import UNDER_WAY, Standing, as_dict, ended, standing, standings
 from rota import Rota
 
 PREFIX = "codenotify"
@@ -42,8 +42,7 @@ def start(rota: Rota, name: str, by: str) -> None:
 def log(rota: Rota, name: str, limit: int = 20) -> list[dict[str, Any]]:
     """The job's runs that ended, newest first; durations in seconds."""
     job = f"{PREFIX}/{standing(rota, f'{PREFIX}/{name}').name}"
-    runs = [run for state in ENDED for run in rota.runs.page(job=job, state=state, limit=limit)]
-    return [_record(run) for run in sorted(runs, key=lambda run: (run.finished_at or 0, run.id), reverse=True)[:limit]]
+    return [_record(run) for run in ended(rota, [job], limit=limit)]
 
 
 def metrics(rota: Rota) -> dict[str, dict[str, Any]]:

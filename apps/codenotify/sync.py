@@ -27,9 +27,9 @@ from apps.codenotify.breaker import Breaker
 from apps.codenotify.contest import PLATFORMS, Contest
 from apps.codenotify.errors import OutsideError, PermanentError, words
 from apps.codenotify.services import Services
-from apps.database import reading, writing
 from rota import JobResult
 from rota.errors import Interrupted
+from rota.recipes import reading, writing
 
 if TYPE_CHECKING:
     from rota import Run

@@ -6,8 +6,6 @@ contest's key, its version the contest's ``schedule_version``. It outlives the c
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -22,16 +20,15 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    inspect,
 )
 
-from apps.database import OWN, Instant, connect, create_tables
-from apps.own_tables import use_own_tables
-from rota.errors import ConfigError
+from apps import own_tables
+from apps.database import Instant
+from apps.own_tables import Place
 from rota.messages import metadata as messages
 from rota.recipes import bind, ready
 
-metadata = MetaData()
+metadata = MetaData(info={"application": "CodeNotify"})
 _Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite gives a rowid to INTEGER keys only
 
 
@@ -135,37 +132,24 @@ sync_state = Table(
 )
 
 
-def check(engine: Engine) -> None:
-    """Raises ``ConfigError`` where the database has a table of one of these names that is another one."""
-    look = inspect(engine)
-    there = set(look.get_table_names())
-    for table in metadata.sorted_tables:
-        if table.name not in there or table.info.get(OWN):
-            continue
-        missing = set(table.columns.keys()) - {column["name"] for column in look.get_columns(table.name)}
-        if missing:
-            raise ConfigError(
-                f"the table {table.name} is not CodeNotify's: it has no column {', '.join(sorted(missing))}",
-                hint="Give CodeNotify a database, or a schema, of its own: CODENOTIFY_DATABASE_URL.",
-            )
+def open_database(settings: Place) -> Engine:
+    """The database with all of its tables.
 
-
-def open_database(url: str, own: Path | None = None) -> Engine:
-    """The database with all of its tables; ``own`` says which of them are called otherwise.
-
-    Raises ``ConfigError``, and ``SettingsError`` with all that is wrong with the tables that ``own`` names.
+    Raises ``ConfigError``, and ``SettingsError`` with all that is wrong with tables of one's own.
     """
-    engine = connect(url)
-    if own is not None:
-        use_own_tables(metadata, engine, own)
-    prepare(engine)
+    engine = own_tables.open_database(settings, metadata)
+    _join(engine)
     return engine
 
 
 def prepare(engine: Engine) -> None:
-    """Check the tables, and make those that are missing."""
-    check(engine)
-    create_tables(engine, metadata)
+    """Make the tables that are missing."""
+    own_tables.make_tables(engine, metadata)
+    _join(engine)
+
+
+def _join(engine: Engine) -> None:
+    """The ledger and the audit are beside our own tables."""
     ready(engine)
     ready(engine, messages)
     bind(metadata, engine)

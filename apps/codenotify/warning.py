@@ -17,11 +17,11 @@ from apps.codenotify.account import account
 from apps.codenotify.mailings import WARNED_AFTER, warnings, warnings_due
 from apps.codenotify.services import Services
 from apps.codenotify.tables import users
-from apps.database import reading
 from rota import JobResult
 from rota.messages import deliveries
 from rota.messages.ledger import Plan
 from rota.messages.tables import metadata as messages
+from rota.recipes import reading
 from rota.recipes.tables import present
 
 if TYPE_CHECKING:

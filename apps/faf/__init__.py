@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from apps.application import on_demand
 
 if TYPE_CHECKING:
     from rota import Blueprint
@@ -17,10 +19,4 @@ def jobs() -> Blueprint:
     return make_blueprint(Settings.from_env(), current)
 
 
-def __getattr__(name: str) -> Any:
-    if name != "rota":
-        raise AttributeError(f"module 'apps.faf' has no attribute {name!r}")
-    from apps.application import application
-
-    globals()[name] = application(jobs())
-    return globals()[name]
+__getattr__ = on_demand(__name__, lambda: [jobs()])

@@ -6,9 +6,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Engine
-
-from apps import own_tables
 from apps.faf.cleanup import cleanup
 from apps.faf.events import Announced
 from apps.faf.health import health_check
@@ -16,13 +13,11 @@ from apps.faf.invitations import MonthlyInvitations, reminders, trying_again
 from apps.faf.planning import PER_USER
 from apps.faf.settings import Settings
 from apps.faf.tables import health_samples, metadata
-from rota import Blueprint, Retry, Rota, cron
+from apps.own_tables import opener
+from apps.recurring import add
+from rota import Blueprint, Rota, cron
 from rota.messages import HttpProvider, Sender, Smtp
-from rota.recipes import Recipe, bind
-from rota.recipes.database import engine_of
-
-THREE_TIMES = Retry(attempts=3, delays=[1, 2])
-
+from rota.recipes import Recipe, bind, engine_of
 
 BATCH_AT_MOST = 100
 """What a call of the provider may hold."""
@@ -34,20 +29,20 @@ def make_blueprint(settings: Settings, rota: Callable[[], Rota]) -> Blueprint:
 
     ``rota``: whose jobs they are, for the one that looks at the others.
     """
-    engine = own_tables.opener(settings.database_url, metadata, settings.own_tables)
+    engine = opener(settings, metadata)
     bind(metadata, engine)
     jobs = Blueprint("faf", environments=["production", "staging"])
     mail = senders(settings)
     _add_mails(jobs, settings, mail)
-    jobs.job(
+    add(
+        jobs,
         "cleanup",
-        schedule=cron("0 2 * * *", tz=settings.timezone),
-        catch_up_window=timedelta(hours=24),
-        retry=THREE_TIMES,
-        timeout=timedelta(minutes=60),
-        concurrency=1,
+        "0 2 * * *",
+        Announced(cleanup(settings), "cleanup", settings),
+        late=24,
+        tz=settings.timezone,
         **_limited(settings),
-    )(Announced(cleanup(settings), "cleanup", settings))
+    )
     jobs.job(
         "health-check",
         schedule=cron("*/5 * * * *", tz=settings.timezone),
@@ -66,24 +61,17 @@ def _limited(settings: Settings) -> dict[str, Any]:
 
 
 def _add_mails(jobs: Blueprint, settings: Settings, mail: list[Sender]) -> None:
-    def add(name: str, expression: str, recipe: Recipe, minutes: float, **policies: Any) -> None:
-        jobs.job(
-            name,
-            schedule=cron(expression, tz=settings.timezone),
-            environments=["production"],
-            **_limited(settings),
-            timeout=timedelta(minutes=minutes),
-            concurrency=1,
-            **({"retry": THREE_TIMES} | policies),
-        )(Announced(recipe, name, settings))
+    def mails(name: str, expression: str, recipe: Recipe, **policies: Any) -> None:
+        policies |= {"tz": settings.timezone, "environments": ["production"], **_limited(settings)}
+        add(jobs, name, expression, Announced(recipe, name, settings), **policies)
 
     channels = {"email": mail}
     monthly = f"0 {settings.monthly_hour} {settings.monthly_day} * *"
     asked = "0 * * * *" if settings.mode == PER_USER else monthly
-    campaign, late = MonthlyInvitations(settings, channels), timedelta(hours=48)
-    add("monthly-invitations", asked, campaign, 60 * settings.max_job_hours, catch_up_window=late)
-    add("invitation-retry", "*/10 * * * *", trying_again(settings, channels), 9, catch_up="none")
-    add("reminders", "0 */1 * * *", reminders(settings, channels), 55, catch_up_window=timedelta(hours=1))
+    hours = settings.max_job_hours
+    mails("monthly-invitations", asked, MonthlyInvitations(settings, channels), late=48, minutes=60 * hours)
+    mails("invitation-retry", "*/10 * * * *", trying_again(settings, channels), minutes=9, catch_up="none")
+    mails("reminders", "0 */1 * * *", reminders(settings, channels), late=1, minutes=55)
 
 
 def senders(settings: Settings) -> list[Sender]:
@@ -114,7 +102,3 @@ def senders(settings: Settings) -> list[Sender]:
         timeout=answer,
     )
     return [provider, smtp]
-
-
-def open_database(settings: Settings) -> Engine:
-    return own_tables.open_database(settings.database_url, metadata, settings.own_tables)

@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, exists, func, not_, or_, select
 
-from apps.database import insert
 from apps.faf.settings import Settings
 from apps.faf.tables import (
     contacts,
@@ -23,7 +22,7 @@ from apps.faf.tables import (
     users,
 )
 from apps.numbers import percent
-from rota.recipes import Aggregate, Child, Retention, Safety, Steps, Update
+from rota.recipes import Aggregate, Child, Retention, Safety, Steps, Update, insert
 from rota.recipes.rows import Key, Rows
 from rota.recipes.sweep import Counts
 

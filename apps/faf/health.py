@@ -12,13 +12,12 @@ from pathlib import Path
 
 from sqlalchemy import Engine, and_, func, select
 
-from apps.database import reading
 from apps.faf.settings import Settings
 from apps.faf.tables import health_samples, invitations
 from rota import Rota
 from rota.messages import Sender, Smtp
 from rota.messages.tables import senders as breakers
-from rota.recipes import Check, Health
+from rota.recipes import Check, Health, reading
 from rota.recipes.tables import present
 
 PREFIX = "faf/"

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Select, case, func, null, or_, select, update
 
-from apps.database import insert
 from apps.faf import french
 from apps.faf.eligible import asks, is_asked, why_not
 from apps.faf.health import MEGABYTE, peak_bytes
@@ -21,8 +20,7 @@ from apps.faf.planning import NAMES, PER_USER, month_of, months_of, plan_month
 from apps.faf.settings import Settings
 from apps.faf.tables import campaign_runs, contacts, invitation_reminders, invitations, users
 from rota.messages import Campaign, Content, Mailing, Reminders, Step, Templates, Unsubscribe
-from rota.recipes import Recipe
-from rota.recipes.database import engine_of, writing
+from rota.recipes import Recipe, engine_of, insert, writing
 from rota.recipes.recipe import without_plan
 
 if TYPE_CHECKING:
@@ -39,16 +37,14 @@ _letters = Templates(Path(__file__).parent / "templates", filters=_of_paris)
 
 @dataclass(frozen=True, eq=False)
 class MonthlyInvitations(Recipe):
-    """Plans the month, sends it, and writes down what came of it."""
+    """Invite the friends of all owners, once a month.
+
+    The month is planned and sent, and what came of it written down.
+    """
 
     settings: Settings
     channels: Mapping[str, Any]
     sends = True
-
-    @property
-    def description(self) -> str:
-        """Invite the friends of all owners, once a month."""
-        return "Invite the friends of all owners, once a month."
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         without_plan(plan)

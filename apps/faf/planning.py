@@ -13,12 +13,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, select
 
-from apps.database import insert
 from apps.faf.eligible import asks, is_asked, suppressed
 from apps.faf.links import SHORT, token, token_hash
 from apps.faf.settings import Settings
 from apps.faf.tables import campaign_runs, contacts, invitations, users
-from rota.recipes import Derive, Safety
+from rota.recipes import Derive, Safety, insert
 
 if TYPE_CHECKING:
     from rota import Run

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from apps.environment import FromEnvironment, file, number, one_of, setting, url, zone
-from rota.errors import SettingsError
 
 _DEVELOPMENT_KEY = "faf-development"
 
@@ -20,7 +18,7 @@ class Settings(FromEnvironment):
     environment: str = setting("APP_ENV", "development", one_of("production", "staging", "development", "test"))
     database_url: str = setting("FAF_DATABASE_URL", "sqlite:///.rota/faf.db", secret=True)
     own_tables: Path | None = setting("FAF_TABLES", None, file)  # noqa: RUF009 - it is a field
-    monthly_day: int = setting("SCHEDULER_MONTHLY_JOB_DAY", 5, number(1, 28))
+    monthly_day: int = setting("SCHEDULER_MONTHLY_JOB_DAY", 5, number(1, 28), formerly="MONTHLY_JOB_DAY")
     monthly_hour: int = setting("SCHEDULER_MONTHLY_JOB_HOUR", 18, number(0, 23))
     timezone: str = setting("SCHEDULER_TIMEZONE", "Europe/Paris", zone)
     mode: str = setting("FAF_CAMPAIGN_MODE", "global", one_of("global", "per_user"))
@@ -50,25 +48,14 @@ class Settings(FromEnvironment):
     public_url: str = setting("FAF_PUBLIC_URL", "https://form-a-friend.example", url)
     link_key: str = setting("FAF_LINK_KEY", _DEVELOPMENT_KEY, secret=True)
 
-    @classmethod
-    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
-        """The settings of this process. Raises ``SettingsError`` with every mistake, not the first alone."""
-        given = dict(os.environ if env is None else env)
-        problems: list[str] = []
-        old = given.get("MONTHLY_JOB_DAY")  # the name that it had before
-        if old and given.setdefault("SCHEDULER_MONTHLY_JOB_DAY", old) != old:
-            problems.append("MONTHLY_JOB_DAY: SCHEDULER_MONTHLY_JOB_DAY says otherwise; give that one alone")
-        settings = cls(**cls.collect(given, problems))
-        if settings.second_reminder_days <= settings.first_reminder_days:
-            problems.append("SCHEDULER_SECOND_REMINDER_DAYS: must be more than SCHEDULER_FIRST_REMINDER_DAYS")
-        if settings.batch_seconds * 1_000 >= settings.worker_timeout_ms:
-            took = f"{settings.invitations_at_once} mails take {settings.batch_seconds:g} s at FAF_MAILS_PER_SECOND"
-            problems.append(f"SCHEDULER_WORKER_TIMEOUT: give more, as {took}")
-        if settings.environment == "production" and settings.link_key == _DEVELOPMENT_KEY:
-            problems.append("FAF_LINK_KEY: production needs one, or anybody could make a link of anybody's")
-        if problems:
-            raise SettingsError(problems, hint="apps/faf/README.md lists every setting")
-        return settings
+    def contradictions(self) -> Iterator[str]:
+        if self.second_reminder_days <= self.first_reminder_days:
+            yield "SCHEDULER_SECOND_REMINDER_DAYS: must be more than SCHEDULER_FIRST_REMINDER_DAYS"
+        if self.batch_seconds * 1_000 >= self.worker_timeout_ms:
+            took = f"{self.invitations_at_once} mails take {self.batch_seconds:g} s at FAF_MAILS_PER_SECOND"
+            yield f"SCHEDULER_WORKER_TIMEOUT: give more, as {took}"
+        if self.environment == "production" and self.link_key == _DEVELOPMENT_KEY:
+            yield "FAF_LINK_KEY: production needs one, or anybody could make a link of anybody's"
 
     @property
     def batch_seconds(self) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 from apps.faf.health import MEGABYTE, resident_bytes
 from apps.faf.settings import Settings
-from apps.standing import ENDED, as_dict, plain, standings
+from apps.standing import ENDED, as_dict, ended, plain, standings
 from rota import Rota
 from rota.errors import ConfigError
 
@@ -72,8 +72,6 @@ def history(
         raise ConfigError(f"limit={limit} is none", hint=f"Give a number from 1 to {MOST}.")
     names = [f"{PREFIX}/{job_type}"] if job_type else [name for name in rota.jobs if name.startswith(f"{PREFIX}/")]
     states = [status] if status else ENDED
-    runs = [run for name in names for state in states for run in rota.runs.page(job=name, state=state, limit=limit)]
-    newest = sorted(runs, key=lambda run: (run.finished_at or 0, run.id), reverse=True)[:limit]
     return [
         {
             "job_id": run.id,
@@ -83,7 +81,7 @@ def history(
             "finished_at": run.finished_at,
             "counts": (json.loads(run.result) if run.result else {}).get("counts", {}),
         }
-        for run in newest
+        for run in ended(rota, names, limit=limit, states=states)
     ]
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
-    JSON,
     Boolean,
     Column,
     Index,
@@ -17,22 +14,17 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from apps.database import Instant
-from apps.ids import FreshId, Id
+from apps.database import Instant, Json
+from apps.ids import Id, id_column
 from apps.numbers import Decimal_
 
-metadata = MetaData()
-_Json = JSON(none_as_null=True)
-
-
-def _key() -> Column[Any]:
-    return Column("id", Id, primary_key=True, default=FreshId())
+metadata = MetaData(info={"application": "FaF"})
 
 
 users = Table(
     "users",
     metadata,
-    _key(),
+    id_column(),
     Column("username", Text, nullable=False),
     Column("email", Text, nullable=False),
     Column("is_active", Boolean, nullable=False, default=True),
@@ -52,7 +44,7 @@ users = Table(
 contacts = Table(
     "contacts",
     metadata,
-    _key(),
+    id_column(),
     Column("owner_id", Id, nullable=False, index=True),  # no foreign key: an owner may go, and leave them behind
     Column("email", Text, nullable=False),
     Column("first_name", Text),
@@ -77,7 +69,7 @@ contacts = Table(
 invitations = Table(
     "invitations",
     metadata,
-    _key(),
+    id_column(),
     Column("from_user_id", Id, nullable=False),
     Column("contact_id", Id, index=True),
     Column("to_email", Text, nullable=False),
@@ -106,7 +98,7 @@ invitations = Table(
 invitation_reminders = Table(
     "invitation_reminders",
     metadata,
-    _key(),
+    id_column(),
     Column("invitation_id", Id, nullable=False, index=True),
     Column("kind", Text, nullable=False),
     Column("status", Text, nullable=False),
@@ -122,19 +114,19 @@ campaign_runs = Table(
     Column("month", Text, nullable=False),
     Column("scheduled_at", Instant),
     Column("status", Text),
-    Column("checkpoint", _Json),
-    Column("counts", _Json),
+    Column("checkpoint", Json),
+    Column("counts", Json),
     PrimaryKeyConstraint("owner_id", "month"),
 )
 email_events = Table(
     "email_events",
     metadata,
-    _key(),
+    id_column(),
     Column("provider_event_id", Text, unique=True),
     Column("invitation_id", Id),
     Column("type", Text),
     Column("at", Instant, nullable=False, index=True),
-    Column("payload", _Json),
+    Column("payload", Json),
 )
 suppressions = Table(
     "suppressions",
@@ -156,8 +148,8 @@ owner_stats = Table(
 health_samples = Table(
     "health_samples",
     metadata,
-    _key(),
+    id_column(),
     Column("at", Instant, nullable=False, index=True),
     Column("status", Text, nullable=False),
-    Column("checks", _Json),
+    Column("checks", Json),
 )

@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, and_
 
-from apps import own_tables
 from apps.learn.courses import update_courses
 from apps.learn.cut import day_of
 from apps.learn.hourly import update_hour
@@ -18,24 +17,25 @@ from apps.learn.sessions import daily_cleanup, end_sessions
 from apps.learn.settings import Settings
 from apps.learn.students import update_students
 from apps.learn.tables import courses, metadata, reports, users
-from rota import Blueprint, JobResult, Retry, Run, cron
+from apps.own_tables import opener
+from apps.recurring import THREE_TIMES, add
+from rota import Blueprint, JobResult, Run, cron
 from rota.recipes import Derive, Periods, PruneLogs, Report, Steps, bind
 
-THREE_TIMES = Retry(attempts=3, delays=[1, 2])
 UTC_SUNDAYS = 6
 
 
 def make_blueprint(settings: Settings) -> Blueprint:
     """The jobs as ``settings`` have them. The database is opened when one of them first runs."""
-    engine = own_tables.opener(settings.database_url, metadata, settings.own_tables)
+    engine = opener(settings, metadata)
     bind(metadata, engine)
     jobs = Blueprint("learn", environments=["production", "staging"])
-    _add(jobs, "daily-analytics-updates", "0 0 * * *", ANALYTICS, late=24, minutes=60)
-    _add(jobs, "weekly-trend-reports", "0 1 * * 0", WEEKLY, late=8 * 7 * 24, minutes=30, catch_up="all")
-    _add(jobs, "monthly-executive-summaries", "0 2 1 * *", MONTHLY, late=8 * 31 * 24, minutes=30, catch_up="all")
+    add(jobs, "daily-analytics-updates", "0 0 * * *", ANALYTICS, late=24)
+    add(jobs, "weekly-trend-reports", "0 1 * * 0", WEEKLY, late=8 * 7 * 24, minutes=30, catch_up="all")
+    add(jobs, "monthly-executive-summaries", "0 2 1 * *", MONTHLY, late=8 * 31 * 24, minutes=30, catch_up="all")
     _add_hourly(jobs, settings, engine)
     _add_sessions(jobs, settings, engine)
-    _add(
+    add(
         jobs,
         "secret-rotation",
         "0 5 * * *",
@@ -45,12 +45,8 @@ def make_blueprint(settings: Settings) -> Blueprint:
         environments=["production"],
     )
     if settings.logs is not None:
-        _add(jobs, "daily-log-pruning", "0 4 * * *", _pruning(settings), late=24, minutes=60, each="host")
+        add(jobs, "daily-log-pruning", "0 4 * * *", _pruning(settings), late=24, each="host")
     return jobs
-
-
-def open_database(settings: Settings) -> Engine:
-    return own_tables.open_database(settings.database_url, metadata, settings.own_tables)
 
 
 def _of_courses(connection: Connection, ids: Sequence[Any], run: Run) -> Any:
@@ -117,21 +113,9 @@ def _add_hourly(jobs: Blueprint, settings: Settings, engine: Callable[[], Engine
 
 
 def _add_sessions(jobs: Blueprint, settings: Settings, engine: Callable[[], Engine]) -> None:
-    _add(jobs, "daily-session-cleanup", "0 3 * * *", daily_cleanup(settings, engine), late=24, minutes=60)
+    add(jobs, "daily-session-cleanup", "0 3 * * *", daily_cleanup(settings, engine), late=24)
 
     @jobs.job("end-sessions", retry=THREE_TIMES, timeout=timedelta(minutes=5), destructive=True)
     def end_sessions_of(run: Run, user_id: str) -> JobResult:
         """End all sessions of one person."""
         return end_sessions(run, settings, str(user_id))
-
-
-def _add(jobs: Blueprint, name: str, expression: str, recipe: Any, *, late: int, minutes: int, **policies: Any) -> None:
-    jobs.job(
-        name,
-        schedule=cron(expression, tz="UTC"),
-        catch_up_window=timedelta(hours=late),
-        retry=THREE_TIMES,
-        timeout=timedelta(minutes=minutes),
-        concurrency=None if "each" in policies else 1,
-        **policies,
-    )(recipe)

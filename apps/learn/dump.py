@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from apps.learn.blueprint import open_database
 from apps.learn.settings import Settings
 from apps.learn.tables import metadata
 from apps.loading import dump_main
+from apps.own_tables import open_database
 
 if __name__ == "__main__":
-    dump_main(open_database(Settings.from_env()), metadata)
+    dump_main(open_database(Settings.from_env(), metadata), metadata)

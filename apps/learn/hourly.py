@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import Engine, delete
+from sqlalchemy import Engine
 
-from apps.database import insert, reading, writing
 from apps.learn.periods import hour, utc_hour
+from apps.learn.sessions import CAREFUL
 from apps.learn.tables import realtime_metrics
 from rota import JobResult, Run
-from rota.recipes import Period
+from rota.recipes import Period, Retention, insert, reading, writing
+from rota.recipes.steps import merge, status_of
 
 KEPT = timedelta(days=30)
 
@@ -30,6 +31,13 @@ def update_hour(run: Run, engine: Engine) -> JobResult:
         connection.execute(
             statement.on_conflict_do_update(index_elements=["hour_start"], set_={"payload": statement.excluded.payload})
         )
-        old = connection.execute(delete(realtime_metrics).where(realtime_metrics.c.hour_start < period.start - KEPT))
-    result.counts = {"hours": 1, "deleted": old.rowcount}
+    result.counts = {"hours": 1}
+    kept = _old(period)(run)
+    merge(result, "old_hours", kept, prefix=False)
+    result.status = status_of([result.status, kept.status])
     return result
+
+
+def _old(period: Period) -> Retention:
+    """By the hour that the run is of, so that a late one takes no more."""
+    return Retention(realtime_metrics, where=realtime_metrics.c.hour_start < period.start - KEPT, safety=CAREFUL)

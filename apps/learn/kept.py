@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select
 
-from apps.database import insert
+from rota.recipes import insert
 
 
 def keep(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], now: datetime) -> int:

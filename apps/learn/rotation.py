@@ -11,11 +11,11 @@ from typing import Any
 from redis import Redis
 from sqlalchemy import Engine
 
-from apps.database import insert, writing
 from apps.learn.settings import Settings
-from apps.learn.tables import secret_policies, secret_values, secret_versions
+from apps.learn.tables import metadata, secret_policies, secret_values, secret_versions
+from apps.own_tables import open_database
 from rota.errors import ConfigError
-from rota.recipes import AwsStore, ColumnStore, FileStore, RotateSecrets, SecretAdapter, SecretStore
+from rota.recipes import AwsStore, ColumnStore, FileStore, RotateSecrets, SecretAdapter, SecretStore, insert, writing
 from rota.recipes.secret_policy import Policy
 from rota.recipes.secret_stores import Value
 
@@ -115,6 +115,4 @@ def add_policies(engine: Engine) -> int:
 
 
 if __name__ == "__main__":
-    from apps.learn.blueprint import open_database
-
-    print(f"{add_policies(open_database(Settings.from_env()))} policies added")  # noqa: T201 - a command
+    print(f"{add_policies(open_database(Settings.from_env(), metadata))} policies added")  # noqa: T201 - a command

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from apps.environment import FromEnvironment, boolean, directory, file, number, one_of, setting
-from rota.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +33,6 @@ class Settings(FromEnvironment):
     log_max_file_mb: float = setting("LEARN_LOG_MAX_FILE_MB", 100.0, number(0.001, kind=float))
     log_max_files: int = setting("LEARN_LOG_MAX_FILES", 10, number(1))
 
-    @classmethod
-    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
-        """The settings of this process. Raises ``SettingsError`` with every mistake, not the first alone."""
-        problems: list[str] = []
-        settings = cls(**cls.collect(os.environ if env is None else env, problems))
-        if settings.store == "column" and not settings.secrets_key:
-            problems.append("LEARN_SECRETS_KEY: the store column needs a key; cryptography.fernet makes one")
-        if problems:
-            raise SettingsError(problems, hint="apps/learn/README.md lists every setting")
-        return settings
+    def contradictions(self) -> Iterator[str]:
+        if self.store == "column" and not self.secrets_key:
+            yield "LEARN_SECRETS_KEY: the store column needs a key; cryptography.fernet makes one"

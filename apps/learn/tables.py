@@ -5,44 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     Boolean,
     Column,
     ForeignKey,
-    Index,
     Integer,
     MetaData,
-    PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
-from apps.database import Instant
-from apps.ids import FreshId, Id
+from apps.database import Instant, Json
+from apps.ids import Id, id_column
 from apps.numbers import Decimal_
+from rota.recipes import secret_tables
 
-metadata = MetaData()
-_Json = JSON(none_as_null=True)
-
-
-def _key() -> Column[Any]:
-    return Column("id", Id, primary_key=True, default=FreshId())
+metadata = MetaData(info={"application": "Learn"})
 
 
 def _to(name: str, table: str, *, ondelete: str | None = "CASCADE") -> Column[Any]:
     return Column(name, Id, ForeignKey(f"{table}.id", ondelete=ondelete), nullable=False, index=True)
 
 
-def _where(condition: str) -> dict[str, Any]:
-    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
-
-
 users = Table(
     "users",
     metadata,
-    _key(),
+    id_column(),
     Column("email", Text, nullable=False, unique=True),
     Column("password_hash", Text),
     Column("role", Text, nullable=False, default="student"),
@@ -57,7 +45,7 @@ users = Table(
 courses = Table(
     "courses",
     metadata,
-    _key(),
+    id_column(),
     _to("educator_id", "users"),
     Column("title", Text, nullable=False),
     Column("status", Text, nullable=False, default="draft"),
@@ -68,7 +56,7 @@ courses = Table(
 lessons = Table(
     "lessons",
     metadata,
-    _key(),
+    id_column(),
     _to("course_id", "courses"),
     Column("title", Text),
     Column("position", Integer, nullable=False, default=0),
@@ -77,7 +65,7 @@ lessons = Table(
 enrollments = Table(
     "enrollments",
     metadata,
-    _key(),
+    id_column(),
     _to("student_id", "users"),
     _to("course_id", "courses"),
     Column("enrolled_at", Instant, nullable=False, index=True),
@@ -90,7 +78,7 @@ enrollments = Table(
 lesson_progress = Table(
     "lesson_progress",
     metadata,
-    _key(),
+    id_column(),
     _to("enrollment_id", "enrollments"),
     _to("lesson_id", "lessons"),
     Column("status", Text),
@@ -102,7 +90,7 @@ lesson_progress = Table(
 quiz_submissions = Table(
     "quiz_submissions",
     metadata,
-    _key(),
+    id_column(),
     _to("student_id", "users"),
     Column("enrollment_id", Id),
     Column("lesson_id", Id, index=True),
@@ -114,7 +102,7 @@ quiz_submissions = Table(
 assignment_submissions = Table(
     "assignment_submissions",
     metadata,
-    _key(),
+    id_column(),
     _to("student_id", "users"),
     Column("lesson_id", Id),
     Column("submitted_at", Instant, nullable=False, index=True),
@@ -122,7 +110,7 @@ assignment_submissions = Table(
 discussion_posts = Table(
     "discussion_posts",
     metadata,
-    _key(),
+    id_column(),
     _to("author_id", "users"),
     Column("course_id", Id),
     Column("created_at", Instant, nullable=False, index=True),
@@ -130,7 +118,7 @@ discussion_posts = Table(
 payments = Table(
     "payments",
     metadata,
-    _key(),
+    id_column(),
     _to("user_id", "users"),
     Column("course_id", Id, index=True),
     Column("amount", Decimal_(12, 2), nullable=False),
@@ -141,7 +129,7 @@ payments = Table(
 refunds = Table(
     "refunds",
     metadata,
-    _key(),
+    id_column(),
     _to("payment_id", "payments"),
     Column("amount", Decimal_(12, 2), nullable=False),
     Column("currency", Text, nullable=False),
@@ -151,10 +139,10 @@ refunds = Table(
 analytics_events = Table(
     "analytics_events",
     metadata,
-    _key(),
+    id_column(),
     Column("user_id", Id),
     Column("event_type", Text),
-    Column("event_data", _Json),
+    Column("event_data", Json),
     Column("timestamp", Instant, nullable=False, index=True),
 )
 course_analytics = Table(
@@ -166,11 +154,11 @@ course_analytics = Table(
     Column("completion_count", Integer, nullable=False, default=0),
     Column("completion_rate", Decimal_(5, 2)),
     Column("average_rating", Decimal_(3, 2)),
-    Column("total_revenue", _Json),
+    Column("total_revenue", Json),
     Column("average_time_to_completion_days", Decimal_(10, 2)),
     Column("dropout_rate", Decimal_(5, 2)),
     Column("most_difficult_lesson_id", Id),
-    Column("engagement_metrics", _Json),
+    Column("engagement_metrics", Json),
     Column("source_hash", Text),
     Column("last_updated", Instant),
 )
@@ -185,8 +173,8 @@ student_analytics = Table(
     Column("total_time_invested_minutes", Integer, nullable=False, default=0),
     Column("current_streak_days", Integer, nullable=False, default=0),
     Column("longest_streak_days", Integer, nullable=False, default=0),
-    Column("badges_earned", _Json),
-    Column("skill_ratings", _Json),
+    Column("badges_earned", Json),
+    Column("skill_ratings", Json),
     Column("engagement_score", Decimal_(5, 2)),
     Column("source_hash", Text),
     Column("last_updated", Instant),
@@ -194,53 +182,21 @@ student_analytics = Table(
 reports = Table(
     "reports",
     metadata,
-    _key(),
+    id_column(),
     Column("report_type", Text, nullable=False),
     Column("period_start", Instant, nullable=False),
     Column("period_end", Instant, nullable=False),
     Column("scope", Text, nullable=False, default="all"),
-    Column("payload", _Json),
+    Column("payload", Json),
     Column("checksum", Text),
     Column("generated_at", Instant),
     Column("revision", Integer, nullable=False, default=1),
     UniqueConstraint("report_type", "period_start", "scope"),
 )
 realtime_metrics = Table(
-    "realtime_metrics", metadata, Column("hour_start", Instant, primary_key=True), Column("payload", _Json)
+    "realtime_metrics", metadata, Column("hour_start", Instant, primary_key=True), Column("payload", Json)
 )
-secret_versions = Table(
-    "secret_versions",
-    metadata,
-    _key(),
-    Column("name", Text, nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("value_ref", Text),
-    Column("fingerprint", Text),
-    Column("created_at", Instant),
-    Column("activated_at", Instant),
-    Column("not_after", Instant),
-    Column("revoked_at", Instant),
-    Column("run_id", Text),
-    UniqueConstraint("name", "version"),
-    Index("secret_versions_current", "name", unique=True, **_where("state = 'current'")),
-    Index("secret_versions_pending", "name", unique=True, **_where("state = 'pending'")),
-)
+secret_policies, secret_versions = secret_tables(metadata, key=id_column())
 secret_values = Table(
     "secret_values", metadata, Column("ref", Text, primary_key=True), Column("value", Text, nullable=False)
-)
-secret_policies = Table(
-    "secret_policies",
-    metadata,
-    Column("name", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("interval_days", Integer, nullable=False, default=90),
-    Column("grace_seconds", Integer, nullable=False, default=86_400),
-    Column("group_name", Text),
-    Column("length", Integer),
-    Column("alphabet", Text),
-    Column("provider", Text),
-    Column("consumers", _Json),
-    Column("paused", Boolean, nullable=False, default=False),
-    PrimaryKeyConstraint("name"),
 )

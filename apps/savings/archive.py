@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import Connection, Engine
 
-from apps.database import insert, writing
 from apps.savings.settings import Settings
 from apps.savings.tables import archive_parts, audit_logs, audit_logs_archive
-from rota.recipes import ArchiveTo, Retention, Safety
+from rota.recipes import ArchiveTo, Retention, Safety, insert, writing
 from rota.recipes.archive import Sink, decode
 from rota.recipes.rows import Key, Rows
 

@@ -13,15 +13,13 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, not_, null, select, true
 
-from apps.database import insert, reading
 from apps.environment import is_zone
 from apps.savings.settings import Settings
 from apps.savings.summary import Summary, Week, due, summarise
 from apps.savings.tables import contribution_summaries, contributions, groups, memberships, users
 from rota.messages import Content, Templates, Unsubscribe
 from rota.messages import Summary as WeeklySummary
-from rota.recipes import Derive, Period, Periods, Recipe, Safety
-from rota.recipes.database import engine_of
+from rota.recipes import Derive, Period, Periods, Recipe, Safety, engine_of, insert, reading
 from rota.recipes.recipe import without_plan
 from rota.recipes.steps import merge, status_of
 
@@ -50,16 +48,14 @@ _letters = Templates(Path(__file__).parent / "templates", filters={"amounts": am
 
 @dataclass(frozen=True, eq=False)
 class ContributionSummaries(Recipe):
-    """First the summaries are kept, one for each group and week; then they are sent."""
+    """Tell members what their groups did in the week before.
+
+    First the summaries are kept, one for each group and week; then they are sent.
+    """
 
     settings: Settings
     channels: Mapping[str, Any]
     sends = True
-
-    @property
-    def description(self) -> str:
-        """Tell members what their groups did in the week before."""
-        return "Tell members what their groups did in the week before."
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         from rota import JobResult

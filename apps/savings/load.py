@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from apps.loading import load_main
-from apps.savings.blueprint import open_database
+from apps.own_tables import open_database
 from apps.savings.settings import Settings
 from apps.savings.tables import metadata
 
 if __name__ == "__main__":
-    load_main(open_database(Settings.from_env()), metadata)
+    load_main(open_database(Settings.from_env(), metadata), metadata)

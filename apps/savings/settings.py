@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from apps.environment import FromEnvironment, boolean, file, number, one_of, setting, url
-from rota.errors import SettingsError
 
 _DEVELOPMENT_KEY = "savings-development"
 
@@ -37,13 +35,6 @@ class Settings(FromEnvironment):
     per_group_timezone: bool = setting("SAVINGS_PER_GROUP_TIMEZONE", False, boolean)
     skip_empty: bool = setting("SAVINGS_SKIP_EMPTY_SUMMARIES", False, boolean)
 
-    @classmethod
-    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
-        """The settings of this process. Raises ``SettingsError`` with every mistake, not the first alone."""
-        problems: list[str] = []
-        settings = cls(**cls.collect(os.environ if env is None else env, problems))
-        if settings.environment == "production" and settings.link_key == _DEVELOPMENT_KEY:
-            problems.append("SAVINGS_LINK_KEY: production needs one, or anybody could unsubscribe anybody")
-        if problems:
-            raise SettingsError(problems, hint="apps/savings/README.md lists every setting")
-        return settings
+    def contradictions(self) -> Iterator[str]:
+        if self.environment == "production" and self.link_key == _DEVELOPMENT_KEY:
+            yield "SAVINGS_LINK_KEY: production needs one, or anybody could unsubscribe anybody"

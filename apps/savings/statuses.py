@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, literal, not_, or_, select
 
-from apps.database import Instant, insert, reading
+from apps.database import Instant
 from apps.savings.settings import Settings
 from apps.savings.tables import contributions, groups, memberships, outbox
-from rota.recipes import Safety, Transition, Transitions
-from rota.recipes.database import engine_of
+from rota.recipes import Safety, Transition, Transitions, engine_of, insert, reading
 from rota.recipes.tables import record
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     Boolean,
     Column,
     ForeignKey,
@@ -18,15 +17,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from apps.database import Instant
-from apps.ids import FreshId, Id
+from apps.database import Instant, Json
+from apps.ids import Id, id_column
 
-metadata = MetaData()
-_Json = JSON(none_as_null=True)
-
-
-def _key() -> Column[Any]:
-    return Column("id", Id, primary_key=True, default=FreshId())
+metadata = MetaData(info={"application": "Savings"})
 
 
 def _group() -> Column[Any]:
@@ -40,7 +34,7 @@ def _user(*, nullable: bool = False) -> Column[Any]:
 users = Table(
     "users",
     metadata,
-    _key(),
+    id_column(),
     Column("name", Text),
     Column("email", Text),
     Column("is_active", Boolean, nullable=False, default=True),
@@ -49,7 +43,7 @@ users = Table(
 groups = Table(
     "groups",
     metadata,
-    _key(),
+    id_column(),
     Column("name", Text, nullable=False),
     Column("contract_address", Text),
     Column("admin_wallet", Text),
@@ -80,7 +74,7 @@ groups = Table(
 memberships = Table(
     "memberships",
     metadata,
-    _key(),
+    id_column(),
     _group(),
     _user(),
     Column("wallet", Text),
@@ -95,7 +89,7 @@ memberships = Table(
 contributions = Table(
     "contributions",
     metadata,
-    _key(),
+    id_column(),
     _group(),
     _user(),
     Column("wallet", Text),
@@ -111,11 +105,11 @@ contributions = Table(
 audit_logs = Table(
     "audit_logs",
     metadata,
-    _key(),
+    id_column(),
     Column("action", Text, nullable=False),
     Column("user_id", Id),
     Column("group_id", Id),
-    Column("details", _Json),
+    Column("details", Json),
     Column("ip_address", Text),
     Column("user_agent", Text),
     Column("created_at", Instant, nullable=False),
@@ -135,20 +129,20 @@ archive_parts = Table(
 contribution_summaries = Table(
     "contribution_summaries",
     metadata,
-    _key(),
+    id_column(),
     _group(),
     Column("week", Text, nullable=False),
-    Column("payload", _Json),
+    Column("payload", Json),
     Column("created_at", Instant),
     UniqueConstraint("group_id", "week"),
 )
 outbox = Table(
     "outbox",
     metadata,
-    _key(),
+    id_column(),
     Column("dedupe_key", Text, nullable=False, unique=True),
     Column("kind", Text, nullable=False),
-    Column("payload", _Json),
+    Column("payload", Json),
     Column("state", Text, nullable=False, default="queued"),
     Column("created_at", Instant),
 )

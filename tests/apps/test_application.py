@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from apps.application import application
+from apps.bazaar.settings import Settings
+from apps.bazaar.tables import metadata
+from apps.own_tables import open_database
 from rota import Blueprint, cron
+from rota.errors import ConfigError
 
 
 def blueprint(name: str) -> Blueprint:
@@ -32,3 +37,14 @@ def test_one_alone_leaves_the_schedules_of_the_others(tmp_path: Path, monkeypatc
     both = names(blueprint("one"), blueprint("two"))
 
     assert names(blueprint("one")) == both == ["one/nightly", "two/nightly"]
+
+
+def test_a_table_of_somebody_elses_that_has_the_same_name_is_told(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/crm.db"
+    with create_engine(url).begin() as connection:
+        connection.execute(text("CREATE TABLE projects (id INTEGER PRIMARY KEY, title TEXT)"))
+
+    with pytest.raises(ConfigError, match="projects is not Bazaar's: it has no column created_at, description") as told:
+        open_database(Settings(database_url=url), metadata)
+
+    assert "BAZAAR_DATABASE_URL" in told.value.hint

@@ -16,7 +16,6 @@ import apps.learn
 import apps.savings
 from apps.bazaar import status as bazaar
 from apps.bazaar.blueprint import make_blueprint as bazaar_jobs
-from apps.bazaar.blueprint import open_database
 from apps.bazaar.settings import Settings as BazaarSettings
 from apps.bazaar.tables import metadata
 from apps.codenotify import status as codenotify
@@ -31,11 +30,10 @@ from apps.faf.settings import Settings as FafSettings
 from apps.learn import status as learn
 from apps.learn.blueprint import make_blueprint as learn_jobs
 from apps.learn.settings import Settings as LearnSettings
-from apps.standing import camel
+from apps.own_tables import open_database
 from rota import Blueprint, Rota
 from rota.errors import ConfigError, ConflictError, NotFoundError
-from rota.recipes import bind
-from rota.recipes.database import engine_of, writing
+from rota.recipes import bind, engine_of, writing
 from rota.testing import ManualClock, run_due
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -66,7 +64,7 @@ def opened(tmp_path: Path, clock: ManualClock) -> Iterator[Open]:
 def bazaar_rota(opened: Open, tmp_path: Path) -> Iterator[Rota]:
     settings = BazaarSettings(database_url=f"sqlite:///{tmp_path}/bazaar.db")
     rota = opened(bazaar_jobs(settings))
-    engine = open_database(settings)
+    engine = open_database(settings, metadata)
     bind(metadata, engine)
     yield rota
     engine.dispose()
@@ -88,8 +86,8 @@ def test_a_job_says_when_it_ran_and_will_run_and_what_came_of_it(bazaar_rota: Ro
     assert after is not None
     assert (after["last_run"], after["last_result"]["success"]) == ("2026-11-27T12:00:00+00:00", True)
     assert after["last_result"]["details"]["counts"]["deleted_count"] == 0
-    assert set(camel(after)) == {
-        "name", "description", "enabled", "isRunning", "schedule", "lastRun", "nextRun", "lastResult",
+    assert set(after) == {
+        "name", "description", "enabled", "is_running", "schedule", "last_run", "next_run", "last_result",
     }  # fmt: skip
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from apps.bazaar.blueprint import make_blueprint, open_database
+from apps.bazaar.blueprint import make_blueprint
 from apps.bazaar.settings import Settings
 from apps.bazaar.tables import metadata
 from apps.loading import dump, load
+from apps.own_tables import open_database
 from rota import Rota
 from rota.model import payload
 from rota.recipes import bind
@@ -80,7 +81,7 @@ def open_bazaar(database_url: str, tmp_path: Path) -> Iterator[OpenBazaar]:
         clock = ManualClock(NOW)
         rota = Rota(f"sqlite:///{tmp_path}/ledger-{len(opened)}.db", clock=clock)
         rota.include(make_blueprint(given))
-        engine = open_database(given)
+        engine = open_database(given, metadata)
         bind(metadata, engine)  # one that is closed with the test
         opened.append(Bazaar(engine, rota, clock, uploads))
         return opened[-1]

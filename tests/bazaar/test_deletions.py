@@ -13,13 +13,12 @@ import pytest
 from sqlalchemy import delete, event, update
 
 from apps.bazaar import deletions
-from apps.bazaar.blueprint import open_database
 from apps.bazaar.deletions import address_of, cancel_deletion, finalize_deletions
 from apps.bazaar.settings import Settings
 from apps.bazaar.tables import data_requests, ideas, metadata, outbox, projects, uploads, users
-from apps.database import writing
+from apps.own_tables import open_database
 from rota.errors import ConflictError
-from rota.recipes import audit, bind
+from rota.recipes import audit, bind, writing
 from rota.testing import captured_events, make_run
 from tests.bazaar.conftest import NOW, Bazaar
 from tests.engine.helpers import until
@@ -532,7 +531,7 @@ def test_the_ledger_can_be_loaded_from_the_columns_that_a_law_asks_for(bazaar: B
 def one_run(url: str, uploads_at: Path) -> None:
     """In a process of its own, which a test kills: each statement takes a little while."""
     settings = Settings(database_url=url, uploads=uploads_at)
-    engine = open_database(settings)
+    engine = open_database(settings, metadata)
     bind(metadata, engine)
     event.listen(engine, "before_cursor_execute", lambda *_: time.sleep(0.01))
     finalize_deletions(settings)(make_run(as_of=NOW))

@@ -12,10 +12,10 @@ from apps.codenotify.contest import Contest
 from apps.codenotify.services import Services
 from apps.codenotify.tables import contests, metadata, notifications, users
 from apps.codenotify.world import plan
-from apps.database import reading, writing
 from rota.messages import deliveries
 from rota.messages.tables import metadata as messages
 from rota.messages.tables import senders
+from rota.recipes import reading, writing
 
 NOW = datetime(2026, 8, 10, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -9,9 +9,8 @@ from sqlalchemy import text
 
 from apps.codenotify import cleanup, dispatch
 from apps.codenotify.tables import contests, notifications, users
-from apps.database import writing
 from rota.messages import deliveries
-from rota.recipes import audit
+from rota.recipes import audit, writing
 from rota.testing import make_run
 from tests.codenotify.helpers import (
     DAY,

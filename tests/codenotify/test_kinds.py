@@ -14,9 +14,10 @@ from sqlalchemy import text
 from apps.codenotify import cleanup, dispatch, sync
 from apps.codenotify.services import Services
 from apps.codenotify.tables import contests
-from apps.database import connect, writing
+from apps.database import connect
 from rota.errors import ConfigError
 from rota.messages import deliveries
+from rota.recipes import writing
 from rota.testing import make_run
 from tests.codenotify.helpers import (
     DAY,

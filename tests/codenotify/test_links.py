@@ -5,10 +5,13 @@ from __future__ import annotations
 import httpx
 import pytest
 
+from apps.codenotify import dispatch
 from apps.codenotify.links import LinkServer
+from apps.codenotify.settings import Settings
 from apps.codenotify.tables import users
-from apps.codenotify.tokens import keep_url, preferences_url, unsubscribe_url
-from tests.codenotify.helpers import DAY, NOW, add_user, rows
+from apps.codenotify.tokens import token, url
+from rota.testing import make_run
+from tests.codenotify.helpers import DAY, NOW, add_contest, add_user, announce, rows
 
 
 @pytest.fixture
@@ -17,8 +20,8 @@ def site(services):
         yield server
 
 
-def here(site, url: str) -> str:
-    return url.replace("https://codenotify.example", site.url)
+def here(site, link: str) -> str:
+    return link.replace("https://codenotify.example", site.url)
 
 
 def user(services):
@@ -26,7 +29,7 @@ def user(services):
 
 
 def test_a_get_shows_a_button_and_a_one_click_post_unsubscribes(services, site):
-    link = here(site, unsubscribe_url(services.settings, add_user(services, channels={"email": True, "push": True})))
+    link = here(site, url(services.settings, "unsubscribe", add_user(services, channels={"email": True, "push": True})))
 
     for _ in range(2):
         assert "<button>Unsubscribe</button>" in httpx.get(link).text
@@ -38,7 +41,7 @@ def test_a_get_shows_a_button_and_a_one_click_post_unsubscribes(services, site):
 
 
 def test_keeping_an_account_is_activity(services, site):
-    link = here(site, keep_url(services.settings, add_user(services, last_login_at=NOW - 170 * DAY)))
+    link = here(site, url(services.settings, "keep", add_user(services, last_login_at=NOW - 170 * DAY)))
 
     httpx.get(link)
     assert user(services).last_active_at is None
@@ -47,7 +50,7 @@ def test_keeping_an_account_is_activity(services, site):
 
 
 def test_preferences_are_shown_and_kept(services, site):
-    link = here(site, preferences_url(services.settings, add_user(services, notify_before_hours=24)))
+    link = here(site, url(services.settings, "preferences", add_user(services, notify_before_hours=24)))
     assert 'value="24"' in httpx.get(link).text
     chosen = {
         "alert_frequency": "weekly",
@@ -65,7 +68,7 @@ def test_preferences_are_shown_and_kept(services, site):
 
 @pytest.mark.parametrize("hours", ["0", "169", "", "a", "²", "9" * 30])
 def test_what_cannot_be_kept_changes_nothing(services, site, hours):
-    link = here(site, preferences_url(services.settings, add_user(services)))
+    link = here(site, url(services.settings, "preferences", add_user(services)))
 
     answer = httpx.post(link, data={"alert_frequency": "daily", "notify_before_hours": hours})
 
@@ -80,6 +83,33 @@ def test_a_link_that_is_not_ours_does_nothing(services, site, path, query):
     for answer in (httpx.get(f"{site.url}/{path}{query}"), httpx.post(f"{site.url}/{path}{query}")):
         assert answer.status_code == 403
     assert user(services).channels == {"email": True}
+
+
+def test_a_link_is_its_readers_and_nobody_elses(services, site, mails, wall):
+    ada, bob = add_user(services, "ada"), add_user(services, "bob")
+    link = here(site, url(services.settings, "unsubscribe", ada))
+
+    assert httpx.post(link.replace(f"user={ada}&", f"user={bob}&")).status_code == 403
+    assert httpx.post(link).status_code == 200
+    add_contest(services, announce())
+    dispatch.dispatch_notifications(make_run(as_of=wall()), services)
+
+    assert mails.recipients == ["bob@example.test"]
+
+
+@pytest.mark.parametrize("purpose", ["unsubscribe", "keep", "preferences"])
+@pytest.mark.parametrize("other", ["unsubscribe", "keep", "preferences"])
+def test_a_link_is_good_for_its_own_purpose_alone(services, site, purpose, other):
+    link = here(site, url(services.settings, purpose, add_user(services)))
+
+    answer = httpx.get(link.replace(f"/{purpose}?", f"/{other}?"))
+
+    assert answer.status_code == (200 if purpose == other else 403)
+    assert (user(services).last_active_at, user(services).channels) == (None, {"email": True})
+
+
+def test_another_secret_makes_other_tokens():
+    assert token(Settings(), "keep", 1) != token(Settings(unsubscribe_secret="x"), "keep", 1)
 
 
 def test_another_page_is_not_there(site):

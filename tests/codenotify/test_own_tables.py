@@ -13,7 +13,8 @@ from sqlalchemy import text
 from sqlalchemy.schema import CreateTable
 
 from apps.codenotify.tables import users
-from apps.database import connect, writing
+from apps.database import connect
+from rota.recipes import writing
 from tests.codenotify.helpers import NOW
 
 RUN = """

@@ -5,27 +5,9 @@ from __future__ import annotations
 import pytest
 
 from apps.codenotify import dispatch, people
-from apps.codenotify.settings import Settings
 from apps.codenotify.tables import users
-from apps.codenotify.tokens import unsubscribe_token
 from rota.testing import make_run
 from tests.codenotify.helpers import DAY, NOW, add_contest, add_user, announce, inbox, rows
-
-
-def test_the_link_in_a_mail_unsubscribes_its_reader_and_nobody_else(services, mails, wall):
-    ada, bob = add_user(services, "ada"), add_user(services, "bob")
-    token = unsubscribe_token(services.settings, ada)
-
-    assert not people.unsubscribe(services.engine, services.settings, bob, token)
-    assert people.unsubscribe(services.engine, services.settings, ada, token)
-    add_contest(services, announce())
-    dispatch.dispatch_notifications(make_run(as_of=wall()), services)
-
-    assert mails.recipients == ["bob@example.test"]
-
-
-def test_another_secret_makes_other_tokens():
-    assert unsubscribe_token(Settings(), 1) != unsubscribe_token(Settings(unsubscribe_secret="x"), 1)
 
 
 def test_activity_only_moves_forward(services):

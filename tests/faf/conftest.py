@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from apps.faf.blueprint import make_blueprint, open_database
+from apps.faf.blueprint import make_blueprint
 from apps.faf.settings import Settings
 from apps.faf.tables import metadata
 from apps.loading import dump, load
+from apps.own_tables import open_database
 from rota import Rota
 from rota.model import payload
 from rota.model.run import RunRecord
@@ -82,7 +83,7 @@ def open_faf(database_url: str, tmp_path: Path) -> Iterator[Callable[..., Faf]]:
         ledger = tmp_path / f"ledger-{len(opened)}.db"
         rota = Rota(f"sqlite:///{ledger}", clock=ManualClock(NOW))
         rota.include(make_blueprint(given, lambda: rota))
-        engine = open_database(given)
+        engine = open_database(given, metadata)
         bind(metadata, engine)  # one that is closed with the test
         opened.append(Faf(engine, rota, given, ledger))
         return opened[-1]

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from apps.learn.blueprint import make_blueprint, open_database
+from apps.learn.blueprint import make_blueprint
 from apps.learn.settings import Settings
 from apps.learn.tables import metadata
 from apps.loading import dump, load
+from apps.own_tables import open_database
 from rota import Rota
 from rota.model import payload
 from rota.recipes import bind
@@ -76,7 +77,7 @@ def open_learn(database_url: str, tmp_path: Path, valkey_port: int) -> Iterator[
         clock = ManualClock(MIDNIGHT)
         rota = Rota(f"sqlite:///{tmp_path}/ledger-{len(opened)}.db", clock=clock)
         rota.include(make_blueprint(given))
-        engine = open_database(given)
+        engine = open_database(given, metadata)
         bind(metadata, engine)  # one that is closed with the test
         opened.append(Learn(engine, rota, logs, clock))
         return opened[-1]

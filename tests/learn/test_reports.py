@@ -127,6 +127,18 @@ def test_an_hour_is_kept_for_thirty_days(open_learn: Callable[..., Learn]) -> No
     assert result["counts"] == {"hours": 1, "deleted": 1}
 
 
+def test_hours_that_are_kept_too_long_go_unless_they_are_most_of_all(open_learn: Callable[..., Learn]) -> None:
+    learn = open_learn(hourly_metrics=True)
+    noon = datetime(2026, 11, 27, 12, tzinfo=UTC)
+    old = [(noon - timedelta(days=40, hours=h)).isoformat() for h in range(1_001)]
+    learn.put(realtime_metrics=[{"hour_start": each, "payload": {}} for each in old])
+
+    result = learn.run("hourly-realtime-metrics", due=noon)
+
+    assert (result["status"], result["counts"]) == ("aborted_guard", {"hours": 1, "deleted": 0})
+    assert len(learn.rows("realtime_metrics")) == 1_002
+
+
 @pytest.mark.defect("ALL-6")
 def test_a_report_needs_no_other_job_to_have_been_there_before_it(learn: Learn) -> None:
     midnight = SUNDAY.replace(hour=0)

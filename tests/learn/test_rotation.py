@@ -16,12 +16,11 @@ import pytest
 from redis import Redis
 from redis.exceptions import AuthenticationError
 
-from apps.database import writing
 from apps.learn.rotation import POLICIES, add_policies, put_values, secret_rotation, store_of
 from apps.learn.settings import Settings
 from apps.learn.tables import secret_policies
 from rota.errors import ConfigError, SettingsError
-from rota.recipes import AwsStore, FileStore
+from rota.recipes import AwsStore, FileStore, writing
 from rota.recipes.secret_stores import Value
 from tests.learn.conftest import Learn
 from tests.learn.helpers import MIDNIGHT, ago

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import Engine
 
 from apps.loading import dump, load
-from apps.savings.blueprint import make_blueprint, open_database
+from apps.own_tables import open_database
+from apps.savings.blueprint import make_blueprint
 from apps.savings.settings import Settings
 from apps.savings.tables import metadata
 from rota import Rota
@@ -85,7 +86,7 @@ def open_savings(database_url: str, tmp_path: Path, valkey_port: int) -> Iterato
         clock = ManualClock(NOW)
         rota = Rota(f"sqlite:///{tmp_path}/ledger-{len(opened)}.db", clock=clock)
         rota.include(make_blueprint(given))
-        engine = open_database(given)
+        engine = open_database(given, metadata)
         bind(metadata, engine)  # one that is closed with the test
         opened.append(Savings(engine, rota, given, clock))
         return opened[-1]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from apps.database import reading
 from apps.savings.summary import Summary, Week, due, summarise
 from apps.savings.tables import groups
+from rota.recipes import reading
 from tests.savings.conftest import Savings
 
 MONDAY = datetime(2026, 11, 23, 9, tzinfo=UTC)

@@ -25,7 +25,7 @@ from sqlalchemy.sql.functions import GenericFunction
 
 from rota.recipes.tables import Instant
 
-metadata = MetaData()
+metadata = MetaData(info={"name": "rota.messages.metadata"})
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 KEY = ("recipient", "subject", "kind", "version", "channel")
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rota.recipes.anonymise import Anonymise
     from rota.recipes.answers import Answer, Missing, Source
     from rota.recipes.archive import ArchiveTo
-    from rota.recipes.database import bind
+    from rota.recipes.database import bind, engine_of, insert, reading, writing
     from rota.recipes.derive import Derive
     from rota.recipes.erasure import Erasure, erase_subject, replay_erasures
     from rota.recipes.erasure_plan import Step, Subject
@@ -86,14 +86,18 @@ _HOMES = {
     "Update": "inactive",
     "audit": "tables",
     "bind": "database",
+    "engine_of": "database",
     "erase_subject": "erasure",
     "erasure_ledger": "forgotten",
     "fenced": "fence",
+    "insert": "database",
     "metadata": "tables",
+    "reading": "database",
     "ready": "tables",
     "record": "tables",
     "replay_erasures": "erasure",
     "secret_tables": "secret_versions",
+    "writing": "database",
 }
 
 __all__ = [
@@ -142,14 +146,18 @@ __all__ = [
     "Update",
     "audit",
     "bind",
+    "engine_of",
     "erase_subject",
     "erasure_ledger",
     "fenced",
+    "insert",
     "metadata",
+    "reading",
     "ready",
     "record",
     "replay_erasures",
     "secret_tables",
+    "writing",
 ]
 
 

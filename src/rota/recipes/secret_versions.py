@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from rota import Run
 
 
-def secret_tables(metadata: MetaData, prefix: str = "secret") -> tuple[Table, Table]:
+def secret_tables(metadata: MetaData, prefix: str = "secret", *, key: Column[Any] | None = None) -> tuple[Table, Table]:
     """Tables for the policies and for the versions of secrets; a database with these indexes has never more than one
-    pending and one current version of each."""
+    pending and one current version of each. ``key``: the versions' primary key, if it is not to be a whole number."""
     policies = Table(
         f"{prefix}_policies",
         metadata,
@@ -61,7 +61,7 @@ def secret_tables(metadata: MetaData, prefix: str = "secret") -> tuple[Table, Ta
     versions = Table(
         name,
         metadata,
-        Column("id", Integer, primary_key=True),
+        Column("id", Integer, primary_key=True) if key is None else key,
         Column("name", Text, nullable=False),
         Column("version", Integer, nullable=False),
         Column("state", Text, nullable=False),

@@ -48,7 +48,7 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + timedelta(microseconds=value)
 
 
-metadata = MetaData()
+metadata = MetaData(info={"name": "rota.recipes.metadata"})
 REHEARSED, CANARY, REFUSED = 1, 2, 3
 """A sweep that is no run to go by yet: it changed nothing, the first few rows, or those but for a refused one."""
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
@@ -123,10 +123,9 @@ def ready(engine: Engine, of: MetaData = metadata) -> None:
             of.create_all(connection)
     except DBAPIError as error:
         names = ", ".join(table.name for table in missing)
-        package = "recipes" if of is metadata else "messages"
         raise ConfigError(
             f"the tables {names} are missing and cannot be made: {error.orig}",
-            hint=f"Make them with your migrations: rota.{package}.metadata has them.",
+            hint=f"Make them with your migrations: {of.info.get('name', 'their metadata')} has them.",
         ) from error
 
 
