@@ -90,5 +90,17 @@ def plain(value: Any) -> Any:
     return [plain(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
+def camel(value: Any) -> Any:
+    """The same with keys as a web page of old expects them: ``last_run`` is ``lastRun``."""
+    if isinstance(value, dict):
+        return {_camel(key): camel(each) for key, each in value.items()}
+    return [camel(each) for each in value] if isinstance(value, list) else value
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
 def as_dict(standing: Standing) -> dict[str, Any]:
     return dict(plain(asdict(standing)))

@@ -31,6 +31,7 @@ from apps.learn import status as learn
 from apps.learn.blueprint import make_blueprint as learn_jobs
 from apps.learn.settings import Settings as LearnSettings
 from apps.own_tables import open_database
+from apps.standing import camel
 from rota import Blueprint, Rota
 from rota.errors import ConfigError, ConflictError, NotFoundError
 from rota.recipes import bind, engine_of, writing
@@ -86,8 +87,8 @@ def test_a_job_says_when_it_ran_and_will_run_and_what_came_of_it(bazaar_rota: Ro
     assert after is not None
     assert (after["last_run"], after["last_result"]["success"]) == ("2026-11-27T12:00:00+00:00", True)
     assert after["last_result"]["details"]["counts"]["deleted_count"] == 0
-    assert set(after) == {
-        "name", "description", "enabled", "is_running", "schedule", "last_run", "next_run", "last_result",
+    assert set(camel(after)) == {
+        "name", "description", "enabled", "isRunning", "schedule", "lastRun", "nextRun", "lastResult",
     }  # fmt: skip
 
 

@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from rota import JobResult
 from rota.errors import Parked
-from rota.recipes import Promotion, Retention, Safety, audit
+from rota.recipes import Promotion, Retention, Safety
 from rota.recipes.rows import Key, Rows
 from rota.recipes.sweep import Counts
 from rota.recipes.tables import sweeps
@@ -237,9 +237,3 @@ def test_what_a_person_asked_for_is_no_rehearsal(put: Put) -> None:
     assert result.message.startswith("would delete 3 of 3 rows of note")
     assert result.message.endswith("; cli:anna asked for it, so that it is no rehearsal")
     assert "rehearsal 1 of 1" in cook(promoted(), id=2).message
-
-
-def test_the_account_of_what_was_shown_is_kept(engine: Engine, put: Put, rows_of: RowsOf) -> None:
-    add(put, 20)
-    waits_for(of("spam"))
-    assert [(row.action, row.count) for row in rows_of(audit)] == [("ask", 20)]
