@@ -10,16 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Select, case, func, null, or_, select, update
+from sqlalchemy import Connection, Select, String, case, cast, func, null, or_, select, update
 
-from apps.faf import french
+from apps.faf import french, unsubscribing
 from apps.faf.eligible import asks, is_asked, why_not
 from apps.faf.health import MEGABYTE, peak_bytes
 from apps.faf.links import token
 from apps.faf.planning import NAMES, PER_USER, month_of, months_of, plan_month
 from apps.faf.settings import Settings
 from apps.faf.tables import campaign_runs, contacts, invitation_reminders, invitations, users
-from rota.messages import Campaign, Content, Mailing, Reminders, Step, Templates, Unsubscribe
+from rota.messages import Campaign, Content, Mailing, Reminders, Step, Templates
 from rota.recipes import Recipe, engine_of, insert, writing
 from rota.recipes.recipe import without_plan
 
@@ -122,8 +122,7 @@ def reminders(settings: Settings, channels: Mapping[str, Any]) -> Reminders:
         look=partial(_look, waiting=UNANSWERED),
         render=partial(_reminder, settings),
         channels=channels,
-        unsubscribe=_unsubscribe(settings),
-        topic=INVITATION,
+        unsubscribe=unsubscribing.links(settings),
         key=lambda row: f"faf:inv:{row.recipient}:{row.version}",
         settled=_note_reminders,
         time_limit="50min",
@@ -148,14 +147,10 @@ def _invitation_mail(settings: Settings, channels: Mapping[str, Any], plan: Call
         "look": partial(_look, waiting=("queued",)),
         "render": partial(_invite, settings),
         "channels": channels,
-        "unsubscribe": _unsubscribe(settings),
+        "unsubscribe": unsubscribing.links(settings),
         "key": lambda row: f"faf:inv:{row.recipient}:invite",
         "settled": _note_invitations,
     }
-
-
-def _unsubscribe(settings: Settings) -> Unsubscribe:
-    return Unsubscribe(f"{settings.public_url}/unsubscribe", secrets=[f"{settings.link_key}:unsubscribe"])
 
 
 def _look(now: datetime, waiting: Sequence[str]) -> Select[Any]:
@@ -175,6 +170,7 @@ def _look(now: datetime, waiting: Sequence[str]) -> Select[Any]:
             _owner.custom_message,
             _owner.timezone,
             _contact.first_name,
+            cast(_contact.id, String).label("topic"),
             cancel.label("cancel"),
         )
         .join(users, _owner.id == _invitation.from_user_id)

@@ -60,7 +60,7 @@ OpenBazaar = Callable[..., Bazaar]
 
 
 def prepared(url: str) -> None:
-    engine = open_database(Settings(database_url=url))
+    engine = open_database(Settings(database_url=url), metadata)
     recipe_tables.ready(engine)
     engine.dispose()
 

@@ -15,10 +15,11 @@ from sqlalchemy import update
 
 from apps.demo.mail_catcher import MailCatcher
 from apps.faf import french
-from apps.faf.invitations import MonthlyInvitations, _unsubscribe, reminders, sending, trying_again
+from apps.faf.invitations import MonthlyInvitations, reminders, sending, trying_again
 from apps.faf.planning import plan_month
 from apps.faf.settings import Settings
 from apps.faf.tables import invitations, users
+from apps.faf.unsubscribing import links
 from rota import JobResult
 from rota.messages import Smtp
 from rota.testing import make_run
@@ -269,6 +270,6 @@ def test_the_link_to_unsubscribe_holds_no_address_and_cannot_be_made_by_others(
     body, _, signature = mine.partition(".")
 
     assert not any("x.org" in text for text in (mine, str(b64decode(body + "=="))))
-    link = _unsubscribe(SETTINGS)
+    link = links(SETTINGS)
     assert link.read(mine) != link.read(other) is not None
     assert link.read(f"{other.partition('.')[0]}.{signature}") is None

@@ -54,7 +54,7 @@ class Learn:
 
 
 def prepared(url: str) -> None:
-    engine = open_database(Settings(database_url=url))
+    engine = open_database(Settings(database_url=url), metadata)
     recipe_tables.ready(engine)
     engine.dispose()
 

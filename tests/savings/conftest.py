@@ -59,7 +59,7 @@ class Savings:
 
 
 def prepared(url: str) -> None:
-    engine = open_database(Settings(database_url=url))
+    engine = open_database(Settings(database_url=url), metadata)
     recipe_tables.ready(engine)
     engine.dispose()
 

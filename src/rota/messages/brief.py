@@ -56,7 +56,7 @@ class Brief(Recipe):
     """Pauses between tries; after the last there is none."""
     unsubscribe: Unsubscribe | None = None
     topic: str = ""
-    """What people unsubscribe from; the kind, unless said otherwise."""
+    """What people unsubscribe from; the kind, unless said otherwise. A column ``topic`` of ``look`` says it of each."""
     coalesce: int | None = None
     """From so many for one person on, they leave as one message; ``render`` finds all of them in ``items``."""
     complete: Callable[[Connection, Sequence[Facts]], None] | None = None
@@ -117,9 +117,9 @@ class Brief(Recipe):
         """Of each channel, in the order in which they are tried."""
         return {name: given if isinstance(given, (list, tuple)) else (given,) for name, given in self.channels.items()}
 
-    @property
-    def topic_or_kind(self) -> str:
-        return self.topic or self.kind
+    def goes_to(self, facts: Facts) -> tuple[str, str]:
+        """The address of a message, and the topic that it is about."""
+        return facts["address"], str(facts.get("topic") or self.topic or self.kind)
 
     def looks_at(self, now: datetime) -> Select[Any]:
         return self.look(now) if callable(self.look) else self.look
@@ -132,7 +132,7 @@ class Brief(Recipe):
             facts["items"] = list(parcel.facts)
         headers: Mapping[str, str] = {}
         if self.unsubscribe is not None:
-            facts["unsubscribe_url"] = self.unsubscribe.link(facts["address"], self.topic_or_kind)
+            facts["unsubscribe_url"] = self.unsubscribe.link(*self.goes_to(facts))
             headers = self.unsubscribe.headers(facts["unsubscribe_url"])
         return Message(
             key=(self.key or natural_key)(row),

@@ -38,13 +38,13 @@ def look(
         rows += ledger.claim_others(connection, account.owner, lane.channel, sender.name, now, recipients)
     found, odd = _found(connection, brief, rows, now)
     reasons = {row.id: _reason(found.get(row.id)) for row in rows if row.id not in odd}
-    addresses = {found[row_id]["address"] for row_id, reason in reasons.items() if reason is None}
-    blocked = suppressed(connection, addresses, brief.topic_or_kind)
+    wanted = {row_id: brief.goes_to(found[row_id]) for row_id, reason in reasons.items() if reason is None}
+    blocked = suppressed(connection, set(wanted.values()))
     live, ended = [], []
     for row in rows:
         if row.id in odd:
             ended.append(account.judge(Tried(sender, row, Later(odd[row.id])), now))
-        elif reason := reasons[row.id] or ("suppressed" if found[row.id]["address"] in blocked else None):
+        elif reason := reasons[row.id] or ("suppressed" if wanted[row.id] in blocked else None):
             ended.append(Ended(row, Verdict("cancelled", reason)))
         else:
             live.append(row)

@@ -34,9 +34,9 @@ def allow(connection: Connection, address: str, topic: str = "") -> bool:
     return connection.execute(delete(suppressions).where(*mine)).rowcount == 1
 
 
-def suppressed(connection: Connection, addresses: Collection[str], topic: str) -> set[str]:
-    """Those of the addresses that get none."""
-    hashes = {address_hash(address): address for address in addresses}
-    query = select(_row.address_hash).where(_row.address_hash.in_(hashes), _row.topic.in_({"", topic}))
-    found = set(connection.scalars(query))
-    return {address for address in addresses if address_hash(address) in found}
+def suppressed(connection: Connection, wanted: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of the addresses and topics that get none."""
+    hashes = {address: address_hash(address) for address, _ in wanted}
+    query = select(_row.address_hash, _row.topic).where(_row.address_hash.in_(hashes.values()))
+    found = {tuple(row) for row in connection.execute(query)}
+    return {(address, topic) for address, topic in wanted if {(hashes[address], ""), (hashes[address], topic)} & found}
