@@ -51,6 +51,7 @@ def test_a_dry_run_and_a_muted_one_write_nothing_and_say_how_many(
     engine: Engine, anybody: Anybody, mailbox: Mailbox, smtp: Any
 ) -> None:
     anybody(3)
+    messages.drop_all(engine)
 
     dry = news(smtp())(make_run(dry_run=True))
     muted = news(smtp())(make_run(muted=True))

@@ -27,10 +27,6 @@ SENDERS = {generator.SUMMARIES}
 """What they send must leave now: at other moments it would be too late, or too early."""
 
 
-SENDERS = {generator.SUMMARIES}
-"""What they send must leave now: at other moments it would be too late, or too early."""
-
-
 @pytest.mark.parametrize("as_of", MOMENTS)
 def test_every_job_counts_what_was_planted_and_then_has_no_more_to_do(savings: Savings, as_of: datetime) -> None:
     expected = generator.fill(savings.engine, savings.settings, as_of=as_of)
