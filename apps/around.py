@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rota.recipes import Recipe
 
 if TYPE_CHECKING:
-    from rota.recipes.sweep import Part
+    from rota.recipes.part import Part
 
 
 @dataclass(frozen=True, eq=False)

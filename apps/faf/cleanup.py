@@ -23,8 +23,8 @@ from apps.faf.tables import (
 )
 from apps.numbers import percent
 from rota.recipes import Aggregate, Child, Retention, Safety, Steps, Update, insert
+from rota.recipes.part import Counts
 from rota.recipes.rows import Key, Rows
-from rota.recipes.sweep import Counts
 
 CAREFUL = Safety(most_fraction=0.5, floor=1_000, runaway=None, on_guard="abort")
 MOVING = CAREFUL.with_(most_fraction=None)

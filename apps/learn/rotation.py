@@ -17,7 +17,7 @@ from apps.own_tables import open_database
 from rota.errors import ConfigError
 from rota.recipes import AwsStore, ColumnStore, FileStore, RotateSecrets, SecretAdapter, SecretStore, insert, writing
 from rota.recipes.secret_policy import Policy
-from rota.recipes.secret_stores import Value
+from rota.recipes.secret_value import Value
 
 REFRESH_TOKENS_LIVE = timedelta(days=30)
 LEAST_BYTES = 32

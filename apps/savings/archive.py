@@ -12,7 +12,8 @@ from sqlalchemy import Connection, Engine
 from apps.savings.settings import Settings
 from apps.savings.tables import archive_parts, audit_logs, audit_logs_archive
 from rota.recipes import ArchiveTo, Retention, Safety, insert, writing
-from rota.recipes.archive import Sink, decode
+from rota.recipes.archive import Sink
+from rota.recipes.archive_rows import decode
 from rota.recipes.rows import Key, Rows
 
 if TYPE_CHECKING:

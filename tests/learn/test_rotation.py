@@ -21,7 +21,7 @@ from apps.learn.settings import Settings
 from apps.learn.tables import secret_policies
 from rota.errors import ConfigError, SettingsError
 from rota.recipes import AwsStore, FileStore, writing
-from rota.recipes.secret_stores import Value
+from rota.recipes.secret_value import Value
 from tests.learn.conftest import Learn
 from tests.learn.helpers import MIDNIGHT, ago
 

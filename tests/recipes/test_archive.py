@@ -34,7 +34,8 @@ from sqlalchemy import (
 
 from rota.errors import ConfigError, ConflictError, NotFoundError
 from rota.recipes import Age, Anonymise, Archive, ArchiveTo, Child, Retention, Safety, Update, audit, bind
-from rota.recipes.archive import ArchiveError, Sink
+from rota.recipes.archive import Sink
+from rota.recipes.archive_rows import ArchiveError
 from rota.recipes.recipe import RowRecipe
 from rota.recipes.rows import Rows
 from rota.recipes.undo import Undone, undo

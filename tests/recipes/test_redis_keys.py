@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from rota.errors import ConfigError, Parked
 from rota.recipes import KeyIndex, KeyRule, RedisKeys, Safety, Steps
-from rota.recipes.redis_keys import chunks
+from rota.recipes.database import batches
 from rota.testing import FakeHome, make_run
 
 NOW = datetime.now(UTC)
@@ -286,7 +286,7 @@ def test_outside_its_window_nothing_goes(redis: Redis, valkey_port: int) -> None
 
 
 def test_many_keys_are_walked_a_page_at_a_time(redis: Redis, valkey_port: int) -> None:
-    for page in chunks(range(20_000), 2_000):
+    for page in batches(range(20_000), 2_000):
         with redis.pipeline(transaction=False) as pipe:
             for number in page:
                 if number % 100:

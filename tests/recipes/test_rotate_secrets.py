@@ -20,7 +20,7 @@ from rota import JobResult
 from rota.errors import ConfigError, LockUnavailableError, NotFoundError
 from rota.recipes import FileStore, RotateSecrets, SecretAdapter, audit, bind, ready, secret_tables
 from rota.recipes.secret_policy import Policy
-from rota.recipes.secret_stores import Value
+from rota.recipes.secret_value import Value
 from rota.recipes.secret_versions import TakenError, Versions
 from rota.testing import FakeHome, make_run
 from tests.recipes.conftest import NOW

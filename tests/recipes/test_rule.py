@@ -23,7 +23,7 @@ from rota.recipes import (
     Transitions,
     Update,
 )
-from rota.recipes.sweep import rule_hash
+from rota.recipes.part import rule_hash
 from tests.recipes.conftest import NOW, cook, days
 from tests.recipes.tables import comments, events, notes
 

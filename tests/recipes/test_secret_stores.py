@@ -15,7 +15,7 @@ from sqlalchemy import Column, Engine, Integer, MetaData, Table, Text
 from apps.database import connect
 from rota.errors import ConfigError, NotFoundError
 from rota.recipes import AwsStore, ColumnStore, FileStore, RotateSecrets, SecretStore, bind, secret_tables
-from rota.recipes.secret_stores import Value
+from rota.recipes.secret_value import Value
 from rota.testing import make_run
 from tests.recipes.conftest import NOW
 

@@ -13,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from rota import JobResult
 from rota.errors import Parked
 from rota.recipes import Promotion, Retention, Safety
+from rota.recipes.part import Counts
 from rota.recipes.rows import Key, Rows
-from rota.recipes.sweep import Counts
 from rota.recipes.tables import sweeps
 from rota.testing import FakeHome
 from tests.recipes.conftest import NOW, cook, days

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rota.app import Rota
     from rota.model.run import RunRecord
     from rota.recipes import Recipe
-    from rota.recipes.sweep import Part
+    from rota.recipes.part import Part
 
 COLUMNS = (
     Column("job", "recipe"),

@@ -22,7 +22,7 @@ from rota.messages.outcome import Later
 from rota.messages.parcel import Ended, Facts, Parcel, Verdict
 from rota.messages.suppressions import suppressed
 from rota.messages.tables import deliveries as table
-from rota.recipes.sweep import is_locked
+from rota.recipes.database import is_locked
 
 
 def look(

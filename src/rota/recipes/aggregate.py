@@ -12,10 +12,10 @@ from sqlalchemy import Column, Connection, Integer, bindparam, select, update
 
 from rota.recipes.database import engine_of, table_of
 from rota.recipes.guarded import work_off
+from rota.recipes.part import Counts, Part
 from rota.recipes.recipe import Recipe
 from rota.recipes.rows import Key, Rows, Where
 from rota.recipes.safety import Safety
-from rota.recipes.sweep import Counts, Part
 
 if TYPE_CHECKING:
     from rota import JobResult, Run

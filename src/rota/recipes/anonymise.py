@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 from sqlalchemy import Column, Connection, select, update
 
 from rota.errors import ConfigError
+from rota.recipes.part import Counts
 from rota.recipes.personal import Scrub
 from rota.recipes.recipe import RowRecipe
 from rota.recipes.rows import Key, Rows
-from rota.recipes.sweep import Counts
 from rota.recipes.values import is_function, values_at
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Column
 
@@ -45,3 +46,14 @@ class Missing:
     set_values: Given
     after: int = 2
     where: Where | None = None
+
+
+def status_of(
+    statuses: Counter[str], *, dry_run: bool
+) -> Literal["success", "partial", "failed", "skipped", "dry_run"]:
+    """Of a run over sources, of which so many ended in each way."""
+    if statuses["failed"]:
+        return "partial" if statuses.total() > statuses["failed"] else "failed"
+    if dry_run:
+        return "dry_run"
+    return "skipped" if statuses["skipped"] == statuses.total() else "success"

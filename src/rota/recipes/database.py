@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Engine, MetaData, Table
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
 from rota.errors import ConfigError
 from rota.shown import shown
@@ -132,3 +133,15 @@ def alike_rows(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, 
         by_names.setdefault(tuple(row), []).append(row)
     for names, some in by_names.items():
         yield from batches(some, max(1, BOUND_AT_MOST // len(names)))
+
+
+def is_refusal(error: DBAPIError) -> bool:
+    """Whether the database refuses a row: by a constraint, or by a trigger that raises."""
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    return isinstance(error, (IntegrityError, DataError)) or state[:2] in {"22", "23", "44", "45", "P0"}
+
+
+def is_locked(error: OperationalError) -> bool:
+    """Whether somebody else has what is needed, so that it is worth another try."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state in {"55P03", "40P01", "40001"} or "locked" in str(error.orig).lower()

@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 
 from rota.recipes.database import engine_of, table_of
 from rota.recipes.guarded import work_off
+from rota.recipes.part import Part
 from rota.recipes.recipe import Recipe
 from rota.recipes.rows import Rows, Where
 from rota.recipes.safety import Safety
-from rota.recipes.sweep import Part
 
 if TYPE_CHECKING:
     from rota import JobResult, Run

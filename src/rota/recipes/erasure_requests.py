@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table
+from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, and_, or_
 
 from rota.errors import ConfigError
 from rota.recipes.age import Age
-from rota.recipes.database import table_of
+from rota.recipes.database import reading, table_of
 from rota.recipes.erasure_plan import Mode, Step, Subject
 from rota.recipes.forgotten import check_ledger
+from rota.recipes.guard import cascades
 from rota.recipes.personal import pseudonym
 from rota.recipes.recipe import Recipe
+from rota.recipes.rows import moment_for
+from rota.recipes.rule import digest
 from rota.recipes.safety import Safety
 
+LEASE = timedelta(hours=1)
 PEOPLE = Safety(most_rows=100, most_fraction=None, pause=0)
 _REQUEST = ("status", "requested_at", "claimed_at", "attempts", "error", "completed_at")
 
@@ -72,3 +76,26 @@ class Requests(Recipe):
 
     def hash_of(self, row: Mapping[Any, Any]) -> str:
         return pseudonym(self.key, "\0".join(str(row[column.key]) for column in self.identity or [self.person]))
+
+    @property
+    def rule(self) -> str:
+        return digest(self.requests, self.subject, self.where, str(self.grace), self.mode, self.plan)
+
+    def due(self, as_of: datetime) -> ColumnElement[bool]:
+        """Asked for long enough ago; or claimed by a run that has died. A claim ages by the clock on the wall."""
+        of = self.requests.c
+        old = moment_for(of.requested_at, Age.of(self.grace).before(as_of))
+        lapsed = moment_for(of.claimed_at, datetime.now(UTC) - LEASE)
+        states = or_(
+            and_(of.status == "PENDING", of.requested_at < old), and_(of.status == "PROCESSING", of.claimed_at < lapsed)
+        )
+        return states if self.where is None else and_(states, self.where)
+
+    def trips(self, engine: Engine, due: int) -> list[str]:
+        """Too many at once, or rows that would go unseen with those of the plan."""
+        most = self.safety.most_rows
+        trips = [f"{due:,} people are more than {most:,}"] if most is not None and due > most else []
+        named = {step.table.name for step in self.plan} | set(self.safety.cascades)
+        deleted = {step.table for step in self.plan if step.action == "delete"} if due else set()
+        with reading(engine) as connection:
+            return [*trips, *sorted({trip for table in deleted for trip in cascades(table, named, connection)})]

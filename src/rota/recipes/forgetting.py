@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, null, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, null, select, update
 
 from rota.errors import Interrupted, RotaError
 from rota.recipes import tables
-from rota.recipes.age import Age
 from rota.recipes.database import engine_of, reading, writing
-from rota.recipes.erasure_plan import BUCKETS, Mode, Step, Subject
+from rota.recipes.erasure_account import Buckets, ErasureAccount
+from rota.recipes.erasure_plan import Mode, Step, Subject
 from rota.recipes.erasure_requests import Requests
 from rota.recipes.forgotten import Book
 from rota.recipes.gate import is_allowed, may_go_on
-from rota.recipes.guard import cascades
 from rota.recipes.rows import Rows, by_key, moment_for, shown
-from rota.recipes.rule import digest
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
 
-LEASE = timedelta(hours=1)
 STUCK = 5
 """Attempts, from which on people are told."""
-_COUNTS = ("processed", "anonymized", "deleted", "nothing_to_do", "cancelled_skipped", "held", "failed")
-Buckets = Mapping[str, Mapping[str, int]]
 
 
 class IncompletePlanError(Exception):
@@ -58,13 +52,10 @@ class Forgetting:
     """What one run does, for requests, for one person or for the ledger."""
 
     def __init__(self, recipe: Requests, run: Run) -> None:
-        from rota import JobResult
-
         self.recipe, self.run = recipe, run
         self.engine: Engine = engine_of(recipe.requests)
-        self.result = JobResult(counts=dict.fromkeys(_COUNTS, 0))
-        self.rows: dict[str, Counter[str]] = defaultdict(Counter)
-        self.grounds: dict[str, str] = {}
+        self.account = ErasureAccount(dry_run=run.dry_run)
+        self.result = self.account.result
         self.book = Book(recipe.ledger, self.engine)
         self.at = ""
         """The table of the step that is being done."""
@@ -73,17 +64,17 @@ class Forgetting:
 
     def requests(self) -> JobResult:
         """Those that are due, the oldest first."""
-        recipe, result, table = self.recipe, self.result, self.recipe.requests
+        recipe, run, result, table = self.recipe, self.run, self.result, self.recipe.requests
         in_turn = (table.c.requested_at, *table.primary_key.columns)
         with reading(self.engine) as connection:
-            due = connection.execute(select(table).where(self._due()).order_by(*in_turn)).mappings().all()
-        trips = self._trips(len(due))
-        if self.run.dry_run:
+            due = connection.execute(select(table).where(recipe.due(run.as_of)).order_by(*in_turn)).mappings().all()
+        trips = recipe.trips(self.engine, len(due))
+        if run.dry_run:
             result.details["trips"] = trips
-        elif not is_allowed(self.run, recipe.safety, result, table.name, trips, rule=self._rule, count=len(due)):
+        elif not is_allowed(run, recipe.safety, result, table.name, trips, rule=recipe.rule, count=len(due)):
             return result
         for done, request in enumerate(due):
-            if not may_go_on(self.run, recipe.safety):
+            if not may_go_on(run, recipe.safety):
                 result.details["stopped"] = f"its window {recipe.safety.window} UTC is over"
                 break
             try:
@@ -94,12 +85,12 @@ class Forgetting:
                 key = shown([request[column] for column in table.primary_key.columns])
                 result.counts["failed"] += 1
                 result.add_error(key, "erasure", f"{type(error).__name__} in the request itself")
-            self.run.progress(done + 1, len(due))
-        return self._settle()
+            run.progress(done + 1, len(due))
+        return self.account.settle()
 
     def one(self, subject_id: Any, mode: Mode) -> JobResult:
         self._attempt(subject_id, mode)
-        return self._settle()
+        return self.account.settle()
 
     def replay(self) -> JobResult:
         """Whom the ledger names and the database has again."""
@@ -107,7 +98,7 @@ class Forgetting:
         for entry in self.book.entries():
             self.run.check()
             self._attempt(entry.subject_id, entry.mode, expected=entry.subject_hash)
-        return self._settle()
+        return self.account.settle()
 
     # --- one person
 
@@ -120,7 +111,7 @@ class Forgetting:
             return
         claimed_at = moment_for(table.c.claimed_at, datetime.now(UTC))
         mine = Rows(table, and_(table.c.status == "PROCESSING", table.c.claimed_at == claimed_at)).among([(key,)])
-        due = Rows(table, self._due()).among([(key,)])
+        due = Rows(table, recipe.due(self.run.as_of)).among([(key,)])
         if not self._put(due, status="PROCESSING", claimed_at=claimed_at):
             self.result.counts["cancelled_skipped"] += 1
             return
@@ -178,7 +169,7 @@ class Forgetting:
             return _Undone(why, is_failure=True)
         else:
             self.book.settle()
-            self._count(mode, buckets)
+            self.account.count(mode, buckets)
         return None
 
     def _forget(
@@ -198,10 +189,10 @@ class Forgetting:
             raise _Held(ground)
         steps = [step for step in recipe.plan if step.holds_in(mode)]
         if self.run.dry_run:
-            return self._by_bucket((step, step.count(connection, subject)) for step in steps)
+            return self.account.by_bucket((step, step.count(connection, subject)) for step in steps)
         if recipe.before is not None:
             recipe.before(connection, subject)
-        buckets = self._by_bucket(self._performed(connection, subject, steps))
+        buckets = self.account.by_bucket(self._performed(connection, subject, steps))
         self.at = recipe.people.name
         left = self._find(connection, subject_id)
         if left is not None and not self._is_marked(left):
@@ -212,7 +203,7 @@ class Forgetting:
             connection, self.run, "erase_subject", self.at, target_id=subject.hash, count=erased, details=told
         )
         if expected is None:
-            self.book.keep(connection, subject, told | {"grounds": self.grounds})
+            self.book.keep(connection, subject, told | {"grounds": self.account.grounds})
         return buckets
 
     def _find(self, connection: Connection, subject_id: Any) -> Mapping[str, Any] | None:
@@ -231,60 +222,3 @@ class Forgetting:
         for step in steps:
             self.at = step.table.name
             yield step, step.perform(connection, subject)
-
-    def _by_bucket(self, counted: Iterable[tuple[Step, int]]) -> dict[str, dict[str, int]]:
-        """Erased, pseudonymised, kept: how many rows of each table."""
-        buckets: dict[str, Counter[str]] = {name: Counter() for name in BUCKETS.values()}
-        for step, count in counted:
-            if count:
-                buckets[BUCKETS[step.action]][step.table.name] += count
-            if step.ground:
-                self.grounds[step.table.name] = step.ground
-        return {name: dict(found) for name, found in buckets.items()}
-
-    # --- which they are, and what is told
-
-    def _due(self) -> ColumnElement[bool]:
-        """Asked for long enough ago; or claimed by a run that has died. A claim ages by the clock on the wall."""
-        recipe, of = self.recipe, self.recipe.requests.c
-        old = moment_for(of.requested_at, Age.of(recipe.grace).before(self.run.as_of))
-        lapsed = moment_for(of.claimed_at, datetime.now(UTC) - LEASE)
-        states = or_(
-            and_(of.status == "PENDING", of.requested_at < old), and_(of.status == "PROCESSING", of.claimed_at < lapsed)
-        )
-        return states if recipe.where is None else and_(states, recipe.where)
-
-    @property
-    def _rule(self) -> str:
-        recipe = self.recipe
-        return digest(recipe.requests, recipe.subject, recipe.where, str(recipe.grace), recipe.mode, recipe.plan)
-
-    def _trips(self, due: int) -> list[str]:
-        """Too many at once, or rows that would go unseen with those of the plan."""
-        recipe, most = self.recipe, self.recipe.safety.most_rows
-        trips = [f"{due:,} people are more than {most:,}"] if most is not None and due > most else []
-        named = {step.table.name for step in recipe.plan} | set(recipe.safety.cascades)
-        deleted = {step.table for step in recipe.plan if step.action == "delete"} if due else set()
-        with reading(self.engine) as connection:
-            return [*trips, *sorted({trip for table in deleted for trip in cascades(table, named, connection)})]
-
-    def _count(self, mode: Mode, buckets: Buckets | None) -> None:
-        name = "nothing_to_do" if buckets is None else "anonymized" if mode == "anonymise" else "deleted"
-        self.result.counts["processed"] += 1
-        self.result.counts[name] += 1
-        for bucket, found in (buckets or {}).items():
-            self.rows[bucket].update(found)
-
-    def _settle(self) -> JobResult:
-        result, counts = self.result, self.result.counts
-        result.details["rows_by_table"] = {name: dict(self.rows[name]) for name in dict.fromkeys(BUCKETS.values())}
-        result.details["grounds"] = self.grounds
-        told = [f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count]
-        result.message = ", ".join(told) or "nothing to do"
-        if self.run.dry_run:
-            result.status = "dry_run"
-        elif counts["failed"]:
-            result.status = "partial" if counts["processed"] else "failed"
-        elif "stopped" in result.details:
-            result.status = "partial"
-        return result

@@ -12,9 +12,10 @@ from rota.errors import ConfigError
 from rota.recipes import gate, tables
 from rota.recipes.database import reading
 from rota.recipes.guard import Look, look
+from rota.recipes.part import Part, rule_hash
 from rota.recipes.promotion import Promotion, Rehearsal
 from rota.recipes.step import STEP
-from rota.recipes.sweep import Part, Sweep, rule_hash
+from rota.recipes.sweep import Sweep
 from rota.recipes.values import is_function, values_at
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class _Guarded:
             return
         if self.promote is not None and not self._is_promoted(self.promote, sweep, looked):
             return
-        sweep.begin(looked)
+        sweep.place.begin(looked)
         sweep.work_off(sweep.changed + looked.count, self.part.safety.rows_a_run)
         self._settle(sweep)
 
@@ -157,7 +158,7 @@ class _Guarded:
             return False
         if not self._is_approved(sweep, f"it has rehearsed {promote.dry_runs} times", PROMOTION):
             return False
-        sweep.begin(looked, canary=True)
+        sweep.place.begin(looked, canary=True)
         if not sweep.met_refusals:
             sweep.work_off(self._count, promote.canary)
         if sweep.met_refusals:
@@ -165,7 +166,7 @@ class _Guarded:
         elif sweep.stopped:
             self._settle(sweep)
         else:
-            sweep.promote()
+            sweep.place.mark(0)
             return True
         return False
 
@@ -185,7 +186,7 @@ class _Guarded:
         if not part.every_row or sweep.stopped:
             with reading(self.engine) as connection:
                 left = part.rows.count(connection)
-        sweep.end(left)
+        sweep.place.end(left)
         for name, count in sweep.place.counts.items():
             _count(result, name, count)
         result.details["left"] = left

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 from sqlalchemy import Connection, update
 
 from rota.errors import ConfigError
+from rota.recipes.part import Counts
 from rota.recipes.recipe import RowRecipe
 from rota.recipes.rows import Key, Rows
-from rota.recipes.sweep import Counts
 from rota.recipes.values import values_at
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from rota.errors import NotFoundError
-from rota.recipes.secret_stores import Value
+from rota.recipes.secret_value import Value
 
 T = TypeVar("T")
 

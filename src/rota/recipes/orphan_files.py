@@ -17,8 +17,8 @@ from rota.recipes.gate import is_allowed, may_go_on, refuse
 from rota.recipes.recipe import without_plan
 from rota.recipes.rooted import Rooted
 from rota.recipes.rule import digest
-from rota.recipes.upload_table import UploadTable
-from rota.recipes.uploads import Upload, Uploads
+from rota.recipes.upload_table import Upload, UploadTable
+from rota.recipes.uploads import Uploads
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
@@ -105,12 +105,12 @@ class _Scan:
             result.message = "; ".join([f"{result.counts['orphaned_count']:,} files are orphans", *trips])
         elif is_allowed(self.run, recipe.safety, result, recipe.table.name, trips, rule=self._rule, count=self._going):
             self._remember()
-            for page in uploads.pages(uploads.old()):
+            for page in uploads.pages(uploads.old):
                 uploads.mark(page, referred)
             for act, where in (
                 (uploads.remove, recipe.state == "deleting"),
                 (uploads.review, recipe.state == "quarantined"),
-                (uploads.claim, uploads.due()),
+                (uploads.claim, uploads.due),
             ):
                 for page in uploads.pages(where):
                     act(page)
@@ -156,7 +156,7 @@ class _Scan:
 
     def _look(self, referred: set[str]) -> list[str]:
         counts, uploads = self.result.counts, self._uploads
-        for page in uploads.pages(uploads.old(), paced=False):
+        for page in uploads.pages(uploads.old, paced=False):
             counts["checked_count"] += len(page)
             counts["orphaned_count"] += sum(referred.isdisjoint(each.names) for each in page)
         counts["untracked_files"] = sum(1 for _ in self.recipe.untracked(self.run.as_of))

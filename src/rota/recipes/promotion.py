@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, func, select
 
 from rota.recipes import tables
 from rota.recipes.database import reading, writing
-from rota.recipes.sweep import Part, rule_hash
+from rota.recipes.part import Part, rule_hash
 
 if TYPE_CHECKING:
     from rota import Run
@@ -41,22 +40,9 @@ class Rehearsal:
         return self._runs(tables.sweeps.c.rehearsed == 0) > 0
 
     def record(self, overdue: int) -> None:
-        now = datetime.now(UTC)
-        row = {
-            "run": self.run.idempotency_key,
-            "part": self.part.key,
-            "job": self.run.job,
-            "attempt": self.run.attempt,
-            "as_of": self.run.as_of,
-            "predicate": rule_hash(self.part),
-            "started_at": now,
-            "ended_at": now,
-            "overdue": overdue,
-            "left_over": overdue,
-            "counts": {},
-            "changed": 0,
-            "rehearsed": tables.REHEARSED,
-        }
+        row = tables.of_run(self.run, self.part.key, rule_hash(self.part))
+        row |= {"ended_at": row["started_at"], "overdue": overdue, "left_over": overdue, "changed": 0}
+        row["rehearsed"] = tables.REHEARSED
         with writing(self.engine) as connection:
             connection.execute(tables.insert_or_update(connection, tables.sweeps, row, ["run", "part", "predicate"]))
 

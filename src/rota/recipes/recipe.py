@@ -12,9 +12,9 @@ from rota.errors import ConfigError
 from rota.recipes.age import Age
 from rota.recipes.database import check_column, check_condition, engine_of, reading, table_of
 from rota.recipes.guarded import work_off
+from rota.recipes.part import Counts, Part
 from rota.recipes.rows import Rows, Where
 from rota.recipes.safety import DEFAULT, Safety
-from rota.recipes.sweep import Counts, Part
 from rota.shown import shown
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 from sqlalchemy import ColumnElement, Connection, Table, delete, select
 
 from rota.errors import ConfigError
+from rota.recipes.part import Counts
 from rota.recipes.recipe import RowRecipe
 from rota.recipes.rows import Key, Rows, Where
-from rota.recipes.sweep import Counts
 from rota.shown import shown
 
 

@@ -10,7 +10,7 @@ from math import log2
 from typing import Any
 
 from rota.errors import ConfigError
-from rota.recipes.secret_stores import Value
+from rota.recipes.secret_value import Value
 
 HOUR = timedelta(hours=1)
 LEAST_BYTES, LEAST_BITS = 32, 128

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 from rota.errors import Interrupted
+from rota.recipes.part import Part
 from rota.recipes.recipe import Recipe, without_plan
 from rota.recipes.step import STEP
-from rota.recipes.sweep import Part
 from rota.recipes.trouble import log_error
 
 if TYPE_CHECKING:

@@ -7,74 +7,28 @@ place to go on from. A run that was killed goes on behind its last batch, under 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, select, update
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from rota.errors import ConfigError, RotaError, RunLostError
+from rota.errors import ConfigError, RotaError
 from rota.recipes import tables
-from rota.recipes.database import insert, reading, writing
+from rota.recipes.database import is_locked, is_refusal, reading, writing
 from rota.recipes.gate import may_go_on
-from rota.recipes.guard import Look
+from rota.recipes.part import Part
+from rota.recipes.place import Place
 from rota.recipes.pressure import Pressure
-from rota.recipes.rows import Key, Rows, read_key, shown
-from rota.recipes.rule import digest, without_moments
-from rota.recipes.safety import Safety
+from rota.recipes.rows import Key, shown
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
-    from rota.recipes.archive import Sink
 
 SLOW_SECONDS, QUICK_SECONDS = 2.0, 0.5
 SMALLEST = 10
 LOCKED_TRIES = 6
 LOOK_SECONDS = 1.0
-Counts = Counter[str]
-"""How many rows were changed, by the name of the part; and whatever else was counted on the way."""
-Change = Callable[[Connection, Sequence[Key]], Counts]
-"""Changes rows of these keys of which the predicate still holds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Rows, what is done to them, and within which limits; ``sink`` keeps them before that."""
-
-    name: str
-    """What its rows are counted as."""
-    action: str
-    rows: Rows
-    change: Change
-    safety: Safety
-    sink: Sink | None = None
-    also: tuple[str, ...] = ()
-    """What else it counts: told also where it is nothing."""
-    step: str = ""
-    """Its step, where a recipe has several."""
-    every_row: bool = False
-    """The rule may hold of a row when it is done as well: all are gone through once, and none is left over."""
-    says: Any = None
-    """What else makes it this rule: what is set, what goes with its rows."""
-
-    @property
-    def key(self) -> str:
-        """The name that it has within its job."""
-        return f"{self.step}.{self.name}" if self.step else self.name
-
-
-@dataclass(slots=True)
-class Place:
-    """How far a part of a run is: kept with each batch."""
-
-    counts: Counts = field(default_factory=Counter)
-    after: Key | None = None
-    is_resumed: bool = False
-    canary: int = 0
-    """Whether it is at the first few rows still, and one of them was refused: ``CANARY``, ``REFUSED``, or nothing."""
 
 
 class ArchiveMismatchError(RotaError):
@@ -90,14 +44,15 @@ class Sweep:
         self._run = run
         self._part = part
         self._result = result
-        self._rule = rule_hash(part)  # once: each batch is kept under it
         self._size = self._most = part.safety.batch
+        self._pause = part.safety.pause_seconds
         self._pressure = Pressure(engine, part.rows.table, getattr(part.sink, "disk", None))
         self._looked_at = 0.0
-        self._has_begun = False
         self._refused: set[Key] = set()
         self._archive = None if part.sink is None else part.sink.of(part.rows)
-        self.place = self._resume()
+        self.place = Place(engine, run, part)
+        if self.place.warning:
+            result.warnings.append(self.place.warning)
 
     @property
     def changed(self) -> int:
@@ -109,44 +64,8 @@ class Sweep:
         """Whether a row was refused, in this attempt or among the first few rows of one before it."""
         return bool(self._refused) or self.place.canary == tables.REFUSED
 
-    def begin(self, looked: Look, *, canary: bool = False) -> None:
-        """Write down that the part begins, and what was overdue then; once is enough. ``canary``: a few rows go first,
-        until ``promote``."""
-        if self._has_begun:
-            return
-        self._has_begun = True
-        self.place.canary = tables.CANARY if canary else 0
-        run, part = self._run, self._part
-        row = {
-            "run": run.idempotency_key,
-            "part": part.key,
-            "job": run.job,
-            "attempt": run.attempt,
-            "as_of": run.as_of,
-            "predicate": self._rule,
-            "started_at": datetime.now(UTC),
-            "overdue": looked.count,
-            "oldest_at": looked.oldest,
-            "counts": {},
-            "rehearsed": self.place.canary,
-        }
-        with writing(self._engine) as connection:
-            new = insert(connection, tables.sweeps).values(row).on_conflict_do_nothing().returning(tables.sweeps.c.run)
-            if connection.scalar(new) is None:  # a rehearsal's, or one that another attempt has begun a moment ago
-                again = {name: row[name] for name in ("attempt", "predicate", "rehearsed")} | {"ended_at": None}
-                connection.execute(update(tables.sweeps).where(*self._mine).values(again))
-                kept = connection.scalar(select(tables.sweeps.c.counts).where(*self._mine))
-                self.place.counts = Counter(kept or {})
-
-    def promote(self) -> None:
-        """The first few rows were sound: from now on it is a run to go by."""
-        self.place.canary = 0
-        with writing(self._engine) as connection:
-            self._keep(connection, rehearsed=0)
-
-    def work_off(self, total: int, most: int | None = None) -> int:
-        """Batch after batch, until there is none or something stops it; ``most``: no more rows than that. Returns how
-        many it changed, of this attempt and those before it."""
+    def work_off(self, total: int, most: int | None = None) -> None:
+        """Batch after batch, until there is none or something stops it; ``most``: no more rows than that."""
         before = -1
         while before < self.changed and self._has_more():  # what others held locked in one pass is met in the next
             before = self.changed
@@ -154,7 +73,6 @@ class Sweep:
             self.place.after = None
             if self._part.every_row:
                 break
-        return self.changed
 
     def _pass(self, total: int, most: int | None) -> None:
         """Over all rows once, from the place on."""
@@ -170,10 +88,6 @@ class Sweep:
             return not self.stopped
         with reading(self._engine) as connection:
             return self._part.rows.count(connection, len(self._refused) + 1) > len(self._refused)
-
-    def end(self, left: int) -> None:
-        with writing(self._engine) as connection:
-            self._keep(connection, ended_at=datetime.now(UTC), left_over=left)
 
     # --- one batch
 
@@ -222,15 +136,13 @@ class Sweep:
             if counts[part.name] != archive["rows"]:
                 raise ArchiveMismatchError(f"{archive['rows']} rows were kept, and {counts[part.name]} would go")
             counts.update(archive.pop("counts", {}))
-        total = _together(self.place.counts, counts)
-        self._keep(connection, counts=total, changed=total[part.name], last_key=shown(keys[-1]))
+        self.place.move(connection, counts, keys[-1])
         if count := counts[part.name]:
             sample = [shown(key) for key in keys[: part.safety.sample]]
             tables.record(
                 connection, run, part.action, part.rows.table.name, count=count, cutoff=part.rows.cutoff, sample=sample,
                 archive=archive, details={"part": part.key},
             )  # fmt: skip
-        self.place = replace(self.place, counts=total, after=keys[-1])
 
     def _check_ends(self, connection: Connection, keys: Sequence[Key], changed: int) -> None:
         """A change after which its rule holds still would be made for ever."""
@@ -251,9 +163,7 @@ class Sweep:
             self._refused.add(keys[0])
             self.place.after = keys[0]
             if self.place.canary:
-                self.place.canary = tables.REFUSED
-                with writing(self._engine) as connection:
-                    self._keep(connection, rehearsed=tables.REFUSED)
+                self.place.mark(tables.REFUSED)
             return
         middle = len(keys) // 2
         for half in (keys[:middle], keys[middle:]):
@@ -264,12 +174,6 @@ class Sweep:
                 if not is_refusal(again):
                     raise
                 self._one_by_one(half, again)
-
-    def _keep(self, connection: Connection, **values: Any) -> None:
-        """Only for the attempt that has the run: one that was frozen meanwhile commits no more."""
-        ours = tables.sweeps.c.attempt == self._run.attempt
-        if not connection.execute(update(tables.sweeps).where(*self._mine, ours).values(**values)).rowcount:
-            raise RunLostError("another attempt has this run by now")
 
     # --- whether to go on, and how fast
 
@@ -304,70 +208,3 @@ class Sweep:
             self._size = min(self._size, row.batch)
         if row.stopped:
             self.stopped = f"{row.changed_by} stopped it"
-
-    # --- where it left off
-
-    @property
-    def _here(self) -> tuple[ColumnElement[bool], ...]:
-        return (tables.sweeps.c.run == self._run.idempotency_key, tables.sweeps.c.part == self._part.key)
-
-    @property
-    def _mine(self) -> tuple[ColumnElement[bool], ...]:
-        return (*self._here, tables.sweeps.c.predicate == self._rule)
-
-    def _resume(self) -> Place:
-        run, part = self._run, self._part
-        self._pause = part.safety.pause_seconds
-        with writing(self._engine) as connection:
-            self._set_aside(connection)
-            # First taken over, then read: an attempt before this one may be about to commit a batch.
-            begun = (*self._mine, tables.sweeps.c.rehearsed != tables.REHEARSED)
-            if not connection.execute(update(tables.sweeps).where(*begun).values(attempt=run.attempt)).rowcount:
-                self._warn_of_another_rule(connection)
-                return Place()
-            row = connection.execute(select(tables.sweeps).where(*self._mine)).one()
-        self._has_begun = True
-        return Place(Counter(row.counts), read_key(part.rows, row.last_key), is_resumed=True, canary=row.rehearsed)
-
-    def _set_aside(self, connection: Connection) -> None:
-        """Where a ledger was put back, or is a new one, the numbers of runs begin again: what another run of this
-        number has left is its own. A run has one moment, and what has ended is not of its first attempt."""
-        run, row = self._run, tables.sweeps.c
-        name = f"{run.idempotency_key}~{datetime.now(UTC).isoformat()}"
-        aside = update(tables.sweeps).values(run=name)
-        connection.execute(aside.where(*self._here, row.as_of != run.as_of))
-        if run.attempt == 1:
-            ended = (row.ended_at.is_not(None), row.rehearsed != tables.REHEARSED, row.attempt == 1)
-            connection.execute(aside.where(*self._mine, *ended))
-
-    def _warn_of_another_rule(self, connection: Connection) -> None:
-        row = tables.sweeps.c
-        begun = (row.ended_at.is_(None), row.rehearsed != tables.REHEARSED, row.attempt < self._run.attempt)
-        if connection.scalar(select(row.run).where(*self._here, *begun)) is not None:
-            self._result.warnings.append(f"{self._part.key}: its rule was changed since it began; it begins anew")
-
-
-def _together(before: Counts, now: Counts) -> Counts:
-    """Added up; of what begins with ``max_``, the larger."""
-    total = Counter(before)
-    total.update(now)
-    return Counter(dict(total) | {name: max(before[name], now[name]) for name in now if name.startswith("max_")})
-
-
-def rule_hash(part: Part) -> str:
-    """What a rule says and what is done by it, without the moment that it is asked at."""
-    rows = part.rows
-    rule = without_moments(rows.where) if rows.rule is None else rows.rule
-    return digest(rows.table, part.action, rule, rows.age, str(rows.older_than), part.sink, part.says)
-
-
-def is_refusal(error: DBAPIError) -> bool:
-    """Whether the database refuses a row: by a constraint, or by a trigger that raises."""
-    state = str(getattr(error.orig, "sqlstate", None) or "")
-    return isinstance(error, (IntegrityError, DataError)) or state[:2] in {"22", "23", "44", "45", "P0"}
-
-
-def is_locked(error: OperationalError) -> bool:
-    """Whether somebody else has what is needed, so that it is worth another try."""
-    state = getattr(error.orig, "sqlstate", None)
-    return state in {"55P03", "40P01", "40001"} or "locked" in str(error.orig).lower()

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 from rota.errors import Interrupted
 from rota.recipes import tables
 from rota.recipes.age import Age
-from rota.recipes.answers import Given, Missing, Source
+from rota.recipes.answers import Given, Missing, Source, status_of
 from rota.recipes.database import alike_rows, batches, engine_of, insert, reading, table_of, writing
 from rota.recipes.gate import check
 from rota.recipes.recipe import Recipe, without_plan
@@ -76,7 +76,7 @@ class Sync(Recipe):
             part = _Asked(self, engine, run, source).perform()
             merge(whole, source.name, part, prefix=False)
             statuses[part.status] += 1
-        whole.status = _status(statuses, dry_run=run.dry_run)
+        whole.status = status_of(statuses, dry_run=run.dry_run)
         changes = [f"{whole.counts[name]:,} {name}" for name in ("new", "updated", "gone")]
         whole.message = ", ".join(changes) + "".join(
             f"; {statuses[status]} of the sources {status}" for status in ("failed", "skipped") if statuses[status]
@@ -214,14 +214,9 @@ class _Asked:
         with writing(self.engine) as connection:
             if complete and missing is not None and not self._has_ended(connection):
                 self._miss(connection, missing, result)
-            now = datetime.now(UTC)
-            row = {
-                "run": run.idempotency_key, "part": self.source.name, "job": run.job, "attempt": run.attempt,
-                "as_of": run.as_of, "predicate": "", "started_at": now, "ended_at": now, "counts": dict(self.counts),
-            }  # fmt: skip
-            kept = insert(connection, tables.sweeps).values(row)
-            again = {name: kept.excluded[name] for name in ("ended_at", "counts", "attempt")}
-            connection.execute(kept.on_conflict_do_update(index_elements=["run", "part", "predicate"], set_=again))
+            row = tables.of_run(run, self.source.name, "")
+            row |= {"counts": dict(self.counts), "ended_at": row["started_at"]}
+            connection.execute(tables.insert_or_update(connection, tables.sweeps, row, ["run", "part", "predicate"]))
 
     def _has_ended(self, connection: Connection) -> bool:
         """Whether an attempt before this one has counted already what was missing."""
@@ -251,11 +246,3 @@ class _Asked:
 
 def _plain(value: Any) -> Any:
     return aware(value) if isinstance(value, datetime) else value
-
-
-def _status(statuses: Counter[str], *, dry_run: bool) -> Any:
-    if statuses["failed"]:
-        return "partial" if statuses.total() > statuses["failed"] else "failed"
-    if dry_run:
-        return "dry_run"
-    return "skipped" if statuses["skipped"] == statuses.total() else "success"

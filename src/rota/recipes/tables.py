@@ -138,6 +138,20 @@ def _missing(engine: Engine, of: MetaData) -> list[Table]:
     return [table for table in of.sorted_tables if table.name not in there]
 
 
+def of_run(run: Any, part: str, rule: str) -> dict[str, Any]:
+    """The columns of ``sweeps`` that say whose row it is."""
+    return {
+        "run": run.idempotency_key,
+        "part": part,
+        "predicate": rule,
+        "job": run.job,
+        "attempt": run.attempt,
+        "as_of": run.as_of,
+        "started_at": datetime.now(UTC),
+        "counts": {},
+    }
+
+
 def insert_or_update(connection: Connection, table: Table, row: dict[str, Any], key: list[str]) -> Any:
     """Put a row in the place of the one of its key, if there is one."""
     statement = insert(connection, table).values(row)

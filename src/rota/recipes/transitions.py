@@ -13,11 +13,11 @@ from sqlalchemy import Column, Connection, and_, select, update
 from rota.errors import ConfigError
 from rota.recipes.database import engine_of, table_of
 from rota.recipes.guarded import work_off
+from rota.recipes.part import Counts, Part
 from rota.recipes.recipe import Recipe, without_plan
 from rota.recipes.rows import Key, Rows, Where
 from rota.recipes.safety import Safety
 from rota.recipes.steps import merge, status_of
-from rota.recipes.sweep import Counts, Part
 from rota.recipes.values import values_at
 
 if TYPE_CHECKING:

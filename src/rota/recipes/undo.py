@@ -12,7 +12,8 @@ from sqlalchemy.ext.compiler import compiles
 from rota.errors import ConflictError, NotFoundError
 from rota.recipes import tables
 from rota.recipes.age import Age
-from rota.recipes.archive import Sink, decode, key_of
+from rota.recipes.archive import Sink
+from rota.recipes.archive_rows import decode, key_of
 from rota.recipes.database import alike_rows, reading, writing
 from rota.recipes.rows import Rows, read_key, shown
 

@@ -5,16 +5,40 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, and_
 
 from rota.recipes.age import Age
 from rota.recipes.database import table_of
 from rota.recipes.recipe import Recipe
-from rota.recipes.references import Reference
+from rota.recipes.references import Reference, normal
+from rota.recipes.rows import Key, aware, moment_for
 from rota.recipes.safety import Safety
 
 FILES = Safety(most_rows=10_000, most_fraction=0.5, floor=100, batch=200)
+
+
+class Upload(NamedTuple):
+    key: Key
+    path: str
+    since: datetime | None
+    claimed_at: datetime | None
+    names: frozenset[str]
+
+    @classmethod
+    def of(cls, row: tuple[Any, ...], width: int) -> Upload:
+        """``width``: of how many columns the key is."""
+        key, (path, since, claimed_at, *names) = row[:width], row[width:]
+        known = [
+            *(str(each) for each in key),
+            path,
+            Path(path).name,
+            *(str(each) for each in names if each is not None),
+        ]
+        return cls(key, path, aware(since), aware(claimed_at), frozenset(normal(each) for each in known if each))
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,3 +72,11 @@ class UploadTable(Recipe):
         keys = {key.parent for table in self.table.metadata.tables.values() for key in table.foreign_keys
                 if key.column.table is self.table and table is not self.table}  # fmt: skip
         return [*self.references, *(Reference(column, str) for column in keys)]
+
+    def old(self, as_of: datetime) -> ColumnElement[bool]:
+        return and_(self.state == "live", self.age < moment_for(self.age, Age.of(self.older_than).before(as_of)))
+
+    def due(self, as_of: datetime) -> ColumnElement[bool]:
+        """Old, and seen without a reference long enough ago."""
+        since = self.unreferenced_since
+        return and_(self.old(as_of), since <= moment_for(since, Age.of(self.grace).before(as_of)))

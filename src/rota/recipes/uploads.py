@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, false, null, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, false, or_, select, update
 
 from rota.recipes import tables
 from rota.recipes.age import Age
 from rota.recipes.database import reading, writing
 from rota.recipes.gate import may_go_on
-from rota.recipes.references import normal
+from rota.recipes.quarantine import Quarantine
 from rota.recipes.rooted import Rooted
-from rota.recipes.rows import Key, Rows, aware, moment_for, shown
-from rota.recipes.upload_table import UploadTable
+from rota.recipes.rows import Key, Rows, shown
+from rota.recipes.upload_table import Upload, UploadTable
+from rota.recipes.values import as_kept
 
 if TYPE_CHECKING:
     from rota import JobResult, Run
-
-
-class Upload(NamedTuple):
-    key: Key
-    path: str
-    since: datetime | None
-    claimed_at: datetime | None
-    names: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -43,6 +34,18 @@ class Uploads:
     engine: Engine
     files: Rooted
     result: JobResult
+
+    @property
+    def old(self) -> ColumnElement[bool]:
+        return self.recipe.old(self.run.as_of)
+
+    @property
+    def due(self) -> ColumnElement[bool]:
+        return self.recipe.due(self.run.as_of)
+
+    @property
+    def _quarantine(self) -> Quarantine:
+        return Quarantine(self.files, self.recipe.quarantine)
 
     # --- which they are
 
@@ -57,7 +60,7 @@ class Uploads:
                 return
             with reading(self.engine) as connection:
                 found = connection.execute(rows.page(after, recipe.safety.batch).add_columns(*columns)).all()
-            page = [_upload(tuple(row), len(rows.key)) for row in found]
+            page = [Upload.of(tuple(row), len(rows.key)) for row in found]
             if not page:
                 return
             yield page
@@ -69,9 +72,7 @@ class Uploads:
         mean."""
         with reading(self.engine) as connection:
             found = self._referred(connection, [])
-        orphans = [
-            each for page in self.pages(self.old(), paced=False) for each in page if found.isdisjoint(each.names)
-        ]
+        orphans = [each for page in self.pages(self.old, paced=False) for each in page if found.isdisjoint(each.names)]
         if not orphans:
             return found
         with reading(self.engine) as connection:
@@ -81,18 +82,6 @@ class Uploads:
         wanted = {name for each in page for name in each.names}
         return {name for each in self.recipe.all_references for name in each.names(connection, wanted)}
 
-    def old(self) -> ColumnElement[bool]:
-        recipe = self.recipe
-        return and_(recipe.state == "live", recipe.age < self._ago(recipe.age, recipe.older_than))
-
-    def due(self) -> ColumnElement[bool]:
-        """Old, and seen without a reference long enough ago."""
-        since = self.recipe.unreferenced_since
-        return and_(self.old(), since <= self._ago(since, self.recipe.grace))
-
-    def _ago(self, column: Any, age: Age | timedelta | str) -> Any:
-        return moment_for(column, Age.of(age).before(self.run.as_of))
-
     # --- what is done to them
 
     def mark(self, page: Sequence[Upload], referred: set[str]) -> None:
@@ -101,8 +90,8 @@ class Uploads:
         again = [each for each in page if each.since is not None and not referred.isdisjoint(each.names)]
         if fresh or again:
             with writing(self.engine) as connection:
-                self._set(connection, "mark", fresh, self.old(), unreferenced_since=self.run.as_of)
-                self._set(connection, "unmark", again, self.old(), unreferenced_since=None)
+                self._set(connection, "mark", fresh, self.old, unreferenced_since=self.run.as_of)
+                self._set(connection, "unmark", again, self.old, unreferenced_since=None)
 
     def claim(self, page: Sequence[Upload]) -> None:
         """Looks once more what refers to them, in the transaction of the claim."""
@@ -110,9 +99,9 @@ class Uploads:
         with writing(self.engine) as connection:
             referred = self._referred(connection, page)
             again = [each for each in page if not referred.isdisjoint(each.names)]
-            self._set(connection, "unmark", again, self.old(), unreferenced_since=None)
+            self._set(connection, "unmark", again, self.old, unreferenced_since=None)
             orphans = [each for each in page if referred.isdisjoint(each.names)]
-            claimed = self._set(connection, state, orphans, self.due(), state=state, claimed_at=self.run.as_of)
+            claimed = self._set(connection, state, orphans, self.due, state=state, claimed_at=self.run.as_of)
         if state == "deleting":
             self.remove(claimed)
             return
@@ -128,9 +117,8 @@ class Uploads:
             over = [each for each in orphans if each.claimed_at is None or each.claimed_at <= long_ago]
             going = self._set(connection, "deleting", over, quarantined, state="deleting")
         self._each([each for each in page if not referred.isdisjoint(each.names)], "restored", self._restore)
-        self._each(
-            [each for each in orphans if each not in over and not self._is_another(each)], "", self._to_quarantine
-        )  # where a crash came between
+        staying = [each for each in orphans if each not in over and not self._quarantine.is_another(each)]
+        self._each(staying, "", self._to_quarantine)  # where a crash came between
         self.remove(going)
 
     def remove(self, page: Sequence[Upload]) -> None:
@@ -146,7 +134,7 @@ class Uploads:
             self.result.counts["deleted_records"] += len(keys)
         for each in set(page) - set(gone):
             with writing(self.engine) as connection:
-                if self._in_quarantine(each) is None:
+                if self._quarantine.holds(each) is None:
                     self._set(connection, "live", [each], rows.where, state="live", claimed_at=None)
                 else:
                     self._set(connection, "quarantined", [each], rows.where, state="quarantined")
@@ -173,7 +161,7 @@ class Uploads:
         if upload.path in self._shared([upload]):
             return
         try:
-            self.files.move(upload.path, self._hidden(upload))
+            self.files.move(upload.path, self._quarantine.place_of(upload))
         except FileNotFoundError:
             return  # moved already, or gone: told where it is deleted
         except OSError:
@@ -183,18 +171,18 @@ class Uploads:
             raise
 
     def _restore(self, upload: Upload) -> None:
-        if (hidden := self._in_quarantine(upload)) is not None:
+        if (hidden := self._quarantine.holds(upload)) is not None:
             self.files.move(hidden, upload.path)
         nothing = {"unreferenced_since": None, "claimed_at": None}
         with writing(self.engine) as connection:
             self._set(connection, "restore", [upload], self.recipe.state == "quarantined", state="live", **nothing)
 
     def _unlink(self, upload: Upload, *, is_shared: bool) -> None:
-        counts, hidden = self.result.counts, self._in_quarantine(upload)
+        counts, hidden = self.result.counts, self._quarantine.holds(upload)
         if hidden is None and is_shared:
             counts["shared"] += 1
             return
-        if hidden is None and self._is_another(upload):
+        if hidden is None and self._quarantine.is_another(upload):
             counts["already_missing"] += 1
             return
         try:
@@ -206,28 +194,6 @@ class Uploads:
         if hidden is not None:
             with suppress(OSError):  # it holds others still
                 (self.files.root / hidden).parent.rmdir()
-
-    def _hidden(self, upload: Upload) -> Path:
-        """Where it lies in quarantine."""
-        day = (upload.claimed_at or self.run.as_of).strftime("%Y-%m-%d")
-        key = quote("-".join(str(each) for each in upload.key), safe="")
-        return Path(self.recipe.quarantine or ".", day, f"{key}-{Path(upload.path).name}")
-
-    def _in_quarantine(self, upload: Upload) -> Path | None:
-        if not self.recipe.quarantine or upload.claimed_at is None:
-            return None
-        hidden = self._hidden(upload)
-        return hidden if os.path.lexists(self.files.root / hidden) else None
-
-    def _is_another(self, upload: Upload) -> bool:
-        """Whether what is at the path of one that went to quarantine was put there since."""
-        if not self.recipe.quarantine or upload.claimed_at is None:
-            return False
-        try:
-            changed = self.files.find(upload.path).lstat().st_mtime
-        except OSError:
-            return False  # told by who touches it
-        return datetime.fromtimestamp(changed, UTC) > upload.claimed_at
 
     # --- their rows
 
@@ -256,18 +222,12 @@ class Uploads:
         if not page:
             return []
         rows, columns = Rows(self.recipe.table, where), {name: getattr(self.recipe, name) for name in values}
-        kept = {columns[name].key: self._kept(columns[name], value) for name, value in values.items()}
+        kept = {columns[name].key: as_kept(columns[name], value) for name, value in values.items()}
         change = update(rows.table).where(rows.among([each.key for each in page])).values(kept).returning(*rows.key)
         keys = {tuple(row) for row in connection.execute(change)}
         changed = [each for each in page if each.key in keys]
         self._record(connection, action, [each.key for each in changed])
         return [each._replace(claimed_at=values.get("claimed_at") or each.claimed_at) for each in changed]
-
-    @staticmethod
-    def _kept(column: Any, value: Any) -> Any:
-        if value is None:
-            return null()
-        return moment_for(column, value) if isinstance(value, datetime) else value
 
     def _record(self, connection: Connection, action: str, keys: Sequence[Key]) -> None:
         if keys:
@@ -278,9 +238,3 @@ class Uploads:
     @property
     def _cutoff(self) -> datetime:
         return Age.of(self.recipe.older_than).before(self.run.as_of)
-
-
-def _upload(row: tuple[Any, ...], width: int) -> Upload:
-    key, (path, since, claimed_at, *names) = row[:width], row[width:]
-    known = [*(str(each) for each in key), path, Path(path).name, *(str(each) for each in names if each is not None)]
-    return Upload(key, path, aware(since), aware(claimed_at), frozenset(normal(each) for each in known if each))

@@ -18,10 +18,10 @@ def is_function(value: Any) -> bool:
 def values_at(table: Table, values: Mapping[str, Any], as_of: datetime) -> dict[str, Any]:
     """Functions are given the moment; moments are as their columns keep them; nothing is NULL, and not JSON's null."""
     asked = {name: value(as_of) if is_function(value) else value for name, value in values.items()}
-    return {name: _as_kept(table, name, value) for name, value in asked.items()}
+    return {name: as_kept(table.columns[name], value) for name, value in asked.items()}
 
 
-def _as_kept(table: Table, name: str, value: Any) -> Any:
+def as_kept(column: Any, value: Any) -> Any:
     if value is None:
         return null()
-    return moment_for(table.columns[name], value) if isinstance(value, datetime) else value
+    return moment_for(column, value) if isinstance(value, datetime) else value
