@@ -14,8 +14,8 @@ from sqlalchemy import Engine, event, select, update
 
 from rota.errors import RunCancelledError
 from rota.messages import HttpProvider, Later, Message, Sent, Smtp, Unsure
-from rota.messages.gate import Open, Shut, ask, report
 from rota.messages.outcome import Outcome
+from rota.messages.pace import Open, Shut, ask, report
 from rota.messages.senders.sender import Rate
 from rota.messages.tables import deliveries, senders
 from rota.messages.tables import metadata as messages

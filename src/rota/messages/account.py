@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Row
 
-from rota.messages import gate, ledger, tally
+from rota.messages import ledger, pace, tally
 from rota.messages.brief import Brief
 from rota.messages.ledger import Owner
 from rota.messages.outcome import Held, Later, Outcome, Refused, Sent, Unsure
@@ -71,7 +71,7 @@ class Account:
         for each in tried:
             by_sender[each.sender.name].append(each.outcome)
         for name, outcomes in by_sender.items():
-            if change := gate.report(connection, name, outcomes):
+            if change := pace.report(connection, name, outcomes):
                 changes[name] = change
         self.enter(connection, [self.judge(each, now) for each in tried], now)
         return changes

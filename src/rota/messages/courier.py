@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from rota.messages import gate, ledger
+from rota.messages import ledger, pace
 from rota.messages.account import Account, Tried
 from rota.messages.brief import Brief
-from rota.messages.gate import Open
 from rota.messages.lane import Lane
 from rota.messages.look import look
+from rota.messages.pace import Open
+from rota.recipes.approval import check
 from rota.recipes.database import reading, writing
-from rota.recipes.gate import check
 
 if TYPE_CHECKING:
     from rota import Run
@@ -135,7 +135,7 @@ class Courier:
             if not want:
                 continue
             with writing(self._engine) as connection:
-                answer = gate.ask(connection, sender, want)
+                answer = pace.ask(connection, sender, want)
             if isinstance(answer, Open):
                 lane.admit(sender, answer)
                 return True

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from jinja2 import UndefinedError
 
 from rota.messages.account import Tried
-from rota.messages.gate import OPENS_AFTER, Open
 from rota.messages.message import Message
 from rota.messages.outcome import Held, Later, Outcome, Unsure
+from rota.messages.pace import OPENS_AFTER, Open
 from rota.messages.parcel import Parcel
 from rota.messages.senders.sender import Sender
 

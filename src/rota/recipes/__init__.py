@@ -14,11 +14,10 @@ if TYPE_CHECKING:
     from rota.recipes.database import bind, engine_of, insert, reading, writing
     from rota.recipes.derive import Derive
     from rota.recipes.erasure import Erasure, erase_subject, replay_erasures
+    from rota.recipes.erasure_book import erasure_ledger
     from rota.recipes.erasure_plan import Step, Subject
     from rota.recipes.fence import fenced
-    from rota.recipes.forgotten import erasure_ledger
     from rota.recipes.health import Check, Health
-    from rota.recipes.inactive import Inactive, Tokens, Update
     from rota.recipes.key_ring import KeyRing
     from rota.recipes.key_rule import KeyIndex, KeyRule
     from rota.recipes.orphan_files import OrphanFiles
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from rota.recipes.sync import Sync
     from rota.recipes.tables import audit, metadata, ready, record
     from rota.recipes.transitions import Transition, Transitions
+    from rota.recipes.update import Inactive, Tokens, Update
 
 _HOMES = {
     "Age": "age",
@@ -55,7 +55,7 @@ _HOMES = {
     "Erasure": "erasure",
     "FileStore": "secret_stores",
     "Health": "health",
-    "Inactive": "inactive",
+    "Inactive": "update",
     "KeyIndex": "key_rule",
     "KeyRing": "key_ring",
     "KeyRule": "key_rule",
@@ -80,15 +80,15 @@ _HOMES = {
     "Steps": "steps",
     "Subject": "erasure_plan",
     "Sync": "sync",
-    "Tokens": "inactive",
+    "Tokens": "update",
     "Transition": "transitions",
     "Transitions": "transitions",
-    "Update": "inactive",
+    "Update": "update",
     "audit": "tables",
     "bind": "database",
     "engine_of": "database",
     "erase_subject": "erasure",
-    "erasure_ledger": "forgotten",
+    "erasure_ledger": "erasure_book",
     "fenced": "fence",
     "insert": "database",
     "metadata": "tables",

@@ -12,8 +12,8 @@ from sqlalchemy import Column, ColumnElement, Connection, Engine, Table, and_, o
 from rota.errors import ConfigError
 from rota.recipes.age import Age
 from rota.recipes.database import reading, table_of
+from rota.recipes.erasure_book import check_ledger
 from rota.recipes.erasure_plan import Mode, Step, Subject
-from rota.recipes.forgotten import check_ledger
 from rota.recipes.guard import cascades
 from rota.recipes.personal import pseudonym
 from rota.recipes.recipe import Recipe

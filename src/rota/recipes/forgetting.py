@@ -10,12 +10,12 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, null, select, up
 
 from rota.errors import Interrupted, RotaError
 from rota.recipes import tables
+from rota.recipes.approval import is_allowed, may_go_on
 from rota.recipes.database import engine_of, reading, writing
 from rota.recipes.erasure_account import Buckets, ErasureAccount
+from rota.recipes.erasure_book import Book
 from rota.recipes.erasure_plan import Mode, Step, Subject
 from rota.recipes.erasure_requests import Requests
-from rota.recipes.forgotten import Book
-from rota.recipes.gate import is_allowed, may_go_on
 from rota.recipes.rows import Rows, by_key, moment_for, shown
 
 if TYPE_CHECKING:

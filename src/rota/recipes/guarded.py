@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine
 
 from rota.errors import ConfigError
-from rota.recipes import gate, tables
+from rota.recipes import approval, tables
 from rota.recipes.database import reading
 from rota.recipes.guard import Look, look
 from rota.recipes.part import Part, rule_hash
@@ -21,7 +21,7 @@ from rota.recipes.values import is_function, values_at
 if TYPE_CHECKING:
     from rota import JobResult, Run
 
-PROMOTION = f"{gate.APPROVAL}:promotion"
+PROMOTION = f"{approval.APPROVAL}:promotion"
 
 
 def work_off(
@@ -115,7 +115,7 @@ class _Guarded:
         seen, _, mark = plan.partition("-")
         if not seen.isdecimal() or mark != rule_hash(self.part):
             raise ConfigError(f"plan {plan!r} is of another rule than this one", hint="Make a new one with a dry run.")
-        if self._count <= int(seen) * gate.GROWTH:
+        if self._count <= int(seen) * approval.GROWTH:
             return True
         self._abort(sweep, f"there are {self._count:,} rows by now, and the plan had seen {int(seen):,}")
         return False
@@ -131,12 +131,12 @@ class _Guarded:
             return False
         return self._is_approved(sweep, f"{self.part.action} {self.part.rows.table.name}: {text}")
 
-    def _is_approved(self, sweep: Sweep, about: str, signal: str = gate.APPROVAL) -> bool:
+    def _is_approved(self, sweep: Sweep, about: str, signal: str = approval.APPROVAL) -> bool:
         part = self.part
         with reading(self.engine) as connection:
             sample, sql = part.rows.sample(connection, part.safety.sample), part.rows.sql(connection)
         told = f"{about}; before {self.result.details['cutoff']}, such as {sample}; {sql}"
-        refusal = gate.ask(
+        refusal = approval.ask(
             self.run, part.safety, self.result, told, rule=rule_hash(part), count=self._count, signal=signal
         )
         if refusal:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rota.recipes.approval import may_go_on
 from rota.recipes.database import batches
-from rota.recipes.gate import may_go_on
 from rota.recipes.key_rule import KeyIndex, KeyRule, as_text
 from rota.recipes.safety import Safety
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine, select
 
 from rota.recipes import tables
+from rota.recipes.approval import is_allowed, may_go_on, refuse
 from rota.recipes.database import engine_of, reading, writing
-from rota.recipes.gate import is_allowed, may_go_on, refuse
 from rota.recipes.recipe import without_plan
 from rota.recipes.rooted import Rooted
 from rota.recipes.rule import digest

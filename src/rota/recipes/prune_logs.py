@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rota.errors import ConfigError
 from rota.recipes.age import Age
-from rota.recipes.gate import check
+from rota.recipes.approval import check
 from rota.recipes.log_files import MEGABYTE, LogFile, changed_at, is_packed, log_files, pack, to_disk
 from rota.recipes.recipe import Recipe, without_plan
 

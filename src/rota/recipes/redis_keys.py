@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from rota.errors import ConfigError
-from rota.recipes.gate import GROWTH, is_allowed
+from rota.recipes.approval import GROWTH, is_allowed
 from rota.recipes.key_rule import KeyIndex, KeyRule
 from rota.recipes.key_walk import Walk
 from rota.recipes.recipe import Recipe, without_plan

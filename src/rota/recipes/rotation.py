@@ -12,8 +12,8 @@ from sqlalchemy import select
 from rota.errors import ConfigError, Interrupted, LockUnavailableError
 from rota.recipes import tables
 from rota.recipes.age import Age
+from rota.recipes.approval import check
 from rota.recipes.database import engine_of, reading, writing
-from rota.recipes.gate import check
 from rota.recipes.rows import by_key
 from rota.recipes.secret_changes import Changes, Secrets
 from rota.recipes.secret_policy import Policy

@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from rota.errors import ConfigError, RotaError
 from rota.recipes import tables
+from rota.recipes.approval import may_go_on
 from rota.recipes.database import is_locked, is_refusal, reading, writing
-from rota.recipes.gate import may_go_on
 from rota.recipes.part import Part
 from rota.recipes.place import Place
 from rota.recipes.pressure import Pressure

@@ -16,8 +16,8 @@ from rota.errors import Interrupted
 from rota.recipes import tables
 from rota.recipes.age import Age
 from rota.recipes.answers import Given, Missing, Source, status_of
+from rota.recipes.approval import check
 from rota.recipes.database import alike_rows, batches, engine_of, insert, reading, table_of, writing
-from rota.recipes.gate import check
 from rota.recipes.recipe import Recipe, without_plan
 from rota.recipes.rows import aware
 from rota.recipes.safety import Safety

@@ -13,8 +13,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, false, or_, se
 
 from rota.recipes import tables
 from rota.recipes.age import Age
+from rota.recipes.approval import may_go_on
 from rota.recipes.database import reading, writing
-from rota.recipes.gate import may_go_on
 from rota.recipes.quarantine import Quarantine
 from rota.recipes.rooted import Rooted
 from rota.recipes.rows import Key, Rows, shown
