@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine, event, select, update
 
 from rota.errors import RunCancelledError
-from rota.messages import HttpProvider, Later, Message, Sent, Smtp, Unsure
+from rota.messages import HttpProvider, Later, Message, Sent, Smtp, Unsure, lane
 from rota.messages.outcome import Outcome
 from rota.messages.pace import Open, Shut, ask, report
 from rota.messages.senders.sender import Rate
@@ -23,6 +23,7 @@ from rota.recipes.database import writing
 from rota.testing import FakeHome, make_run
 from tests.messages.conftest import news, send, told, wait_over
 from tests.messages.servers import Mailbox, Provider
+from tests.messages.tables import people
 
 Ledger = Callable[..., list[Any]]
 Anybody = Callable[[int], None]
@@ -183,6 +184,27 @@ def test_a_clock_that_stands_still_is_not_waited_for(anybody: Anybody, ledger: L
 
     assert told(result)["left"] == 1
     assert ledger("status", "attempts") == [("queued", 1)]
+
+
+def test_what_was_looked_at_too_long_ago_is_looked_at_once_more(
+    anybody: Anybody, engine: Engine, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was frozen, or a slow provider: meanwhile somebody may have changed his mind."""
+    monkeypatch.setattr(lane, "STALE_SECONDS", 0.2)
+    anybody(3)
+
+    def slowly(message: Message) -> Outcome:
+        if len(sender.given) == 1:
+            with engine.begin() as connection:
+                connection.execute(update(people).where(people.c.id == 2).values(email=None))
+            Event().wait(0.3)
+        return Sent()
+
+    sender = Scripted(slowly, connections=1)
+    send(news(sender))
+
+    assert ledger("status", "reason") == [("sent", None), ("cancelled", "no_address"), ("sent", None)]
+    assert len(sender.given) == 2
 
 
 def test_a_mailing_with_nothing_to_do_asks_the_database_little(engine: Engine) -> None:

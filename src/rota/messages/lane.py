@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from jinja2 import UndefinedError
 
 from rota.messages.account import Tried
+from rota.messages.ledger import LEASE
 from rota.messages.message import Message
 from rota.messages.outcome import Held, Later, Outcome, Unsure
 from rota.messages.pace import OPENS_AFTER, Open
@@ -23,6 +24,8 @@ CHUNK = 50
 PATIENCE = timedelta(seconds=10)
 """A message whose next try is so near is waited for; for others the run is snoozed, or ends."""
 CLOCK_SLACK = 0.02
+STALE_SECONDS = LEASE.total_seconds() / 2
+"""A message that was looked at so long ago does not leave: its process was frozen, or its provider is slow."""
 Make = Callable[[Sender, Parcel], Message]
 
 
@@ -88,8 +91,9 @@ class Lane:
         share = -(-len(parcels) // (2 * self._threads))
         size = sender.per_request if sender.per_request > 1 else max(1, min(CHUNK, share))
         self.in_flight += sum(len(parcel.rows) for parcel in parcels)
+        looked_at = time.monotonic()
         for at in range(0, len(parcels), size):
-            yield self._pool.submit(self._work, sender, parcels[at : at + size], make)
+            yield self._pool.submit(self._work, sender, parcels[at : at + size], make, looked_at)
 
     def ended(self, count: int) -> None:
         """So many messages are through: a page is what takes half a second at this pace."""
@@ -109,7 +113,7 @@ class Lane:
         for sender in self.senders:
             sender.rest()
 
-    def _work(self, sender: Sender, parcels: Sequence[Parcel], make: Make) -> list[Tried]:
+    def _work(self, sender: Sender, parcels: Sequence[Parcel], make: Make, looked_at: float) -> list[Tried]:
         """On a thread of the channel: whatever goes wrong with a message stays with it."""
         outcomes: dict[int, Outcome] = {}
         made: list[tuple[int, Message]] = []
@@ -118,15 +122,16 @@ class Lane:
                 made.append((at, make(sender, parcel)))
             except Exception as error:  # noqa: BLE001 - a message that cannot be made must not stop the others
                 outcomes[at] = Later(f"render:{_told(error)}")
-        outcomes |= self._hand_over(sender, made)
+        outcomes |= self._hand_over(sender, made, looked_at)
         return [Tried(sender, row, outcomes[at]) for at, parcel in enumerate(parcels) for row in parcel.rows]
 
-    def _is_to_stop(self) -> bool:
-        return self._stop.is_set() or self._downs >= OPENS_AFTER
+    def _is_to_stop(self, looked_at: float) -> bool:
+        is_stale = time.monotonic() - looked_at > STALE_SECONDS
+        return is_stale or self._stop.is_set() or self._downs >= OPENS_AFTER
 
-    def _hand_over(self, sender: Sender, made: Sequence[tuple[int, Message]]) -> dict[int, Outcome]:
+    def _hand_over(self, sender: Sender, made: Sequence[tuple[int, Message]], looked_at: float) -> dict[int, Outcome]:
         outcomes: dict[int, Outcome] = {}
-        if self._is_to_stop() or not made:
+        if self._is_to_stop(looked_at) or not made:
             return {at: Held() for at, _ in made}
         answers = iter(sender.send([message for _, message in made]))
         rest: Outcome = Held()
@@ -135,7 +140,7 @@ class Lane:
                 outcome = outcomes[at] = next(answers)
                 failed = isinstance(outcome, Unsure) or (isinstance(outcome, Later) and outcome.down)
                 self._downs = self._downs + 1 if failed else 0
-                if sender.per_request == 1 and self._is_to_stop():
+                if sender.per_request == 1 and self._is_to_stop(looked_at):
                     break
         except StopIteration:
             rest = Unsure("no_answer")

@@ -39,7 +39,7 @@ class Unsure:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Not tried, because the run was told to stop."""
+    """Not tried: the run was told to stop, or it was looked at too long ago."""
 
 
 Outcome = Sent | Refused | Later | Unsure | Held
