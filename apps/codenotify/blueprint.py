@@ -29,8 +29,8 @@ def make_blueprint(settings: Settings, services: Callable[[], Services]) -> Blue
     if settings.own_tables is not None:  # what is wrong with them is told at the start
         services()
     blueprint = Blueprint("codenotify")
-    _add_upkeep(blueprint, settings, services)
     _add_senders(blueprint, settings, services)
+    _add_upkeep(blueprint, settings, services)
     return blueprint
 
 

@@ -163,11 +163,11 @@ def _count_due(data: Dataset, people: Sequence[Person], known: Sequence[Contest]
                 due = sum(lead <= (person.columns["notify_before_hours"] + 0.5) * HOUR for lead in mine)
                 data.oracle[DISPATCH]["pairs_due"] += due
                 data.oracle[DISPATCH]["no_channel"] += due if not person.reachable_on else 0
-                data.oracle[DISPATCH]["messages"] += due * len(person.reachable_on)
+                data.oracle[DISPATCH]["sent"] += due * len(person.reachable_on)
             case "daily":
-                data.oracle[DAILY]["messages"] += any(lead < DAY for lead in mine) * len(person.reachable_on)
+                data.oracle[DAILY]["sent"] += any(lead < DAY for lead in mine) * len(person.reachable_on)
             case _:
-                data.oracle[WEEKLY]["messages"] += any(lead < 7 * DAY for lead in mine) * len(person.reachable_on)
+                data.oracle[WEEKLY]["sent"] += any(lead < 7 * DAY for lead in mine) * len(person.reachable_on)
 
 
 def _notifications(data: Dataset, scale: Scale, chance: random.Random, known: Sequence[Contest]) -> None:

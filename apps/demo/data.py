@@ -66,7 +66,8 @@ def _prepare(name: str, directory: Path, size: Size, as_of: datetime, with_redis
         )
     finally:
         engine.dispose()
-    text = json.dumps({"as_of": as_of.isoformat(), "expected": told}, indent=1)
+    in_turn = {job: told[job] for job in import_module(f"apps.{name}").rota.jobs if job in told}
+    text = json.dumps({"as_of": as_of.isoformat(), "expected": in_turn}, indent=1)
     (directory / f"{name}.expected.json").write_text(text + "\n")
     return True
 
