@@ -15,6 +15,7 @@ from apps.codenotify.tables import contests, users
 from apps.codenotify.wishes import LEAST_HOURS, MOST_HOURS, TICK, lead_within, reachable, wants
 from rota import JobResult
 from rota.messages import deliveries
+from rota.messages.run_clock import ahead
 from rota.recipes import reading
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def retry_failed_deliveries(run: Run, services: Services) -> JobResult:
     """At most 100, of any kind: failed ones whose next try is due, and what a run that died has left. What is left
     then waits for the next run, five minutes later."""
     if run.dry_run or run.muted:
-        return _not_sent(run, ("claimed", *_DONE), {}, would_retry=_count(services, _tries_due(services)))
+        return _not_sent(run, ("claimed", *_DONE), {}, would_retry=_count(services, _tries_due(services, run)))
     results: list[JobResult] = []
     left = RETRIES_AT_MOST
     for mailing in all_kinds(services):
@@ -106,8 +107,8 @@ def _asks_for_odd_hours() -> ColumnElement[bool]:
     return ~users.c.notify_before_hours.between(LEAST_HOURS, MOST_HOURS)
 
 
-def _tries_due(services: Services) -> Select[Any]:
-    now = services.now()
+def _tries_due(services: Services, run: Run) -> Select[Any]:
+    now = services.now() + ahead(run, services.now())
     due = (_row.status == "queued", _row.next_try_at <= now, _row.useful_until > now)
     return select(_row.id).where(*due, _row.channel.in_(services.senders))
 

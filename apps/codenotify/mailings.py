@@ -126,7 +126,7 @@ def _mailing(
         find(connection, facts)
         inbox.note(connection, kind, facts)
 
-    given = {"channels": services.senders} | options
+    given = {"channels": services.senders, "goes_on": False} | options  # retry-failed-deliveries does
     return Mailing(
         kind=kind,
         plan=plan,

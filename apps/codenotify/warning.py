@@ -20,6 +20,7 @@ from apps.codenotify.tables import users
 from rota import JobResult
 from rota.messages import deliveries
 from rota.messages.ledger import Plan
+from rota.messages.run_clock import ahead
 from rota.messages.tables import metadata as messages
 from rota.recipes import reading
 from rota.recipes.tables import present
@@ -57,7 +58,7 @@ def _due(services: Services, run: Run) -> tuple[int, int]:
     known = present(services.engine, messages)
     with reading(services.engine) as connection:
         everybody = connection.scalar(select(func.count()).select_from(users)) or 0
-        return plan.count(connection, services.now(), known=known)[1], everybody
+        return plan.count(connection, services.now() + ahead(run, services.now()), known=known)[1], everybody
 
 
 def _sent_by(services: Services, run: Run) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,7 +97,7 @@ def trying_again(settings: Settings, channels: Mapping[str, Any]) -> Mailing:
         newest = _invitation.month == select(func.max(_invitation.month)).scalar_subquery()
         return _queued(_invitation.expires_at > run.as_of, *([] if settings.mode == PER_USER else [newest]))
 
-    return Mailing(**_invitation_mail(settings, channels, plan))
+    return Mailing(**_invitation_mail(settings, channels, plan), goes_on=False)  # the next one is ten minutes away
 
 
 def reminders(settings: Settings, channels: Mapping[str, Any]) -> Reminders:
@@ -125,6 +125,7 @@ def reminders(settings: Settings, channels: Mapping[str, Any]) -> Reminders:
         unsubscribe=unsubscribing.links(settings),
         key=lambda row: f"faf:inv:{row.recipient}:{row.version}",
         settled=_note_reminders,
+        goes_on=False,
         time_limit="50min",
     )
 
@@ -198,9 +199,8 @@ def _letter(settings: Settings, name: str, facts: Mapping[str, Any]) -> Content:
 
 def _note_invitations(connection: Connection, ended: Sequence[Ended]) -> None:
     """A status never goes back: what a friend has opened meanwhile stays so."""
-    now = datetime.now(UTC)
     for each in ended:
-        values = _values(each, now)
+        now, values = each.at, _values(each)
         mine = update(invitations).where(
             _invitation.id == _key(each), _invitation.status.in_(("queued", "sending", "unknown"))
         )
@@ -214,11 +214,11 @@ def _note_invitations(connection: Connection, ended: Sequence[Ended]) -> None:
             connection.execute(update(contacts).where(_contact.id == about).values(last_bounce_at=now, **gone))
 
 
-def _values(each: Ended, now: datetime) -> dict[str, Any]:
+def _values(each: Ended) -> dict[str, Any]:
     reason = each.verdict.reason
     match each.status:
         case "sent":
-            return {"status": "sent", "sent_at": now, "provider_message_id": each.provider_id}
+            return {"status": "sent", "sent_at": each.at, "provider_message_id": each.provider_id}
         case "failed":
             return {"status": "bounced" if each.bounce else "failed", "last_error": reason}
         case "queued":
@@ -227,7 +227,6 @@ def _values(each: Ended, now: datetime) -> dict[str, Any]:
 
 
 def _note_reminders(connection: Connection, ended: Sequence[Ended]) -> None:
-    now = datetime.now(UTC)
     for each in ended:
         if each.status == "queued":
             continue
@@ -237,8 +236,8 @@ def _note_reminders(connection: Connection, ended: Sequence[Ended]) -> None:
             "kind": each.row.version,
             "status": status,
             "reason": each.verdict.reason,
-            "claimed_at": now,
-            "sent_at": now if status == "sent" else None,
+            "claimed_at": each.at,
+            "sent_at": each.at if status == "sent" else None,
         }
         statement = insert(connection, invitation_reminders).values(row)
         changed = {name: statement.excluded[name] for name in ("status", "reason", "sent_at")}

@@ -71,11 +71,15 @@ class ContributionSummaries(Recipe):
         whole.status = status_of([part.status for part in each])
         return whole
 
+    def _goes_on(self, run: Run) -> bool:
+        """A person who asked for it waits for its end; of zones, there are many in one run."""
+        return run.actor is None and not self.settings.per_group_timezone
+
     def _of_week(self, run: Run, week: Week) -> JobResult:
         whose = and_(due(week), _in_zone(week, self.settings))
         keep = partial(_keep, week)
         kept = Derive(groups, keep, counted_as="summaries", where=whose, safety=_pages(self.settings))(run)
-        result = _sending(self.settings, self.channels, week, whose)(run)
+        result = _sending(self.settings, self.channels, week, whose, goes_on=self._goes_on(run))(run)
         with reading(engine_of(groups)) as connection:
             result.counts |= _who(connection, whose)
             result.warnings += [f"group {each} has no members" for each in _without_members(connection, whose)]
@@ -148,7 +152,9 @@ def _without_members(connection: Connection, whose: ColumnElement[bool]) -> list
     return list(connection.scalars(select(_group.id).where(whose, not_(there)).order_by(_group.id).limit(WARNED)))
 
 
-def _sending(settings: Settings, channels: Mapping[str, Any], week: Week, whose: ColumnElement[bool]) -> WeeklySummary:
+def _sending(
+    settings: Settings, channels: Mapping[str, Any], week: Week, whose: ColumnElement[bool], *, goes_on: bool
+) -> WeeklySummary:
     query = _plan(settings, week, whose)
     return WeeklySummary(
         # What is left over in one zone is not to be sent with the week of another one.
@@ -162,6 +168,8 @@ def _sending(settings: Settings, channels: Mapping[str, Any], week: Week, whose:
         periods=Periods("week", week.zone),
         build=partial(_build, week.zone),
         complete=_name_people,
+        goes_on=goes_on,
+        useful_for="6d",
         unsubscribe=Unsubscribe(f"{settings.public_url}/unsubscribe", secrets=[settings.link_key]),
     )
 

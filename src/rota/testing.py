@@ -186,6 +186,7 @@ def make_run(
     dry_run: bool = False,
     muted: bool = False,
     actor: str | None = None,
+    schedule: str | None = None,
     home: FakeHome | None = None,
 ) -> Run:
     """A ``Run`` to call a job's function with, without a ledger; what the body does lands in ``home``.
@@ -201,6 +202,7 @@ def make_run(
         checkpoint=None if checkpoint is None else payload.dump(checkpoint, "checkpoint"),
         fire_due_at=to_us(due_at) if due_at else None,
         asked_by=actor,
+        schedule=schedule,
         mode="dry_run" if dry_run else "muted" if muted else None,
     )
     home = home or FakeHome()

@@ -503,13 +503,24 @@ def test_a_contest_moved_between_claim_and_send_is_told_with_its_new_time_alone(
 def test_a_run_held_up_past_the_start_sends_nothing(services, mails, wall):
     add_user(services)
     add_contest(services, announce("2261", NOW + HOUR))
-    run = make_run(as_of=wall())
+    run = make_run(as_of=wall(), schedule="dispatch")
     wall.advance(hours=2)
 
     result = dispatch.dispatch_notifications(run, services)
 
     assert (result.counts["claimed"], result.counts["cancelled_stale"]) == (1, 1)
     assert mails.mails == []
+
+
+def test_a_run_by_hand_as_of_the_past_tells_what_was_due_then(services, mails, wall):
+    add_user(services)
+    add_contest(services, announce("2261", NOW + HOUR))
+    wall.advance(days=90)
+
+    result = dispatch.dispatch_notifications(make_run(as_of=NOW), services)
+    again = dispatch.dispatch_notifications(make_run(as_of=NOW, id=2), services)
+
+    assert (result.counts["sent"], len(mails.mails), again.counts["sent"]) == (1, 1, 0)
 
 
 def test_a_contest_deleted_and_synchronised_again_is_not_told_again(services, mails, wall):

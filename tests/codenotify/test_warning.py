@@ -317,7 +317,7 @@ def test_a_run_held_up_past_the_180_days_warns_nobody(services, mails, wall):
     add_user(services, last_login_at=NOW - 179 * DAY)
     wall.advance(days=1)
 
-    result = cleanup.cleanup_old_data(make_run(as_of=NOW), services)
+    result = cleanup.cleanup_old_data(make_run(as_of=NOW, schedule="cleanup"), services)
 
     assert (result.counts["users_warned"], result.details["users_warned"]["cancelled_stale"]) == (0, 1)
     assert mails.mails == []

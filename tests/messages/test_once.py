@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,15 +10,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, case, func, insert, literal, select, update
 
+from rota import JobResult
 from rota.errors import ConfigError
-from rota.messages import Ended, Unsubscribe, allow, moment, suppress
+from rota.messages import Ended, Message, Sent, Unsubscribe, allow, moment, suppress
 from rota.messages.tables import deliveries
 from rota.messages.tables import metadata as messages
 from rota.recipes.tables import present
-from rota.testing import make_run
+from rota.testing import FakeHome, make_run
 from tests.messages.conftest import news, send, told, wait_over
 from tests.messages.servers import Mailbox
 from tests.messages.tables import heard, people
+from tests.messages.test_delivery import Scripted
 
 Ledger = Callable[..., list[Any]]
 Anybody = Callable[[int], None]
@@ -114,12 +116,50 @@ def test_what_is_of_no_use_any_more_is_expired_and_not_sent_late(
 
 
 def test_useful_for_counts_from_the_as_of_of_the_run(anybody: Anybody, mailbox: Mailbox, smtp: Any) -> None:
+    """A run of a schedule that was held up sends nothing stale."""
     anybody(1)
 
-    result = send(news(smtp(), useful_for="2h"), as_of=datetime.now(UTC) - timedelta(hours=3))
+    result = send(news(smtp(), useful_for="2h"), as_of=datetime.now(UTC) - timedelta(hours=3), schedule="news")
 
     assert told(result) == {"planned": 1, "expired": 1}
     assert mailbox.taken == []
+
+
+@pytest.mark.parametrize("away", [timedelta(days=-300), timedelta(days=300)])
+def test_a_run_by_hand_as_of_another_moment_began_at_that_moment(
+    anybody: Anybody, engine: Engine, mailbox: Mailbox, smtp: Any, away: timedelta
+) -> None:
+    anybody(1)
+    home, told_of = FakeHome(), list[Any]()
+    campaign = news(smtp(), useful_for="2h", settled=lambda _, ended: told_of.extend(ended))
+    as_of = datetime.now(UTC) + away
+
+    result = send(campaign, as_of=as_of, home=home)
+    again = send(campaign, as_of=as_of, home=home, attempt=2)
+    later = send(campaign, id=2)
+
+    assert (told(result), told(again)) == ({"planned": 1, "sent": 1}, {"planned": 1, "sent": 1})
+    assert (len(mailbox.taken), told(later)) == (1, {"already_planned": 1})
+    assert as_of < told_of[0].at < as_of + timedelta(minutes=5)
+    with engine.connect() as connection:
+        [(ended_at, lease)] = connection.execute(select(deliveries.c.ended_at, deliveries.c.lease_until)).all()
+    assert as_of < ended_at < as_of + timedelta(minutes=5)
+    assert lease is None or abs(lease - datetime.now(UTC)) < timedelta(minutes=10)
+
+
+def test_what_a_run_as_of_the_past_holds_is_its_own(anybody: Anybody, engine: Engine, smtp: Any) -> None:
+    """Leases go by the clock on the wall, or the next run of the schedule would take them for lapsed."""
+    anybody(1)
+    other: list[JobResult] = []
+
+    class Meanwhile(Scripted):
+        def send(self, messages: Sequence[Message]) -> Any:
+            other.append(send(news(Scripted(name="scripted")), id=2, schedule="news"))
+            yield Sent()
+
+    result = send(news(Meanwhile(connections=1)), as_of=datetime.now(UTC) - timedelta(days=9))
+
+    assert (told(result)["sent"], other[0].counts["taken_over"], other[0].counts["unknown"]) == (1, 0, 0)
 
 
 def test_suppressed_addresses_get_nothing_until_they_are_allowed_again(

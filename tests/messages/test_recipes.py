@@ -113,7 +113,7 @@ def test_notices_of_a_moment_that_has_passed_meanwhile_are_expired(
     anybody(1)
     put(games, {"id": 7, "title": "Chess", "starts_at": NOW - timedelta(hours=1)})
 
-    result = notify(smtp)(make_run(as_of=NOW - timedelta(hours=2)))
+    result = notify(smtp)(make_run(as_of=NOW - timedelta(hours=2), schedule="notices"))
 
     assert told(result) == {"planned": 1, "expired": 1}
 

@@ -53,7 +53,7 @@ class Run:
     ...         deliver(batch)
     """
 
-    __slots__ = ("_checkpoint", "_desk", "_envelope", "_logger", "_progress", "_signal", "_steps")
+    __slots__ = ("__weakref__", "_checkpoint", "_desk", "_envelope", "_logger", "_progress", "_signal", "_steps")
 
     def __init__(self, envelope: Envelope, desk: Desk, signal: StopSignal, progress: Progress) -> None:
         self._envelope = envelope

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ class Account:
     """Of one run. ``counts`` are as they stand after the last entry."""
 
     def __init__(self, run: Run, brief: Brief) -> None:
-        self.owner = Owner(run.idempotency_key, run.attempt, brief.kind)
+        self.owner = Owner(run.idempotency_key, run.attempt, brief.kind, brief.ahead)
         self.counts: Counter[str] = Counter()
         self._run, self._brief = run, brief
 
@@ -62,7 +62,7 @@ class Account:
     def plan(self, connection: Connection, new: int, over: Sequence[Row[Any]]) -> None:
         """Messages that were entered, and beside them those that nobody will send."""
         self.count(connection, planned=new, skipped=len(over))
-        self._tell(connection, [Ended(row, Verdict("cancelled", row.reason)) for row in over])
+        self._tell(connection, [Ended(row, Verdict("cancelled", row.reason)) for row in over], self._brief.now())
 
     def settle(self, connection: Connection, tried: Sequence[Tried], now: datetime) -> dict[str, str]:
         """Outcomes of senders; returns the senders whose breaker opened or closed by them."""
@@ -86,15 +86,15 @@ class Account:
             ids = set(ledger.settle(connection, self.owner, verdict, [each.row.id for each in some], now))
             mine += [each for each in some if each.row.id in ids]
         ledger.name_by_provider(connection, {each.row.id: each.provider_id for each in mine if each.provider_id})
-        self._tell(connection, [each for each in mine if each.verdict.tried])
+        self._tell(connection, [each for each in mine if each.verdict.tried], now)
 
     def close(self, connection: Connection, which: ColumnElement[bool], verdict: Verdict, now: datetime) -> bool:
         """What nobody is at any more, a page at a time; whether there was any."""
         rows = ledger.close(connection, which, verdict, now)
-        self._tell(connection, [Ended(row, verdict) for row in rows])
+        self._tell(connection, [Ended(row, verdict) for row in rows], now)
         return bool(rows)
 
-    def _tell(self, connection: Connection, ended: Sequence[Ended]) -> None:
+    def _tell(self, connection: Connection, ended: Sequence[Ended], now: datetime) -> None:
         """Count them, and tell the user, whose own writing may fail; what was sent was sent all the same."""
         if ended:
             errors = [_error(each) for each in ended if _is_amiss(each.verdict)]
@@ -103,7 +103,7 @@ class Account:
             return
         try:
             with connection.begin_nested():
-                self._brief.settled(connection, ended)
+                self._brief.settled(connection, [replace(each, at=now) for each in ended])
         except Exception as error:  # noqa: BLE001 - it is the user's, and what was sent was sent
             log_error(self._run, "settled= failed", error, messages=len(ended))
             self._add(connection, {"settled_failed": len(ended)})

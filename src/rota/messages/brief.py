@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sqlalchemy import Column, Connection, Select
 
 from rota.errors import ConfigError
 from rota.messages.message import Content, Message
 from rota.messages.parcel import Ended, Facts, Parcel
+from rota.messages.run_clock import ahead
 from rota.messages.senders.sender import Sender
 from rota.messages.unsubscribe import Unsubscribe
 from rota.recipes import Recipe
@@ -75,6 +76,8 @@ class Brief(Recipe):
     """The idempotency key of a row, where it must have a form of your own."""
     now: Callable[[], datetime] = wall_clock
     """The time by which a message is looked at, leases run out and tries are due; tests have one of their own."""
+    ahead = timedelta(0)
+    """How far ``now`` is ahead of the clock that leases go by: see ``run_clock``."""
 
     def __post_init__(self) -> None:
         """What can be seen to be wrong is told where it is written, and not by the first run."""
@@ -106,6 +109,16 @@ class Brief(Recipe):
         pauses: Any = self.retry
         are_pauses = isinstance(pauses, (list, tuple)) and all(isinstance(each, timedelta) for each in pauses)
         yield "retry", are_pauses, "Give the pauses between tries: retry=[timedelta(minutes=1), timedelta(minutes=5)]."
+
+    def at(self, run: Run) -> Self:
+        """The same by the run's clock."""
+        by = ahead(run, self.now())
+        if not by:
+            return self
+        clock = self.now
+        moved = replace(self, now=lambda: clock() + by)
+        object.__setattr__(moved, "ahead", by)
+        return moved
 
     @property
     def description(self) -> str:

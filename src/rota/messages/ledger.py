@@ -57,6 +57,8 @@ class Owner:
     run: str
     attempt: int
     kind: str
+    ahead: timedelta = timedelta(0)
+    """How far the run's clock is ahead of the one that leases go by."""
 
     def holds(self, ids: Collection[int]) -> ColumnElement[bool]:
         mine = (_row.claimed_by == self.run, _row.claimed_as == self.attempt)
@@ -203,7 +205,12 @@ def _due(now: datetime) -> ColumnElement[bool]:
 
 
 def _take(connection: Connection, owner: Owner, which: Any, provider: str, now: datetime) -> Sequence[Row[Any]]:
-    values = {"status": "claimed", "claimed_by": owner.run, "claimed_as": owner.attempt, "lease_until": now + LEASE}
+    values = {
+        "status": "claimed",
+        "claimed_by": owner.run,
+        "claimed_as": owner.attempt,
+        "lease_until": now - owner.ahead + LEASE,
+    }
     taken = update(deliveries).where(which).values(values | {"provider": provider, "attempts": _row.attempts + 1})
     return connection.execute(
         taken.returning(*(_row[name] for name in ("id", *KEY, "attempts", "request", "unsure")))
@@ -231,7 +238,9 @@ def lost(owner: Owner, channels: Collection[str], repeatable: Collection[str], n
 
 def _vanished(owner: Owner, channels: Collection[str], now: datetime) -> ColumnElement[bool]:
     """An earlier attempt of the same run need not be waited for: its outcomes are no longer taken."""
-    gone = or_(_row.lease_until < now, and_(_row.claimed_by == owner.run, _row.claimed_as < owner.attempt))
+    gone = or_(
+        _row.lease_until < now - owner.ahead, and_(_row.claimed_by == owner.run, _row.claimed_as < owner.attempt)
+    )
     return and_(_row.kind == owner.kind, _row.channel.in_(channels), _CLAIMED, gone)
 
 

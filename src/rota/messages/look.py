@@ -1,6 +1,6 @@
 """A page of messages right before it is handed over: claimed, and looked at once more, in one transaction.
 
-It goes by the wall clock, not by the run's ``as_of``: a run that was held up for hours sends nothing stale.
+It goes by the clock, not by the run's ``as_of``: a run that was held up for hours sends nothing stale (``run_clock``).
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Mailing(Brief):
 
     def __call__(self, run: Run, plan: str | None = None) -> JobResult:
         without_plan(plan)
-        return self.of(run).deliver(run)
+        return self.of(run).at(run).deliver(run)
 
     def deliver(self, run: Run) -> JobResult:
         engine = engine_of(self.to.table)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
 
+NEVER = datetime.min.replace(tzinfo=UTC)
 Facts = dict[str, Any]
 """What is known of a message when it leaves: the look's columns, ``message`` (its row), ``now`` and ``address``."""
 
@@ -44,6 +45,8 @@ class Ended:
     verdict: Verdict
     provider_id: str | None = None
     bounce: bool = False
+    at: datetime = NEVER
+    """When it was written down, by the run's clock; ``settled`` is told it."""
 
     @property
     def status(self) -> str:
