@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -36,8 +36,8 @@ _invitation, _contact = invitations.c, contacts.c
 
 
 def _over(now: datetime) -> ColumnElement[bool]:
-    """One that is being sent is left to who sends it, until his lease is over by the clock on the wall."""
-    lapsed = or_(_invitation.lease_until.is_(None), _invitation.lease_until < datetime.now(UTC))
+    """One that is being sent is left to who sends it, until his lease is over."""
+    lapsed = or_(_invitation.lease_until.is_(None), _invitation.lease_until < now)
     unfinished = or_(_invitation.status.in_(UNFINISHED), and_(_invitation.status == "sending", lapsed))
     return and_(unfinished, _invitation.expires_at <= now)
 

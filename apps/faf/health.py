@@ -59,19 +59,19 @@ def health_check(
             ),
             Check(
                 name="queue",
-                measure=lambda: _oldest_minutes(engine()),
+                measure=lambda now: _oldest_minutes(engine(), now),
                 warning=30.0,
                 message="the oldest invitation waits for {value:.0f} minutes",
             ),
             Check(
                 name="delivery",
-                measure=lambda: _share(engine(), ("bounced", "failed", "unknown"), LEAST_MAILS),
+                measure=lambda now: _share(engine(), ("bounced", "failed", "unknown"), LEAST_MAILS, now),
                 warning=0.05,
                 message="{value:.1%} of the invitations of the last hour did not arrive",
             ),
             Check(
                 name="errors",
-                measure=lambda: _share(engine(), ("failed",), LEAST_OPERATIONS),
+                measure=lambda now: _share(engine(), ("failed",), LEAST_OPERATIONS, now),
                 warning=settings.error_rate_threshold,
                 message="{value:.1%} of what was tried in the last hour failed",
             ),
@@ -165,15 +165,15 @@ def _ping(engine: Engine) -> float:
     return time.monotonic() - started
 
 
-def _oldest_minutes(engine: Engine) -> float | None:
+def _oldest_minutes(engine: Engine, now: datetime) -> float | None:
     with reading(engine) as connection:
         oldest = connection.scalar(select(func.min(_invitation.queued_at)).where(_invitation.status == "queued"))
-    return None if oldest is None else (datetime.now(UTC) - oldest) / timedelta(minutes=1)
+    return None if oldest is None else (now - oldest) / timedelta(minutes=1)
 
 
-def _share(engine: Engine, bad: tuple[str, ...], least: int) -> float | None:
+def _share(engine: Engine, bad: tuple[str, ...], least: int, now: datetime) -> float | None:
     """Of the invitations that were sent, or tried to, in the last hour; nothing where they are too few."""
-    since = datetime.now(UTC) - HOUR
+    since = now - HOUR
     tried = and_(_invitation.attempts > 0, func.coalesce(_invitation.sent_at, _invitation.queued_at) >= since)
     with reading(engine) as connection:
         counts = connection.execute(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -28,13 +28,12 @@ def invitation(id_: int, status: str, expires: str, **values: Any) -> dict[str, 
 @pytest.mark.defect("FF-B17")
 def test_invitations_expire_when_their_time_is_over(faf: Faf) -> None:
     states = ("queued", "sent", "opened", "started", "failed", "unknown", "submitted", "bounced", "cancelled")
-    wall = datetime.now(UTC)
     faf.put(
         invitations=[
             *(invitation(n, state, ago(0)) for n, state in enumerate(states)),
             invitation(20, "sent", ago(-0.001)),
-            invitation(21, "sending", ago(1), lease_until=(wall - timedelta(minutes=1)).isoformat()),
-            invitation(22, "sending", ago(1), lease_until=(wall + timedelta(minutes=5)).isoformat()),
+            invitation(21, "sending", ago(1), lease_until=(NOW - timedelta(minutes=1)).isoformat()),
+            invitation(22, "sending", ago(1), lease_until=(NOW + timedelta(minutes=5)).isoformat()),
         ]
     )
 

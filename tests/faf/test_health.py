@@ -15,11 +15,11 @@ from apps.demo.mail_catcher import MailCatcher
 from apps.faf.health import resident_bytes
 from rota.messages.tables import senders
 from rota.recipes import ready
-from tests.faf.conftest import Faf, ago
+from tests.faf.conftest import NOW, Faf, ago
 
 
 def tried(id_: int, status: str, minutes: float = 5) -> dict[str, Any]:
-    at = (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
+    at = (NOW - timedelta(minutes=minutes)).isoformat()
     return {
         "id": id_,
         "from_user_id": 1,

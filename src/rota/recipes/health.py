@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
+from inspect import signature
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,15 +26,19 @@ _WORSE = ("ok", "warning", "critical")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """``measure`` returns a number, which is a ``warning`` above the one limit and ``critical`` above the other;
-    ``None`` where there is too little to tell. What it raises, or a time-out, is critical."""
+    ``None`` where there is too little to tell. What it raises, or a time-out, is critical. One that takes an argument
+    is given the run's ``as_of``."""
 
     name: str
-    measure: Callable[[], float | None]
+    measure: Callable[..., float | None]
     warning: float | None = None
     critical: float | None = None
     timeout: float = 5.0
     message: str = "{value:g}"
     """Told of a value that is above a limit."""
+
+    def value(self, as_of: datetime) -> float | None:
+        return self.measure(as_of) if signature(self.measure).parameters else self.measure()
 
     def judge(self, value: float) -> tuple[State, float | None]:
         for state, limit in (("critical", self.critical), ("warning", self.warning)):
@@ -66,7 +71,7 @@ class Health(Recipe):
 
         without_plan(plan)
         store = table_of(self.store)
-        found = _measure(self.checks)
+        found = _measure(self.checks, run.as_of)
         status = _OVERALL[max((each["status"] for each in found.values()), key=_WORSE.index, default="ok")]
         result = JobResult(message=status, details={"status": status, "checks": found})
         result.counts = {state: sum(each["status"] == state for each in found.values()) for state in _WORSE}
@@ -105,18 +110,18 @@ class Health(Recipe):
         return alerts, resolved
 
 
-def _measure(checks: Sequence[Check]) -> dict[str, dict[str, Any]]:
+def _measure(checks: Sequence[Check], as_of: datetime) -> dict[str, dict[str, Any]]:
     """All at once, each for as long as it may take."""
-    answers = {check.name: _ask(check) for check in checks}
+    answers = {check.name: _ask(check, as_of) for check in checks}
     return {check.name: _told(check, answers[check.name]) for check in checks}
 
 
-def _ask(check: Check) -> SimpleQueue[float | Exception | None]:
+def _ask(check: Check, as_of: datetime) -> SimpleQueue[float | Exception | None]:
     answer: SimpleQueue[float | Exception | None] = SimpleQueue()
 
     def ask() -> None:
         try:
-            answer.put(check.measure())
+            answer.put(check.value(as_of))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what is wrong
             answer.put(error)
 
