@@ -47,14 +47,16 @@ def test_a_body_is_told_both_moments_over_all_its_attempts(app: Rota, clock: Man
     assert seen == [(DUE, AS_OF)] * 2
 
 
-def test_one_of_the_moments_leaves_the_other_to_the_run_itself(app: Rota, clock: ManualClock, seen: Seen) -> None:
+def test_a_run_stands_for_the_moment_that_its_rules_go_by_but_not_the_other_way_round(
+    app: Rota, clock: ManualClock, seen: Seen
+) -> None:
     now = clock.now()
     app.options(due=DUE).enqueue("report")
     app.options(as_of=AS_OF).enqueue("report")
 
     run_due(app)
 
-    assert seen == [(DUE, now), (now, AS_OF)]
+    assert seen == [(DUE, now), (AS_OF, AS_OF)]
 
 
 def test_many_at_once_stand_for_one_moment(app: Rota, seen: Seen) -> None:

@@ -116,6 +116,7 @@ class Enqueuer:
         due_at = options.due_us(now) if origin.due_at is None else origin.due_at
         priority = job.priority if options.priority is None else options.priority
         within = options.start_within or job.start_within
+        stands_for = options.due or options.as_of
         return NewRun(
             job=job.name,
             queue=options.queue or job.queue,
@@ -128,7 +129,7 @@ class Enqueuer:
             asked_by=options.by,
             schedule=origin.schedule,
             fire_id=origin.fire_id,
-            fire_due_at=origin.fire_due_at if options.due is None else to_us(options.due),
+            fire_due_at=origin.fire_due_at if stands_for is None else to_us(stands_for),
             batch_id=origin.batch_id,
             mode="dry_run" if options.dry_run else job.mode_in(self.environment),
             unique_key=None if key is None else f"{job.name}:{payload.key(key, 'key')}",

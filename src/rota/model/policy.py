@@ -319,7 +319,12 @@ class CallOptions(_Queueing, total=False):
     ]
     debounce: Annotated[Duration | None, Policy(LENGTH, None, "So long after the last call with its key.")]
     due: Annotated[datetime | None, Policy(MOMENT, None, "The due moment that it stands for.", CLI)]
-    as_of: Annotated[datetime | None, Policy(MOMENT, None, "The moment that its rules go by.", CLI)]
+    as_of: Annotated[
+        datetime | None,
+        Policy(
+            MOMENT, None, "The moment that its rules go by; it stands for that one too, unless `due` is given.", CLI
+        ),
+    ]
     dry_run: Annotated[bool, Policy(FLAG, False, "Its body must look and count, and change nothing.", CLI)]
     by: Annotated[str | None, Policy(TEXT, None, "Who asks, for the record.")]
     connection: Annotated[Any, Policy(CONNECTION, None, "Part of the transaction of this connection.")]
