@@ -111,6 +111,7 @@ def test_run_makes_a_run_at_once(shop: Shop) -> None:
 
 
 def test_a_backfill_of_few_moments_is_done_and_of_many_is_asked_for(shop: Shop) -> None:
+    whole = shop.json("schedule", "backfill", "shop/sync", "--from", "-60d", "--dry-run")
     few = shop.json("schedule", "backfill", "shop/sync", "--from", "-3d")
     asked = shop.rota("schedule", "backfill", "shop/sync", "--from", "-60d")
     many = shop.json("schedule", "backfill", "shop/sync", "--from", "-60d", "--yes")
@@ -118,7 +119,8 @@ def test_a_backfill_of_few_moments_is_done_and_of_many_is_asked_for(shop: Shop) 
     assert len(few["items"]) == 3
     assert asked.exit_code == 2
     assert "--yes" in asked.stderr
-    assert len(many["items"]) == 57
+    assert len(whole["items"]) in {59, 60}  # a clock was changed since, and it may be the hour of that
+    assert len(many["items"]) == len(whole["items"]) - len(few["items"])
 
 
 def test_a_dry_backfill_only_tells_the_moments(shop: Shop) -> None:

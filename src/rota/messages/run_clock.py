@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from rota import Run
 
-STEP = "clock"
+STEP = "messages:clock"
 SLACK = timedelta(minutes=1)
 """The moment of any run is so near to the clock when it begins, unless another one was given."""
 _known: WeakKeyDictionary[Run, timedelta] = WeakKeyDictionary()
