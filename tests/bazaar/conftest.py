@@ -19,8 +19,8 @@ from apps.own_tables import open_database
 from rota import Rota
 from rota.model import payload
 from rota.recipes import bind
-from rota.recipes import tables as recipe_tables
 from rota.testing import ManualClock, run_due
+from tests.prepared import application
 from tests.servers import Make
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -59,15 +59,9 @@ class Bazaar:
 OpenBazaar = Callable[..., Bazaar]
 
 
-def prepared(url: str) -> None:
-    engine = open_database(Settings(database_url=url), metadata)
-    recipe_tables.ready(engine)
-    engine.dispose()
-
-
 @pytest.fixture(scope="session")
 def make_tables() -> Make:
-    return prepared
+    return application(Settings, metadata)
 
 
 @pytest.fixture

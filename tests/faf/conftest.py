@@ -20,8 +20,8 @@ from rota import Rota
 from rota.model import payload
 from rota.model.run import RunRecord
 from rota.recipes import bind
-from rota.recipes import tables as recipe_tables
 from rota.testing import ManualClock, run_due
+from tests.prepared import application
 from tests.servers import Make
 
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -63,15 +63,9 @@ class Faf:
         return dump(self.engine, metadata)
 
 
-def prepared(url: str) -> None:
-    engine = open_database(Settings(database_url=url), metadata)
-    recipe_tables.ready(engine)
-    engine.dispose()
-
-
 @pytest.fixture(scope="session")
 def make_tables() -> Make:
-    return prepared
+    return application(Settings, metadata)
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from apps.own_tables import open_database
 from rota import Rota
 from rota.model import payload
 from rota.recipes import bind
-from rota.recipes import tables as recipe_tables
 from rota.testing import ManualClock, run_due
 from tests.learn.helpers import MIDNIGHT
+from tests.prepared import application
 from tests.servers import Make
 
 
@@ -53,15 +53,9 @@ class Learn:
         return dump(self.engine, metadata)
 
 
-def prepared(url: str) -> None:
-    engine = open_database(Settings(database_url=url), metadata)
-    recipe_tables.ready(engine)
-    engine.dispose()
-
-
 @pytest.fixture(scope="session")
 def make_tables() -> Make:
-    return prepared
+    return application(Settings, metadata)
 
 
 @pytest.fixture

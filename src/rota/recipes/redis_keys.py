@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from rota.errors import ConfigError
 from rota.recipes.approval import GROWTH, is_allowed
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from rota import JobResult, Run
     from rota.recipes.steps import Status
 
-T = TypeVar("T")
 KEYS = Safety(most_fraction=0.5, runaway=None, pause=0)
 COUNTED = ("scanned", "tokens_removed", "ttl_set", "index_members_removed", "unparsable")
 
