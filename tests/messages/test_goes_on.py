@@ -172,3 +172,14 @@ def test_what_became_due_meanwhile_is_not_planned_again_by_the_same_run(anybody:
 def test_a_dry_run_does_not_go_on(anybody: Any) -> None:
     anybody(1)
     assert news(Scripted())(make_run(dry_run=True)).again_in is None
+
+
+def test_two_mailings_of_one_body_leave_each_other_what_they_keep(anybody: Any) -> None:
+    anybody(1)
+    home = FakeHome()
+    run = make_run(home=home, checkpoint={"mine": 7})
+
+    news(Scripted(lambda _: Later("busy")))(run)
+    news(Scripted(lambda _: Later("busy"), name="other"), kind="offers")(run)
+
+    assert home.checkpoints[-1].keys() == {"mine", "news", "offers"}

@@ -142,7 +142,7 @@ class Courier:
             refused.append(answer)
         if refused:
             self._give_up([lane], refused[0].why)
-            self.shut_until[channel] = min(each.until for each in refused)
+            self.shut_until[channel] = min(each.until for each in refused) + self._brief.ahead
         elif soon is None or not lane.waits_for(soon, now):
             lane.is_over = not (lane.in_flight or self._tried)
         return False

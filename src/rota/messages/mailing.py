@@ -16,7 +16,6 @@ from rota.messages.account import CHANNEL, Account
 from rota.messages.brief import Brief
 from rota.messages.courier import Courier
 from rota.messages.lane import PATIENCE
-from rota.messages.ledger import Owner
 from rota.messages.parcel import Verdict
 from rota.recipes.age import Age
 from rota.recipes.database import engine_of, reading, writing
@@ -69,22 +68,24 @@ class Mailing(Brief):
             self._close(engine, account, ledger.overdue(self.kind, self.now()), "expired")
         result = self._result(engine, account, courier, total)
         if result.counts["left"]:
-            self._go_on(engine, run, courier, result, total)
+            self._go_on(engine, run, account, courier, result, total)
         return result
 
-    def _go_on(self, engine: Engine, run: Run, courier: Courier, result: JobResult, total: int) -> None:
+    def _go_on(
+        self, engine: Engine, run: Run, account: Account, courier: Courier, result: JobResult, total: int
+    ) -> None:
         """Let the run begin again when the next message is due; it enters no plan twice."""
         alone = self.of_one_period or run.schedule is None
         if courier.has_done_its_share or not (alone if self.goes_on is None else self.goes_on):
             return
-        now, owner = self.now(), Owner(run.idempotency_key, run.attempt, self.kind)
+        now, kept = self.now(), run.checkpoint if isinstance(run.checkpoint, dict) else {}
         with reading(engine) as connection:
             found = [
-                ledger.next_of_use(connection, owner, channel, courier.shut_until.get(channel, now))
+                ledger.next_of_use(connection, account.owner, channel, courier.shut_until.get(channel, now))
                 for channel in self.channels
             ]
         if moments := [each for each in found if each is not None]:
-            run.save_checkpoint({self.kind: {"planned": total, "due_at": run.due_at.isoformat()}})
+            run.save_checkpoint(kept | {self.kind: {"planned": total, "due_at": run.due_at.isoformat()}})
             result.again_in = max(min(moments) - now, PATIENCE)
             result.message += f"; it goes on at {now + result.again_in:%H:%M:%S} UTC"
 
